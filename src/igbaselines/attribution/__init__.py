@@ -1,0 +1,15 @@
+"""The engine: weighted path attributions from any baselines. It needs torch and numpy alone and can be used on its own."""
+
+from igbaselines.attribution.path import AffineStem, Attribution, path_attribution
+from igbaselines.attribution.quadrature import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid
+
+__all__ = [
+    "AffineStem",
+    "Attribution",
+    "GaussLegendre",
+    "Midpoint",
+    "QuadratureRule",
+    "RandomPoint",
+    "Trapezoid",
+    "path_attribution",
+]

@@ -1,0 +1,289 @@
+"""The engine: weighted path attributions for any set of baselines, weights and quadrature rule.
+
+All three papers compute
+
+    phi(x) = sum_k w_k(x) * (x - x'_k) * sum_s c_s grad f(x'_k + a_s (x - x'_k))
+
+(2412.13864 eqs. 1 and 2; 2310.04821; 2505.03201 eq. 8) and differ in the baselines x'_k, the weights w_k and the quadrature
+(a_s, c_s). The points (input, baseline, step) are a stream that is cut into chunks, so memory does not grow with any of them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from igbaselines.attribution.chunking import automatic_max_batch, is_out_of_memory
+from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule
+from igbaselines.attribution.validation import check_arguments, check_finite_paths
+
+Function = Callable[[Tensor], Tensor]
+Progress = Callable[[int], object]
+
+
+@runtime_checkable
+class AffineStem(Protocol):
+    """A network f(x) = after_stem(affine_stem(x)) that declares its first step to be affine.
+
+    Interpolation then happens behind the stem, and the stem's transpose is applied once to the integrated gradient: exact,
+    and the cost of the first layer no longer depends on the number of steps.
+    """
+
+    def affine_stem(self, x: Tensor) -> Tensor:
+        """The affine first step, (m, *features) -> (m, *hidden)."""
+        ...
+
+    def after_stem(self, z: Tensor) -> Tensor:
+        """The rest of the network, (m, *hidden) -> (m,) or (m, classes)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What a path attribution gives.
+
+    Args:
+        attributions: weighted sum over the baselines, in the units of f's output.
+        per_baseline: Integrated Gradients of each baseline before weighting, or None where they were not kept.
+        f_inputs: f at the inputs.
+        f_baselines: f at the baselines.
+        completeness_gap: for each pair the sum of its Integrated Gradients minus (f(x) - f(x')).
+        weights: weight of each baseline; None where the weights differ from feature to feature.
+    """
+
+    attributions: Float[Tensor, "n *features"]
+    per_baseline: Float[Tensor, "n k *features"] | None
+    f_inputs: Float[Tensor, " n"]
+    f_baselines: Float[Tensor, "n k"]
+    completeness_gap: Float[Tensor, "n k"]
+    weights: Float[Tensor, "n k"] | None
+
+
+def path_attribution(
+    f: Function,
+    inputs: Float[Tensor, "n *features"],
+    baselines: Float[Tensor, "k *features"] | Float[Tensor, "n k *features"],
+    weights: Float[Tensor, "..."] | None = None,
+    rule: QuadratureRule = GaussLegendre(32),  # noqa: B008 (frozen)
+    target: Int[Tensor, " n"] | None = None,
+    max_batch: int | None = None,
+    keep_per_baseline: bool = False,
+    progress: Progress | None = None,
+    generator: torch.Generator | None = None,
+) -> Attribution:
+    """Attribute f(inputs) to the features along straight paths from baselines.
+
+    Args:
+        f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given. A module is run in
+            evaluation mode and left as it was found. An `AffineStem` is differentiated behind its stem.
+        inputs: the inputs to explain.
+        baselines: one set for all inputs, or one set an input.
+        weights: None for 1/k, or shape (k,), (n, k) or (n, k, *features).
+        rule: the quadrature rule.
+        target: class index of each input.
+        max_batch: gradient points in one forward and backward pass; None chooses it from the memory there is.
+        keep_per_baseline: keep the Integrated Gradients of every pair, n * k times the size of an input.
+        progress: called with the number of gradient points done so far.
+        generator: source of a random rule's nodes.
+
+    Returns:
+        The attributions with the dtype and device of the inputs, and what is needed to judge them.
+
+    Raises:
+        ValueError: where shapes do not fit (both are printed), or something is not finite (it is named).
+    """
+    baselines, weights = check_arguments(inputs, baselines, weights, target, max_batch)
+    n, k = baselines.shape[:2]
+    with _evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
+        paths = _Paths(f, inputs.detach(), baselines.detach(), rule, target, generator)
+        largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
+        attributions = torch.zeros_like(paths.inputs)
+        totals = inputs.new_empty(n, k)
+        per_baseline = inputs.new_empty(n, k, *inputs.shape[1:]) if keep_per_baseline else None
+        done = 0
+        pending = deque([(slice(0, n), slice(0, k))])
+        while pending:
+            block = rows, columns = pending.popleft()
+            parts = list(_split(block, paths.steps, largest))
+            if len(parts) > 1:
+                pending.extendleft(reversed(parts))
+                continue
+            integrated = paths.integrated_gradients(rows, columns, largest)
+            if integrated is None:  # memory ran out: halve the chunk and take the block again
+                points = min(largest, _size(rows) * _size(columns) * paths.steps)
+                if points == 1:
+                    raise MemoryError("a single gradient point does not fit into memory")
+                largest = points // 2
+                pending.appendleft(block)
+                continue
+            attributions[rows] += (weights[rows, columns] * integrated).sum(dim=1)
+            totals[rows, columns] = integrated.flatten(2).sum(dim=2)
+            if per_baseline is not None:
+                per_baseline[rows, columns] = integrated
+            done += _size(rows) * _size(columns) * paths.steps
+            if progress is not None:
+                progress(done)
+        f_inputs, f_baselines = paths.values(largest)
+    gap = totals - (f_inputs[:, None] - f_baselines)
+    check_finite_paths(gap)
+    shared = weights.shape[2:].numel() == 1
+    pair_weights = weights.reshape(weights.shape[:2]).expand(n, k) if shared else None
+    return Attribution(attributions, per_baseline, f_inputs, f_baselines, gap, pair_weights)
+
+
+class _Paths:
+    """The grid of (input, baseline, step) points, and the integral over any block of it.
+
+    Args:
+        f, inputs, baselines, rule, target, generator: as in `path_attribution`, baselines as (n, k, *features).
+    """
+
+    def __init__(
+        self,
+        f: Function,
+        inputs: Tensor,
+        baselines: Tensor,
+        rule: QuadratureRule,
+        target: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> None:
+        self.inputs, self.baselines, self.target = inputs, baselines, target
+        self.stem: Function = f.affine_stem if isinstance(f, AffineStem) else _identity
+        self.network: Function = f.after_stem if isinstance(f, AffineStem) else f
+        n, k = baselines.shape[:2]
+        nodes, coefficients = rule.nodes_and_weights((n, k), generator)
+        self.nodes = nodes.to(inputs).expand(n, k, -1)
+        self.coefficients = coefficients.to(inputs)
+        self.steps = len(coefficients)
+        self.shared = baselines.stride(0) == 0 or n == 1
+        with torch.no_grad():
+            self.inputs_behind_stem = self.stem(inputs)
+            self.shared_behind_stem = self.stem(baselines[0]) if self.shared else None
+
+    def after_stem(self, points: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Evaluate the explained scalar at points behind the stem, (m, *hidden) -> (m,).
+
+        Args:
+            points: the points.
+            rows: for each point the input whose class is explained; None takes the first input's.
+        """
+        output = self.network(points)
+        if self.target is None:
+            if output.shape != points.shape[:1]:
+                raise ValueError(
+                    f"f must return one value a point, shape ({len(points)},), but returned {tuple(output.shape)}; "
+                    "pass target= for a network with several classes"
+                )
+            return output
+        target = self.target[:1].expand(len(points)) if rows is None else self.target[rows]
+        return output.gather(1, target[:, None].to(output.device)).squeeze(1)
+
+    def integrated_gradients(self, rows: slice, columns: slice, max_batch: int) -> Tensor | None:
+        """Integrated Gradients of a block of pairs, (rows, columns, *features); None where memory ran out."""
+        try:
+            return self._integrate(rows, columns, max_batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the except clause: the traceback held on to the tensors of the failed chunk.
+        if self.inputs.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _integrate(self, rows: slice, columns: slice, max_batch: int) -> Tensor:
+        start = self._baselines_behind_stem(rows, columns)
+        move = self.inputs_behind_stem[rows].unsqueeze(1) - start
+        pairs = move.shape[:2]
+        row_of_pair = torch.arange(rows.start, rows.stop, device=move.device).repeat_interleave(pairs[1])
+        total = torch.zeros_like(move)
+        parts = -(-self.steps // max(1, max_batch // pairs.numel()))
+        for steps in torch.arange(self.steps).tensor_split(parts):
+            chosen = slice(int(steps[0]), int(steps[-1]) + 1)
+            nodes = _append_dimensions(self.nodes[rows, columns, chosen], move.dim() - 2)
+            points = torch.addcmul(start.unsqueeze(2), nodes, move.unsqueeze(2)).flatten(0, 2)
+            points.requires_grad_()
+            value = self.after_stem(points, row_of_pair.repeat_interleave(len(steps)))
+            (gradient,) = torch.autograd.grad(value.sum(), points)
+            gradient = gradient.view(pairs.numel(), len(steps), -1)
+            total += torch.matmul(self.coefficients[chosen], gradient).view_as(total)
+        difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]
+        return difference * self._transpose_of_stem(total, difference)
+
+    def _baselines_behind_stem(self, rows: slice, columns: slice) -> Tensor:
+        if self.shared_behind_stem is not None:
+            return self.shared_behind_stem[columns].expand(_size(rows), *[-1] * self.inputs_behind_stem.dim())
+        chosen = self.baselines[rows, columns]
+        with torch.no_grad():
+            return self.stem(chosen.flatten(0, 1)).unflatten(0, chosen.shape[:2])
+
+    def _transpose_of_stem(self, gradient: Tensor, like: Tensor) -> Tensor:
+        if self.stem is _identity:
+            return gradient
+        # The stem is affine: its vector-Jacobian product is the same at every point.
+        anywhere = like.detach().flatten(0, 1).requires_grad_()
+        (transposed,) = torch.autograd.grad(self.stem(anywhere), anywhere, gradient.flatten(0, 1))
+        return transposed.view_as(like)
+
+    @torch.no_grad()
+    def values(self, max_batch: int) -> tuple[Float[Tensor, " n"], Float[Tensor, "n k"]]:
+        """Evaluate f at the inputs and at the baselines, in chunks."""
+        n, k = self.baselines.shape[:2]
+        every = torch.arange(n, device=self.inputs.device)
+        at_inputs = [self.after_stem(self.inputs_behind_stem[rows], rows) for rows in every.split(max_batch)]
+        at_baselines = self.inputs.new_empty(n, k)
+        if self.shared_behind_stem is not None:
+            outputs = torch.cat([self.network(z) for z in self.shared_behind_stem.split(max_batch)])
+            at_baselines[:] = outputs if self.target is None else outputs[:, self.target].T
+        else:
+            for rows, columns in _split((slice(0, n), slice(0, k)), 1, max_batch):
+                z = self._baselines_behind_stem(rows, columns)
+                row_of_pair = every[rows].repeat_interleave(z.shape[1])
+                at_baselines[rows, columns] = self.after_stem(z.flatten(0, 1), row_of_pair).view(z.shape[:2])
+        return torch.cat(at_inputs), at_baselines
+
+
+def _split(block: tuple[slice, slice], steps: int, max_batch: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a block of pairs into blocks of at most `max_batch` points (or a single pair), inputs first."""
+    rows, columns = block
+    most_pairs = max(1, max_batch // steps)
+    for some_rows in _cut(rows, max(1, most_pairs // _size(columns))):
+        for some_columns in _cut(columns, most_pairs):
+            yield some_rows, some_columns
+
+
+def _cut(range_: slice, most: int) -> Iterator[slice]:
+    """Cut a range into the fewest parts of nearly equal length, none longer than `most`."""
+    size = _size(range_)
+    parts = -(-size // most)
+    for part in range(parts):
+        yield slice(range_.start + size * part // parts, range_.start + size * (part + 1) // parts)
+
+
+def _size(range_: slice) -> int:
+    return int(range_.stop - range_.start)
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
+def _append_dimensions(tensor: Tensor, count: int) -> Tensor:
+    return tensor.reshape(*tensor.shape, *[1] * count)
+
+
+@contextmanager
+def _evaluation_mode(f: Function) -> Iterator[None]:
+    """Run a module's dropout and batch statistics in evaluation mode, and give every part its mode back."""
+    training = [module for module in f.modules() if module.training] if isinstance(f, nn.Module) else []
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True

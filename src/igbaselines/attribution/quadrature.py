@@ -1,0 +1,124 @@
+"""Quadrature rules on [0, 1], along the straight path from a baseline to an input.
+
+The path integral of Integrated Gradients (Sundararajan et al. 2017, eq. 1) becomes a weighted sum over nodes. A rule is an
+object: it carries its own number of nodes, and the engine needs to know nothing else about it.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class QuadratureRule(Protocol):
+    """Nodes in [0, 1] and weights that sum to one; every rule integrates a linear function exactly."""
+
+    def nodes_and_weights(
+        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, "*pairs s"], Float[Tensor, " s"]]:
+        """Return the nodes and their weights, both float64.
+
+        A fixed rule returns the same nodes (s,) for every (input, baseline) pair; a random one draws them for
+        each of `pairs` from `generator`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class _FixedRule:
+    """A rule whose nodes are the same for every path.
+
+    Args:
+        steps: number of nodes.
+    """
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps < self.fewest_steps():
+            least = {1: "one step", 2: "two steps"}[self.fewest_steps()]
+            raise ValueError(f"a {type(self).__name__} quadrature rule needs at least {least}, got {self.steps}")
+
+    @staticmethod
+    def fewest_steps() -> int:
+        """The least number of nodes for which the rule is exact on linear functions."""
+        return 1
+
+
+@dataclass(frozen=True)
+class Midpoint(_FixedRule):
+    """Midpoint rule: the second-order rule that never evaluates at the baseline itself.
+
+    Args:
+        steps: number of nodes, at least 1.
+    """
+
+    def nodes_and_weights(
+        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
+        """Return the nodes and weights, float64."""
+        nodes = (torch.arange(self.steps, dtype=torch.float64) + 0.5) / self.steps
+        return nodes, torch.full_like(nodes, 1 / self.steps)
+
+
+@dataclass(frozen=True)
+class Trapezoid(_FixedRule):
+    """Trapezoidal rule with both end points, whose weights are halved: they sum to one.
+
+    Args:
+        steps: number of nodes, at least 2.
+    """
+
+    @staticmethod
+    def fewest_steps() -> int:
+        """Both end points."""
+        return 2
+
+    def nodes_and_weights(
+        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
+        """Return the nodes and weights, float64."""
+        nodes = torch.linspace(0, 1, self.steps, dtype=torch.float64)
+        weights = torch.full_like(nodes, 1 / (self.steps - 1))
+        weights[[0, -1]] /= 2
+        return nodes, weights
+
+
+@dataclass(frozen=True)
+class GaussLegendre(_FixedRule):
+    """Gauss-Legendre rule: exact for polynomials of degree 2 * steps - 1, so few nodes do for a smooth network.
+
+    Args:
+        steps: number of nodes, at least 1.
+    """
+
+    def nodes_and_weights(
+        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
+        """Return the nodes and weights, float64."""
+        nodes, weights = np.polynomial.legendre.leggauss(self.steps)  # on [-1, 1]
+        return torch.from_numpy((nodes + 1) / 2), torch.from_numpy(weights / 2)
+
+
+@dataclass(frozen=True)
+class RandomPoint:
+    """One uniform point on each path: the Monte Carlo estimate of expected gradients (Erion et al. 2021).
+
+    Unlike the fixed rules it integrates a linear function exactly in expectation only.
+    """
+
+    def nodes_and_weights(
+        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, "*pairs 1"], Float[Tensor, " 1"]]:
+        """Draw a node for each pair.
+
+        Raises:
+            ValueError: without a generator, since nothing reads global random state.
+        """
+        if generator is None:
+            raise ValueError("RandomPoint draws its nodes: pass generator=torch.Generator(...)")
+        nodes = torch.rand(*pairs, 1, dtype=torch.float64, generator=generator, device=generator.device)
+        return nodes, torch.ones(1, dtype=torch.float64)

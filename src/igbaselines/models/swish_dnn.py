@@ -1,0 +1,88 @@
+"""The classifier of 2412.13864: two hidden layers with Swish, BatchNorm and Dropout, and one logit (Experimental Setup)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """(x - mean) / scale with statistics that are part of the model, so that a baseline can be zero in either space.
+
+    Args:
+        mean: mean of each feature over the training part, in physical units.
+        scale: standard deviation of each feature, in physical units; 1 for a constant feature.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Float[Tensor, " d"], scale: Float[Tensor, " d"]) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Standardise features given in physical units."""
+        return (x - self.mean) / self.scale
+
+
+class SwishDNN(nn.Module):
+    """A fully connected network from features in physical units to the logit of being signal.
+
+    Each hidden layer is Linear, BatchNorm, Swish, Dropout. The first Linear and the standardisation before it are affine and
+    declared as the stem (`igbaselines.attribution.AffineStem`).
+
+    Args:
+        standardise: the standardisation of the features.
+        hidden: widths of the hidden layers.
+        dropout: probability of dropping a unit.
+    """
+
+    def __init__(self, standardise: Standardise, hidden: list[int], dropout: float) -> None:
+        super().__init__()
+        self.standardise = standardise
+        widths = [len(standardise.mean), *hidden]
+        self.linear = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.norm = nn.ModuleList(nn.BatchNorm1d(width) for width in hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.logit = nn.Linear(widths[-1], 1)
+
+    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
+        """Standardisation and first linear layer."""
+        return self.linear[0](self.standardise(x))
+
+    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, " m"]:
+        """Everything behind the first linear layer."""
+        for layer, norm in enumerate(self.norm):
+            if layer > 0:
+                z = self.linear[layer](z)
+            z = self.dropout(nn.functional.silu(norm(z)))
+        return self.logit(z).squeeze(-1)
+
+    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
+        """The logit of being signal."""
+        return self.after_stem(self.affine_stem(x))
+
+
+class Probability(nn.Module):
+    """The probability that belongs to a network's logit; the stem stays declared.
+
+    Args:
+        network: the network that gives the logit.
+    """
+
+    def __init__(self, network: SwishDNN) -> None:
+        super().__init__()
+        self.network = network
+
+    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
+        """The network's stem."""
+        return self.network.affine_stem(x)
+
+    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, " m"]:
+        """The probability from behind the stem."""
+        return torch.sigmoid(self.network.after_stem(z))
+
+    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
+        """The probability of being signal."""
+        return torch.sigmoid(self.network(x))
