@@ -41,8 +41,9 @@ class SwishDNN(nn.Module):
     def __init__(self, standardise: Standardise, hidden: list[int], dropout: float) -> None:
         super().__init__()
         self.standardise = standardise
+        # BatchNorm takes any bias of the layer before it away again, so there is none.
         widths = [len(standardise.mean), *hidden]
-        self.linear = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.linear = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in zip(widths, widths[1:], strict=False))
         self.norm = nn.ModuleList(nn.BatchNorm1d(width) for width in hidden)
         self.dropout = nn.Dropout(dropout)
         self.logit = nn.Linear(widths[-1], 1)

@@ -1,0 +1,44 @@
+"""Files that are whole or not there: everything the suite writes goes through a temporary name and one rename."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which takes its place once the block has ended without an error."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors as safetensors, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+
+
+def load_tensors(path: Path, device: "str | int" = "cpu") -> dict[str, Tensor] | None:
+    """Read tensors, or return None where there is no file or it is damaged, so that its work is done again."""
+    try:
+        return safetensors.torch.load_file(path, device=device)
+    except (FileNotFoundError, SafetensorError):
+        return None

@@ -1,0 +1,123 @@
+"""Many Swish networks as one batch of matrices, each on its own subset of the features.
+
+Retraining on the top k features of several rankings (2412.13864, Figure 2) means hundreds of small networks on the same events. Side by
+side they share the reading of the events and the dropout masks, and each behaves as if it were trained alone.
+Activations are (network, unit, event), so that BatchNorm normalises contiguous rows.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from igbaselines.models.swish_dnn import Standardise, SwishDNN
+
+State = dict[str, Tensor]
+_NOT_TRAINED = ("mask", "mean", "variance")
+
+
+class SwishEnsemble:
+    """Networks of one architecture; every tensor of the state has a first dimension over the networks.
+
+    Args:
+        state: `mask` (n, d); for each hidden layer l `linear_l` (n, out, in), BatchNorm's `gain_l`, `shift_l`,
+            `mean_l`, `variance_l` (n, out); `logit` (n, 1, in) and `bias` (n, 1).
+    """
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.layers = sum(name.startswith("linear_") for name in state)
+
+    @classmethod
+    def initialise(
+        cls, mask: Bool[Tensor, "n d"], hidden: Sequence[int], generator: torch.Generator
+    ) -> "SwishEnsemble":
+        """Draw initial weights, uniform within 1 / sqrt(fan-in) as PyTorch's linear layers have them.
+
+        Args:
+            mask: the features that each network sees.
+            hidden: widths of the hidden layers.
+            generator: the same draws serve every network up to its mask, so that differences between them are paired.
+        """
+        n, d = mask.shape
+        device = mask.device
+
+        def uniform(*shape: int) -> Tensor:
+            return (torch.rand(shape, generator=generator, device=generator.device) * 2 - 1).to(device)
+
+        state: State = {"mask": mask}
+        for layer, (fan_in, width) in enumerate(zip([d, *hidden], hidden, strict=False)):
+            weight = uniform(width, fan_in)
+            fan_in_of_each = torch.full((n,), fan_in, device=device) if layer else mask.sum(1)
+            state[f"linear_{layer}"] = weight / fan_in_of_each[:, None, None].sqrt()
+            for name, value in (("gain", 1.0), ("shift", 0.0), ("mean", 0.0), ("variance", 1.0)):
+                state[f"{name}_{layer}"] = torch.full((n, width), value, device=device)
+        state["linear_0"] = state["linear_0"] * mask[:, None]
+        state["logit"] = (uniform(1, hidden[-1]) / math.sqrt(hidden[-1])).repeat(n, 1, 1)
+        state["bias"] = (uniform(1) / math.sqrt(hidden[-1])).repeat(n, 1)
+        return cls(state)
+
+    def __len__(self) -> int:
+        return len(self.state["mask"])
+
+    def trained(self) -> State:
+        """The tensors that an optimiser moves."""
+        return {name: tensor for name, tensor in self.state.items() if not name.startswith(_NOT_TRAINED)}
+
+    def select(self, chosen: Tensor) -> "SwishEnsemble":
+        """Copy the networks with these indices (or this mask)."""
+        return SwishEnsemble({name: tensor.detach()[chosen] for name, tensor in self.state.items()})
+
+    def training_logits(
+        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "h b"]]
+    ) -> Float[Tensor, "n b"]:
+        """Logits with batch statistics, which also move the running ones.
+
+        Args:
+            x: standardised features, the same events for every network.
+            keep: dropout factors of each hidden layer, shared by the networks: 0 or 1 / (1 - p).
+        """
+        return self._logits(x, keep)
+
+    @torch.no_grad()
+    def logits(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "n b"]:
+        """Logits in evaluation mode, from the running statistics; x is standardised."""
+        return self._logits(x, None)
+
+    def mask_gradients(self) -> None:
+        """Forget the gradients of weights to features that a network does not see."""
+        gradient = self.state["linear_0"].grad
+        if gradient is not None:
+            gradient *= self.state["mask"][:, None]
+
+    def network(self, index: int, standardise: Standardise, dropout: float) -> SwishDNN:
+        """Take one network out, with the standardisation that its inputs had."""
+        hidden = [self.state[f"gain_{layer}"].shape[1] for layer in range(self.layers)]
+        network = SwishDNN(standardise, hidden, dropout)
+        own = {name: tensor[index].detach() for name, tensor in self.state.items()}
+        state = {"logit.weight": own["logit"], "logit.bias": own["bias"]}
+        for layer in range(self.layers):
+            state[f"linear.{layer}.weight"] = own[f"linear_{layer}"]
+            names = {"gain": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}
+            state |= {f"norm.{layer}.{theirs}": own[f"{ours}_{layer}"] for ours, theirs in names.items()}
+            state[f"norm.{layer}.num_batches_tracked"] = torch.tensor(0)
+        state |= {"standardise.mean": standardise.mean, "standardise.scale": standardise.scale}
+        network.load_state_dict(state)
+        return network.to(own["bias"].device).eval()
+
+    def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
+        n, a = len(self), x.T
+        for layer in range(self.layers):
+            weight = self.state[f"linear_{layer}"]
+            # Every network reads the same events: the first layer is one product.
+            z = torch.bmm(weight, a) if layer else (weight.flatten(0, 1) @ a).view(n, -1, len(x))
+            a = nn.functional.silu(self._normalise(layer, z, training=keep is not None))
+            a = a if keep is None else a * keep[layer]
+        return torch.matmul(self.state["logit"], a).squeeze(1) + self.state["bias"]
+
+    def _normalise(self, layer: int, z: Tensor, training: bool) -> Tensor:
+        """BatchNorm of every unit of every network: each is a channel of one long batch of events."""
+        own = [self.state[f"{name}_{layer}"].view(-1) for name in ("mean", "variance", "gain", "shift")]
+        return nn.functional.batch_norm(z.view(1, -1, z.shape[-1]), *own, training=training).view_as(z)

@@ -1,0 +1,239 @@
+"""Training of Swish networks as in 2412.13864: AdamW, class-balanced loss, early stopping, the best validation loss kept."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from igbaselines.errors import UserError
+from igbaselines.files import load_tensors, save_tensors
+from igbaselines.models.ensemble import State, SwishEnsemble
+from igbaselines.randomness import generator_for
+
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+EVALUATION_BATCH = 4096
+
+
+@dataclass
+class SwishRecipe:
+    """How a Swish network is built and trained.
+
+    Args:
+        hidden: widths of the hidden layers.
+        dropout: probability of dropping a unit.
+        learning_rate: of AdamW.
+        weight_decay: of AdamW, decoupled.
+        batch_size: events in a step.
+        max_epochs: the most passes over the training part.
+        patience: epochs without a better validation loss after which training ends.
+        networks_at_once: networks that are trained side by side; a matter of cache, not of the result.
+    """
+
+    hidden: list[int]
+    dropout: float
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    networks_at_once: int
+
+    def __post_init__(self) -> None:
+        least = {"batch_size": 2, "max_epochs": 1, "patience": 1, "networks_at_once": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise UserError(f"model.{name} must be at least {bound}, got {getattr(self, name)}")
+        if not self.hidden or min(self.hidden) < 1:
+            raise UserError(f"model.hidden needs one positive width a layer, got {list(self.hidden)}")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"model.dropout must lie in [0, 1), got {self.dropout}")
+        if self.learning_rate <= 0 or self.weight_decay < 0:
+            raise UserError("model.learning_rate must be positive and model.weight_decay not negative")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Standardised events with their split.
+
+    Args:
+        x: standardised features.
+        target: 1 for signal, 0 for background.
+        train: indices of the training part.
+        validation: indices of the validation part.
+    """
+
+    x: Float[Tensor, "events d"]
+    target: Float[Tensor, " events"]
+    train: Int[Tensor, " t"]
+    validation: Int[Tensor, " v"]
+
+    def class_weights(self, part: Int[Tensor, " p"]) -> Float[Tensor, " p"]:
+        """Weights by which signal and background count the same in a part; their mean is one."""
+        target = self.target[part]
+        signal = target.mean()
+        return target / (2 * signal) + (1 - target) / (2 * (1 - signal))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Trained networks at their best epochs.
+
+    Args:
+        networks: the networks.
+        loss: best class-balanced validation loss of each.
+        epochs: epochs that each was trained for.
+    """
+
+    networks: SwishEnsemble
+    loss: Float[Tensor, " n"]
+    epochs: Int[Tensor, " n"]
+
+
+def train(
+    data: TrainingData,
+    mask: Bool[Tensor, "n d"],
+    recipe: SwishRecipe,
+    seed: tuple[int, ...],
+    checkpoint: Path | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Trained:
+    """Train one network for each mask, all on the same events in the same order, as one batch of networks.
+
+    Args:
+        data: the events; on the device where training shall happen.
+        mask: the features that each network sees.
+        recipe: architecture and optimiser.
+        seed: key of initial weights, order of events and dropout; the result depends on nothing else random.
+        checkpoint: file for the state of an unfinished training, from which it goes on after a kill.
+        progress: called with the number of networks that have finished.
+    """
+    training = _Training(data, mask, recipe, seed)
+    if checkpoint is not None and (state := load_tensors(checkpoint)) is not None:
+        training.restore(state)
+    saved_at = time.monotonic()
+    while len(training.active):
+        training.epoch()
+        if progress is not None:
+            progress(len(mask) - len(training.active))
+        if checkpoint is not None and time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+            save_tensors(checkpoint, training.state())
+            saved_at = time.monotonic()
+    return Trained(training.best, training.best_loss, training.epochs)
+
+
+def evaluate(networks: SwishEnsemble, x: Float[Tensor, "events d"]) -> Float[Tensor, "n events"]:
+    """Logits of standardised events in evaluation mode, in chunks."""
+    return torch.cat([networks.logits(chunk) for chunk in x.split(EVALUATION_BATCH)], dim=1)
+
+
+class _Training:
+    """The networks of one batch, of which those that have converged drop out."""
+
+    def __init__(
+        self, data: TrainingData, mask: Bool[Tensor, "n d"], recipe: SwishRecipe, seed: tuple[int, ...]
+    ) -> None:
+        self.data, self.recipe, self.seed = data, recipe, seed
+        n, device = len(mask), data.x.device
+        self.networks = SwishEnsemble.initialise(mask.to(device), recipe.hidden, generator_for(*seed))
+        self.networks.state = {
+            name: value.to(data.x.dtype) if value.is_floating_point() else value
+            for name, value in self.networks.state.items()
+        }
+        self.best = self.networks.select(torch.arange(n, device=device))
+        self.best_loss = torch.full((n,), torch.inf, dtype=data.x.dtype, device=device)
+        self.epochs = torch.zeros(n, dtype=torch.int64, device=device)
+        self.waiting = torch.zeros(n, dtype=torch.int64, device=device)
+        self.active = torch.arange(n, device=device)
+        self.optimiser = self._optimiser()
+        self.weights = data.class_weights(data.train), data.class_weights(data.validation)
+
+    def epoch(self) -> None:
+        """One pass over the training part, then validation, then those that no longer improve drop out."""
+        epoch = int(self.epochs.max())
+        for batch, keep in self._batches(epoch):
+            events = self.data.train[batch]
+            logits = self.networks.training_logits(self.data.x[events], keep)
+            loss = self._loss(logits, events, self.weights[0][batch])
+            self.optimiser.zero_grad()
+            loss.sum().backward()
+            self.networks.mask_gradients()
+            self.optimiser.step()
+        self.epochs[self.active] += 1
+        self._keep_best()
+        finished = self.waiting[self.active] >= self.recipe.patience
+        if epoch + 1 == self.recipe.max_epochs:
+            finished[:] = True
+        if finished.any():
+            self._continue_with(~finished)
+
+    def state(self) -> State:
+        """Everything that the rest of the training depends on."""
+        moments = self.optimiser.state
+        state = {f"best.{name}": tensor for name, tensor in self.best.state.items()}
+        state |= {"best_loss": self.best_loss, "epochs": self.epochs, "waiting": self.waiting, "active": self.active}
+        state |= {f"now.{name}": tensor.detach() for name, tensor in self.networks.state.items()}
+        for name, parameter in self.networks.trained().items():
+            state |= {f"{moment}.{name}": value for moment, value in moments[parameter].items()}
+        return state
+
+    def restore(self, state: State) -> None:
+        """Go on from what `state` returned."""
+        state = {name: tensor.to(self.data.x.device) for name, tensor in state.items()}
+        self.best_loss, self.epochs, self.waiting = state["best_loss"], state["epochs"], state["waiting"]
+        self.active = state["active"]
+        self.best = SwishEnsemble({n.removeprefix("best."): t for n, t in state.items() if n.startswith("best.")})
+        self.networks = SwishEnsemble({n.removeprefix("now."): t for n, t in state.items() if n.startswith("now.")})
+        self.optimiser = self._optimiser()
+        for name, parameter in self.networks.trained().items():
+            moments = ("step", "exp_avg", "exp_avg_sq")
+            self.optimiser.state[parameter] = {moment: state[f"{moment}.{name}"] for moment in moments}
+            self.optimiser.state[parameter]["step"] = state[f"step.{name}"].cpu()
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+        """Shuffled positions in the training part, and the dropout factors of every layer."""
+        recipe, device = self.recipe, self.data.x.device
+        size = min(recipe.batch_size, len(self.data.train))
+        order = torch.randperm(len(self.data.train), generator=generator_for(*self.seed, epoch)).to(device)
+        generator = generator_for(*self.seed, epoch, 1, device=device)
+        for batch in order.split(size):
+            if len(batch) == size:  # a short last batch has noisier statistics, so it is left to another epoch
+                shape = (sum(recipe.hidden), size)
+                kept = torch.rand(shape, generator=generator, device=device) >= recipe.dropout
+                yield batch, (kept.to(self.data.x.dtype) / (1 - recipe.dropout)).split(recipe.hidden)
+
+    def _loss(self, logits: Tensor, events: Tensor, weights: Tensor) -> Tensor:
+        target = self.data.target[events].expand_as(logits)
+        return (binary_cross_entropy_with_logits(logits, target, reduction="none") * weights).mean(dim=1)
+
+    @torch.no_grad()
+    def _keep_best(self) -> None:
+        events, weights = self.data.validation, self.weights[1]
+        loss = self._loss(evaluate(self.networks, self.data.x[events]), events, weights)
+        improved = loss < self.best_loss[self.active]
+        better = self.active[improved]
+        self.best_loss[better] = loss[improved]
+        for name, tensor in self.networks.state.items():
+            self.best.state[name][better] = tensor[improved]
+        self.waiting[self.active] += 1
+        self.waiting[better] = 0
+
+    def _continue_with(self, chosen: Bool[Tensor, " a"]) -> None:
+        moments = {name: self.optimiser.state[p] for name, p in self.networks.trained().items()}
+        self.networks = self.networks.select(chosen)
+        self.active = self.active[chosen]
+        self.optimiser = self._optimiser()
+        for name, parameter in self.networks.trained().items():
+            self.optimiser.state[parameter] = {
+                moment: value[chosen] if value.dim() else value for moment, value in moments[name].items()
+            }
+
+    def _optimiser(self) -> torch.optim.AdamW:
+        parameters = [tensor.requires_grad_() for tensor in self.networks.trained().values()]
+        return torch.optim.AdamW(
+            parameters, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay, fused=True
+        )

@@ -1,0 +1,15 @@
+"""Random numbers from a key: whoever draws names what for, and nobody reads global state."""
+
+import numpy as np
+import torch
+
+
+def generator_for(*key: int, device: torch.device | None = None) -> torch.Generator:
+    """Return a generator whose draws depend on the key alone, such as (seed, network, epoch).
+
+    Args:
+        key: non-negative integers.
+        device: where it draws; None is the CPU. Draws differ between kinds of device.
+    """
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+    return torch.Generator(device=device or torch.device("cpu")).manual_seed(seed)
