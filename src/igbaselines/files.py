@@ -33,7 +33,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors as safetensors, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+        # Written by us and not by safetensors, whose errors do not say that the disk is full.
+        temporary.write_bytes(safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()}))
 
 
 def load_tensors(path: Path, device: "str | int" = "cpu") -> dict[str, Tensor] | None:

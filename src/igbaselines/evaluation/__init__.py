@@ -1,1 +1,1 @@
-"""TBD"""
+"""Metrics and statistics, one module a family."""

@@ -1,1 +1,1 @@
-"""TBD"""
+"""Experiments: data, model, methods and metrics become rows."""

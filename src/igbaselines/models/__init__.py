@@ -1,1 +1,1 @@
-"""TBD"""
+"""Networks, their training, and what makes their gradients cheap."""

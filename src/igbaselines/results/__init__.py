@@ -1,1 +1,1 @@
-"""TBD"""
+"""Everything that touches outputs/: run folders, rows, provenance."""

@@ -1,0 +1,97 @@
+"""Where baselines come from: constants, and examples drawn from a reference sample."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from igbaselines.attribution.weighting import Uniform, Weighting
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What baselines may be made of, in the space of the network's inputs.
+
+    Args:
+        examples: inputs that are not to be explained, such as background events.
+        stratum: for each example the index of its stratum, such as its process.
+        stratum_weight: weight of each stratum, such as its cross-section; None where unknown.
+        centre: the input that the network's standardisation maps to zero.
+    """
+
+    examples: Float[Tensor, "m *features"]
+    stratum: Int[Tensor, " m"]
+    stratum_weight: Float[Tensor, " s"] | None
+    centre: Float[Tensor, " *features"]
+
+
+class BaselineSource(Protocol):
+    """Gives the baselines of a method, shared by all inputs, and their weights."""
+
+    def draw(
+        self, reference: Reference, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "k *features"], Float[Tensor, " k"]]:
+        """Return baselines and weights that sum to one (float64); the generator is on the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class ZeroPhysical:
+    """The blank baseline: a zero vector in the units of the inputs (2412.13864, B_0)."""
+
+    def draw(
+        self, reference: Reference, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "1 *features"], Float[Tensor, " 1"]]:
+        """Return zeros."""
+        zero = torch.zeros_like(reference.centre)[None]
+        return zero, torch.ones(1, dtype=torch.float64, device=zero.device)
+
+
+@dataclass(frozen=True)
+class ZeroStandardised:
+    """The blank baseline at the standardised input: the mean of the training part (2412.13864, B_0)."""
+
+    def draw(
+        self, reference: Reference, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "1 *features"], Float[Tensor, " 1"]]:
+        """Return the input that standardises to zero."""
+        centre = reference.centre[None]
+        return centre, torch.ones(1, dtype=torch.float64, device=centre.device)
+
+
+@dataclass(frozen=True)
+class PerStratum:
+    """The same number of examples of every stratum (2412.13864: 20 events of each background).
+
+    Args:
+        count: examples of each stratum, drawn without replacement.
+        weighting: how they are weighted.
+    """
+
+    count: int
+    weighting: Weighting = field(default_factory=Uniform)
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"PerStratum needs at least one example of each stratum, got count={self.count}")
+
+    def draw(
+        self, reference: Reference, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "k *features"], Float[Tensor, " k"]]:
+        """Draw the examples; the same generator state gives the same ones whatever the weighting.
+
+        Raises:
+            ValueError: where a stratum has too few examples.
+        """
+        chosen = []
+        stratum_of_example = reference.stratum.cpu()
+        for stratum in stratum_of_example.unique().tolist():
+            members = (stratum_of_example == stratum).nonzero().squeeze(1)
+            if len(members) < self.count:
+                raise ValueError(f"stratum {stratum} has {len(members)} examples, {self.count} are needed")
+            chosen.append(members[torch.randperm(len(members), generator=generator)[: self.count]])
+        index = torch.cat(chosen).to(reference.examples.device)
+        weights = self.weighting.weights(reference.stratum[index], reference.stratum_weight)
+        return reference.examples[index], weights

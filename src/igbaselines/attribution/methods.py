@@ -1,0 +1,58 @@
+"""Attribution methods as objects: a source of baselines and a quadrature rule, ready to explain a model."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from igbaselines.attribution.baselines import BaselineSource, Reference
+from igbaselines.attribution.path import Attribution, Function, path_attribution
+from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule, RandomPoint
+
+
+@dataclass(frozen=True)
+class AveragedGradients:
+    """Integrated Gradients averaged over weighted baselines.
+
+    With one baseline it is Integrated Gradients (Sundararajan et al. 2017); with many it is expected gradients (Erion et
+    al. 2021), the averaged baseline of 2412.13864, eq. 2.
+
+    Args:
+        baselines: where the baselines and their weights come from.
+        reference: what they may be made of.
+        rule: the quadrature rule.
+        max_batch: gradient points in one pass; None chooses it from the memory there is.
+    """
+
+    baselines: BaselineSource
+    reference: Reference
+    rule: QuadratureRule
+    max_batch: int | None = field(default=None, kw_only=True)
+
+    def attribute(
+        self,
+        model: Function,
+        inputs: Float[Tensor, "n *features"],
+        targets: Int[Tensor, " n"] | None,
+        generator: torch.Generator,
+    ) -> Attribution:
+        """Attribute the model's output (that of `targets`, where it has classes) to the features of each input."""
+        baselines, weights = self.baselines.draw(self.reference, generator)
+        return path_attribution(
+            model, inputs, baselines, weights, self.rule, targets, self.max_batch, generator=generator
+        )
+
+
+def ig(
+    baseline: BaselineSource, reference: Reference, rule: QuadratureRule | None = None, max_batch: int | None = None
+) -> AveragedGradients:
+    """Integrated Gradients from one baseline, by Gauss-Legendre quadrature unless another rule is given."""
+    return AveragedGradients(baseline, reference, rule or GaussLegendre(32), max_batch=max_batch)
+
+
+def expected_gradients(
+    baselines: BaselineSource, reference: Reference, rule: QuadratureRule | None = None, max_batch: int | None = None
+) -> AveragedGradients:
+    """Expected gradients over many baselines, with one random point a path unless a true quadrature is given."""
+    return AveragedGradients(baselines, reference, rule or RandomPoint(), max_batch=max_batch)

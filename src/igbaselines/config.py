@@ -1,0 +1,172 @@
+"""From YAML and the command line to checked objects: schemas, the guarded `instantiate`, and errors in one line."""
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra.utils
+from hydra.core.config_store import ConfigStore
+from hydra.errors import InstantiationException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from igbaselines.errors import UserError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+ACTIONS = ("run", "report")
+EXPERIMENTS = ("hep_baselines",)
+ALLOWED_TARGETS = ("igbaselines", "torchvision.models", "timm")
+
+
+@dataclass
+class Config:
+    """What every run has; the groups bring the schemas of their own parts.
+
+    Args:
+        experiment: name of the study, set by `experiment=<name>`.
+        dataset_name: the chosen dataset, for labels and rows.
+        model_name: the chosen model, for labels and rows.
+        scale: smoke, demo or paper.
+        seed: of everything random in the run.
+        action: `run`, or `report` to rebuild the report from outputs.
+        force: run again what is complete.
+        output_root: folder of the run folders.
+        data_root: folder of generated and downloaded data.
+        device: auto, cpu, cuda, cuda:1, ...
+        max_batch: gradient points in one pass; null chooses it from the memory there is.
+        workers: processes that make data; 0 takes one a core.
+    """
+
+    experiment: str = MISSING
+    dataset_name: str = MISSING
+    model_name: str = MISSING
+    scale: str = MISSING
+    seed: int = MISSING
+    dataset: Any = MISSING
+    model: Any = MISSING
+    attribution: Any = MISSING
+    evaluation: Any = MISSING
+    action: str = MISSING
+    force: bool = MISSING
+    output_root: str = MISSING
+    data_root: str = MISSING
+    device: str = MISSING
+    max_batch: int | None = MISSING
+    workers: int = MISSING
+
+
+# How a run is carried out, not what it computes: these keys do not enter the name of its folder.
+RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_batch", "workers")
+
+# Schemas by name, as the YAML files' defaults lists take them: `- /schema/hep_synthetic@_here_`.
+SCHEMAS = {
+    "hep_synthetic": "igbaselines.datasets.hep_synthetic.HepSynthetic",
+    "hep_table": "igbaselines.datasets.hep_table.HepTable",
+    "swish_dnn": "igbaselines.models.recipe.SwishRecipe",
+    "hep_attribution": "igbaselines.experiments.hep_settings.HepAttribution",
+    "hep_evaluation": "igbaselines.experiments.hep_settings.HepEvaluation",
+}
+
+
+def register() -> None:
+    """Put the schemas into Hydra's store and the project's folder at the disposal of the YAML files."""
+    OmegaConf.register_new_resolver("project", lambda path: str(PROJECT_ROOT / path), replace=True)
+    store = ConfigStore.instance()
+    store.store(name="base_config", node=Config)
+    for name, target in SCHEMAS.items():
+        module, _, class_name = target.rpartition(".")
+        cls = getattr(importlib.import_module(module), class_name)
+        schema = make_dataclass(class_name, [("_target_", str, field(default=target))], bases=(cls,))
+        store.store(group="schema", name=name, node=schema)
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain values, with absolute folders.
+
+    Raises:
+        UserError: for a missing value or an action, experiment or device that does not exist.
+    """
+    if config.action not in ACTIONS:
+        raise UserError(f"action={config.action} is unknown: {' or '.join(ACTIONS)}")
+    if config.action == "run" and OmegaConf.is_missing(config, "experiment"):
+        raise UserError(f"choose an experiment: experiment={' or experiment='.join(EXPERIMENTS)}")
+    for key in ("output_root", "data_root"):
+        config[key] = str(Path(config[key]).expanduser().absolute())
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=config.action == "run")
+    except OmegaConfBaseException as error:
+        raise UserError(one_line(error)) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def instantiate(node: DictConfig) -> Any:  # noqa: ANN401 (whatever the target builds)
+    """Build the object that a node's `_target_` names: the one way from a configuration to code.
+
+    Raises:
+        UserError: where a target is not this package's (or torchvision's or timm's models), or refuses its values.
+    """
+    for target in _targets(OmegaConf.to_container(node)):
+        _check_target(target)
+    try:
+        return hydra.utils.instantiate(node, _convert_="object")
+    except InstantiationException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise UserError(one_line(cause)) from error
+
+
+def one_line(error: BaseException) -> str:
+    """Say in one line what a configuration error means, with the nearest right name where a name was wrong."""
+    text = str(error)
+    if unknown := re.search(r"Key '(\S+)' (?:is not in struct|not in '(\w+)')", text):
+        path = re.search(r"full_key: (\S+)", text)
+        return f"unknown key {path.group(1) if path else unknown.group(1)!r}{_suggestion(error)}"
+    if missing := re.search(r"Could not find '(\S+?)/(\S+)'", text):
+        options = re.findall(r"^\t(\S+)", text, re.MULTILINE)
+        return f"{missing.group(1)}={missing.group(2)} does not exist: choose from {', '.join(options)}"
+    if group := re.search(r"Could not override '(\S+)'\.\s*No match in the defaults list", text):
+        return f"unknown key {group.group(1)!r}"
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _suggestion(error: BaseException) -> str:
+    while error.__cause__ is not None and not isinstance(error, OmegaConfBaseException):
+        error = error.__cause__
+    parent, key = getattr(error, "parent_node", None), str(getattr(error, "key", ""))
+    near = difflib.get_close_matches(key, [str(name) for name in parent] if parent is not None else [], n=1)
+    return f": did you mean {near[0]!r}?" if near else ""
+
+
+def _targets(node: Any) -> Iterator[str]:  # noqa: ANN401 (any YAML)
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def _check_target(target: str) -> None:
+    refusal = UserError(f"_target_ {target!r} is not allowed: only names of {', '.join(ALLOWED_TARGETS)}")
+    if not _is_allowed(target):
+        raise refusal
+    try:
+        found = hydra.utils.get_object(target)
+    except Exception as error:
+        raise UserError(f"_target_ {target!r} does not exist") from error
+    # A module of ours also holds what it imports: `igbaselines.files.os.system` is not ours.
+    if not (inspect.isclass(found) or inspect.isfunction(found)) or not _is_allowed(found.__module__ + "."):
+        raise refusal
+
+
+def _is_allowed(name: str) -> bool:
+    return name.startswith(tuple(f"{package}." for package in ALLOWED_TARGETS))

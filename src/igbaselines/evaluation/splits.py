@@ -1,0 +1,41 @@
+"""Splits of the events into training, validation and test parts that rotate from network to network."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+
+class Split(NamedTuple):
+    """Indices of the three parts, ascending."""
+
+    train: Int[np.ndarray, " t"]
+    validation: Int[np.ndarray, " v"]
+    test: Int[np.ndarray, " e"]
+
+
+def rotated_split(
+    stratum: Int[np.ndarray, " n"], seed: int, turn: float, train_fraction: float, validation_fraction: float
+) -> Split:
+    """Split events, stratified by process, at a position on the circle of a fixed shuffled order.
+
+    Turned by 0, 1/R, 2/R, ... the test parts of R networks cover every event as soon as they are long enough: then every
+    event is scored by a network that was not trained on it, while each network sees the fractions of 2412.13864.
+
+    Args:
+        stratum: the process of each event.
+        seed: of the order.
+        turn: position of the split on the circle, in [0, 1).
+        train_fraction: share of the training part.
+        validation_fraction: share of the validation part; the rest is the test part.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(stratum))
+    by_stratum = shuffled[np.argsort(stratum[shuffled], kind="stable")]
+    counts = np.bincount(stratum)
+    counts = counts[counts > 0]
+    within = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+    position = np.empty(len(stratum))
+    position[by_stratum] = (within + turn) % 1.0
+    is_train = position < train_fraction
+    is_test = position >= train_fraction + validation_fraction
+    return Split(*(np.flatnonzero(part) for part in (is_train, ~is_train & ~is_test, is_test)))

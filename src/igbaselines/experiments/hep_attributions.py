@@ -1,0 +1,119 @@
+"""Class-level attributions of a ranking network for every baseline of 2412.13864."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from igbaselines.attribution import path_attribution
+from igbaselines.attribution.baselines import Reference
+from igbaselines.experiments.hep_settings import HepAttribution
+from igbaselines.files import load_tensors, save_tensors
+from igbaselines.models.inference import for_gradients
+from igbaselines.models.swish_dnn import Probability, SwishDNN
+from igbaselines.randomness import generator_for
+
+GAP_QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
+BYTES_PER_CHUNK = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class ClassAttribution:
+    """Attributions averaged over the signal events, one row a method.
+
+    Args:
+        signed: mean attribution.
+        magnitude: mean magnitude of the attribution of an event.
+        gap: quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')| over events and baselines.
+    """
+
+    signed: Float[Tensor, "methods d"]
+    magnitude: Float[Tensor, "methods d"]
+    gap: Float[Tensor, "methods quantiles"]
+
+
+def class_attribution(
+    network: SwishDNN,
+    signal: Float[Tensor, "n d"],
+    reference: Reference,
+    settings: HepAttribution,
+    key: tuple[int, ...],
+    max_batch: int | None,
+    checkpoint: Path,
+    progress: Callable[[int], object],
+) -> ClassAttribution:
+    """Attribute the output to the features, for every source of baselines at once.
+
+    Sources that draw the same baselines share their Integrated Gradients: they differ in the weights alone.
+
+    Args:
+        network: the ranking network; it takes features in physical units.
+        signal: the events to explain.
+        reference: what baselines are made of.
+        settings: output, rule and baselines.
+        key: seeds the draws of baselines, the same for every source.
+        max_batch: gradient points in one pass, or None.
+        checkpoint: where the finished attribution is kept.
+        progress: called with the number of events done.
+    """
+    if (saved := load_tensors(checkpoint, signal.device)) is not None:
+        progress(len(signal))
+        return ClassAttribution(**saved)
+    baselines, weights = _all_baselines(settings, reference, key)
+    explained = for_gradients(Probability(network) if settings.output == "probability" else network)
+    signed = signal.new_zeros(len(weights), signal.shape[1])
+    magnitude = torch.zeros_like(signed)
+    gaps = []
+    chunk = max(1, BYTES_PER_CHUNK // (baselines.numel() * baselines.element_size()))
+    for start in range(0, len(signal), chunk):
+        result = path_attribution(
+            explained,
+            signal[start : start + chunk],
+            baselines,
+            rule=settings.rule,
+            max_batch=max_batch,
+            keep_per_baseline=True,
+            generator=generator_for(*key, 1, start),
+        )
+        assert result.per_baseline is not None
+        of_methods = torch.einsum("mk,nkd->nmd", weights, result.per_baseline)
+        signed += of_methods.sum(dim=0) / len(signal)
+        magnitude += of_methods.abs().sum(dim=0) / len(signal)
+        gaps.append(result.completeness_gap.abs() / (result.f_inputs[:, None] - result.f_baselines).abs())
+        progress(start + len(result.f_inputs))
+    attribution = ClassAttribution(signed, magnitude, _gap_quantiles(torch.cat(gaps), weights))
+    save_tensors(checkpoint, vars(attribution))
+    return attribution
+
+
+def _all_baselines(
+    settings: HepAttribution, reference: Reference, key: tuple[int, ...]
+) -> tuple[Float[Tensor, "k d"], Float[Tensor, "methods k"]]:
+    """The distinct sets of baselines behind one another, and the weights of each method over all of them."""
+    sets: list[Tensor] = []
+    drawn: list[tuple[int, Tensor]] = []
+    for source in settings.baselines.values():
+        baselines, weights = source.draw(reference, generator_for(*key, 0))
+        same = (index for index, known in enumerate(sets) if torch.equal(known, baselines))
+        index = next(same, len(sets))
+        if index == len(sets):
+            sets.append(baselines)
+        drawn.append((index, weights))
+    starts = [sum(len(earlier) for earlier in sets[:index]) for index in range(len(sets))]
+    together = torch.cat(sets)
+    weights_of_all = together.new_zeros(len(drawn), len(together))
+    for row, (index, weights) in enumerate(drawn):
+        weights_of_all[row, starts[index] : starts[index] + len(weights)] = weights.to(together)
+    return together, weights_of_all
+
+
+def _gap_quantiles(gaps: Float[Tensor, "n k"], weights: Float[Tensor, "methods k"]) -> Tensor:
+    # In numpy terms on the CPU: torch.quantile refuses more than 16 million values.
+    rows = []
+    for used in weights > 0:
+        ordered = gaps[:, used].flatten().sort().values
+        rows.append([ordered[round(q * (len(ordered) - 1))].item() for q in GAP_QUANTILES.values()])
+    return torch.tensor(rows, dtype=gaps.dtype, device=gaps.device)

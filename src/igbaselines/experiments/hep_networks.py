@@ -1,0 +1,115 @@
+"""The networks of 2412.13864: one split of the events a ranking network, and retraining on subsets of the features."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from igbaselines.datasets.events import EventTable
+from igbaselines.evaluation.splits import Split, rotated_split
+from igbaselines.experiments.hep_settings import HepEvaluation
+from igbaselines.files import load_tensors, save_tensors
+from igbaselines.models.ensemble import SwishEnsemble
+from igbaselines.models.recipe import SwishRecipe
+from igbaselines.models.swish_dnn import Standardise
+from igbaselines.models.training import Trained, TrainingData, evaluate, train
+
+
+@dataclass(frozen=True)
+class SplitEvents:
+    """Events split for one ranking network and standardised on its training part.
+
+    Args:
+        split: indices of the parts.
+        standardise: statistics of the training part.
+        data: standardised events on the device.
+    """
+
+    split: Split
+    standardise: Standardise
+    data: TrainingData
+
+    def test_logits(self, networks: SwishEnsemble) -> Float[np.ndarray, "n events"]:
+        """Logits of the test part."""
+        test = torch.from_numpy(self.split.test).to(self.data.x.device)
+        return evaluate(networks, self.data.x[test]).cpu().numpy()
+
+
+def split_events(events: EventTable, evaluation: HepEvaluation, network: int, seed: int, device: torch.device) -> SplitEvents:
+    """Split the events for one of the ranking networks.
+
+    Args:
+        events: all events.
+        evaluation: fractions, and how many networks share the circle.
+        network: which of them.
+        seed: of the order of events.
+        device: where networks are trained.
+    """
+    turn = network / evaluation.networks
+    fractions = evaluation.train_fraction, evaluation.validation_fraction
+    split = rotated_split(events.process, seed, turn, *fractions)
+    part = events.features[split.train]
+    mean = part.mean(axis=0, dtype=np.float64)
+    scale = part.std(axis=0, dtype=np.float64)
+    scale[scale == 0] = 1
+    standardise = Standardise(*(torch.from_numpy(v.astype(np.float32)).to(device) for v in (mean, scale)))
+    x = standardise(torch.from_numpy(events.features).to(device))
+    target = torch.from_numpy(events.is_signal).to(x)
+    train_part, validation_part = (torch.from_numpy(indices).to(device) for indices in split[:2])
+    return SplitEvents(split, standardise, TrainingData(x, target, train_part, validation_part))
+
+
+def train_on_subsets(
+    events: SplitEvents,
+    masks: Bool[np.ndarray, "sets d"],
+    recipe: SwishRecipe,
+    seed: tuple[int, ...],
+    checkpoints: Path,
+    progress: Callable[[int], object],
+) -> Trained:
+    """Train a network on each subset of the features, many at once; what is finished is not trained again.
+
+    Args:
+        events: the split events.
+        masks: the features of each subset.
+        recipe: architecture and optimiser.
+        seed: of initial weights, order of events and dropout, the same for every subset.
+        checkpoints: folder for finished and unfinished networks.
+        progress: called with the number of networks that are finished.
+    """
+    groups = []
+    for start in range(0, len(masks), recipe.networks_at_once):
+        mask = torch.from_numpy(masks[start : start + recipe.networks_at_once])
+        name = hashlib.sha256(repr(seed).encode() + mask.numpy().tobytes()).hexdigest()[:16]
+        file = checkpoints / f"networks-{name}.safetensors"
+        trained = _load(file, events.data.x.device)
+        if trained is None:
+            unfinished = checkpoints / f"unfinished-{name}.safetensors"
+            trained = train(events.data, mask, recipe, seed, unfinished, lambda done, start=start: progress(start + done))
+            save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
+            unfinished.unlink(missing_ok=True)
+        groups.append(trained)
+        progress(start + len(mask))
+    return _together(groups)
+
+
+def _load(file: Path, device: torch.device) -> Trained | None:
+    state = load_tensors(file, str(device))
+    if state is None:
+        return None
+    loss, epochs = state.pop("loss"), state.pop("epochs")
+    return Trained(SwishEnsemble(state), loss, epochs)
+
+
+def _together(groups: list[Trained]) -> Trained:
+    def join(tensors: list[Tensor]) -> Tensor:
+        return torch.cat([tensor.detach() for tensor in tensors])
+
+    states = [group.networks.state for group in groups]
+    state = {name: join([each[name] for each in states]) for name in states[0]}
+    return Trained(SwishEnsemble(state), join([g.loss for g in groups]), join([g.epochs for g in groups]))

@@ -1,0 +1,216 @@
+"""From the command line to a finished run folder."""
+
+import errno
+import importlib
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from igbaselines.config import PROJECT_ROOT, RUN_TIME_KEYS, instantiate, one_line, register, resolve
+from igbaselines.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    from igbaselines.results.rows import Rows
+
+log = logging.getLogger(__name__)
+
+# The user's to mend, and no reason for a traceback: disks and permissions.
+PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@dataclass
+class Run:
+    """What an experiment is given beside its settings.
+
+    Args:
+        rows: where its measured values go.
+        checkpoints: folder for what an attempt that is killed shall leave behind.
+        artifacts: folder for what belongs to the results beside the rows, such as trained networks.
+        cache: folder for generated data.
+        device: where to compute.
+        seed: of everything random.
+        max_batch: gradient points in one pass, or None.
+        workers: processes that make data.
+        checksums: sha256 of data and weights, for the provenance; the experiment fills it.
+    """
+
+    rows: "Rows"
+    checkpoints: Path
+    artifacts: Path
+    cache: Path
+    device: "torch.device"
+    seed: int
+    max_batch: int | None
+    workers: int
+    checksums: dict[str, str] = field(default_factory=dict)
+
+
+def main() -> None:
+    """Run what the command line asks for; the exit code says whether it worked."""
+    show_everything = "HYDRA_FULL_ERROR" in os.environ
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us instead of printing them its way
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    register()
+    try:
+        _hydra_main()
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        _leave(str(error) if isinstance(error, UserError) else one_line(error), 2, show_everything)
+    except OSError as error:
+        if error.errno not in PLACE_ERRORS:
+            raise
+        _leave(f"{error.filename or 'the output or data folder'}: {error.strerror or error}", 1, show_everything)
+    except Failure as failure:
+        _leave(str(failure), 1, show_everything)
+
+
+class Failure(Exception):
+    """A run that failed and has recorded why."""
+
+
+@hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="config")
+def _hydra_main(config: DictConfig) -> None:
+    plain = resolve(config)
+    if plain["action"] == "report":
+        from igbaselines.reporting import write_report
+
+        log.info("report: %s", write_report(Path(plain["output_root"]), PROJECT_ROOT))
+    else:
+        execute(config, plain)
+
+
+def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
+    """Carry out one run, unless it is complete.
+
+    Args:
+        config: the configuration.
+        plain: the same, resolved.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        UserError: for what the user can mend.
+        Failure: where the experiment broke; the folder says how.
+    """
+    for key in ("output_root", "data_root"):
+        _check_writable(key, Path(plain[key]))
+    settings = {name: instantiate(config[name]) for name in ("dataset", "model", "attribution", "evaluation")}
+    from igbaselines.results.run_folder import RunFolder, config_hash
+
+    name = f"{plain['dataset_name']}-{plain['model_name']}-{plain['scale']}-{config_hash(plain, RUN_TIME_KEYS)}"
+    folder = RunFolder(Path(plain["output_root"]), plain["experiment"], name)
+    with folder.alone():
+        if folder.is_complete() and not plain["force"]:
+            log.info("complete already (force=true runs it again): %s", folder.path)
+            return folder.path
+        folder.begin(afresh=plain["force"])
+        if folder.is_complete() and not plain["force"]:
+            return folder.path
+        with _log_file(folder.attempt / "run.log"):
+            try:
+                _attempt(folder.attempt, folder.checkpoints, config, plain, settings)
+            except (UserError, KeyboardInterrupt):
+                folder.discard()
+                raise
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in PLACE_ERRORS:
+                    folder.discard()
+                    raise
+                log.exception("failed")
+                where = folder.fail(error)
+                raise Failure(f"{plain['experiment']} failed ({one_line(error)}): see {where / 'run.log'}") from error
+        folder.complete()
+    log.info("complete: %s", folder.path)
+    return folder.path
+
+
+def _attempt(
+    attempt: Path, checkpoints: Path, config: DictConfig, plain: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    """Compute, and write everything but the status."""
+    import json
+
+    from igbaselines.files import write_text
+    from igbaselines.reporting import render_run
+    from igbaselines.results.provenance import provenance
+    from igbaselines.results.rows import Rows, write_rows
+
+    start = time.monotonic()
+    experiment = importlib.import_module(f"igbaselines.experiments.{plain['experiment']}")
+    run = Run(
+        rows=Rows(plain["experiment"], plain["dataset_name"], plain["model_name"], plain["seed"]),
+        checkpoints=checkpoints,
+        artifacts=attempt,
+        cache=Path(plain["data_root"]) / "cache",
+        device=_device(plain["device"]),
+        seed=plain["seed"],
+        max_batch=plain["max_batch"],
+        workers=plain["workers"] or os.cpu_count() or 1,
+    )
+    log.info("%s on %s", plain["experiment"], run.device)
+    write_text(attempt / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+    experiment.run(run, **settings)
+    rows: pd.DataFrame = run.rows.frame()
+    write_rows(attempt / "rows.parquet", rows)
+    render_run(attempt, rows, plain, PROJECT_ROOT / "conf" / "claims")
+    record = provenance(PROJECT_ROOT, plain, run.device, run.checksums, time.monotonic() - start)
+    write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
+
+
+def _device(name: str) -> "torch.device":
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={name} cannot be used here: {one_line(error)}") from error
+    return device
+
+
+def _check_writable(key: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{key}={folder} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _leave(line: str, code: int, show_everything: bool) -> None:
+    if show_everything:
+        raise  # noqa: PLE0704 (called while an exception is handled)
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(code)

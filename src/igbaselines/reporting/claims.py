@@ -1,0 +1,178 @@
+"""What the papers claim (conf/claims), read, checked, and judged on the rows of a run."""
+
+import inspect
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+import yaml
+
+from igbaselines.errors import UserError
+from igbaselines.reporting.claim_tests import TESTS
+from igbaselines.reporting.verdicts import NotTestable, Region, Verdict
+
+Record = dict[str, Any]
+Yaml: TypeAlias = "str | float | list[Yaml] | dict[str, Yaml] | None"
+
+PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
+CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement of a paper, and how it is tested.
+
+    Args:
+        id: unique over all papers.
+        paper: arXiv number.
+        source: where in the paper it stands.
+        statement: what is claimed, in words.
+        paper_value: the paper's value, as the paper gives it.
+        test: name of the test.
+        claimed: the values for which the claim holds.
+        parameters: what the test needs beside rows and region.
+    """
+
+    id: str
+    paper: str
+    source: str
+    statement: str
+    paper_value: str | float
+    test: str
+    claimed: Region
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper: its claims and the words of its figures, by experiment."""
+
+    id: str
+    title: str
+    url: str
+    claims: Mapping[str, Sequence[Claim]]
+    figures: Mapping[str, Mapping[str, Any]]
+
+
+def load_papers(claims_root: Path) -> list[Paper]:
+    """Read every paper's claims.
+
+    Args:
+        claims_root: folder of one YAML file a paper.
+
+    Raises:
+        UserError: naming file and claim, for a missing or unknown field, test or parameter, or a repeated id.
+    """
+    papers = [_paper(path) for path in sorted(claims_root.glob("*.yaml"))]
+    seen: set[str] = set()
+    for claim in (claim for paper in papers for claims in paper.claims.values() for claim in claims):
+        if claim.id in seen:
+            raise UserError(f"conf/claims: the claim {claim.id!r} stands there twice")
+        seen.add(claim.id)
+    return papers
+
+
+def judge(claim: Claim, rows: pd.DataFrame) -> Record:
+    """Test a claim on a run's rows.
+
+    Returns:
+        A record of claims.json; its numbers are None where the verdict is `not tested`.
+    """
+    known: Record = {
+        "id": claim.id,
+        "paper": claim.paper,
+        "source": claim.source,
+        "statement": claim.statement,
+    }
+    known["paper_value"] = claim.paper_value
+    try:
+        outcome = TESTS[claim.test](rows, claim.claimed, **claim.parameters)
+    except NotTestable as reason:
+        return known | not_tested(str(reason))
+    estimate = outcome.estimate
+    return known | {
+        "value": estimate.value,
+        "ci_low": estimate.low,
+        "ci_high": estimate.high,
+        "n": estimate.n,
+        "p_value": estimate.p_value,
+        "test": estimate.test,
+        "verdict": str(outcome.verdict),
+        "note": outcome.note,
+    }
+
+
+def not_tested(reason: str) -> Record:
+    """Fill the measured half of a record where nothing was measured."""
+    empty: Record = dict.fromkeys(("value", "ci_low", "ci_high", "n", "p_value", "test"))
+    return empty | {"verdict": str(Verdict.NOT_TESTED), "note": reason}
+
+
+def _paper(path: Path) -> Paper:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    where = f"conf/claims/{path.name}"
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: expected a mapping with the keys {', '.join(sorted(PAPER_KEYS))}")
+    _require_keys(where, content, PAPER_KEYS)
+    claims = {
+        experiment: [
+            _claim(f"{where}, claim {concrete.get('id', '?')!r}", content["paper"], concrete)
+            for written in listed
+            for concrete in _expanded(written, content["names"])
+        ]
+        for experiment, listed in content["claims"].items()
+    }
+    return Paper(content["paper"], content["title"], content["url"], claims, content["figures"])
+
+
+def _claim(where: str, paper: str, fields: Mapping[str, Any]) -> Claim:
+    _require_keys(where, fields, CLAIM_KEYS)
+    if fields["test"] not in TESTS:
+        raise UserError(f"{where}: unknown test {fields['test']!r}; there are {', '.join(TESTS)}")
+    try:
+        claimed = Region(**fields["claimed"])
+        inspect.signature(TESTS[fields["test"]]).bind(None, claimed, **fields["parameters"])
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {error}") from error
+    return Claim(**{**fields, "id": f"{paper}/{fields['id']}", "paper": paper, "claimed": claimed})
+
+
+def _require_keys(where: str, found: Mapping[str, Any], expected: set[str]) -> None:
+    missing, unknown = expected - found.keys(), found.keys() - expected
+    if missing or unknown:
+        parts = [f"missing {', '.join(sorted(missing))}"] if missing else []
+        parts += [f"unknown {', '.join(sorted(unknown))}"] if unknown else []
+        raise UserError(f"{where}: {'; '.join(parts)}")
+
+
+def _expanded(written: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Record]:
+    """Write a claim out once for each combination of its `each` lists.
+
+    `{key}` stands for the value of the list `key`: as it is in ids and parameters, by its name (`names`) in
+    words.
+    """
+    choices: Mapping[str, Sequence[str]] = written.get("each", {})
+    template = {key: value for key, value in written.items() if key != "each"}
+    for values in itertools.product(*choices.values()):
+        raw = dict(zip(choices, values, strict=True))
+        named = {key: names.get(value, value) for key, value in raw.items()}
+        words = {
+            key: _filled(value, named) for key, value in template.items() if key in ("statement", "source")
+        }
+        yield {key: _filled(value, raw) for key, value in template.items()} | words
+
+
+def _filled(value: Yaml, choices: Mapping[str, str]) -> Yaml:
+    """Replace `{key}` in all texts of a YAML value."""
+    if isinstance(value, str):
+        for key, choice in choices.items():
+            value = value.replace(f"{{{key}}}", choice)
+        return value
+    if isinstance(value, list):
+        return [_filled(item, choices) for item in value]
+    if isinstance(value, dict):
+        return {key: _filled(item, choices) for key, item in value.items()}
+    return value

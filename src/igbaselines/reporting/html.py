@@ -1,0 +1,162 @@
+"""The report: every paper's claims with their verdicts, then every run, on one self-contained page."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from igbaselines.reporting.claims import Paper, Record, load_papers, not_tested
+from igbaselines.reporting.files import write_atomically
+from igbaselines.reporting.runs import Run, find_runs
+from igbaselines.reporting.tables import readable
+from igbaselines.reporting.verdicts import Verdict
+
+RESULT_COLUMNS = ["value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"]
+CLAIM_COLUMNS = ["paper", "id", "source", "statement", "paper_value", "experiment", "run", *RESULT_COLUMNS]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run says of a claim; `run` is empty where no run tested it."""
+
+    experiment: str
+    run: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class ReportedClaim:
+    """A claim in the paper's words, with the result of every run that tested it."""
+
+    id: str
+    paper: str
+    source: str
+    statement: str
+    paper_value: str | float
+    results: list[Result] = field(default_factory=list)
+
+
+def write_report(output_root: Path, project_root: Path) -> Path:
+    """Build output_root/report/index.html and claims.csv from the run folders.
+
+    Args:
+        output_root: holds EXPERIMENT/RUN folders; may be empty or missing.
+        project_root: holds conf/claims.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UserError: for a claims file that is wrong; a broken run is only listed as such.
+    """
+    runs = find_runs(output_root)
+    papers = load_papers(project_root / "conf" / "claims")
+    claims = collect_claims(papers, runs)
+    report = output_root / "report"
+    write_atomically(report / "claims.csv", _claims_table(claims).to_csv(index=False))
+    write_atomically(report / "index.html", _page(papers, claims, runs))
+    return report / "index.html"
+
+
+def collect_claims(papers: Sequence[Paper], runs: Sequence[Run]) -> list[ReportedClaim]:
+    """Bring every claim together with what each run says of it; runs of an older list may know others."""
+    claims: dict[str, ReportedClaim] = {}
+    for paper in papers:
+        for experiment, listed in paper.claims.items():
+            tested = {record["id"] for run in runs if run.experiment == experiment for record in run.claims}
+            for claim in listed:
+                reported = ReportedClaim(claim.id, paper.id, claim.source, claim.statement, claim.paper_value)
+                if claim.id not in tested:
+                    reason = f"no complete run yet: python run.py experiment={experiment}"
+                    reported.results.append(Result(experiment, "", not_tested(reason)))
+                claims[claim.id] = reported
+    for run in runs:
+        for record in run.claims:
+            words = {key: record[key] for key in ("id", "paper", "source", "statement", "paper_value")}
+            reported = claims.setdefault(record["id"], ReportedClaim(**words))
+            reported.results.append(Result(run.experiment, run.label, record))
+    return list(claims.values())
+
+
+def count_verdicts(claims: Sequence[ReportedClaim]) -> dict[str, dict[str, int]]:
+    """Count each run's verdicts: run -> verdict -> number of claims."""
+    counts: dict[str, dict[str, int]] = {}
+    for result in (result for claim in claims for result in claim.results):
+        of_run = counts.setdefault(result.run or "not run", {str(verdict): 0 for verdict in Verdict})
+        of_run[result.record["verdict"]] = of_run.get(result.record["verdict"], 0) + 1
+    return counts
+
+
+def format_p(p_value: float | None) -> str:
+    """Print a p-value; empty where there is none."""
+    if p_value is None:
+        return ""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+
+
+def with_indices(text: str) -> Markup:
+    """Set physics symbols such as H_T, E_T^miss or B_bg with their indices; everything else is escaped."""
+    symbol = r"\b([A-Za-z])_(\w+)(?:\^(\w+))?"
+
+    def lettered(found: re.Match[str]) -> str:
+        raised = f"<sup>{found[3]}</sup>" if found[3] else ""
+        return f"{found[1]}<sub>{found[2]}</sub>{raised}"
+
+    return Markup(re.sub(symbol, lettered, str(escape(text))))
+
+
+def _page(papers: Sequence[Paper], claims: Sequence[ReportedClaim], runs: Sequence[Run]) -> str:
+    environment = Environment(
+        loader=PackageLoader("igbaselines.reporting"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "readable": readable,
+        "format_p": format_p,
+        "data_uri": _data_uri,
+        "with_indices": with_indices,
+    }
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        sections=_sections(papers, claims),
+        experiments={name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
+        verdicts=[str(verdict) for verdict in Verdict],
+        count_verdicts=count_verdicts,
+        runs=runs,
+    )
+
+
+def _sections(papers: Sequence[Paper], claims: Sequence[ReportedClaim]) -> list[Mapping[str, object]]:
+    """Group the claims by paper; a paper that only a run knows has no title."""
+    known = {paper.id: {"id": paper.id, "title": paper.title, "url": paper.url} for paper in papers}
+    for claim in claims:
+        known.setdefault(claim.paper, {"id": claim.paper, "title": "", "url": ""})
+    return [
+        words | {"claims": [claim for claim in claims if claim.paper == paper]}
+        for paper, words in known.items()
+    ]
+
+
+def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:
+    """One line for each claim and run."""
+    lines = [
+        {key: result.record[key] for key in RESULT_COLUMNS}
+        | {key: getattr(claim, key) for key in ("paper", "id", "source", "statement", "paper_value")}
+        | {"experiment": result.experiment, "run": result.run}
+        for claim in claims
+        for result in claim.results
+    ]
+    return pd.DataFrame(lines, columns=CLAIM_COLUMNS)
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"

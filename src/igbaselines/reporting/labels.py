@@ -1,0 +1,69 @@
+r"""Names of features and methods as they are printed: math that both matplotlib and LaTeX understand."""
+
+import re
+from collections.abc import Callable
+
+FEATURES = {"HT": r"$H_T$", "MET": r"$E_T^{\mathrm{miss}}$"}
+
+METHODS = {
+    "zero_physical": r"$B_0$ (physical zero)",
+    "zero_standardised": r"$B_0$ (standardised zero)",
+    "background": r"$B_{\mathrm{bg}}$",
+    "background_weighted": r"$B_{\mathrm{bgw}}$",
+    "single_feature_auc": "single-feature AUC",
+    "all_features": "all features",
+}
+
+OBJECTS = {"l": r"\ell", "j1": "j_1", "j2": "j_2", "j3": "j_3", "b": "b", "J": "J"}
+
+_OBJECT = "(?:l|j1|j2|j3|b|J)"
+
+
+def _objects(text: str) -> str:
+    return " ".join(OBJECTS[name] for name in text.split("_"))
+
+
+# The column names of a table of events: https://arxiv.org/abs/2412.13864, last appendix.
+_PATTERNS: list[tuple[str, Callable[[re.Match[str]], str]]] = [
+    (rf"pT_({_OBJECT})", lambda found: f"$p_T^{{{_objects(found[1])}}}$"),
+    (r"tau(\d)(\d)_b(\d)", lambda found: rf"$\tau_{{{found[1]}{found[2]}}}^{{\beta={found[3]}}}$"),
+    (rf"dR_({_OBJECT}_{_OBJECT})", lambda found: rf"$\Delta R({_objects(found[1]).replace(' ', ', ')})$"),
+    (rf"m_({_OBJECT}(?:_{_OBJECT}){{0,2}})", lambda found: f"$m_{{{_objects(found[1])}}}$"),
+    (rf"g_({_OBJECT})", lambda found: f"$g_{{{_objects(found[1])}}}$"),
+    (rf"(Var|Skew|Kurt)_({_OBJECT})", lambda found: rf"$\mathrm{{{found[1]}}}[{_objects(found[2])}]$"),
+]
+
+_LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def plot_label(name: str) -> str:
+    """Label a feature or method in a figure; a name that is not known stays as it is, free of math."""
+    return known_label(name) or name.replace("$", r"\$")
+
+
+def latex_label(name: str) -> str:
+    """Label a feature or method in a LaTeX table."""
+    return known_label(name) or escape_latex(name)
+
+
+def escape_latex(text: str) -> str:
+    """Write a text so that LaTeX prints it as it stands."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def known_label(name: str) -> str | None:
+    """Find the label of a feature or method of the papers; None for any other name."""
+    if name in FEATURES or name in METHODS:
+        return FEATURES.get(name) or METHODS[name]
+    if re.fullmatch(r"random_\d+", name):
+        return f"random ranking {int(name.removeprefix('random_')) + 1}"
+    for pattern, written in _PATTERNS:
+        if found := re.fullmatch(pattern, name):
+            return written(found)
+    return None

@@ -1,0 +1,57 @@
+"""What every run's folder gets from its rows: tables/, figures/ and claims.json."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from igbaselines.errors import UserError
+from igbaselines.reporting import hep
+from igbaselines.reporting.claims import judge, load_papers
+from igbaselines.reporting.files import write_atomically
+from igbaselines.reporting.tables import write_table
+
+Renderer = Callable[[Path, pd.DataFrame, Mapping[str, Mapping[str, Any]]], None]
+
+RENDERERS: dict[str, Renderer] = {"hep_baselines": hep.render}
+
+CLAIM_COLUMNS = [
+    "id",
+    "statement",
+    "paper_value",
+    "value",
+    "ci_low",
+    "ci_high",
+    "n",
+    "p_value",
+    "test",
+    "verdict",
+    "note",
+]
+
+
+def render_run(folder: Path, rows: pd.DataFrame, config: Mapping[str, Any], claims_root: Path) -> None:
+    """Write tables, figures and claims of a run.
+
+    Args:
+        folder: the run's folder, which exists.
+        rows: one row for each measured value.
+        config: the resolved configuration; `experiment` picks the renderer and the claims.
+        claims_root: folder of the papers' claims.
+
+    Raises:
+        UserError: for an experiment that nothing renders, or a claims file that is wrong.
+    """
+    experiment = config["experiment"]
+    if experiment not in RENDERERS:
+        raise UserError(
+            f"no figures are known for experiment {experiment!r}; there are {', '.join(RENDERERS)}"
+        )
+    papers = [paper for paper in load_papers(claims_root) if experiment in paper.claims]
+    figures = {name: words for paper in papers for name, words in paper.figures.items()}
+    RENDERERS[experiment](folder, rows, figures)
+    records = [judge(claim, rows) for paper in papers for claim in paper.claims[experiment]]
+    write_table(pd.DataFrame(records, columns=CLAIM_COLUMNS), folder, "claims")
+    write_atomically(folder / "claims.json", json.dumps(records, indent=1, allow_nan=False))

@@ -1,0 +1,119 @@
+"""Reading run folders for the report: whatever state they are in, none may stop it."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from igbaselines.reporting.claims import Record
+
+LAST_LINES = 12
+
+RECORD_KEYS = (
+    *("id", "paper", "source", "statement", "paper_value"),
+    *("value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"),
+)
+
+
+@dataclass(frozen=True)
+class FigureFile:
+    """A figure of a run: the file, and the caption that it carries."""
+
+    name: str
+    path: Path
+    caption: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder as the report shows it.
+
+    Args:
+        experiment: name of the experiment.
+        label: name of the folder.
+        state: `complete`, `failed`, or `unreadable`.
+        error: what went wrong, in one line; empty for a complete run.
+        last_lines: of the traceback or the log of a failed run.
+        config: resolved configuration, as text.
+        provenance: as text.
+        claims: the records of claims.json.
+        figures: in order of their names.
+        tables: name -> table.
+    """
+
+    experiment: str
+    label: str
+    state: str
+    error: str = ""
+    last_lines: str = ""
+    config: str = ""
+    provenance: str = ""
+    claims: list[Record] = field(default_factory=list)
+    figures: list[FigureFile] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def find_runs(output_root: Path) -> list[Run]:
+    """Read every run that has a status, complete or not; names that start with a dot are work in progress."""
+    statuses = sorted(output_root.glob("*/*/status.json"))
+    return [read_run(path.parent) for path in statuses if not _hidden(path.relative_to(output_root))]
+
+
+def read_run(folder: Path) -> Run:
+    """Read one run; a folder that cannot be read becomes a run in the state `unreadable`."""
+    experiment, label = folder.parent.name, folder.name
+    try:
+        status = json.loads(_text(folder / "status.json"))
+        if status["state"] == "failed":
+            return Run(experiment, label, "failed", _message(status), _last_lines(folder, status))
+        if status["state"] != "complete":
+            raise ValueError(f"status.json has the unknown state {status['state']!r}")
+        return Run(
+            experiment,
+            label,
+            "complete",
+            config=_text(folder / "config.yaml"),
+            provenance=json.dumps(
+                json.loads(_text(folder / "provenance.json")), indent=2, ensure_ascii=False
+            ),
+            claims=[_checked(record) for record in json.loads(_text(folder / "claims.json"))],
+            figures=[_figure(path) for path in sorted((folder / "figures").glob("*.png"))],
+            tables={path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UnidentifiedImageError) as error:
+        return Run(experiment, label, "unreadable", f"{type(error).__name__}: {error}")
+
+
+def _hidden(relative: Path) -> bool:
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _checked(record: Record) -> Record:
+    """Take a claim's record only with the fields that the report prints."""
+    return {key: record[key] for key in RECORD_KEYS}
+
+
+def _figure(path: Path) -> FigureFile:
+    with Image.open(path) as image:
+        return FigureFile(path.stem, path, str(image.info.get("Description", path.stem)))
+
+
+def _message(status: dict[str, Any]) -> str:
+    """Find the error in one line: what the run noted, else the last line of its traceback."""
+    lines = str(status.get("error") or status.get("traceback") or "no message").strip().splitlines()
+    return lines[-1]
+
+
+def _last_lines(folder: Path, status: dict[str, Any]) -> str:
+    told = str(status.get("traceback") or "")
+    log = folder / "run.log"
+    if not told and log.is_file():
+        told = log.read_text(encoding="utf-8", errors="replace")
+    return "\n".join(told.splitlines()[-LAST_LINES:])

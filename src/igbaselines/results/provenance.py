@@ -1,0 +1,81 @@
+"""Where a result comes from: code, packages, command, machine, data, time and memory."""
+
+import importlib.metadata
+import platform
+import resource
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = (
+    "igbaselines",
+    "hydra-core",
+    "matplotlib",
+    "mplhep",
+    "numpy",
+    "omegaconf",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "torchvision",
+)
+
+
+def provenance(
+    project_root: Path, config: Mapping[str, Any], device: torch.device, checksums: Mapping[str, str], seconds: float
+) -> dict[str, Any]:
+    """Describe how a run was made.
+
+    Args:
+        project_root: the checkout.
+        config: the resolved configuration.
+        device: where it ran.
+        checksums: sha256 of the data and weights that went in, by name.
+        seconds: wall time.
+    """
+    return {
+        "git": _git(project_root),
+        "command": shlex.join(sys.orig_argv),
+        "seed": config["seed"],
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "machine": {"platform": platform.platform(), "device": _device_name(device), "threads": torch.get_num_threads()},
+        "checksums": dict(checksums),
+        "wall_time_s": round(seconds, 2),
+        "peak_memory_mb": _peak_memory(device),
+    }
+
+
+def _git(project_root: Path) -> dict[str, object]:
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(project_root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}  # an unpacked archive, or no git
+
+
+def _device_name(device: torch.device) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def _peak_memory(device: torch.device) -> dict[str, float]:
+    """Peak resident memory of this process and of its largest child, and of the GPU's allocator [MB]."""
+    per_mb = 1024 * (1024 if sys.platform == "darwin" else 1)  # ru_maxrss is in bytes there, in KiB elsewhere
+    peak = {
+        "process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mb,
+        "largest_child": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / per_mb,
+    }
+    if device.type == "cuda":
+        peak["gpu"] = torch.cuda.max_memory_allocated(device) / 2**20
+    return {name: round(value, 1) for name, value in peak.items()}

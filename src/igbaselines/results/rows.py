@@ -1,0 +1,45 @@
+"""Rows: one for each measured value, in a parquet file that every table, figure and verdict is made from."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from igbaselines.files import replacing
+
+COLUMNS = ("experiment", "dataset", "model", "method", "metric", "unit", "seed", "value")
+
+
+class Rows:
+    """Collects the rows of a run.
+
+    Args:
+        experiment, dataset, model, seed: the same in every row.
+    """
+
+    def __init__(self, experiment: str, dataset: str, model: str, seed: int) -> None:
+        self._common = {"experiment": experiment, "dataset": dataset, "model": model, "seed": seed}
+        self._rows: list[dict[str, object]] = []
+
+    def add(self, method: str, metric: str, unit: str, value: float, **extra: object) -> None:
+        """Add one measured value.
+
+        Args:
+            method: what was measured, such as a baseline.
+            metric: how.
+            unit: the paired unit, such as a network, an event fold or an image.
+            value: the value; NaN where it does not exist.
+            extra: columns of the experiment's own.
+        """
+        self._rows.append({**self._common, "method": method, "metric": metric, "unit": unit, "value": float(value), **extra})
+
+    def frame(self) -> pd.DataFrame:
+        """The rows as a table: the common columns first, whole numbers as such where some rows have none."""
+        frame = pd.DataFrame(self._rows)
+        frame = frame[[*COLUMNS, *(column for column in frame if column not in COLUMNS)]]
+        return frame.astype({"k": "Int64"}) if "k" in frame else frame
+
+
+def write_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Write rows as parquet, whole."""
+    with replacing(path) as temporary:
+        rows.to_parquet(temporary, index=False)
