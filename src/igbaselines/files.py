@@ -1,4 +1,4 @@
-"""Files that are whole or not there: everything the suite writes goes through a temporary name and one rename."""
+"""Files that are whole or not there: what is written goes through a temporary name and one rename."""
 
 import os
 from collections.abc import Iterator
@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which takes its place once the block has ended without an error."""
+    """Give a temporary path that takes the place of `path` once the block has ended without an error."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -37,9 +38,9 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
         temporary.write_bytes(safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()}))
 
 
-def load_tensors(path: Path, device: "str | int" = "cpu") -> dict[str, Tensor] | None:
-    """Read tensors, or return None where there is no file or it is damaged, so that its work is done again."""
+def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor] | None:
+    """Read tensors, or return None where there is no file or a damaged one: its work is done again."""
     try:
-        return safetensors.torch.load_file(path, device=device)
+        return safetensors.torch.load_file(path, device=str(device))
     except (FileNotFoundError, SafetensorError):
         return None

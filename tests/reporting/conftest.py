@@ -121,9 +121,9 @@ def performance_rows(
 def make_rows(networks: int = 5, replicates: int = 40, seed: int = 0) -> pd.DataFrame:
     """The rows of a small run of hep_baselines.
 
-    HT leads everywhere; both averaged baselines beat both blank ones at every k; the shared noise of a network,
-    and of a replicate, is larger than the differences, so only a paired test sees them. N_eff is 5 at k = 1 and
-    more than 10 beyond.
+    HT leads everywhere; both averaged baselines beat both blank ones at every k; the noise that a network (or
+    a replicate) brings to all methods is larger than the differences, so only a paired test sees them. N_eff
+    is 5 at k = 1 and more than 10 beyond.
     """
     rng = np.random.default_rng(seed)
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""The engine: weighted path attributions from any baselines. It needs torch and numpy alone and can be used on its own."""
+"""The engine: weighted path attributions from any baselines; it needs torch and numpy alone."""
 
 from igbaselines.attribution.path import AffineStem, Attribution, path_attribution
 from igbaselines.attribution.quadrature import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid

@@ -1,4 +1,4 @@
-"""How many gradient points go through the network at once: as many as memory allows, as few as the cache likes."""
+"""How many gradient points go through the network at once: what memory allows and the cache likes."""
 
 import os
 from collections.abc import Callable
@@ -9,12 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-# On a CPU a chunk whose saved activations stay in the second-level caches is several times as fast as one that
-# streams through main memory; networks with large activations (images) never fit and take FEWEST points.
+# On a CPU a chunk whose saved activations stay in the second-level caches is several times as fast as one
+# that streams through main memory; networks with large activations (images) never fit and take FEWEST points.
 CPU_CACHE_BYTES = 4 * 2**20
 CPU_FEWEST_POINTS = 8
 MOST_POINTS = 2**16
 MEMORY_SHARE = 0.5
+# The CPU's allocator raises a bare RuntimeError; POSIX and Windows say it differently.
+CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 def automatic_max_batch(f: Callable[[Tensor], Tensor], point: Float[Tensor, "1 *features"]) -> int:
@@ -28,7 +30,9 @@ def automatic_max_batch(f: Callable[[Tensor], Tensor], point: Float[Tensor, "1 *
         A number of points whose saved activations fit the cache (CPU) or half the free memory (CUDA).
     """
     # The difference of two passes leaves out what is saved once whatever the batch, such as the parameters.
-    bytes_per_point = max(1, _saved_bytes(f, point, 2) - _saved_bytes(f, point, 1))
+    activations = max(0, _saved_bytes(f, point, 2) - _saved_bytes(f, point, 1))
+    # A function that saves next to nothing, such as a linear one, still has its points and their gradients.
+    bytes_per_point = max(1, activations, 2 * point.numel() * point.element_size())
     fits = int(MEMORY_SHARE * free_memory(point.device) / bytes_per_point)
     if point.device.type == "cpu":
         fits = min(fits, max(CPU_FEWEST_POINTS, CPU_CACHE_BYTES // bytes_per_point))
@@ -49,8 +53,8 @@ def free_memory(device: torch.device) -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on a GPU or on the CPU."""
-    cpu = isinstance(error, RuntimeError) and "not enough memory" in str(error)
-    return cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    of_cpu = isinstance(error, RuntimeError) and any(text in str(error) for text in CPU_OUT_OF_MEMORY)
+    return of_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def _saved_bytes(f: Callable[[Tensor], Tensor], point: Tensor, copies: int) -> int:

@@ -15,8 +15,8 @@ from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule, Ra
 class AveragedGradients:
     """Integrated Gradients averaged over weighted baselines.
 
-    With one baseline it is Integrated Gradients (Sundararajan et al. 2017); with many it is expected gradients (Erion et
-    al. 2021), the averaged baseline of 2412.13864, eq. 2.
+    With one baseline it is Integrated Gradients (Sundararajan et al. 2017); with many it is expected
+    gradients (Erion et al. 2021), the averaged baseline of 2412.13864, eq. 2.
 
     Args:
         baselines: where the baselines and their weights come from.
@@ -37,7 +37,7 @@ class AveragedGradients:
         targets: Int[Tensor, " n"] | None,
         generator: torch.Generator,
     ) -> Attribution:
-        """Attribute the model's output (that of `targets`, where it has classes) to the features of each input."""
+        """Attribute the model's output (that of `targets`, where it has classes) to the features."""
         baselines, weights = self.baselines.draw(self.reference, generator)
         return path_attribution(
             model, inputs, baselines, weights, self.rule, targets, self.max_batch, generator=generator
@@ -45,14 +45,20 @@ class AveragedGradients:
 
 
 def ig(
-    baseline: BaselineSource, reference: Reference, rule: QuadratureRule | None = None, max_batch: int | None = None
+    baseline: BaselineSource,
+    reference: Reference,
+    rule: QuadratureRule | None = None,
+    max_batch: int | None = None,
 ) -> AveragedGradients:
     """Integrated Gradients from one baseline, by Gauss-Legendre quadrature unless another rule is given."""
     return AveragedGradients(baseline, reference, rule or GaussLegendre(32), max_batch=max_batch)
 
 
 def expected_gradients(
-    baselines: BaselineSource, reference: Reference, rule: QuadratureRule | None = None, max_batch: int | None = None
+    baselines: BaselineSource,
+    reference: Reference,
+    rule: QuadratureRule | None = None,
+    max_batch: int | None = None,
 ) -> AveragedGradients:
-    """Expected gradients over many baselines, with one random point a path unless a true quadrature is given."""
+    """Expected gradients over many baselines, by one random point a path unless a rule is given."""
     return AveragedGradients(baselines, reference, rule or RandomPoint(), max_batch=max_batch)

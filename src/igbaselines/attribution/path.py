@@ -4,8 +4,9 @@ All three papers compute
 
     phi(x) = sum_k w_k(x) * (x - x'_k) * sum_s c_s grad f(x'_k + a_s (x - x'_k))
 
-(2412.13864 eqs. 1 and 2; 2310.04821; 2505.03201 eq. 8) and differ in the baselines x'_k, the weights w_k and the quadrature
-(a_s, c_s). The points (input, baseline, step) are a stream that is cut into chunks, so memory does not grow with any of them.
+(2412.13864 eqs. 1 and 2; 2310.04821; 2505.03201 eq. 8) and differ in the baselines x'_k, the weights w_k and
+the quadrature (a_s, c_s). The points (input, baseline, step) are a stream that is cut into chunks, so memory
+does not grow with any of them.
 """
 
 from collections import deque
@@ -30,8 +31,8 @@ Progress = Callable[[int], object]
 class AffineStem(Protocol):
     """A network f(x) = after_stem(affine_stem(x)) that declares its first step to be affine.
 
-    Interpolation then happens behind the stem, and the stem's transpose is applied once to the integrated gradient: exact,
-    and the cost of the first layer no longer depends on the number of steps.
+    Interpolation then happens behind the stem, and the stem's transpose is applied once to the integrated
+    gradient: exact, and the cost of the first layer no longer depends on the number of steps.
     """
 
     def affine_stem(self, x: Tensor) -> Tensor:
@@ -49,7 +50,8 @@ class Attribution:
 
     Args:
         attributions: weighted sum over the baselines, in the units of f's output.
-        per_baseline: Integrated Gradients of each baseline before weighting, or None where they were not kept.
+        per_baseline: Integrated Gradients of each baseline before weighting, or None where they were not
+            kept.
         f_inputs: f at the inputs.
         f_baselines: f at the baselines.
         completeness_gap: for each pair the sum of its Integrated Gradients minus (f(x) - f(x')).
@@ -79,8 +81,9 @@ def path_attribution(
     """Attribute f(inputs) to the features along straight paths from baselines.
 
     Args:
-        f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given. A module is run in
-            evaluation mode and left as it was found. An `AffineStem` is differentiated behind its stem.
+        f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given. A
+            module is run in evaluation mode and left as it was found. An `AffineStem` is differentiated
+            behind its stem.
         inputs: the inputs to explain.
         baselines: one set for all inputs, or one set an input.
         weights: None for 1/k, or shape (k,), (n, k) or (n, k, *features).
@@ -101,6 +104,7 @@ def path_attribution(
     n, k = baselines.shape[:2]
     with _evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
         paths = _Paths(f, inputs.detach(), baselines.detach(), rule, target, generator)
+        weights = weights.detach()
         largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
         attributions = torch.zeros_like(paths.inputs)
         totals = inputs.new_empty(n, k)
@@ -122,7 +126,7 @@ def path_attribution(
                 pending.appendleft(block)
                 continue
             attributions[rows] += (weights[rows, columns] * integrated).sum(dim=1)
-            totals[rows, columns] = integrated.flatten(2).sum(dim=2)
+            totals[rows, columns] = integrated.reshape(*integrated.shape[:2], -1).sum(dim=2)
             if per_baseline is not None:
                 per_baseline[rows, columns] = integrated
             done += _size(rows) * _size(columns) * paths.steps
@@ -140,7 +144,8 @@ class _Paths:
     """The grid of (input, baseline, step) points, and the integral over any block of it.
 
     Args:
-        f, inputs, baselines, rule, target, generator: as in `path_attribution`, baselines as (n, k, *features).
+        f, inputs, baselines, rule, target, generator: as in `path_attribution`, baselines as (n, k,
+        *features).
     """
 
     def __init__(
@@ -152,7 +157,9 @@ class _Paths:
         target: Tensor | None,
         generator: torch.Generator | None,
     ) -> None:
-        self.inputs, self.baselines, self.target = inputs, baselines, target
+        self.inputs, self.baselines = inputs, baselines
+        self.target = None if target is None else target.to(inputs.device, torch.int64)
+        self.largest_target = 0 if target is None else int(target.max())
         self.stem: Function = f.affine_stem if isinstance(f, AffineStem) else _identity
         self.network: Function = f.after_stem if isinstance(f, AffineStem) else f
         n, k = baselines.shape[:2]
@@ -172,16 +179,32 @@ class _Paths:
             points: the points.
             rows: for each point the input whose class is explained; None takes the first input's.
         """
+        output = self._output(points)
+        if self.target is None:
+            return output
+        target = self.target[:1].expand(len(points)) if rows is None else self.target[rows]
+        return output.gather(1, target[:, None]).squeeze(1)
+
+    def _output(self, points: Tensor) -> Tensor:
+        """Evaluate f at points behind the stem: (m,) without a target, (m, classes) with one."""
         output = self.network(points)
         if self.target is None:
             if output.shape != points.shape[:1]:
                 raise ValueError(
-                    f"f must return one value a point, shape ({len(points)},), but returned {tuple(output.shape)}; "
-                    "pass target= for a network with several classes"
+                    f"f must return one value a point, shape ({len(points)},), but returned "
+                    f"{tuple(output.shape)}; pass target= for a network with several classes"
                 )
-            return output
-        target = self.target[:1].expand(len(points)) if rows is None else self.target[rows]
-        return output.gather(1, target[:, None].to(output.device)).squeeze(1)
+        elif output.dim() != 2 or len(output) != len(points):
+            raise ValueError(
+                f"with target= f must return shape ({len(points)}, classes), "
+                f"but returned {tuple(output.shape)}"
+            )
+        elif self.largest_target >= output.shape[1]:
+            raise ValueError(
+                f"target {self.largest_target} does not fit f, which returned {tuple(output.shape)}: "
+                f"classes go from 0 to {output.shape[1] - 1}"
+            )
+        return output
 
     def integrated_gradients(self, rows: slice, columns: slice, max_batch: int) -> Tensor | None:
         """Integrated Gradients of a block of pairs, (rows, columns, *features); None where memory ran out."""
@@ -237,7 +260,7 @@ class _Paths:
         at_inputs = [self.after_stem(self.inputs_behind_stem[rows], rows) for rows in every.split(max_batch)]
         at_baselines = self.inputs.new_empty(n, k)
         if self.shared_behind_stem is not None:
-            outputs = torch.cat([self.network(z) for z in self.shared_behind_stem.split(max_batch)])
+            outputs = torch.cat([self._output(z) for z in self.shared_behind_stem.split(max_batch)])
             at_baselines[:] = outputs if self.target is None else outputs[:, self.target].T
         else:
             for rows, columns in _split((slice(0, n), slice(0, k)), 1, max_batch):

@@ -1,7 +1,7 @@
 """Quadrature rules on [0, 1], along the straight path from a baseline to an input.
 
-The path integral of Integrated Gradients (Sundararajan et al. 2017, eq. 1) becomes a weighted sum over nodes. A rule is an
-object: it carries its own number of nodes, and the engine needs to know nothing else about it.
+The path integral of Integrated Gradients (Sundararajan et al. 2017, eq. 1) becomes a weighted sum over nodes.
+A rule is an object: it carries its own number of nodes, and the engine needs to know nothing else about it.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,9 @@ class _FixedRule:
     def __post_init__(self) -> None:
         if self.steps < self.fewest_steps():
             least = {1: "one step", 2: "two steps"}[self.fewest_steps()]
-            raise ValueError(f"a {type(self).__name__} quadrature rule needs at least {least}, got {self.steps}")
+            raise ValueError(
+                f"a {type(self).__name__} quadrature rule needs at least {least}, got {self.steps}"
+            )
 
     @staticmethod
     def fewest_steps() -> int:
@@ -89,7 +91,7 @@ class Trapezoid(_FixedRule):
 
 @dataclass(frozen=True)
 class GaussLegendre(_FixedRule):
-    """Gauss-Legendre rule: exact for polynomials of degree 2 * steps - 1, so few nodes do for a smooth network.
+    """Gauss-Legendre rule: exact to degree 2 * steps - 1, so few nodes do for a smooth network.
 
     Args:
         steps: number of nodes, at least 1.

@@ -21,8 +21,8 @@ def check_arguments(
         raise ValueError(f"there is no input to explain: inputs have shape {tuple(inputs.shape)}")
     if max_batch is not None and max_batch < 1:
         raise ValueError(f"max_batch must be at least 1, got {max_batch}")
-    if target is not None and target.shape != inputs.shape[:1]:
-        raise ValueError(f"target {tuple(target.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input")
+    if target is not None:
+        _check_target(inputs, target)
     baselines = _expand_baselines(inputs, baselines)
     weights = _expand_weights(inputs, baselines, weights)
     for name, tensor in (("inputs", inputs), ("baselines", baselines), ("weights", weights)):
@@ -31,18 +31,33 @@ def check_arguments(
 
 
 def check_finite_paths(completeness_gap: Tensor) -> None:
-    """Refuse gradients or values that are not finite: they show up in the gap of their (input, baseline) pair."""
+    """Refuse values and gradients that are not finite: they show up in the gap of their path."""
     bad = (~torch.isfinite(completeness_gap)).nonzero()
     if len(bad):
         i, j = bad[0].tolist()
         raise ValueError(
-            f"f or its gradient is not finite on the path from baseline {j} to input {i} ({len(bad)} paths in all)"
+            f"f or its gradient is not finite on the path from baseline {j} to input {i} "
+            f"({len(bad)} paths in all)"
+        )
+
+
+def _check_target(inputs: Tensor, target: Tensor) -> None:
+    if target.shape != inputs.shape[:1]:
+        raise ValueError(
+            f"target {tuple(target.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input"
+        )
+    if target.is_floating_point() or int(target.min()) < 0:
+        raise ValueError(
+            f"target must hold class indices from 0 on, got {target.dtype} with least {target.min()}"
         )
 
 
 def _expand_baselines(inputs: Tensor, baselines: Tensor) -> Tensor:
     n, features = len(inputs), inputs.shape[1:]
-    for name, mine, wanted in (("dtype", baselines.dtype, inputs.dtype), ("device", baselines.device, inputs.device)):
+    for name, mine, wanted in (
+        ("dtype", baselines.dtype, inputs.dtype),
+        ("device", baselines.device, inputs.device),
+    ):
         if mine != wanted:
             raise ValueError(f"baselines have {name} {mine}, inputs have {wanted}")
     if baselines.shape[1:] == features and len(baselines):
@@ -77,7 +92,9 @@ def _check_finite(name: str, tensor: Tensor) -> None:
     bad = ~torch.isfinite(tensor[:1] if tensor.stride(0) == 0 else tensor)
     if bad.any():
         first = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}")
+        raise ValueError(
+            f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}"
+        )
 
 
 def _shape(features: "tuple[int, ...] | list[int]") -> str:

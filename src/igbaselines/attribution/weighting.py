@@ -11,7 +11,9 @@ from torch import Tensor
 class Weighting(Protocol):
     """Weights from the stratum that each baseline was drawn from."""
 
-    def weights(self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None) -> Float[Tensor, " k"]:
+    def weights(
+        self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None
+    ) -> Float[Tensor, " k"]:
         """Return weights that sum to one.
 
         Args:
@@ -25,23 +27,29 @@ class Weighting(Protocol):
 class Uniform:
     """Every baseline counts the same: p_D uniform in 2412.13864, eq. 2 (B_bg)."""
 
-    def weights(self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None) -> Float[Tensor, " k"]:
+    def weights(
+        self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None
+    ) -> Float[Tensor, " k"]:
         """Return 1/k for each."""
         return torch.full(stratum.shape, 1 / len(stratum), dtype=torch.float64, device=stratum.device)
 
 
 @dataclass(frozen=True)
 class ByStratum:
-    """A stratum counts by its weight, shared by its baselines: p_D by cross-section in 2412.13864, eq. 2 (B_bgw)."""
+    """A stratum counts by its weight: p_D by cross-section in 2412.13864, eq. 2 (B_bgw)."""
 
-    def weights(self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None) -> Float[Tensor, " k"]:
+    def weights(
+        self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None
+    ) -> Float[Tensor, " k"]:
         """Return the stratum's weight over the number of its baselines, normalised.
 
         Raises:
             ValueError: where the strata have no weights.
         """
         if stratum_weight is None:
-            raise ValueError("baselines weighted by stratum need the weight of each stratum (a cross-section)")
+            raise ValueError(
+                "baselines weighted by stratum need the weight of each stratum (a cross-section)"
+            )
         members = torch.bincount(stratum, minlength=len(stratum_weight))
         weights = stratum_weight.double()[stratum] / members[stratum]
         return weights / weights.sum()

@@ -26,10 +26,10 @@ from igbaselines.datasets.hep_kinematics import (
 
 BEAM_ENERGY = 14_000.0  # GeV, both protons together
 LIGHT, CHARM, BOTTOM, GLUON, ABSENT = range(5)  # flavours of partons; ABSENT fills up arrays
-EXTRA_JETS = 4  # at most so many jets off the incoming partons
+EXTRA_JETS = 4  # at most so many jets off the incoming partons; Poisson of mean 2
+_EXTRA_JETS_CUMULATIVE = np.exp(-2.0) * np.array([1, 3, 5, 19 / 3])
 _LUMINOSITY_POWER = 4  # partons of momentum fraction x are found with (1 - x)^4
-_EXTRA_JETS_MEAN = 1.5
-_EXTRA_JETS_PT, _EXTRA_JETS_POWER = 20.0, 1.7  # GeV, the softest; their density falls as pT^-1.7
+_EXTRA_JETS_PT, _EXTRA_JETS_POWER = 20.0, 2.0  # GeV, the softest; their density falls as pT^-2
 _EXTRA_JETS_SPREAD = 1.6  # of their rapidity
 _MASS_TO_ENERGY, _MASS_SPREAD = 0.1, 0.5  # virtuality of a quark: lognormal; typical of QCD jets
 _LARGEST_VIRTUALITY = 0.5  # of a jet from the collision, relative to its pT
@@ -122,27 +122,29 @@ class Collisions:
 
     pt: Float[np.ndarray, " n"]
     masses: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
-    extra_pt: Float[np.ndarray, "n x"]
+    extra_pt: Float[np.ndarray, "x n"]
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "Collisions":
         """The chosen collisions."""
+        places = np.flatnonzero(chosen)  # a few of many: faster than the mask
         first, second = self.masses
-        return Collisions(self.pt[chosen], (first[chosen], second[chosen]), self.extra_pt[chosen])
+        return Collisions(self.pt[places], (first[places], second[places]), self.extra_pt[:, places])
 
     def transverse_masses(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Of the two bodies [GeV]."""
         first, second = self.masses
         return length(self.pt, first), length(self.pt, second)
 
-    def reach(self, visible: tuple[bool, bool]) -> Float[np.ndarray, " n"]:
+    def reach(self, visible: tuple[float, float]) -> Float[np.ndarray, " n"]:
         """Bound on the scalar sum of all decay products' transverse momenta [GeV].
 
-        A body's products never have more together than its transverse mass; the boost that balances extra jets of
-        sum k multiplies that by at most sqrt(1 + k^2 / M^2) and adds at most k to both bodies together.
+        A body's products never have more together than its transverse mass, of which `visible` is the largest part
+        that can end up in jets; the boost that balances extra jets of sum k multiplies that by at most
+        sqrt(1 + k^2 / M^2) and adds at most k to both bodies together.
         """
         bodies = self.transverse_masses()
-        total, extra = bodies[0] + bodies[1], self.extra_pt.sum(axis=1)
-        seen = total if all(visible) else bodies[visible.index(True)]
+        total, extra = bodies[0] + bodies[1], self.extra_pt.sum(axis=0)
+        seen = visible[0] * bodies[0] + visible[1] * bodies[1]
         return seen * length(np.float64(1), extra / total) + (1 + np.sqrt(1 + _LARGEST_VIRTUALITY**2)) * extra
 
 
@@ -154,22 +156,17 @@ def propose(
     squared = falling(rng.random(collisions), np.float64(low), np.float64(high), spectrum.power)
     pt = np.sqrt(squared - spectrum.scale**2)
     first, second = (body.masses(rng, pt) for body in bodies)
-    present = np.arange(EXTRA_JETS) < rng.poisson(_EXTRA_JETS_MEAN, collisions)[:, None]
+    present = rng.random(collisions) > _EXTRA_JETS_CUMULATIVE[:, None]
     hardest = np.maximum(np.sqrt(squared), 2 * _EXTRA_JETS_PT)
-    jets = falling(
-        rng.random(int(present.sum())),
-        np.float64(_EXTRA_JETS_PT),
-        np.broadcast_to(hardest[:, None], present.shape)[present],
-        _EXTRA_JETS_POWER,
+    extra = (
+        falling(rng.random(present.shape), np.float64(_EXTRA_JETS_PT), hardest, _EXTRA_JETS_POWER) * present
     )
-    extra = np.zeros(present.shape)
-    extra[present] = jets
     return Collisions(pt, (first, second), extra)
 
 
 def collide(
     rng: Generator, collisions: Collisions, least_mass: float
-) -> tuple[Float[np.ndarray, "4 m"], Float[np.ndarray, "4 m"], Float[np.ndarray, "4 m x"]]:
+) -> tuple[Float[np.ndarray, "4 m"], Float[np.ndarray, "4 m"], Float[np.ndarray, "4 x m"]]:
     """Angles of those collisions that the toy parton luminosity accepts.
 
     Args:
@@ -195,16 +192,15 @@ def collide(
     phi = rng.uniform(-np.pi, np.pi, len(common))
     first = from_cylindrical(collisions.pt, common + separation, phi, collisions.masses[0])
     second = from_cylindrical(collisions.pt, common - separation, phi + np.pi, collisions.masses[1])
-    extra = _extra_jets(rng, collisions)
-    return *recoil(first, second, extra.sum(axis=2)), extra
+    extra = _extra_jets(rng, collisions.extra_pt)
+    return *recoil(first, second, extra.sum(axis=1)), extra
 
 
-def _extra_jets(rng: Generator, collisions: Collisions) -> Float[np.ndarray, "4 n x"]:
-    present = collisions.extra_pt > 0
-    jets = np.zeros((4, *present.shape))
-    count = int(present.sum())
-    y, phi = _EXTRA_JETS_SPREAD * rng.standard_normal(count), rng.uniform(-np.pi, np.pi, count)
-    pt = collisions.extra_pt[present]
+def _extra_jets(rng: Generator, sizes: Float[np.ndarray, "x n"]) -> Float[np.ndarray, "4 x n"]:
+    present = sizes > 0
+    jets = np.zeros((4, *sizes.shape))
+    pt = sizes[present]
+    y, phi = _EXTRA_JETS_SPREAD * rng.standard_normal(pt.shape), rng.uniform(-np.pi, np.pi, pt.shape)
     masses = virtuality(rng, _GLUON_FACTOR * pt, _LARGEST_VIRTUALITY * pt)
     jets[:, present] = from_cylindrical(pt, y, phi, masses)
     return jets
@@ -226,9 +222,9 @@ def virtuality(rng: Generator, energy: Scalar, largest: Scalar) -> Scalar:
     return np.minimum(_MASS_TO_ENERGY * energy * spread, largest)
 
 
-def split(rng: Generator, quarks: Float[np.ndarray, "4 n q"], flavours: Int8[np.ndarray, "n q"]) -> tuple[
-    Float[np.ndarray, "4 n p"], Int8[np.ndarray, "n p"]
-]:
+def split(
+    rng: Generator, quarks: Float[np.ndarray, "4 n q"], flavours: Int8[np.ndarray, "n q"]
+) -> tuple[Float[np.ndarray, "4 n p"], Int8[np.ndarray, "n p"]]:
     """Branch every quark (or gluon) into itself and a gluon of momentum fraction z, drawn from 1 / z.
 
     Returns:

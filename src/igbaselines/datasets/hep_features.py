@@ -77,7 +77,9 @@ def features(rng: np.random.Generator, observed: Observed) -> Float[np.ndarray, 
 def reconstructed(observed: Observed) -> tuple[Float[np.ndarray, "4 n 6"], Bool[np.ndarray, "n 5 p"]]:
     """The objects in the order of `OBJECTS`, and which partons are inside each of the hadronic ones."""
     bottom = observed.tagged.argmax(axis=1)  # jets are ordered: the first that is tagged is the hardest
-    place = np.stack([np.full_like(bottom, 0), np.full_like(bottom, 1), np.full_like(bottom, 2), bottom], axis=1)
+    place = np.stack(
+        [np.full_like(bottom, 0), np.full_like(bottom, 1), np.full_like(bottom, 2), bottom], axis=1
+    )
     jets = np.take_along_axis(observed.jets.momenta, place[None], axis=2)
     objects = np.concatenate([observed.lepton[:, :, None], jets, observed.fat_jets.momenta[:, :, :1]], axis=2)
     in_jets = observed.jets.member[:, None, :] == place[:, :, None]
@@ -123,5 +125,7 @@ def _distances(objects: Float[np.ndarray, "4 n 6"]) -> Float[np.ndarray, "n 15"]
     return _distance(eta[:, first], eta[:, second], phi[:, first], phi[:, second])
 
 
-def _masses_of_sums(objects: Float[np.ndarray, "4 n 6"], groups: tuple[tuple[int, ...], ...]) -> Float[np.ndarray, "n g"]:
+def _masses_of_sums(
+    objects: Float[np.ndarray, "4 n 6"], groups: tuple[tuple[int, ...], ...]
+) -> Float[np.ndarray, "n g"]:
     return np.stack([mass(objects[:, :, list(group)].sum(axis=2)) for group in groups], axis=1)

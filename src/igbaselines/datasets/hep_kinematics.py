@@ -60,10 +60,9 @@ def delta_r(first: FourMomentum, second: FourMomentum) -> Scalar:
 
 def from_cylindrical(pt: Scalar, rapidity: Scalar, phi: Scalar, mass: Scalar) -> FourMomentum:
     """Four-momentum of transverse momentum [GeV], rapidity, azimuth and mass [GeV]."""
-    transverse = length(pt, mass)
-    return np.stack(
-        [transverse * np.cosh(rapidity), pt * np.cos(phi), pt * np.sin(phi), transverse * np.sinh(rapidity)]
-    )
+    transverse, growth = length(pt, mass), np.exp(rapidity)
+    energy, along = transverse * (growth + 1 / growth) / 2, transverse * (growth - 1 / growth) / 2
+    return np.stack([energy, pt * np.cos(phi), pt * np.sin(phi), along])
 
 
 def boost(momentum: FourMomentum, frame: FourMomentum) -> FourMomentum:

@@ -67,7 +67,7 @@ class Chain:
         spectrum: the collision's spectrum.
         flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a b-tag.
         batch: raw collisions in a chunk: enough for some thousand selected events, few enough for the memory.
-        has_jets: which of the bodies can end up in jets.
+        visible: the largest part of each body's energy that can end up in jets.
         is_signal: whether this is the signal.
     """
 
@@ -76,7 +76,7 @@ class Chain:
     spectrum: Spectrum
     flavours: tuple[int, ...]
     batch: int
-    has_jets: tuple[bool, bool] = (True, True)
+    visible: tuple[float, float] = (1.0, 1.0)
     is_signal: bool = False
 
 
@@ -93,13 +93,12 @@ def generate(rng: Generator, chain: Chain, pt_hat_min: float, least_ht: float) -
         The final states; the last `EXTRA_JETS` quarks are the jets off the incoming partons.
     """
     proposed = propose(rng, chain.bodies, chain.spectrum, chain.batch, pt_hat_min)
-    proposed = proposed.take(proposed.reach(chain.has_jets) > least_ht)
+    proposed = proposed.take(proposed.reach(chain.visible) > least_ht)
     first, second, extra = collide(rng, proposed, sum(body.low for body in chain.bodies))
-    reach = transverse_mass(extra).sum(axis=1)
-    for body, visible in zip((first, second), chain.has_jets, strict=True):
-        reach += transverse_mass(body) if visible else 0
+    reach = transverse_mass(extra).sum(axis=0)
+    reach += chain.visible[0] * transverse_mass(first) + chain.visible[1] * transverse_mass(second)
     kept = reach > least_ht
-    extra = extra[:, kept]
+    extra = np.moveaxis(extra[:, :, kept], 1, 2)
     state = chain.decay(rng, first[:, kept], second[:, kept])
     flavours = np.where(extra[0] > 0, GLUON, ABSENT).astype(np.int8)
     return FinalState(
@@ -139,14 +138,18 @@ def to_lepton(rng: Generator, w: Particles) -> tuple[Particles, Particles]:
     none = np.zeros(w.shape[1])
     lepton, neutrino = isotropic(rng, w, none, none)
     through_tau = rng.random(w.shape[1]) < _THROUGH_TAU
-    share = np.interp(rng.random(w.shape[1]), _TAU_CUMULATIVE, _TAU_GRID)
-    # collinear: the tau's mass is nothing beside its momentum; a lepton of no momentum at all has no direction
-    seen = lepton * np.where(through_tau, np.maximum(share, 1e-3), 1)
+    share = np.interp(rng.random(int(through_tau.sum())), _TAU_CUMULATIVE, _TAU_GRID)
+    # collinear: the tau's mass is nothing beside its momentum; a lepton of no momentum has no direction
+    seen = lepton.copy()
+    seen[:, through_tau] *= np.maximum(share, 1e-3)
     return seen, neutrino + (lepton - seen)
 
 
 def _state(
-    quarks: list[Particles], flavours: list[Int8[np.ndarray, " n"] | int], leptons: list[Particles], neutrinos: Particles
+    quarks: list[Particles],
+    flavours: list[Int8[np.ndarray, " n"] | int],
+    leptons: list[Particles],
+    neutrinos: Particles,
 ) -> FinalState:
     count = neutrinos.shape[1]
     return FinalState(
@@ -258,22 +261,29 @@ def _w_and_higgs(rng: Generator, first: Particles, second: Particles) -> FinalSt
 
 _TOPS = Spectrum(4.2, 172.5)
 _JET = Jet()
-_SECOND = (False, True)
+# 1 - (W / t)^2 of the lightest W and heaviest t: where the b flies along with its top
+_BOTTOM_PART = 1 - (W.low / TOP.high) ** 2
+_ONE_TOP, _SECOND = (_BOTTOM_PART, 1.0), (0.0, 1.0)
 
 CHAINS: dict[str, Chain] = {
     "signal": Chain(
-        (HEAVY_B, HEAVY_B), _signal, Spectrum(5.5, 1500.0), (BOTTOM,) * 4 + (CHARM, LIGHT), 40_000, is_signal=True
+        (HEAVY_B, HEAVY_B),
+        _signal,
+        Spectrum(5.5, 1500.0),
+        (BOTTOM,) * 4 + (CHARM, LIGHT),
+        40_000,
+        is_signal=True,
     ),
-    "tt1l": Chain((TOP, TOP), _tops_one_lepton, _TOPS, (BOTTOM, BOTTOM, CHARM, LIGHT), 100_000),
-    "wj": Chain((W, _JET), _w_and_jet, Spectrum(3.6, 80.4), (CHARM,), 200_000, _SECOND),
-    "tt2l": Chain((TOP, TOP), _tops_two_leptons, _TOPS, (BOTTOM, BOTTOM), 200_000),
-    "st_t": Chain((TOP, _JET), _top_and_light, Spectrum(4.0, 172.5), (BOTTOM, LIGHT), 200_000),
-    "st_s": Chain((TOP, _JET), _top_and_bottom, Spectrum(4.0, 172.5), (BOTTOM, BOTTOM), 200_000),
-    "zj": Chain((Z, _JET), _z_and_jet, Spectrum(3.6, 91.2), (CHARM,), 200_000, _SECOND),
-    "ww": Chain((W, W), _w_and_w, Spectrum(3.6, 80.4), (CHARM, LIGHT), 200_000, _SECOND),
-    "wz": Chain((W, Z), _w_and_z, Spectrum(3.6, 91.2), (BOTTOM, BOTTOM), 200_000, _SECOND),
+    "tt1l": Chain((TOP, TOP), _tops_one_lepton, _TOPS, (BOTTOM, BOTTOM, CHARM, LIGHT), 100_000, _ONE_TOP),
+    "wj": Chain((W, _JET), _w_and_jet, Spectrum(3.6, 80.4), (CHARM,), 300_000, _SECOND),
+    "tt2l": Chain((TOP, TOP), _tops_two_leptons, _TOPS, (BOTTOM, BOTTOM), 300_000, (_BOTTOM_PART,) * 2),
+    "st_t": Chain((TOP, _JET), _top_and_light, Spectrum(4.0, 172.5), (BOTTOM, LIGHT), 300_000, _ONE_TOP),
+    "st_s": Chain((TOP, _JET), _top_and_bottom, Spectrum(4.0, 172.5), (BOTTOM, BOTTOM), 300_000, _ONE_TOP),
+    "zj": Chain((Z, _JET), _z_and_jet, Spectrum(3.6, 91.2), (CHARM,), 300_000, _SECOND),
+    "ww": Chain((W, W), _w_and_w, Spectrum(3.6, 80.4), (CHARM, LIGHT), 300_000, _SECOND),
+    "wz": Chain((W, Z), _w_and_z, Spectrum(3.6, 91.2), (BOTTOM, BOTTOM), 300_000, _SECOND),
     "tth": Chain(
         (TopPair(), HIGGS), _tops_and_higgs, Spectrum(4.0, 300.0), (BOTTOM,) * 4 + (CHARM, LIGHT), 100_000
     ),
-    "wh": Chain((W, HIGGS), _w_and_higgs, Spectrum(3.6, 125.1), (BOTTOM, BOTTOM), 200_000, _SECOND),
+    "wh": Chain((W, HIGGS), _w_and_higgs, Spectrum(3.6, 125.1), (BOTTOM, BOTTOM), 300_000, _SECOND),
 }

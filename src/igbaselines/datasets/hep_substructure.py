@@ -21,7 +21,10 @@ _GLUON_WIDTH = 1.5  # a gluon's, relative to a quark's
 _LARGEST_WIDTH = 0.1
 _CONSTITUENTS = 15.0  # of a jet of 100 GeV; set by hand, grows as pT^0.4
 FAR = 10.0  # farther than any two prongs of a jet
-_EXTRA_AXIS = 0.72, 0.1  # every axis also takes up some of the soft radiation: factor on tau_N / tau_(N-1), spread
+_EXTRA_AXIS = (
+    0.72,
+    0.1,
+)  # every axis also takes up some of the soft radiation: factor on tau_N / tau_(N-1), spread
 
 
 @dataclass(frozen=True)

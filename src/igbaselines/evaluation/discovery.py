@@ -1,7 +1,8 @@
-"""Discovery significance of a cut on the classifier's output, with its Monte Carlo error (2412.13864, Figure 2b).
+"""Discovery significance of a cut on the output, with its Monte Carlo error (2412.13864, Figure 2b).
 
-The background behind the cut is estimated from events that the network was not trained on. Each network's test part stands for the
-whole sample; the estimates of several networks are averaged, and an event that several of them scored counts once in the errors.
+The background behind the cut is estimated from events that the network was not trained on. Each network's
+test part stands for the whole sample; the estimates of several networks are averaged, and an event that
+several of them scored counts once in the errors.
 """
 
 from dataclasses import dataclass
@@ -22,16 +23,20 @@ def asimov_significance(signal: ArrayLike, background: ArrayLike) -> Float[np.nd
     """
     s, b = np.broadcast_arrays(np.asarray(signal, dtype=float), np.asarray(background, dtype=float))
     b = np.where(b > 0, b, np.nan)
-    return np.sqrt(2 * np.maximum((s + b) * np.log1p(s / b) - s, 0))
+    significance: np.ndarray = np.sqrt(2 * np.maximum((s + b) * np.log1p(s / b) - s, 0))
+    return significance
 
 
-def asimov_error(signal: ArrayLike, background: ArrayLike, background_error: ArrayLike) -> Float[np.ndarray, "..."]:
+def asimov_error(
+    signal: ArrayLike, background: ArrayLike, background_error: ArrayLike
+) -> Float[np.ndarray, "..."]:
     """Error of the significance that the background's Monte Carlo error causes, to first order."""
     s, b = np.asarray(signal, dtype=float), np.asarray(background, dtype=float)
     b = np.where(b > 0, b, np.nan)
     z = asimov_significance(s, b)
     slope = np.abs(np.log1p(s / b) - s / b) / np.where(z > 0, z, np.nan)
-    return slope * np.asarray(background_error, dtype=float)
+    error: np.ndarray = slope * np.asarray(background_error, dtype=float)
+    return error
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Selected:
 
     Args:
         event: indices of the background events of the test part.
-        weight: cross-section [fb] that each stands for, scaled so that the test part stands for the whole sample.
+        weight: cross-section [fb] that each stands for, scaled so that the test part stands for the whole
+            sample.
         passes: whether each event lies behind each cut.
         signal_efficiency: share of the test part's signal behind each cut.
     """
@@ -81,8 +87,8 @@ def pooled_significance(
         parts: one for each network.
         signal_cross_section: selected cross-section of the signal [fb].
         luminosity: integrated luminosity [1/fb].
-        replicates: bootstrap replicates; each resamples networks with replacement and background events by Poisson
-            weights, the same for every cut, so that differences between cuts are paired.
+        replicates: bootstrap replicates; each resamples networks with replacement and background events by
+            Poisson weights, the same for every cut, so that differences between cuts are paired.
         seed: of the bootstrap.
     """
     events, sums = _sums_over_networks(parts)
@@ -107,7 +113,7 @@ def pooled_significance(
 
 
 def _sums_over_networks(parts: list[Selected]) -> tuple[np.ndarray, np.ndarray]:
-    """Events that pass anywhere, and what each adds to the background of each cut [fb], averaged over networks."""
+    """Events that pass anywhere, and what each adds to the background of each cut [fb] on average."""
     passing = [part.event[part.passes.any(axis=1)] for part in parts]
     events = np.unique(np.concatenate(passing))
     sums = np.zeros((len(events), parts[0].passes.shape[1]))

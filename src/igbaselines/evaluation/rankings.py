@@ -15,7 +15,7 @@ def by_score(scores: Float[np.ndarray, " d"]) -> Int[np.ndarray, " d"]:
 def by_single_feature_auc(
     features: Float[np.ndarray, "n d"], is_signal: Bool[np.ndarray, " n"]
 ) -> Int[np.ndarray, " d"]:
-    """Rank features by how well each alone separates signal from background: |ROC AUC - 1/2|, highest first."""
+    """Rank features by how well each alone separates the classes: |ROC AUC - 1/2|, highest first."""
     auc = np.array([roc_auc_score(is_signal, column) for column in features.T])
     return by_score(np.abs(auc - 0.5))
 
@@ -30,8 +30,8 @@ def top_masks(
         sizes: the values of k.
 
     Returns:
-        The distinct sets as masks, and for each ranking and size the index of its set: rankings that agree on their first
-        k features share a set, and so a network.
+        The distinct sets as masks, and for each ranking and size the index of its set: rankings that agree on
+        their first k features share a set, and so a network.
     """
     masks = np.zeros((len(rankings), len(sizes), len(rankings[0])), dtype=bool)
     for r, ranking in enumerate(rankings):

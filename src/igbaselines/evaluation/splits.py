@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+DECIMALS = 9
+
 
 class Split(NamedTuple):
     """Indices of the three parts, ascending."""
@@ -19,8 +21,9 @@ def rotated_split(
 ) -> Split:
     """Split events, stratified by process, at a position on the circle of a fixed shuffled order.
 
-    Turned by 0, 1/R, 2/R, ... the test parts of R networks cover every event as soon as they are long enough: then every
-    event is scored by a network that was not trained on it, while each network sees the fractions of 2412.13864.
+    Turned by 0, 1/R, 2/R, ... the test parts of R networks cover every event as soon as they are long enough:
+    then every event is scored by a network that was not trained on it, while each network sees the fractions
+    of 2412.13864.
 
     Args:
         stratum: the process of each event.
@@ -35,7 +38,8 @@ def rotated_split(
     counts = counts[counts > 0]
     within = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
     position = np.empty(len(stratum))
-    position[by_stratum] = (within + turn) % 1.0
-    is_train = position < train_fraction
-    is_test = position >= train_fraction + validation_fraction
+    # Rounded, or an event that meets a boundary exactly may be left out of every test part by the last bit.
+    position[by_stratum] = np.round(within + turn, DECIMALS) % 1.0
+    is_train = position < round(train_fraction, DECIMALS)
+    is_test = position >= round(train_fraction + validation_fraction, DECIMALS)
     return Split(*(np.flatnonzero(part) for part in (is_train, ~is_train & ~is_test, is_test)))

@@ -64,7 +64,8 @@ def main() -> None:
     """Run what the command line asks for; the exit code says whether it worked."""
     show_everything = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us instead of printing them its way
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("igbaselines").setLevel(logging.INFO)
     register()
     try:
         _hydra_main()

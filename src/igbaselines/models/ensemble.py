@@ -1,8 +1,9 @@
 """Many Swish networks as one batch of matrices, each on its own subset of the features.
 
-Retraining on the top k features of several rankings (2412.13864, Figure 2) means hundreds of small networks on the same events. Side by
-side they share the reading of the events and the dropout masks, and each behaves as if it were trained alone.
-Activations are (network, unit, event), so that BatchNorm normalises contiguous rows.
+Retraining on the top k features of several rankings (2412.13864, Figure 2) means hundreds of small networks
+on the same events. Side by side they share the reading of the events and the dropout masks, and each behaves
+as if it were trained alone. Activations are (network, unit, event), so that BatchNorm normalises contiguous
+rows.
 """
 
 import math
@@ -22,8 +23,8 @@ class SwishEnsemble:
     """Networks of one architecture; every tensor of the state has a first dimension over the networks.
 
     Args:
-        state: `mask` (n, d); for each hidden layer l `linear_l` (n, out, in), BatchNorm's `gain_l`, `shift_l`,
-            `mean_l`, `variance_l` (n, out); `logit` (n, 1, in) and `bias` (n, 1).
+        state: `mask` (n, d); for each hidden layer l `linear_l` (n, out, in), BatchNorm's `gain_l`,
+            `shift_l`, `mean_l`, `variance_l` (n, out); `logit` (n, 1, in) and `bias` (n, 1).
     """
 
     def __init__(self, state: State) -> None:
@@ -39,7 +40,8 @@ class SwishEnsemble:
         Args:
             mask: the features that each network sees.
             hidden: widths of the hidden layers.
-            generator: the same draws serve every network up to its mask, so that differences between them are paired.
+            generator: the same draws serve every network up to its mask, so that differences between them are
+                paired.
         """
         n, d = mask.shape
         device = mask.device
@@ -119,5 +121,8 @@ class SwishEnsemble:
 
     def _normalise(self, layer: int, z: Tensor, training: bool) -> Tensor:
         """BatchNorm of every unit of every network: each is a channel of one long batch of events."""
-        own = [self.state[f"{name}_{layer}"].view(-1) for name in ("mean", "variance", "gain", "shift")]
-        return nn.functional.batch_norm(z.view(1, -1, z.shape[-1]), *own, training=training).view_as(z)
+        mean, variance, gain, shift = (
+            self.state[f"{name}_{layer}"].view(-1) for name in ("mean", "variance", "gain", "shift")
+        )
+        rows = z.view(1, -1, z.shape[-1])
+        return nn.functional.batch_norm(rows, mean, variance, gain, shift, training=training).view_as(z)

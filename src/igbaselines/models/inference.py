@@ -1,16 +1,17 @@
 """A frozen copy of a network that computes the same function and is made for input gradients.
 
-Evaluation mode; BatchNorm folded into the layer before it; channels_last for convolutions; no gradients for parameters; no
-in-place activations, which would overwrite what the backward pass needs.
+Evaluation mode; BatchNorm folded into the layer before it; channels_last for convolutions; no gradients for
+parameters; no in-place activations, which would overwrite what the backward pass needs.
 """
 
 import copy
+import inspect
 import logging
 from typing import TypeVar, cast
 
 import torch
 from torch import nn
-from torch.fx import GraphModule, Node, Tracer
+from torch.fx import Node, Tracer
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 log = logging.getLogger(__name__)
@@ -32,46 +33,67 @@ def for_gradients(model: Network) -> Network:
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
     for module in frozen.modules():
         if getattr(module, "inplace", False):
-            module.inplace = False
+            cast("nn.ReLU", module).inplace = False
     fold_batch_norm(frozen)
-    if any(isinstance(module, nn.Conv2d) for module in frozen.modules()):
-        frozen = frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for module in frozen.modules():
+        if isinstance(
+            module, nn.Conv2d
+        ):  # not the network as a whole: the weights of a Conv3d have five dimensions
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return frozen
 
 
 def fold_batch_norm(model: nn.Module) -> None:
-    """Fold every BatchNorm whose input is the output of a single convolution or linear layer into that layer, in place.
+    """Fold each BatchNorm that alone reads a convolution or linear layer into that layer, in place.
 
     A network that cannot be traced keeps its BatchNorms: slower, and the same function.
     """
     try:
-        graph = Tracer().trace(model)
+        graph = Tracer().trace(model, _defaults(model))
     except Exception as error:  # tracing runs the model's own code on proxies: anything can come back
         log.info("%s cannot be traced, BatchNorm stays unfolded: %s", type(model).__name__, error)
         return
-    modules = dict(GraphModule(model, graph).named_modules(remove_duplicate=False))
+    modules = dict(model.named_modules(remove_duplicate=False))
     calls = [node for node in graph.nodes if node.op == "call_module"]
     used = [id(modules[str(node.target)]) for node in calls]
+    # Whose weights the network also reads by itself; folding would change them under its hands.
+    used += [
+        id(modules[str(node.target).rpartition(".")[0]]) for node in graph.nodes if node.op == "get_attr"
+    ]
     for norm in calls:
-        layer = norm.args[0]
-        if not isinstance(modules[str(norm.target)], _BATCH_NORMS) or not isinstance(layer, Node) or layer not in calls:
+        layer = norm.args[0] if norm.args else None
+        if not isinstance(layer, Node) or layer.op != "call_module" or len(layer.users) > 1:
             continue
         pair = modules[str(layer.target)], modules[str(norm.target)]
-        if len(layer.users) == 1 and all(used.count(id(module)) == 1 for module in pair):
+        if all(used.count(id(module)) == 1 and not _has_hooks(module) for module in pair):
             folded = _folded(*pair)
             if folded is not None:
                 _replace(model, str(layer.target), folded)
                 _replace(model, str(norm.target), nn.Identity())
 
 
+def _defaults(model: nn.Module) -> dict[str, object]:
+    """The arguments that the engine never passes, so that tracing follows the branch that the engine will."""
+    parameters = list(inspect.signature(model.forward).parameters.values())
+    return {p.name: p.default for p in parameters[1:] if p.default is not p.empty}
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether something is run beside the module, such as a spectral norm that makes its weights anew."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
 def _folded(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
+    """The two as one layer, or None: subclasses, such as a parametrised convolution, may do anything."""
+    if type(norm) not in _BATCH_NORMS:
+        return None
     norm = cast("nn.BatchNorm1d", norm)
     if norm.running_mean is None:  # it normalises with the statistics of the batch, also in evaluation
         return None
-    if isinstance(layer, nn.Linear):
+    if type(layer) is nn.Linear and layer.out_features == norm.num_features:
         return fuse_linear_bn_eval(layer, norm)
-    if isinstance(layer, _CONVOLUTIONS):
-        return fuse_conv_bn_eval(layer, norm)
+    if type(layer) in _CONVOLUTIONS:
+        return fuse_conv_bn_eval(cast("nn.Conv2d", layer), norm)
     return None
 
 

@@ -1,4 +1,6 @@
-"""The classifier of 2412.13864: two hidden layers with Swish, BatchNorm and Dropout, and one logit (Experimental Setup)."""
+"""The classifier of 2412.13864 (Experimental Setup): hidden layers with Swish, and one logit."""
+
+import itertools
 
 import torch
 from jaxtyping import Float
@@ -6,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Standardise(nn.Module):
-    """(x - mean) / scale with statistics that are part of the model, so that a baseline can be zero in either space.
+    """(x - mean) / scale, as part of the model, so that a baseline can be zero in either space.
 
     Args:
         mean: mean of each feature over the training part, in physical units.
@@ -29,8 +31,8 @@ class Standardise(nn.Module):
 class SwishDNN(nn.Module):
     """A fully connected network from features in physical units to the logit of being signal.
 
-    Each hidden layer is Linear, BatchNorm, Swish, Dropout. The first Linear and the standardisation before it are affine and
-    declared as the stem (`igbaselines.attribution.AffineStem`).
+    Each hidden layer is Linear, BatchNorm, Swish, Dropout. The first Linear and the standardisation before it
+    are affine and declared as the stem (`igbaselines.attribution.AffineStem`).
 
     Args:
         standardise: the standardisation of the features.
@@ -43,14 +45,15 @@ class SwishDNN(nn.Module):
         self.standardise = standardise
         # BatchNorm takes any bias of the layer before it away again, so there is none.
         widths = [len(standardise.mean), *hidden]
-        self.linear = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in zip(widths, widths[1:], strict=False))
+        self.linear = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in itertools.pairwise(widths))
         self.norm = nn.ModuleList(nn.BatchNorm1d(width) for width in hidden)
         self.dropout = nn.Dropout(dropout)
         self.logit = nn.Linear(widths[-1], 1)
 
     def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
         """Standardisation and first linear layer."""
-        return self.linear[0](self.standardise(x))
+        z: Tensor = self.linear[0](self.standardise(x))
+        return z
 
     def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, " m"]:
         """Everything behind the first linear layer."""
@@ -58,7 +61,8 @@ class SwishDNN(nn.Module):
             if layer > 0:
                 z = self.linear[layer](z)
             z = self.dropout(nn.functional.silu(norm(z)))
-        return self.logit(z).squeeze(-1)
+        logit: Tensor = self.logit(z).squeeze(-1)
+        return logit
 
     def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
         """The logit of being signal."""

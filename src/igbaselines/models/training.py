@@ -1,4 +1,4 @@
-"""Training of Swish networks as in 2412.13864: AdamW, class-balanced loss, early stopping, the best validation loss kept."""
+"""Training as in 2412.13864: AdamW, class-balanced loss, early stopping, the best epoch kept."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -138,7 +138,12 @@ class _Training:
         """Everything that the rest of the training depends on."""
         moments = self.optimiser.state
         state = {f"best.{name}": tensor for name, tensor in self.best.state.items()}
-        state |= {"best_loss": self.best_loss, "epochs": self.epochs, "waiting": self.waiting, "active": self.active}
+        state |= {
+            "best_loss": self.best_loss,
+            "epochs": self.epochs,
+            "waiting": self.waiting,
+            "active": self.active,
+        }
         state |= {f"now.{name}": tensor.detach() for name, tensor in self.networks.state.items()}
         for name, parameter in self.networks.trained().items():
             state |= {f"{moment}.{name}": value for moment, value in moments[parameter].items()}
@@ -149,13 +154,16 @@ class _Training:
         state = {name: tensor.to(self.data.x.device) for name, tensor in state.items()}
         self.best_loss, self.epochs, self.waiting = state["best_loss"], state["epochs"], state["waiting"]
         self.active = state["active"]
-        self.best = SwishEnsemble({n.removeprefix("best."): t for n, t in state.items() if n.startswith("best.")})
-        self.networks = SwishEnsemble({n.removeprefix("now."): t for n, t in state.items() if n.startswith("now.")})
+        self.best = SwishEnsemble(
+            {n.removeprefix("best."): t for n, t in state.items() if n.startswith("best.")}
+        )
+        self.networks = SwishEnsemble(
+            {n.removeprefix("now."): t for n, t in state.items() if n.startswith("now.")}
+        )
         self.optimiser = self._optimiser()
         for name, parameter in self.networks.trained().items():
             moments = ("step", "exp_avg", "exp_avg_sq")
             self.optimiser.state[parameter] = {moment: state[f"{moment}.{name}"] for moment in moments}
-            self.optimiser.state[parameter]["step"] = state[f"step.{name}"].cpu()
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """Shuffled positions in the training part, and the dropout factors of every layer."""
@@ -164,7 +172,9 @@ class _Training:
         order = torch.randperm(len(self.data.train), generator=generator_for(*self.seed, epoch)).to(device)
         generator = generator_for(*self.seed, epoch, 1, device=device)
         for batch in order.split(size):
-            if len(batch) == size:  # a short last batch has noisier statistics, so it is left to another epoch
+            if (
+                len(batch) == size
+            ):  # a short last batch has noisier statistics, so it is left to another epoch
                 shape = (sum(recipe.hidden), size)
                 kept = torch.rand(shape, generator=generator, device=device) >= recipe.dropout
                 yield batch, (kept.to(self.data.x.dtype) / (1 - recipe.dropout)).split(recipe.hidden)

@@ -94,7 +94,7 @@ def curve_difference(
     method_a: str,
     method_b: str,
     up_to_k: int,
-    min_n_eff: float = 0.0,
+    min_n_eff: int = 0,
 ) -> Outcome:
     """Test the mean over k of the paired difference a - b of two curves.
 
@@ -122,7 +122,7 @@ def curve_difference(
         f"value: mean difference in {metric} over k = {_listed(used)}; as claimed at {holds} of {len(used)} k"
     )
     if contrary:
-        note += f", resolved to the contrary at k = {_listed(contrary)}"
+        note += f", resolved to the contrary at k = {_listed(contrary)} (Bonferroni over k)"
     verdict = decide(estimate, claimed)
     if verdict == Verdict.REPRODUCED and contrary:
         verdict = Verdict.PARTLY
@@ -130,7 +130,7 @@ def curve_difference(
 
 
 def plateau(
-    rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, tolerance: float, min_n_eff: float = 0.0
+    rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, tolerance: float, min_n_eff: int = 0
 ) -> Outcome:
     """Test from which k a curve stays near its all-features value.
 
@@ -158,7 +158,7 @@ TESTS: dict[str, Callable[..., Outcome]] = {
 
 
 def _guarded(
-    outcome: Outcome, rows: pd.DataFrame, methods: Sequence[str], used: Sequence[int], min_n_eff: float
+    outcome: Outcome, rows: pd.DataFrame, methods: Sequence[str], used: Sequence[int], min_n_eff: int
 ) -> Outcome:
     """Take the verdict back where too little background is left behind the cut to trust its estimate."""
     if not min_n_eff:
@@ -173,7 +173,7 @@ def _guarded(
     if not thin:
         return outcome
     reason = (
-        f"fewer than {min_n_eff:g} effective background events behind the cut at k = {_listed(sorted(thin))}"
+        f"fewer than {min_n_eff} effective background events behind the cut at k = {_listed(sorted(thin))}"
     )
     return Outcome(
         outcome.estimate, Verdict.INCONCLUSIVE, f"{reason} (least {min(thin.values()):.1f}); {outcome.note}"

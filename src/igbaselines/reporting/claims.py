@@ -15,7 +15,7 @@ from igbaselines.reporting.claim_tests import TESTS
 from igbaselines.reporting.verdicts import NotTestable, Region, Verdict
 
 Record = dict[str, Any]
-Yaml: TypeAlias = "str | float | list[Yaml] | dict[str, Yaml] | None"
+Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
@@ -40,7 +40,7 @@ class Claim:
     paper: str
     source: str
     statement: str
-    paper_value: str | float
+    paper_value: str | int | float
     test: str
     claimed: Region
     parameters: Mapping[str, Any]
@@ -133,7 +133,7 @@ def _claim(where: str, paper: str, fields: Mapping[str, Any]) -> Claim:
     if fields["test"] not in TESTS:
         raise UserError(f"{where}: unknown test {fields['test']!r}; there are {', '.join(TESTS)}")
     try:
-        claimed = Region(**fields["claimed"])
+        claimed = Region(**{edge: float(value) for edge, value in fields["claimed"].items()})
         inspect.signature(TESTS[fields["test"]]).bind(None, claimed, **fields["parameters"])
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {error}") from error

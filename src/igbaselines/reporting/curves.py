@@ -72,7 +72,7 @@ class Curve:
         """Subtract unit by unit, or replicate by replicate: the pairing makes small differences visible."""
         return Curve(self.point - other.point, self.samples - other.samples, self.resampled)
 
-    def below_all_features(self, up_to_k: float = np.inf) -> "Curve":
+    def below_all_features(self, up_to_k: int) -> "Curve":
         """Keep k <= up_to_k, without the last k: with all features every ranking gives the same network.
 
         Raises:

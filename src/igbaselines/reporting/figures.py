@@ -125,7 +125,7 @@ def curves_against_k(
     """
     ks = [int(k) for k in bands[0].table.index]
     with page_style():
-        figure = new_figure(9, 8)
+        figure = new_figure(9.0, 8.0)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[5, 3])
         for band in bands:
             _band(upper, ks, band, styles[band.method])

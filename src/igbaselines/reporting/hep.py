@@ -172,7 +172,7 @@ def _ranks_follow(rows: pd.DataFrame, metric: str, method: str) -> bool:
 def _list_caption(name: str, top: int, metric: str, networks: int) -> str:
     return (
         f"{_numbered(name)}. The {top} features with the largest {ATTRIBUTIONS[metric]} over the signal "
-        f"events, in this order: the mean over {networks} networks; error bars: the standard deviation between "
+        f"events, in this order: the mean over {networks} networks; error bars: standard deviation between "
         "networks."
     )
 
@@ -184,7 +184,7 @@ def _curve_caption(name: str, metric: str) -> str:
         f"{HOLLOW_BELOW} effective background events behind the cut",
     }
     return (
-        f"{_numbered(name)}. {METRICS[metric].capitalize()} of networks retrained on the top k features: "
+        f"{_numbered(name)}. The {METRICS[metric]} of networks retrained on the top k features: "
         f"{how[metric]}. Thin lines are controls, cut off where they fall far below. Lower panel: paired "
         "differences from one of the baselines. "
         "Every measured k has the same width."

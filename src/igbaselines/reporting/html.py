@@ -38,7 +38,7 @@ class ReportedClaim:
     paper: str
     source: str
     statement: str
-    paper_value: str | float
+    paper_value: str | int | float
     results: list[Result] = field(default_factory=list)
 
 

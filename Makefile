@@ -1,0 +1,41 @@
+# `make help` lists what there is. Every target that needs the environment sets it up itself.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+RUN    := $(BIN)/python run.py
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce reproduce-hep report test lint bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/##/' | awk -F '##' '{printf "  %-15s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Make the virtual environment (does nothing when it is up to date)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@
+
+reproduce: reproduce-hep report ## Every experiment at demo scale, then the report
+
+reproduce-hep: setup ## 2412.13864 at demo scale: averaged background baselines
+	$(RUN) experiment=hep_baselines
+
+report: setup ## Rebuild outputs/report/index.html from what is in outputs/
+	$(RUN) action=report
+
+test: setup ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: setup ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## Time the engine against Captum and against the bare network
+	$(BIN)/python benchmarks/engine.py
+
+clean: ## Remove the environment and the caches (never outputs/ or data/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,112 @@
+"""A cached table of events: a parquet file that is written whole or not at all, and a .json beside it.
+
+The .json holds the file's sha256 and the cutflow. It is written last: a file without it does not count.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float32
+
+from igbaselines.datasets.hep_features import FEATURE_NAMES
+from igbaselines.datasets.hep_generation import Cutflow
+from igbaselines.datasets.hep_table import sha256
+
+_ROW_GROUP = 50_000  # events: large enough for parquet to be fast, small enough for the memory
+_SCHEMA = pa.schema(
+    [
+        ("process", pa.string()),
+        ("label", pa.int8()),
+        ("weight", pa.float64()),
+        *((name, pa.float32()) for name in FEATURE_NAMES),
+    ]
+)
+_log = logging.getLogger(__name__)
+
+
+class EventWriter:
+    """Writes events in row groups.
+
+    Args:
+        file: the parquet file.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._writer = pq.ParquetWriter(file, _SCHEMA, compression="zstd")
+        self._tables: list[pa.Table] = []
+        self._rows = 0
+        self.cutflows: dict[str, Cutflow] = {}
+
+    def add(
+        self, process: str, is_signal: bool, weight: float, features: Float32[np.ndarray, "n 87"]
+    ) -> None:
+        """Append events of a process, each standing for `weight` fb."""
+        count = len(features)
+        columns = [
+            pa.array([process] * count, pa.string()),
+            pa.array(np.full(count, is_signal, dtype=np.int8)),
+            pa.array(np.full(count, weight)),
+            *(pa.array(column) for column in np.ascontiguousarray(features.T)),
+        ]
+        self._tables.append(pa.Table.from_arrays(columns, schema=_SCHEMA))
+        self._rows += count
+        if self._rows >= _ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._tables:
+            self._writer.write_table(pa.concat_tables(self._tables), row_group_size=2 * _ROW_GROUP)
+        self._tables, self._rows = [], 0
+
+    def close(self, *, complete: bool) -> None:
+        """Close the file; what is buffered is only worth writing if nothing went wrong."""
+        if complete:
+            self._flush()
+        self._writer.close()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[EventWriter]:
+    """A writer whose file appears at `path` once it is complete; on an error nothing is left."""
+    mark = uuid4().hex[:8]
+    file, record = (path.with_name(f".{path.stem}-{mark}{suffix}") for suffix in (".parquet", ".json"))
+    complete = False
+    try:
+        writer = EventWriter(file)
+        try:
+            yield writer
+            complete = True
+        finally:
+            writer.close(complete=complete)
+        cutflow = {name: asdict(cutflow) for name, cutflow in writer.cutflows.items()}
+        record.write_text(json.dumps({"sha256": sha256(file), "cutflow": cutflow}, indent=1))
+        path.with_suffix(".json").unlink(missing_ok=True)  # an old record must not vouch for the new file
+        os.replace(file, path)
+        os.replace(record, path.with_suffix(".json"))
+    finally:
+        file.unlink(missing_ok=True)
+        record.unlink(missing_ok=True)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the file is there and is the one that was written; says in the log if it has changed since."""
+    record = path.with_suffix(".json")
+    if not (path.is_file() and record.is_file()):
+        return False
+    try:
+        expected = json.loads(record.read_text())["sha256"]
+    except (ValueError, KeyError, TypeError):
+        expected = None
+    if expected == sha256(path):
+        return True
+    _log.warning("%s does not have the checksum in %s: the events are generated again", path, record.name)
+    return False

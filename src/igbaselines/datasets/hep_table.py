@@ -1,0 +1,163 @@
+"""A table of collision events in a parquet file: the user's own, or one that a generator has cached.
+
+Columns: `process` (text), `label` (1 = signal, 0 = background), optionally `weight` (the cross-section [fb] that an
+event stands for); every other column is a numeric feature.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from jaxtyping import Bool, Float, Float32, Int
+
+from igbaselines.datasets.events import EventTable
+from igbaselines.errors import UserError
+
+_NOT_FEATURES = ("process", "label", "weight")
+
+
+@dataclass
+class HepTable:
+    """Events of the user's.
+
+    Args:
+        path: a parquet file with the columns that this module describes.
+    """
+
+    path: str
+
+    def load(self, cache: Path, workers: int) -> EventTable:
+        """Read the file; nothing is cached and no workers are needed.
+
+        Raises:
+            UserError: naming the file, the column and what would be right.
+        """
+        return read_events(Path(self.path))
+
+
+def read_events(path: Path) -> EventTable:
+    """Events of a parquet file.
+
+    Raises:
+        UserError: if the file is missing, is not parquet or its columns are not what they should be.
+    """
+    columns = _open(path).schema_arrow.names
+    for name in ("process", "label"):
+        if name not in columns:
+            raise UserError(f"{path}: there is no column {name!r}; found {_some(columns)}")
+    feature_names = tuple(name for name in columns if name not in _NOT_FEATURES)
+    if not feature_names:
+        raise UserError(
+            f"{path}: no feature columns: at least one numeric column beside process and label is needed"
+        )
+    head = pq.read_table(path, columns=[name for name in _NOT_FEATURES if name in columns])
+    if not len(head):
+        raise UserError(f"{path}: the table has no rows, at least one event is needed")
+    process, processes = _processes(path, head["process"])
+    is_signal = _labels(path, head["label"])
+    _check_one_label(path, process, processes, is_signal)
+    return EventTable(
+        features=_features(path, feature_names, len(head)),
+        feature_names=feature_names,
+        process=process,
+        processes=processes,
+        is_signal=is_signal,
+        weight=_weights(path, head["weight"]) if "weight" in columns else None,
+        checksum=sha256(path),
+    )
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    if path.is_dir():
+        raise UserError(f"{path}: this is a folder, dataset.path must name one parquet file")
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, dataset.path must name a parquet file")
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path}: cannot be read as parquet ({str(error).splitlines()[0]})") from error
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return f"{shown}, ... ({len(names)} columns)" if len(names) > 5 else shown or "no columns"
+
+
+def _processes(path: Path, column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
+    """Index of each event's process; processes are in the order in which they appear."""
+    value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(value_type) or pa.types.is_large_string(value_type)):
+        raise UserError(f"{path}: column 'process' must hold text, found {column.type}")
+    if column.null_count:
+        raise UserError(
+            f"{path}: column 'process' has {column.null_count} missing values, every event needs a name"
+        )
+    encoded = pc.dictionary_encode(column.cast(value_type)).combine_chunks()
+    return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
+
+
+def _numbers(path: Path, name: str, column: pa.ChunkedArray, dtype: type) -> Float[np.ndarray, " n"]:
+    """A column of finite numbers."""
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise UserError(f"{path}: column {name!r} must hold numbers, found {kind}")
+    numbers = column.to_numpy().astype(dtype)  # missing values become NaN
+    broken = int((~np.isfinite(numbers)).sum())
+    if broken:
+        raise UserError(f"{path}: column {name!r} has {broken} values that are NaN, infinite or too large")
+    return numbers
+
+
+def _features(path: Path, names: tuple[str, ...], count: int) -> Float32[np.ndarray, "n d"]:
+    """Feature columns, read one by one: two copies of a large table would not fit."""
+    features = np.empty((count, len(names)), dtype=np.float32)
+    for index, name in enumerate(names):
+        column = pq.read_table(path, columns=[name])[name]
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and that is reported
+            features[:, index] = _numbers(path, name, column, np.float32)
+    return features
+
+
+def _labels(path: Path, column: pa.ChunkedArray) -> Bool[np.ndarray, " n"]:
+    label = _numbers(path, "label", column, np.float64)
+    wrong = label[(label != 0) & (label != 1)]
+    if len(wrong):
+        raise UserError(
+            f"{path}: column 'label' must be 1 (signal) or 0, found {wrong[0]:g} ({len(wrong)} values)"
+        )
+    return label == 1
+
+
+def _check_one_label(
+    path: Path,
+    process: Int[np.ndarray, " n"],
+    processes: tuple[str, ...],
+    is_signal: Bool[np.ndarray, " n"],
+) -> None:
+    total = np.bincount(process, minlength=len(processes))
+    signal = np.bincount(process, weights=is_signal, minlength=len(processes))
+    for index in np.flatnonzero((signal > 0) & (signal < total)):
+        raise UserError(
+            f"{path}: process {processes[index]!r} has label 1 in {signal[index]:.0f} of {total[index]} events, "
+            "a process is either signal or background"
+        )
+
+
+def _weights(path: Path, column: pa.ChunkedArray) -> Float[np.ndarray, " n"]:
+    weight = _numbers(path, "weight", column, np.float64)
+    negative = int((weight < 0).sum())
+    if negative:
+        raise UserError(
+            f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative"
+        )
+    return weight

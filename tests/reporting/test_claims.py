@@ -1,0 +1,131 @@
+"""The claims file: what is refused, how it expands, and that every claim of it can be judged."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from igbaselines.errors import UserError
+from igbaselines.reporting.claims import judge, load_papers
+from igbaselines.reporting.verdicts import Region, Verdict
+from tests.reporting.conftest import CLAIMS_ROOT, make_rows
+
+FIELDS = {"id", "paper", "source", "statement", "paper_value", "value", "ci_low", "ci_high", "n", "p_value"}
+FIELDS |= {"test", "verdict", "note"}
+
+
+def claim(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": "high/{method}",
+        "each": {"method": ["background", "zero_physical"]},
+        "source": "Figure 1",
+        "statement": "H_T is high with {method}.",
+        "paper_value": 1,
+        "test": "feature_rank",
+        "claimed": {"at_most": 5},
+        "parameters": {"features": ["HT"], "method": "{method}"},
+    } | changes
+
+
+def write(folder: Path, *claims: dict[str, Any], **changes: Any) -> Path:
+    content = {"paper": "0000.00000", "title": "T", "url": "https://example.org", "figures": {}}
+    content |= {"names": {"background": "B_bg"}, "claims": {"hep_baselines": list(claims)}}
+    (folder / "paper.yaml").write_text(yaml.safe_dump(content | changes))
+    return folder
+
+
+def test_a_claim_is_written_out_for_each_choice(tmp_path: Path) -> None:
+    (paper,) = load_papers(write(tmp_path, claim()))
+    first, second = paper.claims["hep_baselines"]
+    assert first.id == "0000.00000/high/background"
+    assert first.statement == "H_T is high with B_bg."
+    assert first.parameters == {"features": ["HT"], "method": "background"}
+    assert first.claimed == Region(at_most=5.0)
+    assert second.statement == "H_T is high with zero_physical."
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test": "magic"}, "claim 'high/background': unknown test 'magic'; there are first_feature"),
+        ({"claimed": {}}, "claim 'high/background': a claim needs"),
+        ({"claimed": {"above": 1}}, "claim 'high/background': .*'above'"),
+        (
+            {"parameters": {"features": ["HT"]}},
+            "claim 'high/background': missing a required argument: 'method'",
+        ),
+        (
+            {"parameters": {"features": ["HT"], "method": "m", "metod": "m"}},
+            "unexpected keyword argument 'metod'",
+        ),
+        ({"remark": "x"}, "claim 'high/background': unknown remark"),
+    ],
+)
+def test_a_wrong_claim_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        load_papers(write(tmp_path, claim(**changes)))
+    assert "conf/claims/paper.yaml" in str(caught.value)
+
+
+def test_a_missing_field_is_named(tmp_path: Path) -> None:
+    lacking = claim()
+    del lacking["source"]
+    with pytest.raises(UserError, match="missing source"):
+        load_papers(write(tmp_path, lacking))
+
+
+def test_a_file_that_is_no_paper_is_named(tmp_path: Path) -> None:
+    (tmp_path / "paper.yaml").write_text("- a\n")
+    with pytest.raises(UserError, match=r"paper\.yaml: expected a mapping"):
+        load_papers(tmp_path)
+    with pytest.raises(UserError, match="unknown pages"):
+        load_papers(write(tmp_path, claim(), pages=3))
+
+
+def test_an_id_stands_for_one_claim(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'0000\.00000/high/background' stands there twice"):
+        load_papers(write(tmp_path, claim(), claim()))
+
+
+def hep_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        judge(claim, rows) for paper in load_papers(CLAIMS_ROOT) for claim in paper.claims["hep_baselines"]
+    ]
+
+
+def test_every_claim_of_the_paper_is_judged(rows: pd.DataFrame) -> None:
+    records = hep_records(rows)
+    assert len(records) > 30
+    for record in records:
+        assert set(record) == FIELDS
+        assert record["verdict"] in set(Verdict)
+        assert record["verdict"] != Verdict.NOT_TESTED
+        assert record["ci_low"] <= record["value"] <= record["ci_high"]
+        assert record["note"]
+    json.dumps(records, allow_nan=False)
+
+
+def test_one_network_settles_nothing() -> None:
+    over_networks = [
+        record for record in hep_records(make_rows(networks=1)) if "significance" not in record["id"]
+    ]
+    assert {record["verdict"] for record in over_networks} == {Verdict.NOT_TESTED}
+    assert all("gives no interval" in record["note"] for record in over_networks)
+
+
+def test_without_cross_sections_nothing_is_said_of_significance(rows: pd.DataFrame) -> None:
+    pooled = rows["metric"].isin(["significance", "background_n_eff"])
+    records = {record["id"]: record for record in hep_records(rows[~pooled])}
+    judged = records["2412.13864/plateau/significance/background"]
+    assert (judged["verdict"], judged["value"]) == (Verdict.NOT_TESTED, None)
+    assert judged["note"] == "the run has no 'significance' of method 'background'"
+    assert records["2412.13864/plateau/accuracy/background"]["verdict"] != Verdict.NOT_TESTED
+
+
+def test_a_value_that_is_not_a_number_never_becomes_a_verdict(rows: pd.DataFrame) -> None:
+    broken = rows.copy()
+    broken.loc[broken["unit"].isin(["network_1", "bootstrap_003"]), "value"] = float("nan")
+    assert {record["verdict"] for record in hep_records(broken)} == {Verdict.NOT_TESTED}

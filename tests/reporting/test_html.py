@@ -1,0 +1,135 @@
+"""The page: it parses, holds every claim, runs nothing, fetches nothing, and lets no text become markup."""
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from igbaselines.reporting import write_report
+from igbaselines.reporting.claims import load_papers
+from igbaselines.reporting.html import format_p, with_indices
+from tests.reporting.conftest import CLAIMS_ROOT, PROJECT_ROOT
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects text, ids and sources; notes any tag that is not closed in order."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+        self.ids: set[str] = set()
+        self.sources: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            self.ids |= {value} if name == "id" and value else set()
+            self.sources += [value or ""] if name == "src" else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(output_root: Path) -> Page:
+    return Page(write_report(output_root, PROJECT_ROOT).read_text(encoding="utf-8"))
+
+
+def claim_ids() -> set[str]:
+    return {
+        claim.id for paper in load_papers(CLAIMS_ROOT) for claims in paper.claims.values() for claim in claims
+    }
+
+
+@pytest.fixture(scope="module")
+def outputs(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two complete runs, a failed one and a broken one."""
+    root = tmp_path_factory.mktemp("report")
+    for label in ("demo-1", "smoke-2"):
+        shutil.copytree(run_folder, root / "hep_baselines" / label)
+    for label, status in (
+        ("failed-3", {"state": "failed", "traceback": "<script>alert(1)</script>"}),
+        ("broken-4", 7),
+    ):
+        (root / "hep_baselines" / label).mkdir()
+        (root / "hep_baselines" / label / "status.json").write_text(json.dumps(status))
+    return root
+
+
+def test_the_page_is_whole_and_holds_every_claim_and_run(outputs: Path) -> None:
+    found = page(outputs)
+    assert not found.open
+    assert claim_ids() <= found.ids
+    for label in ("demo-1", "smoke-2", "failed-3", "broken-4"):
+        assert label in found.text
+    assert "Constructing sensible baselines" in found.text
+    assert "unreadable" in found.text
+
+
+def test_the_page_fetches_nothing_and_runs_nothing(outputs: Path) -> None:
+    found = page(outputs)
+    assert len(found.sources) == 12
+    assert all(source.startswith("data:image/png;base64,") for source in found.sources)
+    assert not found.tags & {"script", "link", "iframe"}
+
+
+def test_names_and_messages_stay_text(outputs: Path) -> None:
+    found = page(outputs)
+    assert "<script>alert(1)</script>" in found.text
+    assert "a|b_<c>" in found.text  # the name of a process, in the table of events
+
+
+def test_every_run_has_a_line_for_every_claim(outputs: Path) -> None:
+    write_report(outputs, PROJECT_ROOT)
+    table = pd.read_csv(outputs / "report" / "claims.csv")
+    assert set(table["run"]) == {"demo-1", "smoke-2"}
+    assert len(table) == 2 * len(claim_ids())
+    assert not list((outputs / "report").glob(".*"))
+
+
+def test_an_empty_folder_gives_a_page_that_says_what_to_run(tmp_path: Path) -> None:
+    found = page(tmp_path / "outputs")
+    assert "There are no runs yet" in found.text
+    assert "python run.py experiment=hep_baselines" in found.text
+    assert claim_ids() <= found.ids
+    assert set(pd.read_csv(tmp_path / "outputs" / "report" / "claims.csv")["verdict"]) == {"not tested"}
+
+
+def test_a_claim_that_only_a_run_knows_is_shown(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hep_baselines" / "old-1"
+    shutil.copytree(run_folder, folder)
+    records = json.loads((folder / "claims.json").read_text())
+    (folder / "claims.json").write_text(
+        json.dumps([records[0] | {"id": "9999.99999/old", "paper": "9999.99999"}])
+    )
+    found = page(tmp_path)
+    assert {"9999.99999/old", "paper-9999.99999"} <= found.ids
+
+
+def test_symbols_get_their_indices_and_nothing_else_becomes_markup() -> None:
+    assert with_indices("H_T, E_T^miss & B_bgw") == (
+        "H<sub>T</sub>, E<sub>T</sub><sup>miss</sup> &amp; B<sub>bgw</sub>"
+    )
+    assert with_indices("zero_physical <b>") == "zero_physical &lt;b&gt;"
+
+
+def test_p_values_are_short() -> None:
+    assert [format_p(value) for value in (None, 0.0004, 0.0312, 1.0)] == [
+        "",
+        "p < 0.001",
+        "p = 0.031",
+        "p = 1",
+    ]
