@@ -1,7 +1,7 @@
 """Where baselines come from: constants, and examples drawn from a reference sample."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +27,7 @@ class Reference:
     centre: Float[Tensor, " *features"]
 
 
+@runtime_checkable
 class BaselineSource(Protocol):
     """Gives the baselines of a method, shared by all inputs, and their weights."""
 

@@ -242,7 +242,8 @@ class _Paths:
             return self.shared_behind_stem[columns].expand(_size(rows), *[-1] * self.inputs_behind_stem.dim())
         chosen = self.baselines[rows, columns]
         with torch.no_grad():
-            return self.stem(chosen.flatten(0, 1)).unflatten(0, chosen.shape[:2])
+            behind_stem = self.stem(chosen.flatten(0, 1))
+        return behind_stem.reshape(*chosen.shape[:2], *behind_stem.shape[1:])
 
     def _transpose_of_stem(self, gradient: Tensor, like: Tensor) -> Tensor:
         if self.stem is _identity:

@@ -5,7 +5,7 @@ A rule is an object: it carries its own number of nodes, and the engine needs to
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+@runtime_checkable
 class QuadratureRule(Protocol):
     """Nodes in [0, 1] and weights that sum to one; every rule integrates a linear function exactly."""
 

@@ -1,13 +1,14 @@
 """Weights of the baselines: how much each of them counts in the average."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 
+@runtime_checkable
 class Weighting(Protocol):
     """Weights from the stratum that each baseline was drawn from."""
 

@@ -5,7 +5,6 @@ The .json holds the file's sha256 and the cutflow. It is written last: a file wi
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -90,8 +89,8 @@ def whole_file(path: Path) -> Iterator[EventWriter]:
         cutflow = {name: asdict(cutflow) for name, cutflow in writer.cutflows.items()}
         record.write_text(json.dumps({"sha256": sha256(file), "cutflow": cutflow}, indent=1))
         path.with_suffix(".json").unlink(missing_ok=True)  # an old record must not vouch for the new file
-        os.replace(file, path)
-        os.replace(record, path.with_suffix(".json"))
+        file.replace(path)
+        record.replace(path.with_suffix(".json"))
     finally:
         file.unlink(missing_ok=True)
         record.unlink(missing_ok=True)

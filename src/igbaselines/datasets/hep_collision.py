@@ -1,9 +1,12 @@
 """A toy proton-proton collision: two bodies with a falling spectrum, and the jets that are radiated.
 
-No event generator: the hard 2 -> 2 collision follows a power law and a toy parton luminosity, and radiation is one
-branching of each quark (`split`) and a few jets off the incoming partons (`extra_jets`). Four-momenta are conserved.
-Constants without a source were set by hand so that the distributions come near Pythia's.
+No event generator: the hard 2 -> 2 collision follows a power law and a toy parton luminosity, and radiation
+is one branching of each quark (`split`) and a few jets off the incoming partons (`extra_jets`). Four-momenta
+are conserved. Constants without a source were set by hand so that the distributions come near Pythia's.
 """
+
+# Arithmetic on arrays of undeclared dtype is Any to mypy.
+# mypy: disable-error-code="no-any-return"
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +15,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int8
 
 from igbaselines.datasets.hep_kinematics import (
-    FourMomentum,
     Scalar,
     boost,
     breit_wigner,
@@ -83,7 +85,7 @@ class Jet:
 
 @dataclass(frozen=True)
 class FinalState:
-    """What the decays leave: `n` events of `q` quarks or gluons, `l` charged leptons and the neutrinos' sum."""
+    """What the decays leave of `n` events: `q` quarks or gluons, `l` charged leptons, the neutrinos' sum."""
 
     quarks: Float[np.ndarray, "4 n q"]
     flavours: Int8[np.ndarray, "n q"]
@@ -138,14 +140,14 @@ class Collisions:
     def reach(self, visible: tuple[float, float]) -> Float[np.ndarray, " n"]:
         """Bound on the scalar sum of all decay products' transverse momenta [GeV].
 
-        A body's products never have more together than its transverse mass, of which `visible` is the largest part
-        that can end up in jets; the boost that balances extra jets of sum k multiplies that by at most
+        A body's products never have more together than its transverse mass, of which `visible` is the largest
+        part that can end up in jets; the boost that balances extra jets of sum k multiplies that by at most
         sqrt(1 + k^2 / M^2) and adds at most k to both bodies together.
         """
         bodies = self.transverse_masses()
         total, extra = bodies[0] + bodies[1], self.extra_pt.sum(axis=0)
         seen = visible[0] * bodies[0] + visible[1] * bodies[1]
-        return seen * length(np.float64(1), extra / total) + (1 + np.sqrt(1 + _LARGEST_VIRTUALITY**2)) * extra
+        return seen * length(1.0, extra / total) + (1 + np.sqrt(1 + _LARGEST_VIRTUALITY**2)) * extra
 
 
 def propose(
@@ -153,14 +155,12 @@ def propose(
 ) -> Collisions:
     """Draw the sizes of collisions; the extra jets are softer than the bodies."""
     low, high = pt_hat_min**2 + spectrum.scale**2, BEAM_ENERGY**2 / 4
-    squared = falling(rng.random(collisions), np.float64(low), np.float64(high), spectrum.power)
+    squared = falling(rng.random(collisions), low, high, spectrum.power)
     pt = np.sqrt(squared - spectrum.scale**2)
     first, second = (body.masses(rng, pt) for body in bodies)
     present = rng.random(collisions) > _EXTRA_JETS_CUMULATIVE[:, None]
     hardest = np.maximum(np.sqrt(squared), 2 * _EXTRA_JETS_PT)
-    extra = (
-        falling(rng.random(present.shape), np.float64(_EXTRA_JETS_PT), hardest, _EXTRA_JETS_POWER) * present
-    )
+    extra = falling(rng.random(present.shape), _EXTRA_JETS_PT, hardest, _EXTRA_JETS_POWER) * present
     return Collisions(pt, (first, second), extra)
 
 
@@ -217,7 +217,7 @@ def recoil(
 
 
 def virtuality(rng: Generator, energy: Scalar, largest: Scalar) -> Scalar:
-    """Masses [GeV] of quarks that are yet to radiate, in proportion to their energy [GeV] and never above `largest`."""
+    """Masses [GeV] of quarks yet to radiate, in proportion to their energy [GeV], never above `largest`."""
     spread = np.exp(_MASS_SPREAD * rng.standard_normal(energy.shape))
     return np.minimum(_MASS_TO_ENERGY * energy * spread, largest)
 
@@ -235,7 +235,7 @@ def split(
     own = 0.1 * mass(parent)  # stands for the branchings that follow
     low, high = _SPLIT_RANGE
     fraction = low * (high / low) ** rng.random(parent.shape[1])
-    phi = rng.uniform(-np.pi, np.pi, parent.shape[1])
+    phi = rng.uniform(-np.pi, np.pi, (parent.shape[1],))
     partons = np.zeros((2, *quarks.shape))
     partons[:, :, present] = two_body_decay(parent, own, own, 1 - 2 * fraction, phi)
     gluons = np.where(present, GLUON, ABSENT).astype(np.int8)

@@ -1,5 +1,8 @@
 """From a final state to what a detector sees and a search selects (arXiv:2412.13864, appendix)."""
 
+# Arithmetic on arrays of undeclared dtype is Any to mypy.
+# mypy: disable-error-code="no-any-return"
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -182,9 +185,11 @@ def observe(
         state: final states.
         detector: the detector.
         selection: events that fail it are mostly left out already.
-        most_tag: bound on the probability of a b-tag. An event is kept with its probability of a tag over this and
-            then gets at least one tag: mistagged processes would otherwise lose nearly every event. The acceptance
-            is that of ordinary tagging up to this constant, which drops out of the ratio of selections.
+        most_tag: bound on the probability of a b-tag. An event is kept with its probability of a tag over
+            this and
+            then gets at least one tag: mistagged processes would otherwise lose nearly every event. The
+            acceptance is that of ordinary tagging up to this constant, which drops out of the ratio of
+            selections.
     """
     found = found_leptons(rng, state, detector)
     pt = transverse_momentum(state.leptons)
@@ -234,7 +239,7 @@ def smear(
 ) -> Float[np.ndarray, "4 n p"]:
     """Partons scaled by the energy resolution; those out of coverage vanish."""
     energy = np.maximum(partons[0], 1.0)
-    resolution = length(detector.stochastic / np.sqrt(energy), np.float64(detector.constant))
+    resolution = length(detector.stochastic / np.sqrt(energy), detector.constant)
     scale: Scalar = np.maximum(1 + resolution * rng.standard_normal(energy.shape), 0.1)
     covered = np.abs(partons[3]) < transverse_momentum(partons) * np.sinh(detector.coverage)
     return partons * (scale * covered)

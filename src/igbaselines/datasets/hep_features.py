@@ -1,7 +1,8 @@
 """The 87 kinematic features of an event (arXiv:2412.13864, appendix) and their column names.
 
-An event has six objects: the lepton l, the three hardest jets j1, j2, j3, the hardest b-tagged jet b and the hardest
-fat jet J. b is usually one of j1, j2, j3: then their distance is 0 and their pair mass twice the jet's.
+An event has six objects: the lepton l, the three hardest jets j1, j2, j3, the hardest b-tagged jet b and the
+hardest fat jet J. b is usually one of j1, j2, j3: then their distance is 0 and their pair mass twice the
+jet's.
 """
 
 from itertools import combinations
@@ -53,7 +54,7 @@ FEATURE_NAMES: tuple[str, ...] = (
 
 
 def features(rng: np.random.Generator, observed: Observed) -> Float[np.ndarray, "n 87"]:
-    """Features of observed events that have three jets, a b-tag and a fat jet, in the order of `FEATURE_NAMES`.
+    """Features, in the order of `FEATURE_NAMES`, of events that have three jets, a b-tag and a fat jet.
 
     Args:
         rng: source of the randomness in the jets' substructure.

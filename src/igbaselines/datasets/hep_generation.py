@@ -1,22 +1,19 @@
 """Chunks of synthetic events, in order, from one process or several workers.
 
-A chunk is a fixed number of raw collisions with a random stream of its own, so that events do not depend on how many
-workers there are or on how many events were asked for.
+A chunk is a fixed number of raw collisions with a random stream of its own, so that events do not depend on
+how many workers there are or on how many events were asked for.
 """
 
 import multiprocessing
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32
-from rich.console import Console
-from rich.progress import Progress
 
 from igbaselines.datasets.hep_detector import Detector, Selection, least_parton_ht, observe
 from igbaselines.datasets.hep_features import features
@@ -25,7 +22,6 @@ from igbaselines.errors import UserError
 
 T = TypeVar("T")
 _EVENTS, _CALIBRATION = 0, 1  # what a random stream is for
-_SILENT_SECONDS = 1.5  # a shorter job needs no progress bar
 _FRUITLESS_CHUNKS = 40  # millions of collisions: if they give no event, more of them are no use
 
 
@@ -136,7 +132,7 @@ def _check_fruitful(recipe: Recipe, chunks: int, selected: int) -> None:
     if chunks >= _FRUITLESS_CHUNKS and selected == 0:
         collisions = chunks * CHAINS[recipe.name].batch
         raise UserError(
-            f"process {recipe.name!r}: none of {collisions:,} collisions passes the selection, loosen dataset.selection"
+            f"process {recipe.name!r}: none of {collisions:,} collisions passes, loosen dataset.selection"
         )
 
 
@@ -172,33 +168,3 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-class EventProgress:
-    """A progress bar on stderr that shows up once a job has proved to be long, and vanishes at its end.
-
-    Args:
-        events: events of the whole job.
-    """
-
-    def __init__(self, events: int) -> None:
-        self._bar = Progress(console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("", total=events)
-        self._begin = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def say(self, text: str) -> None:
-        """Name what is being done."""
-        self._bar.update(self._task, description=text)
-        self.advance(0)
-
-    def advance(self, events: int) -> None:
-        """Count events that are done."""
-        self._bar.update(self._task, advance=events)
-        if not self._bar.live.is_started and time.monotonic() - self._begin > _SILENT_SECONDS:
-            self._bar.start()

@@ -1,8 +1,12 @@
 """Jets of partons: a vectorised greedy cone, b-tags, and which parton is in which jet.
 
-The hardest parton that is left takes every other within the radius, and again until none is left. With the few, hard
-partons of this toy that is close to anti-kt, which it stands for (Cacciari, Salam, Soyez, arXiv:0802.1189).
+The hardest parton that is left takes every other within the radius, and again until none is left. With the
+few, hard partons of this toy that is close to anti-kt, which it stands for (Cacciari, Salam, Soyez,
+arXiv:0802.1189).
 """
+
+# Arithmetic on arrays of undeclared dtype is Any to mypy.
+# mypy: disable-error-code="no-any-return"
 
 from dataclasses import dataclass
 

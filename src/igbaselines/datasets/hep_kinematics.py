@@ -1,17 +1,21 @@
 """Relativistic kinematics of arrays of particles.
 
-A four-momentum array carries its components first, (E, px, py, pz) in GeV, and any batch shape after them: numpy then
-works on contiguous memory. Formulae: Particle Data Group, Review of Particle Physics, "Kinematics".
+A four-momentum array carries its components first, (E, px, py, pz) in GeV, and any batch shape after them:
+numpy then works on contiguous memory. Formulae: Particle Data Group, Review of Particle Physics,
+"Kinematics".
 """
+
+# Arithmetic on arrays of undeclared dtype is Any to mypy.
+# mypy: disable-error-code="no-any-return"
 
 import numpy as np
 from jaxtyping import Float
 
-FourMomentum = Float[np.ndarray, "4 *batch"]
-Scalar = Float[np.ndarray, "*batch"]
+FourMomentum = Float[np.ndarray, "4 ..."]
+Scalar = Float[np.ndarray, "..."]  # shapes broadcast
 
 
-def length(first: Scalar, second: Scalar) -> Scalar:
+def length(first: Scalar | float, second: Scalar | float) -> Scalar:
     """Length of a vector in the plane; numpy's hypot, safe from overflow, takes several times as long."""
     return np.sqrt(first * first + second * second)
 
@@ -28,7 +32,7 @@ def mass(momentum: FourMomentum) -> Scalar:
 
 
 def transverse_mass(momentum: FourMomentum) -> Scalar:
-    """Energy in the frame that moves along with the particle parallel to the beam [GeV]: never below its pT."""
+    """Energy where the particle has no momentum along the beam [GeV]: never below its pT."""
     return np.sqrt(np.maximum((momentum[0] - momentum[3]) * (momentum[0] + momentum[3]), 0))
 
 
@@ -93,7 +97,8 @@ def two_body_decay(
         parent: decaying particles.
         first_mass: mass of the first product [GeV].
         second_mass: mass of the second product [GeV].
-        cos_theta: in the parent's rest frame, cosine between the first product and the parent's flight in the lab.
+        cos_theta: in the parent's rest frame, cosine between the first product and the parent's flight in the
+            lab.
         phi: in the parent's rest frame, angle of the first product around the parent's flight.
 
     Returns:
@@ -132,7 +137,7 @@ def breit_wigner(uniform: Scalar, mass: float, width: float, low: float, high: f
     return mass + width / 2 * np.tan(first + (last - first) * uniform)
 
 
-def falling(uniform: Scalar, low: Scalar, high: Scalar, power: float) -> Scalar:
+def falling(uniform: Scalar, low: Scalar | float, high: Scalar | float, power: float) -> Scalar:
     """Values in [low, high) of density x^-power, from uniform numbers in [0, 1); the power is not 1."""
     exponent = 1 - power
     start, end = low**exponent, high**exponent

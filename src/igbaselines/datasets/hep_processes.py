@@ -1,10 +1,10 @@
 """The eleven processes of arXiv:2412.13864 as relativistic decay chains, down to quarks and leptons.
 
-Every decay is an exact two-body decay, isotropic in its rest frame. Masses and widths: Particle Data Group, Review of
-Particle Physics; the new quark B (1.5 TeV) and scalar Phi (0.4 TeV): arXiv:2412.13864.
+Every decay is an exact two-body decay, isotropic in its rest frame. Masses and widths: Particle Data Group,
+Review of Particle Physics; the new quark B (1.5 TeV) and scalar Phi (0.4 TeV): arXiv:2412.13864.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ from igbaselines.datasets.hep_collision import (
 from igbaselines.datasets.hep_kinematics import Scalar, falling, mass, transverse_mass, two_body_decay
 
 Particles = Float[np.ndarray, "4 n"]
+_Flavours = Sequence[Int8[np.ndarray, " n"] | int]  # of each quark: one an event, or the same in all
 
 HEAVY_B = Resonance(1500.0, 7.5, 1300.0, 1700.0)
 PHI = Resonance(400.0, 4.0, 360.0, 440.0)
@@ -42,7 +43,8 @@ _Z_TO_BOTTOM = 0.15  # of hadronic Z decays (PDG)
 _W_TO_CHARM = 0.5  # of hadronic W decays: c s, against u d
 _JET_CHARM = 0.1  # of the jets beside a W or Z; half of the others are gluons
 _TAU_GRID = np.linspace(0, 1, 201)
-# share of the tau's energy that its lepton carries at most: integral of 5/3 - 3 x^2 + 4/3 x^3 (unpolarised tau)
+# share of the tau's energy that its lepton carries at most: integral of 5/3 - 3 x^2 + 4/3 x^3 (unpolarised
+# tau)
 _TAU_CUMULATIVE = 5 / 3 * _TAU_GRID - _TAU_GRID**3 + _TAU_GRID**4 / 3
 
 
@@ -54,7 +56,7 @@ class TopPair:
 
     def masses(self, rng: Generator, pt: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Masses of the pair [GeV]."""
-        return falling(rng.random(len(pt)), np.float64(self.low), np.float64(2500.0), 4.0)
+        return falling(rng.random(len(pt)), self.low, 2500.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Chain:
         bodies: the two bodies.
         decay: their decay chain.
         spectrum: the collision's spectrum.
-        flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a b-tag.
+        flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a
+            b-tag.
         batch: raw collisions in a chunk: enough for some thousand selected events, few enough for the memory.
         visible: the largest part of each body's energy that can end up in jets.
         is_signal: whether this is the signal.
@@ -114,7 +117,7 @@ def isotropic(
 ) -> tuple[Particles, Particles]:
     """A two-body decay without a preferred direction."""
     count = parent.shape[1]
-    cos_theta, phi = rng.uniform(-1, 1, count), rng.uniform(-np.pi, np.pi, count)
+    cos_theta, phi = rng.uniform(-1, 1, (count,)), rng.uniform(-np.pi, np.pi, (count,))
     return two_body_decay(parent, first_mass, second_mass, cos_theta, phi)
 
 
@@ -134,10 +137,10 @@ def to_quark_and(rng: Generator, parent: Particles, other: Resonance) -> tuple[P
 
 
 def to_lepton(rng: Generator, w: Particles) -> tuple[Particles, Particles]:
-    """Decay of a W into a charged lepton and neutrinos; through a tau, the lepton keeps a part of its momentum."""
+    """Decay of a W into a charged lepton and neutrinos; through a tau, the lepton loses momentum to them."""
     none = np.zeros(w.shape[1])
     lepton, neutrino = isotropic(rng, w, none, none)
-    through_tau = rng.random(w.shape[1]) < _THROUGH_TAU
+    through_tau = rng.random(none.shape) < _THROUGH_TAU
     share = np.interp(rng.random(int(through_tau.sum())), _TAU_CUMULATIVE, _TAU_GRID)
     # collinear: the tau's mass is nothing beside its momentum; a lepton of no momentum has no direction
     seen = lepton.copy()
@@ -147,7 +150,7 @@ def to_lepton(rng: Generator, w: Particles) -> tuple[Particles, Particles]:
 
 def _state(
     quarks: list[Particles],
-    flavours: list[Int8[np.ndarray, " n"] | int],
+    flavours: _Flavours,
     leptons: list[Particles],
     neutrinos: Particles,
 ) -> FinalState:
@@ -180,21 +183,21 @@ def _signal(rng: Generator, first: Particles, second: Particles) -> FinalState:
     lepton, neutrino = to_lepton(rng, leptonic)
     bottom, phi = to_quark_and(rng, second, PHI)
     quarks = [top_bottom, bottom, *to_quarks(rng, phi), *to_quarks(rng, hadronic)]
-    flavours = [BOTTOM, BOTTOM, BOTTOM, BOTTOM, _charm_or_light(rng, count), LIGHT]
+    flavours: _Flavours = [BOTTOM, BOTTOM, BOTTOM, BOTTOM, _charm_or_light(rng, count), LIGHT]
     return _state(quarks, flavours, [lepton], neutrino)
 
 
 def _tops_one_lepton(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """t -> b W(l nu), t -> b W(q q)."""
+    """Tops to b W(l nu) and b W(q q)."""
     bottom, leptonic = to_quark_and(rng, first, W)
     other, hadronic = to_quark_and(rng, second, W)
     lepton, neutrino = to_lepton(rng, leptonic)
-    flavours = [BOTTOM, BOTTOM, _charm_or_light(rng, first.shape[1]), LIGHT]
+    flavours: _Flavours = [BOTTOM, BOTTOM, _charm_or_light(rng, first.shape[1]), LIGHT]
     return _state([bottom, other, *to_quarks(rng, hadronic)], flavours, [lepton], neutrino)
 
 
 def _tops_two_leptons(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """t -> b W(l nu), twice."""
+    """Tops to b W(l nu), both."""
     (bottom, one), (other, two) = to_quark_and(rng, first, W), to_quark_and(rng, second, W)
     (lepton, neutrino), (second_lepton, second_neutrino) = to_lepton(rng, one), to_lepton(rng, two)
     return _state([bottom, other], [BOTTOM, BOTTOM], [lepton, second_lepton], neutrino + second_neutrino)
@@ -230,7 +233,7 @@ def _z_and_jet(rng: Generator, first: Particles, second: Particles) -> FinalStat
 def _w_and_w(rng: Generator, first: Particles, second: Particles) -> FinalState:
     """W(l nu) W(q q)."""
     lepton, neutrino = to_lepton(rng, first)
-    flavours = [_charm_or_light(rng, first.shape[1]), LIGHT]
+    flavours: _Flavours = [_charm_or_light(rng, first.shape[1]), LIGHT]
     return _state([*to_quarks(rng, second)], flavours, [lepton], neutrino)
 
 
@@ -242,7 +245,7 @@ def _w_and_z(rng: Generator, first: Particles, second: Particles) -> FinalState:
 
 
 def _tops_and_higgs(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """t t (one lepton) and H(b b)."""
+    """Tops with one lepton, and H(b b)."""
     count = first.shape[1]
     tops = _tops_one_lepton(rng, *isotropic(rng, first, TOP.draw(rng, count), TOP.draw(rng, count)))
     return FinalState(

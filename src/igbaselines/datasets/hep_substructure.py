@@ -1,12 +1,15 @@
 """Jet shapes from prongs: what the constituents of a jet would look like, without making them.
 
-Each parton in a jet is a prong: its share z of the transverse momentum, its distance D from the axis, and an intrinsic
-width w. The constituents' momentum around a prong falls as exp(-r / w) in the plane, so that r has mean 2 w and mean
-square 6 w^2. Seen from an axis at distance D the mean square is D^2 + 6 w^2 exactly; the distribution is taken to be a
-gamma distribution of that mean square whose variance goes from 2 w^2 (D = 0) to 3 w^2 (D >> w). Moments of the jet are
-then those of a mixture, in closed form. Girth and N-subjettiness: arXiv:2412.13864, appendix; Thaler, Van Tilburg,
-arXiv:1011.2268.
+Each parton in a jet is a prong: its share z of the transverse momentum, its distance D from the axis, and an
+intrinsic width w. The constituents' momentum around a prong falls as exp(-r / w) in the plane, so that r has
+mean 2 w and mean square 6 w^2. Seen from an axis at distance D the mean square is D^2 + 6 w^2 exactly; the
+distribution is taken to be a gamma distribution of that mean square whose variance goes from 2 w^2 (D = 0) to
+3 w^2 (D >> w). Moments of the jet are then those of a mixture, in closed form. Girth and N-subjettiness:
+arXiv:2412.13864, appendix; Thaler, Van Tilburg, arXiv:1011.2268.
 """
+
+# Arithmetic on arrays of undeclared dtype is Any to mypy.
+# mypy: disable-error-code="no-any-return"
 
 from dataclasses import dataclass
 
@@ -57,7 +60,7 @@ def radial_moments(distance: Scalar, width: Scalar) -> tuple[Scalar, Scalar]:
 
 
 def mixture_moments(prongs: Prongs) -> Float[np.ndarray, "*batch 4"]:
-    """Mean, variance, skewness and kurtosis of the constituents' distance from the jet's axis, weighted with pT."""
+    """Mean, variance, skewness and kurtosis of the constituents' distance from the axis, weighted with pT."""
     mean, variance = radial_moments(prongs.distance, prongs.width)
     scale = variance / mean  # of the gamma distribution; its shape is mean / scale
     first = (prongs.share * mean).sum(axis=-1)
@@ -107,7 +110,8 @@ def subjettiness(
     Args:
         rng: source of randomness.
         share: the prongs' parts of the transverse momentum.
-        separation: distances of the prongs from the three hardest, the hardest first; `FAR` from one that is not.
+        separation: distances of the prongs from the three hardest, the hardest first; `FAR` from one that is
+            not.
         width: the prongs' intrinsic widths.
     """
     nearest = np.minimum.accumulate(separation, axis=1)

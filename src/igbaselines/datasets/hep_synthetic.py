@@ -1,14 +1,15 @@
 """Synthetic collisions: the signal and ten backgrounds of arXiv:2412.13864, made in minutes by numpy alone.
 
-The paper used MadGraph, Pythia and Delphes; this stands in for them with real relativistic decay chains, toy radiation
-and jets, and a parametrised detector (`hep_processes`, `hep_collision`, `hep_jets`, `hep_detector`, `hep_substructure`).
+The paper used MadGraph, Pythia and Delphes; this stands in for them with real relativistic decay chains, toy
+radiation and jets, and a parametrised detector (`hep_processes`, `hep_collision`, `hep_jets`, `hep_detector`,
+`hep_substructure`).
 """
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_cache import is_whole, whole_file
 from igbaselines.datasets.hep_detector import Detector, Selection
 from igbaselines.datasets.hep_generation import (
-    EventProgress,
     Recipe,
     calibrate,
     calibration_chunk,
@@ -28,9 +28,10 @@ from igbaselines.datasets.hep_generation import (
 from igbaselines.datasets.hep_processes import CHAINS
 from igbaselines.datasets.hep_table import read_events
 from igbaselines.errors import UserError
+from igbaselines.progress import bar
 
 VERSION = 1  # of the generator: raise it whenever the same parameters give other events
-_POOL_EVENTS = 20_000  # fewer events take less time than starting workers
+_POOL_EVENTS = 2_000  # fewer events take less time than starting workers
 _Schema = TypeVar("_Schema")
 
 
@@ -107,8 +108,8 @@ class HepSynthetic:
             asked, least = getattr(self.selection, field.name), getattr(self.reference_selection, field.name)
             if asked < least:
                 raise UserError(
-                    f"dataset.selection.{field.name} = {asked:g} is looser than the reference selection ({least:g}), "
-                    "for which the cross-sections are known"
+                    f"dataset.selection.{field.name} = {asked:g} is looser than the reference selection "
+                    f"({least:g}), for which the cross-sections are known"
                 )
 
     def _check_processes(self) -> None:
@@ -121,7 +122,7 @@ class HepSynthetic:
             shares = [p.share for name, p in self.processes.items() if CHAINS[name].is_signal == is_signal]
             if abs(sum(shares) - 1) > 1e-6:
                 raise UserError(
-                    f"dataset.processes: the shares of the {kind} processes must add up to 1, got {sum(shares):g}"
+                    f"dataset.processes: shares of the {kind} processes must add up to 1, got {sum(shares):g}"
                 )
 
     def load(self, cache: Path, workers: int) -> EventTable:
@@ -161,21 +162,20 @@ class HepSynthetic:
         return Recipe(name, pt_hat_min, self.detector, self.selection, self.reference_selection, self.seed)
 
     def _make(self, path: Path, workers: int) -> None:
-        pool = worker_pool(workers if self.n_events >= _POOL_EVENTS else 1)
-        with whole_file(path) as writer, pool as executor, EventProgress(self.n_events) as progress:
+        done, pool = 0, worker_pool(workers if self.n_events >= _POOL_EVENTS else 1)
+        with whole_file(path) as writer, pool as executor, bar("collisions", self.n_events) as show:
             for name, events in self.events_of().items():
                 recipe = self.recipe(name)
-                progress.say(f"counting {name}")
                 counts = in_order(calibration_chunk, recipe, executor, workers)
                 cross_section = self.processes[name].cross_section
                 cutflow = calibrate(recipe, cross_section, self.cross_section_error, counts)
                 writer.cutflows[name] = cutflow
-                progress.say(f"generating {name}")
                 for chunk in collect(recipe, events, in_order(event_chunk, recipe, executor, workers)):
                     writer.add(name, CHAINS[name].is_signal, cutflow.cross_section / events, chunk)
-                    progress.advance(len(chunk))
+                    done += len(chunk)
+                    show(done)
 
 
-def _as(schema: type[_Schema], value: Any) -> _Schema:
+def _as(schema: type[_Schema], value: object) -> _Schema:
     """The value as a dataclass: a configuration may bring plain mappings."""
-    return value if isinstance(value, schema) else schema(**value)
+    return value if isinstance(value, schema) else schema(**cast("dict[str, Any]", value))

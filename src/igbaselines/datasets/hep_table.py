@@ -1,8 +1,11 @@
 """A table of collision events in a parquet file: the user's own, or one that a generator has cached.
 
-Columns: `process` (text), `label` (1 = signal, 0 = background), optionally `weight` (the cross-section [fb] that an
-event stands for); every other column is a numeric feature.
+Columns: `process` (text), `label` (1 = signal, 0 = background), optionally `weight` (the cross-section [fb]
+that an event stands for); every other column is a numeric feature.
 """
+
+# Arithmetic on arrays of undeclared dtype is Any to mypy.
+# mypy: disable-error-code="no-any-return"
 
 import hashlib
 from dataclasses import dataclass
@@ -148,8 +151,8 @@ def _check_one_label(
     signal = np.bincount(process, weights=is_signal, minlength=len(processes))
     for index in np.flatnonzero((signal > 0) & (signal < total)):
         raise UserError(
-            f"{path}: process {processes[index]!r} has label 1 in {signal[index]:.0f} of {total[index]} events, "
-            "a process is either signal or background"
+            f"{path}: process {processes[index]!r} has label 1 in {signal[index]:.0f} of {total[index]} "
+            "events, a process is either signal or background"
         )
 
 

@@ -39,7 +39,7 @@ def for_gradients(model: Network) -> Network:
         if isinstance(
             module, nn.Conv2d
         ):  # not the network as a whole: the weights of a Conv3d have five dimensions
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module.to(memory_format=torch.channels_last)
     return frozen
 
 

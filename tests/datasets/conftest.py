@@ -1,0 +1,49 @@
+"""Small datasets that several test modules share."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from igbaselines.datasets.hep_detector import Observed, observe
+from igbaselines.datasets.hep_detector import least_parton_ht as least
+from igbaselines.datasets.hep_processes import CHAINS, generate
+from igbaselines.datasets.hep_synthetic import HepSynthetic
+
+CONFIG = Path(__file__).parents[2] / "conf" / "dataset" / "hep_synthetic.yaml"
+
+
+@pytest.fixture(scope="session")
+def settings() -> dict[str, Any]:
+    """Values of the dataset's YAML file."""
+    values = yaml.safe_load(CONFIG.read_text())
+    values.pop("defaults", None)
+    return dict(values)
+
+
+@pytest.fixture(scope="session")
+def make_dataset(settings: dict[str, Any]) -> Callable[..., HepSynthetic]:
+    """Build the dataset of the YAML file, small unless told otherwise; `keep` names its processes."""
+
+    def make(*, keep: tuple[str, ...] = ("signal", "tt1l"), **overrides: Any) -> HepSynthetic:
+        processes = {name: dict(settings["processes"][name]) for name in keep}
+        backgrounds = [name for name in keep if name != "signal"]
+        for name in backgrounds:
+            processes[name]["share"] = 1 / len(backgrounds)
+        values = settings | {"n_events": 300, "cross_section_error": 0.3, "processes": processes}
+        return HepSynthetic(**(values | overrides))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def observed(make_dataset: Callable[..., HepSynthetic]) -> Observed:
+    """Signal events that pass the default selection."""
+    dataset = make_dataset()
+    chain, rng = replace(CHAINS["signal"], batch=6000), np.random.default_rng(3)
+    state = generate(rng, chain, 0.0, least(dataset.selection))
+    return observe(rng, state, dataset.detector, dataset.selection, 1.0)
