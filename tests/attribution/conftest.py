@@ -94,3 +94,8 @@ def make_mlp() -> Network:
 @pytest.fixture
 def make_cnn() -> Network:
     return cnn
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread: None) -> None:
+    """The networks here are small."""

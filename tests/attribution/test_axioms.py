@@ -56,9 +56,7 @@ def test_the_gap_is_what_is_missing(make_mlp: Callable[..., nn.Module], generato
     torch.testing.assert_close(result.completeness_gap, gap, rtol=0, atol=1e-14)
 
 
-def test_the_gap_does_not_depend_on_the_weights(
-    make_mlp: Callable[..., nn.Module], generator: torch.Generator
-) -> None:
+def test_the_gap_does_not_depend_on_the_weights(make_mlp: Callable[..., nn.Module], generator: torch.Generator) -> None:
     x, starts, weights = draw(generator, 3, 6), draw(generator, 2, 6), draw(generator, 3, 2, 6)
     plain, weighted = (path_attribution(make_mlp(), x, starts, w, Midpoint(3)) for w in (None, weights))
     assert torch.equal(plain.completeness_gap, weighted.completeness_gap)
@@ -68,17 +66,14 @@ def test_linearity(make_mlp: Callable[..., nn.Module], generator: torch.Generato
     x, starts = draw(generator, 4, 6), draw(generator, 3, 6)
     f, g = make_mlp(1), make_mlp(2)
     phi_f, phi_g, phi_both = (
-        path_attribution(h, x, starts, rule=Midpoint(4)).attributions
-        for h in (f, g, lambda p: 2 * f(p) - 3 * g(p))
+        path_attribution(h, x, starts, rule=Midpoint(4)).attributions for h in (f, g, lambda p: 2 * f(p) - 3 * g(p))
     )
     torch.testing.assert_close(phi_both, 2 * phi_f - 3 * phi_g, rtol=0, atol=1e-12)
 
 
 def test_dummy(make_mlp: Callable[..., nn.Module], generator: torch.Generator) -> None:
     network, used = make_mlp(features=4), [0, 2, 3, 5]
-    phi = path_attribution(
-        lambda p: network(p[:, used]), draw(generator, 4, 6), draw(generator, 3, 6)
-    ).attributions
+    phi = path_attribution(lambda p: network(p[:, used]), draw(generator, 4, 6), draw(generator, 3, 6)).attributions
     assert torch.all(phi[:, [1, 4]] == 0)
     assert torch.all(phi[:, used] != 0)
 

@@ -25,9 +25,7 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize(
-    ("source", "expected"), [(ZeroPhysical(), [0.0, 0.0]), (ZeroStandardised(), [0.5, -2.0])]
-)
+@pytest.mark.parametrize(("source", "expected"), [(ZeroPhysical(), [0.0, 0.0]), (ZeroStandardised(), [0.5, -2.0])])
 def test_blank_baselines(source: BaselineSource, expected: list[float]) -> None:
     baselines, weights = source.draw(REFERENCE, seeded(0))
     assert baselines.tolist() == [expected]

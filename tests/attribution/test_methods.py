@@ -42,9 +42,7 @@ def test_ig_is_the_path_from_one_baseline(reference: Reference, inputs: Tensor, 
     assert result.completeness_gap.shape == (4, 1)
 
 
-def test_averages_over_weighted_baselines_of_a_class(
-    reference: Reference, inputs: Tensor, make_mlp: Make
-) -> None:
+def test_averages_over_weighted_baselines_of_a_class(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
     source, target = PerStratum(2, ByStratum()), torch.tensor([0, 2, 1, 1])
     method = AveragedGradients(source, reference, Midpoint(5), max_batch=3)
     result = method.attribute(make_mlp(classes=3), inputs, target, seeded())
@@ -55,28 +53,20 @@ def test_averages_over_weighted_baselines_of_a_class(
     torch.testing.assert_close(result.weights, weights.expand(4, 6), rtol=0, atol=1e-15)
 
 
-def test_expected_gradients_draw_one_point_a_path(
-    reference: Reference, inputs: Tensor, make_mlp: Make
-) -> None:
+def test_expected_gradients_draw_one_point_a_path(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
     method = expected_gradients(PerStratum(3), reference)
     assert method.rule == RandomPoint()
-    one, again, other = (
-        method.attribute(make_mlp(), inputs, None, seeded(s)).attributions for s in (1, 1, 2)
-    )
+    one, again, other = (method.attribute(make_mlp(), inputs, None, seeded(s)).attributions for s in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.allclose(one, other)
 
 
-def test_expected_gradients_converge_to_the_integral(
-    reference: Reference, inputs: Tensor, make_mlp: Make
-) -> None:
+def test_expected_gradients_converge_to_the_integral(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
     every = PerStratum(10)  # all examples, so that the nodes alone are random
     exact = expected_gradients(every, reference, GaussLegendre(32))
     truth = exact.attribute(make_mlp(), inputs, None, seeded()).attributions
     method = expected_gradients(every, reference)
-    draws = torch.stack(
-        [method.attribute(make_mlp(), inputs, None, seeded(s)).attributions for s in range(64)]
-    )
+    draws = torch.stack([method.attribute(make_mlp(), inputs, None, seeded(s)).attributions for s in range(64)])
     standard_error = draws.std(0) / 8
     assert torch.all((draws.mean(0) - truth).abs() < 5 * standard_error)
     assert standard_error.max() < 0.2 * truth.abs().max()

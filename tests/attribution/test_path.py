@@ -33,9 +33,7 @@ def assert_same(actual: Tensor | None, expected: Tensor, tolerance: float = 1e-1
 # Agreement with the definition
 
 
-@pytest.mark.parametrize(
-    "rule", [Midpoint(5), Trapezoid(4), GaussLegendre(6)], ids=lambda rule: type(rule).__name__
-)
+@pytest.mark.parametrize("rule", [Midpoint(5), Trapezoid(4), GaussLegendre(6)], ids=lambda rule: type(rule).__name__)
 @pytest.mark.parametrize("weights", [None, (K,), (N, K), (N, K, FEATURES)], ids=str)
 @pytest.mark.parametrize("baselines", [(K, FEATURES), (N, K, FEATURES)], ids=str)
 def test_agrees_with_a_plain_loop_on_vectors(
@@ -95,9 +93,7 @@ def test_float32_stays_float32(make_mlp: Make, generator: torch.Generator) -> No
 
 
 @pytest.mark.parametrize("dtype", [torch.int16, torch.int32])
-def test_any_integer_may_index_a_class(
-    dtype: torch.dtype, make_mlp: Make, generator: torch.Generator
-) -> None:
+def test_any_integer_may_index_a_class(dtype: torch.dtype, make_mlp: Make, generator: torch.Generator) -> None:
     f, x, starts = make_mlp(classes=3), draw(generator, N, FEATURES), draw(generator, K, FEATURES)
     target = torch.tensor([0, 2, 1, 1])
     expected = path_attribution(f, x, starts, target=target).attributions
@@ -169,9 +165,7 @@ def test_a_random_rule_is_reproducible_whatever_the_chunk(make_mlp: Make, genera
 
     def attributions(seed: int, max_batch: int) -> Tensor:
         own = torch.Generator().manual_seed(seed)
-        return path_attribution(
-            f, x, starts, rule=RandomPoint(), max_batch=max_batch, generator=own
-        ).attributions
+        return path_attribution(f, x, starts, rule=RandomPoint(), max_batch=max_batch, generator=own).attributions
 
     assert_same(attributions(3, 1), attributions(3, 100), 1e-14)
     assert not torch.allclose(attributions(3, 1), attributions(4, 1))
@@ -181,25 +175,19 @@ def test_a_random_rule_is_unbiased(generator: torch.Generator) -> None:
     """f = x^3 from 0 to 1: one node gives 3 a^2, of mean 1 and variance 4/5."""
     k = 10_000
     x, starts = torch.ones(1, 1).double(), torch.zeros(k, 1).double()
-    phi = path_attribution(
-        lambda p: p[:, 0] ** 3, x, starts, rule=RandomPoint(), generator=generator
-    ).attributions
+    phi = path_attribution(lambda p: p[:, 0] ** 3, x, starts, rule=RandomPoint(), generator=generator).attributions
     assert float(phi) == pytest.approx(1, abs=4 * (0.8 / k) ** 0.5)
 
 
 def test_a_random_rule_is_exact_on_a_linear_function(generator: torch.Generator) -> None:
     x, starts, slope = draw(generator, N, FEATURES), draw(generator, K, FEATURES), draw(generator, FEATURES)
-    phi = path_attribution(
-        lambda p: p @ slope, x, starts, rule=RandomPoint(), generator=generator
-    ).attributions
+    phi = path_attribution(lambda p: p @ slope, x, starts, rule=RandomPoint(), generator=generator).attributions
     assert_same(phi, slope * (x - starts.mean(0)))
 
 
 def test_a_random_rule_needs_a_generator(make_mlp: Make, generator: torch.Generator) -> None:
     with pytest.raises(ValueError, match="pass generator="):
-        path_attribution(
-            make_mlp(), draw(generator, N, FEATURES), draw(generator, K, FEATURES), rule=RandomPoint()
-        )
+        path_attribution(make_mlp(), draw(generator, N, FEATURES), draw(generator, K, FEATURES), rule=RandomPoint())
 
 
 # The model is left as it was found
@@ -362,9 +350,7 @@ def test_rows_through_the_stem_do_not_grow_with_the_steps(
 
 
 @pytest.mark.parametrize("max_batch", [1, 5, 12, 1000])
-def test_progress_rises_to_the_number_of_points(
-    max_batch: int, make_mlp: Make, generator: torch.Generator
-) -> None:
+def test_progress_rises_to_the_number_of_points(max_batch: int, make_mlp: Make, generator: torch.Generator) -> None:
     seen: list[int] = []
     x, starts = draw(generator, N, FEATURES), draw(generator, K, FEATURES)
     path_attribution(make_mlp(), x, starts, rule=Midpoint(6), max_batch=max_batch, progress=seen.append)
@@ -493,7 +479,5 @@ def test_names_the_path_on_which_f_is_not_finite(f: Callable[[Tensor], Tensor]) 
     inputs, baselines = ones(2, 1), ones(2, 1)
     inputs[1], baselines[0], baselines[1] = 3, 1, 2
     inputs[0] = 1.2
-    with pytest.raises(
-        ValueError, match=r"not finite on the path from baseline \d to input 1 \(\d paths in all\)"
-    ):
+    with pytest.raises(ValueError, match=r"not finite on the path from baseline \d to input 1 \(\d paths in all\)"):
         path_attribution(f, inputs, baselines, rule=Midpoint(1))

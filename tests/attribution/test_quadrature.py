@@ -63,9 +63,7 @@ def test_trapezoid_has_both_ends_at_half_weight() -> None:
     [(Midpoint, "one step", 0), (GaussLegendre, "one step", -1), (Trapezoid, "two steps", 1)],
 )
 def test_refuses_too_few_steps(rule: type, least: str, given: int) -> None:
-    with pytest.raises(
-        ValueError, match=f"{rule.__name__} quadrature rule needs at least {least}, got {given}"
-    ):
+    with pytest.raises(ValueError, match=f"{rule.__name__} quadrature rule needs at least {least}, got {given}"):
         rule(given)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
-from igbaselines.datasets.hep_detector import Observed, observe
+from igbaselines.datasets.hep_detector import Detector, Observed, Selection, observe
 from igbaselines.datasets.hep_detector import least_parton_ht as least
 from igbaselines.datasets.hep_processes import CHAINS, generate
-from igbaselines.datasets.hep_synthetic import HepSynthetic
+from igbaselines.datasets.hep_synthetic import HepSynthetic, Process
 
 CONFIG = Path(__file__).parents[2] / "conf" / "dataset" / "hep_synthetic.yaml"
 
@@ -27,14 +27,27 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def make_dataset(settings: dict[str, Any]) -> Callable[..., HepSynthetic]:
-    """Build the dataset of the YAML file, small unless told otherwise; `keep` names its processes."""
+    """Build the dataset of the YAML file, small unless told otherwise.
+
+    `keep` names its processes, `ht` and the like change its selection, anything else changes its fields.
+    """
+    cuts = tuple(settings["selection"])
 
     def make(*, keep: tuple[str, ...] = ("signal", "tt1l"), **overrides: Any) -> HepSynthetic:
         processes = {name: dict(settings["processes"][name]) for name in keep}
-        backgrounds = [name for name in keep if name != "signal"]
+        backgrounds = [name for name in keep if not CHAINS[name].is_signal]
         for name in backgrounds:
             processes[name]["share"] = 1 / len(backgrounds)
-        values = settings | {"n_events": 300, "cross_section_error": 0.3, "processes": processes}
+        values = settings | {
+            "n_events": 300,
+            "cross_section_error": 0.3,
+            "selection": Selection(
+                **settings["selection"] | {name: overrides.pop(name) for name in cuts if name in overrides}
+            ),
+            "reference_selection": Selection(**settings["reference_selection"]),
+            "detector": Detector(**settings["detector"]),
+            "processes": {name: Process(**process) for name, process in processes.items()},
+        }
         return HepSynthetic(**(values | overrides))
 
     return make

@@ -8,7 +8,7 @@ import pytest
 from igbaselines.datasets.hep_collision import ABSENT, BOTTOM, CHARM, GLUON, LIGHT
 from igbaselines.datasets.hep_detector import Observed
 from igbaselines.datasets.hep_jets import UNASSIGNED, TagEfficiency, any_tag, cluster, draw_tags
-from igbaselines.datasets.hep_kinematics import from_cylindrical, pseudorapidity, rapidity, transverse_momentum
+from igbaselines.datasets.hep_kinematics import from_cylindrical, pseudorapidity, transverse_momentum
 
 TAGGING = TagEfficiency(0.75, 0.15, 0.01)
 
@@ -16,7 +16,10 @@ TAGGING = TagEfficiency(0.75, 0.15, 0.01)
 def some_partons(rng: np.random.Generator, events: int = 60, places: int = 9) -> np.ndarray:
     shape = (events, places)
     partons = from_cylindrical(
-        rng.exponential(60, shape) + 1, rng.normal(0, 1.2, shape), rng.uniform(-3.14, 3.14, shape), np.full(shape, 1.0)
+        rng.exponential(60, shape) + 1,
+        rng.normal(0, 1.2, shape),
+        rng.uniform(-3.14, 3.14, shape),
+        np.full(shape, 1.0),
     )
     return np.asarray(partons * (rng.random(shape) < 0.8))
 
@@ -27,23 +30,25 @@ def slow_jets(partons: np.ndarray, radius: float, min_pt: float, max_eta: float)
     jets = []
     while left:
         seed = max(left, key=lambda p: float(np.hypot(p[1], p[2])))
-        near, far = [], []
+        near: list[np.ndarray] = []
+        far: list[np.ndarray] = []
         for parton in left:
-            dy = float(rapidity(parton) - rapidity(seed))
+            dy = np.arctanh(parton[3] / parton[0]) - np.arctanh(seed[3] / seed[0])
             dphi = np.angle(np.exp(1j * (np.arctan2(parton[2], parton[1]) - np.arctan2(seed[2], seed[1]))))
             (near if np.hypot(dy, dphi) < radius else far).append(parton)
         jets.append(np.sum(near, axis=0))
         left = far
-    kept = [j for j in jets if np.hypot(j[1], j[2]) > min_pt and abs(pseudorapidity(j)) < max_eta]
-    return sorted(kept, key=lambda j: -float(np.hypot(j[1], j[2])))
+    pt = [float(np.hypot(jet[1], jet[2])) for jet in jets]
+    kept = [(p, j) for p, j in zip(pt, jets, strict=True) if p > min_pt and abs(np.arcsinh(j[3] / p)) < max_eta]
+    return [jet for _, jet in sorted(kept, key=lambda pair: -pair[0])]
 
 
 @pytest.mark.parametrize("radius", [0.4, 1.2])
 def test_jets_equal_a_slow_loop(radius: float, rng: np.random.Generator) -> None:
     partons = some_partons(rng)
-    jets = cluster(partons, radius, 30, 2.5)
+    jets = cluster(partons, radius, 30.0, 2.5)
     for event in range(partons.shape[1]):
-        expected = slow_jets(partons[:, event], radius, 30, 2.5)
+        expected = slow_jets(partons[:, event], radius, 30.0, 2.5)
         count = int((jets.pt[event] > 0).sum())
         assert count == len(expected)
         for place, jet in enumerate(expected):
@@ -55,7 +60,7 @@ def test_jets_equal_a_slow_loop(radius: float, rng: np.random.Generator) -> None
 
 
 def test_jets_are_ordered_hard_and_central(rng: np.random.Generator) -> None:
-    jets = cluster(some_partons(rng), 0.4, 30, 2.5)
+    jets = cluster(some_partons(rng), 0.4, 30.0, 2.5)
     assert (np.diff(jets.pt, axis=1) <= 0).all()
     present = jets.pt > 0
     assert (jets.pt[present] > 30).all()
@@ -64,7 +69,7 @@ def test_jets_are_ordered_hard_and_central(rng: np.random.Generator) -> None:
 
 
 def test_an_event_without_partons_has_no_jet() -> None:
-    jets = cluster(np.zeros((4, 2, 3)), 0.4, 30, 2.5)
+    jets = cluster(np.zeros((4, 2, 3)), 0.4, 30.0, 2.5)
     assert (jets.pt == 0).all()
     assert (jets.member == UNASSIGNED).all()
 
@@ -84,7 +89,7 @@ def test_a_jet_is_tagged_by_its_heaviest_flavour() -> None:
     partons = from_cylindrical(
         np.array([[100.0, 50, 60, 40]]), np.zeros((1, 4)), np.array([[0, 0.1, 2, -2]]), np.zeros((1, 4))
     )
-    jets = cluster(partons, 0.4, 30, 2.5)
+    jets = cluster(partons, 0.4, 30.0, 2.5)
     flavours = np.array([[LIGHT, BOTTOM, CHARM, LIGHT]], dtype=np.int8)
     np.testing.assert_allclose(TAGGING.of_jets(jets, flavours), [[0.75, 0.15, 0.01]])
 

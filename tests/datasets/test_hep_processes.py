@@ -41,7 +41,7 @@ def test_bodies_balance_the_extra_jets(name: str) -> None:
     first, second, extra = bodies(name)
     total = first + second + extra.sum(axis=1)
     np.testing.assert_allclose(transverse_momentum(total), 0, atol=1e-6)
-    assert (total[0] < 3 * collision.BEAM_ENERGY / 2).all()
+    assert (total[0] + np.abs(total[3]) < collision.BEAM_ENERGY).all()
 
 
 @pytest.mark.parametrize("name", CHAINS)
@@ -95,7 +95,8 @@ def test_signal_resonances() -> None:
     assert in_window(resonance(state, (0, 4, 5), lepton, state.neutrinos), HEAVY_B)
     assert in_window(resonance(state, (4, 5)), W)
     assert in_window(np.asarray(mass(lepton + state.neutrinos)), W)
-    assert in_window(np.asarray(mass(first)), HEAVY_B) and in_window(np.asarray(mass(second)), HEAVY_B)
+    assert in_window(np.asarray(mass(first)), HEAVY_B)
+    assert in_window(np.asarray(mass(second)), HEAVY_B)
 
 
 def test_either_w_of_the_signal_is_leptonic_as_often() -> None:
@@ -139,8 +140,8 @@ def test_luminosity_is_never_clipped() -> None:
     """The acceptance must stay a probability: the lightest pair bounds every other."""
     chain, rng = CHAINS["signal"], np.random.default_rng(6)
     proposed = collision.propose(rng, chain.bodies, Spectrum(8.0, 1500.0), 4000, 0.0)
-    least = sum(proposed.transverse_masses())
-    assert (least >= sum(body.low for body in chain.bodies)).all()
+    first, second = proposed.transverse_masses()
+    assert (first + second >= sum(body.low for body in chain.bodies)).all()
 
 
 def test_branching_conserves_momentum_and_widens_jets() -> None:

@@ -39,22 +39,15 @@ Row = dict[str, object]
 
 def as_rows(rows: list[Row]) -> pd.DataFrame:
     known = {"experiment": "hep_baselines", "dataset": "synthetic", "model": "swish_dnn", "seed": 0}
-    return pd.DataFrame([known | row for row in rows], columns=list(COLUMNS)).astype(
-        {"k": "Int64", "value": float}
-    )
+    return pd.DataFrame([known | row for row in rows], columns=list(COLUMNS)).astype({"k": "Int64", "value": float})
 
 
 def series(metric: str, method: str, values: Mapping[str, object], **more: object) -> list[Row]:
     """One row for each unit."""
-    return [
-        {"metric": metric, "method": method, "unit": unit, "value": value} | more
-        for unit, value in values.items()
-    ]
+    return [{"metric": metric, "method": method, "unit": unit, "value": value} | more for unit, value in values.items()]
 
 
-def curve_rows(
-    metric: str, method: str, curves: Mapping[str, list[float]], ks: tuple[int, ...] = K
-) -> pd.DataFrame:
+def curve_rows(metric: str, method: str, curves: Mapping[str, list[float]], ks: tuple[int, ...] = K) -> pd.DataFrame:
     """One curve for each unit."""
     return as_rows(
         [
@@ -92,15 +85,11 @@ def attribution_rows(method: str, networks: int, rng: np.random.Generator) -> li
     return rows
 
 
-def performance_rows(
-    method: str, networks: int, replicates: int, noise: Mapping[str, np.ndarray]
-) -> list[Row]:
+def performance_rows(method: str, networks: int, replicates: int, noise: Mapping[str, np.ndarray]) -> list[Row]:
     rows: list[Row] = []
     for network in range(networks):
         for metric, plateau in (("accuracy", 0.95), ("balanced_accuracy", 0.94), ("roc_auc", 0.98)):
-            for k, value, shift in zip(
-                K, saturating(method, plateau), noise["network"][network], strict=True
-            ):
+            for k, value, shift in zip(K, saturating(method, plateau), noise["network"][network], strict=True):
                 known = {"metric": metric, "method": method, "unit": f"network_{network}", "k": k}
                 rows.append(known | {"value": value + shift})
     curve = saturating(method, 12.0)
@@ -112,9 +101,7 @@ def performance_rows(
         ]
         for replicate in range(replicates):
             value = curve[place] + noise["replicate"][replicate, place]
-            rows.append(
-                known | {"metric": "significance", "unit": f"bootstrap_{replicate:03d}", "value": value}
-            )
+            rows.append(known | {"metric": "significance", "unit": f"bootstrap_{replicate:03d}", "value": value})
     return rows
 
 

@@ -60,10 +60,7 @@ def test_ranks_that_agree_decide_without_a_p_value() -> None:
     rows = rank_rows(m=[4, 4, 9, 9])
     found = feature_rank(rows, Region(at_most=5.0), features=["A"], method="m")
     assert (found.verdict, found.estimate.p_value) == (Verdict.REPRODUCED, None)
-    assert (
-        feature_rank(rows, Region(more_than=5.0), features=["A"], method="m").verdict
-        == Verdict.NOT_REPRODUCED
-    )
+    assert feature_rank(rows, Region(more_than=5.0), features=["A"], method="m").verdict == Verdict.NOT_REPRODUCED
 
 
 def test_ranks_that_straddle_the_threshold_decide_nothing() -> None:

@@ -91,9 +91,7 @@ def test_an_id_stands_for_one_claim(tmp_path: Path) -> None:
 
 
 def hep_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        judge(claim, rows) for paper in load_papers(CLAIMS_ROOT) for claim in paper.claims["hep_baselines"]
-    ]
+    return [judge(claim, rows) for paper in load_papers(CLAIMS_ROOT) for claim in paper.claims["hep_baselines"]]
 
 
 def test_every_claim_of_the_paper_is_judged(rows: pd.DataFrame) -> None:
@@ -109,9 +107,7 @@ def test_every_claim_of_the_paper_is_judged(rows: pd.DataFrame) -> None:
 
 
 def test_one_network_settles_nothing() -> None:
-    over_networks = [
-        record for record in hep_records(make_rows(networks=1)) if "significance" not in record["id"]
-    ]
+    over_networks = [record for record in hep_records(make_rows(networks=1)) if "significance" not in record["id"]]
     assert {record["verdict"] for record in over_networks} == {Verdict.NOT_TESTED}
     assert all("gives no interval" in record["note"] for record in over_networks)
 

@@ -36,9 +36,7 @@ def test_pairing_sees_what_the_shared_noise_hides(rows: pd.DataFrame) -> None:
 
 
 def test_the_last_k_never_counts() -> None:
-    rows = curve_rows(
-        "accuracy", "a", {"network_0": [0.8, 0.9, 1.0], "network_1": [0.8, 0.9, 1.0]}, (1, 2, 3)
-    )
+    rows = curve_rows("accuracy", "a", {"network_0": [0.8, 0.9, 1.0], "network_1": [0.8, 0.9, 1.0]}, (1, 2, 3))
     assert list(Curve.of(rows, "accuracy", "a").below_all_features(15).point.index) == [1, 2]
     with pytest.raises(NotTestable, match="no k <= 0"):
         Curve.of(rows, "accuracy", "a").below_all_features(0)

@@ -48,9 +48,7 @@ def test_bars_stand_in_the_given_order_from_the_top() -> None:
 
 
 def test_one_panel_a_method() -> None:
-    figure = ranked_bars(
-        {"a": TABLE, "b": TABLE, "c": TABLE}, STYLE_OF | {"c": STYLES[2]}, "mean", "Statement."
-    )
+    figure = ranked_bars({"a": TABLE, "b": TABLE, "c": TABLE}, STYLE_OF | {"c": STYLES[2]}, "mean", "Statement.")
     assert [axes.get_title() for axes in figure.axes if axes.get_visible()] == ["a", "b", "c"]
 
 

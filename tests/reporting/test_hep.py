@@ -15,9 +15,7 @@ def test_features_stand_in_the_order_of_their_mean(rows: pd.DataFrame) -> None:
     assert table["feature"][0] == "HT"
     assert table["mean"].is_monotonic_decreasing
     assert len(table) == len(FEATURES)
-    own = rows[
-        (rows["metric"] == "attribution") & (rows["method"] == "background") & (rows["feature"] == "MET")
-    ]
+    own = rows[(rows["metric"] == "attribution") & (rows["method"] == "background") & (rows["feature"] == "MET")]
     found = table.set_index("feature").loc["MET"]
     assert found["mean"] == pytest.approx(own["value"].mean())
     assert found["sd"] == pytest.approx(np.std(own["value"], ddof=1))
@@ -27,9 +25,7 @@ def test_features_stand_in_the_order_of_their_mean(rows: pd.DataFrame) -> None:
 
 def test_the_ranking_that_the_run_used_is_recognised(rows: pd.DataFrame) -> None:
     assert ranking_metric(rows, BASELINES) == "attribution"
-    renamed = rows.replace(
-        {"metric": {"attribution": "attribution_magnitude", "attribution_magnitude": "attribution"}}
-    )
+    renamed = rows.replace({"metric": {"attribution": "attribution_magnitude", "attribution_magnitude": "attribution"}})
     assert ranking_metric(renamed, BASELINES) == "attribution_magnitude"
 
 
@@ -40,11 +36,7 @@ def test_thin_points_are_those_with_little_background(rows: pd.DataFrame) -> Non
 
 def test_the_performance_figure_draws_the_means(rows: pd.DataFrame) -> None:
     figure = performance_figure(rows, "accuracy", BASELINES, "Statement.")
-    expected = (
-        rows[(rows["metric"] == "accuracy") & (rows["method"] == "zero_physical")]
-        .groupby("k")["value"]
-        .mean()
-    )
+    expected = rows[(rows["metric"] == "accuracy") & (rows["method"] == "zero_physical")].groupby("k")["value"].mean()
     first = figure.axes[0].lines[2]  # after the two edges of its band
     np.testing.assert_allclose(np.asarray(first.get_ydata(), dtype=float), expected)
 
@@ -65,9 +57,7 @@ def test_contents_of_the_tables(run_folder: Path, rows: pd.DataFrame) -> None:
     def curve(method: str, k: int, column: str) -> float:
         return float(curves[column][method, k])
 
-    accuracy = rows[(rows["metric"] == "accuracy") & (rows["method"] == "background") & (rows["k"] == 3)][
-        "value"
-    ]
+    accuracy = rows[(rows["metric"] == "accuracy") & (rows["method"] == "background") & (rows["k"] == 3)]["value"]
     assert curve("background", 3, "accuracy") == pytest.approx(accuracy.mean())
     assert curve("background", 3, "significance_low") < curve("background", 3, "significance_high")
     assert curve("random_0", K[-1], "background_n_eff") > 10

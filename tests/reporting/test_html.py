@@ -49,9 +49,7 @@ def page(output_root: Path) -> Page:
 
 
 def claim_ids() -> set[str]:
-    return {
-        claim.id for paper in load_papers(CLAIMS_ROOT) for claims in paper.claims.values() for claim in claims
-    }
+    return {claim.id for paper in load_papers(CLAIMS_ROOT) for claims in paper.claims.values() for claim in claims}
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +110,7 @@ def test_a_claim_that_only_a_run_knows_is_shown(run_folder: Path, tmp_path: Path
     folder = tmp_path / "hep_baselines" / "old-1"
     shutil.copytree(run_folder, folder)
     records = json.loads((folder / "claims.json").read_text())
-    (folder / "claims.json").write_text(
-        json.dumps([records[0] | {"id": "9999.99999/old", "paper": "9999.99999"}])
-    )
+    (folder / "claims.json").write_text(json.dumps([records[0] | {"id": "9999.99999/old", "paper": "9999.99999"}]))
     found = page(tmp_path)
     assert {"9999.99999/old", "paper-9999.99999"} <= found.ids
 

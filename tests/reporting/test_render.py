@@ -24,9 +24,7 @@ def test_a_run_of_one_network_without_cross_sections_is_rendered(tmp_path: Path)
     render_run(tmp_path, rows, {"experiment": "hep_baselines"}, CLAIMS_ROOT)
     assert (tmp_path / "figures" / "figure_2a.png").exists()
     assert not (tmp_path / "figures" / "figure_2b.png").exists()
-    assert {record["verdict"] for record in json.loads((tmp_path / "claims.json").read_text())} == {
-        "not tested"
-    }
+    assert {record["verdict"] for record in json.loads((tmp_path / "claims.json").read_text())} == {"not tested"}
 
 
 def test_an_unknown_experiment_is_refused(tmp_path: Path, rows: pd.DataFrame) -> None:

@@ -38,9 +38,7 @@ def test_a_failed_run_without_traceback_shows_its_log(tmp_path: Path) -> None:
     assert (run.error, run.last_lines) == ("out of disk", "one\ntwo")
 
 
-@pytest.mark.parametrize(
-    "status", ["{", "[]", "null", '{"stat": 1}', '{"state": "dreaming"}', '{"state": "complete"}']
-)
+@pytest.mark.parametrize("status", ["{", "[]", "null", '{"stat": 1}', '{"state": "dreaming"}', '{"state": "complete"}'])
 def test_a_broken_run_is_listed_as_unreadable(tmp_path: Path, status: str) -> None:
     run = read_run(folder_with(tmp_path, "a", status))
     assert run.state == "unreadable"

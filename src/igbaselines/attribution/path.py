@@ -196,8 +196,7 @@ class _Paths:
                 )
         elif output.dim() != 2 or len(output) != len(points):
             raise ValueError(
-                f"with target= f must return shape ({len(points)}, classes), "
-                f"but returned {tuple(output.shape)}"
+                f"with target= f must return shape ({len(points)}, classes), but returned {tuple(output.shape)}"
             )
         elif self.largest_target >= output.shape[1]:
             raise ValueError(

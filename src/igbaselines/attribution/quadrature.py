@@ -41,9 +41,7 @@ class _FixedRule:
     def __post_init__(self) -> None:
         if self.steps < self.fewest_steps():
             least = {1: "one step", 2: "two steps"}[self.fewest_steps()]
-            raise ValueError(
-                f"a {type(self).__name__} quadrature rule needs at least {least}, got {self.steps}"
-            )
+            raise ValueError(f"a {type(self).__name__} quadrature rule needs at least {least}, got {self.steps}")
 
     @staticmethod
     def fewest_steps() -> int:

@@ -36,20 +36,15 @@ def check_finite_paths(completeness_gap: Tensor) -> None:
     if len(bad):
         i, j = bad[0].tolist()
         raise ValueError(
-            f"f or its gradient is not finite on the path from baseline {j} to input {i} "
-            f"({len(bad)} paths in all)"
+            f"f or its gradient is not finite on the path from baseline {j} to input {i} ({len(bad)} paths in all)"
         )
 
 
 def _check_target(inputs: Tensor, target: Tensor) -> None:
     if target.shape != inputs.shape[:1]:
-        raise ValueError(
-            f"target {tuple(target.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input"
-        )
+        raise ValueError(f"target {tuple(target.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input")
     if target.is_floating_point() or int(target.min()) < 0:
-        raise ValueError(
-            f"target must hold class indices from 0 on, got {target.dtype} with least {target.min()}"
-        )
+        raise ValueError(f"target must hold class indices from 0 on, got {target.dtype} with least {target.min()}")
 
 
 def _expand_baselines(inputs: Tensor, baselines: Tensor) -> Tensor:
@@ -92,9 +87,7 @@ def _check_finite(name: str, tensor: Tensor) -> None:
     bad = ~torch.isfinite(tensor[:1] if tensor.stride(0) == 0 else tensor)
     if bad.any():
         first = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(
-            f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}"
-        )
+        raise ValueError(f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}")
 
 
 def _shape(features: "tuple[int, ...] | list[int]") -> str:

@@ -12,9 +12,7 @@ from torch import Tensor
 class Weighting(Protocol):
     """Weights from the stratum that each baseline was drawn from."""
 
-    def weights(
-        self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None
-    ) -> Float[Tensor, " k"]:
+    def weights(self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None) -> Float[Tensor, " k"]:
         """Return weights that sum to one.
 
         Args:
@@ -28,9 +26,7 @@ class Weighting(Protocol):
 class Uniform:
     """Every baseline counts the same: p_D uniform in 2412.13864, eq. 2 (B_bg)."""
 
-    def weights(
-        self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None
-    ) -> Float[Tensor, " k"]:
+    def weights(self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None) -> Float[Tensor, " k"]:
         """Return 1/k for each."""
         return torch.full(stratum.shape, 1 / len(stratum), dtype=torch.float64, device=stratum.device)
 
@@ -39,18 +35,14 @@ class Uniform:
 class ByStratum:
     """A stratum counts by its weight: p_D by cross-section in 2412.13864, eq. 2 (B_bgw)."""
 
-    def weights(
-        self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None
-    ) -> Float[Tensor, " k"]:
+    def weights(self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None) -> Float[Tensor, " k"]:
         """Return the stratum's weight over the number of its baselines, normalised.
 
         Raises:
             ValueError: where the strata have no weights.
         """
         if stratum_weight is None:
-            raise ValueError(
-                "baselines weighted by stratum need the weight of each stratum (a cross-section)"
-            )
+            raise ValueError("baselines weighted by stratum need the weight of each stratum (a cross-section)")
         members = torch.bincount(stratum, minlength=len(stratum_weight))
         weights = stratum_weight.double()[stratum] / members[stratum]
         return weights / weights.sum()

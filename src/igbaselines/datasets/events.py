@@ -49,9 +49,7 @@ class EventTable:
         for index, name in enumerate(self.processes):
             found = int((self.process == index).sum())
             if found < process_events:
-                raise UserError(
-                    f"process {name!r} has {found} selected events, at least {process_events} are needed"
-                )
+                raise UserError(f"process {name!r} has {found} selected events, at least {process_events} are needed")
 
 
 class EventDataset(Protocol):

@@ -40,14 +40,12 @@ class EventWriter:
     """
 
     def __init__(self, file: Path) -> None:
-        self._writer = pq.ParquetWriter(file, _SCHEMA, compression="zstd")
+        self._writer = pq.ParquetWriter(file, _SCHEMA, use_dictionary=["process"])
         self._tables: list[pa.Table] = []
         self._rows = 0
         self.cutflows: dict[str, Cutflow] = {}
 
-    def add(
-        self, process: str, is_signal: bool, weight: float, features: Float32[np.ndarray, "n 87"]
-    ) -> None:
+    def add(self, process: str, is_signal: bool, weight: float, features: Float32[np.ndarray, "n 87"]) -> None:
         """Append events of a process, each standing for `weight` fb."""
         count = len(features)
         columns = [

@@ -9,7 +9,7 @@ are conserved. Constants without a source were set by hand so that the distribut
 # mypy: disable-error-code="no-any-return"
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int8
@@ -41,6 +41,7 @@ _GLUON_FACTOR = 1.5  # sqrt(C_A / C_F): a gluon radiates more
 Generator = np.random.Generator
 
 
+@runtime_checkable
 class Body(Protocol):
     """What leaves the hard collision."""
 
@@ -193,7 +194,10 @@ def collide(
     first = from_cylindrical(collisions.pt, common + separation, phi, collisions.masses[0])
     second = from_cylindrical(collisions.pt, common - separation, phi + np.pi, collisions.masses[1])
     extra = _extra_jets(rng, collisions.extra_pt)
-    return *recoil(first, second, extra.sum(axis=1)), extra
+    first, second = recoil(first, second, extra.sum(axis=1))
+    total = first + second + extra.sum(axis=1)
+    possible = total[0] + np.abs(total[3]) < BEAM_ENERGY  # neither proton gives more than it has
+    return first[:, possible], second[:, possible], extra[:, :, possible]
 
 
 def _extra_jets(rng: Generator, sizes: Float[np.ndarray, "x n"]) -> Float[np.ndarray, "4 x n"]:

@@ -175,9 +175,7 @@ def least_parton_ht(selection: Selection) -> float:
     return _HT_MARGIN * selection.ht
 
 
-def observe(
-    rng: Generator, state: FinalState, detector: Detector, selection: Selection, most_tag: float
-) -> Observed:
+def observe(rng: Generator, state: FinalState, detector: Detector, selection: Selection, most_tag: float) -> Observed:
     """Events as the detector sees them, cheapest vetoes first.
 
     Args:
@@ -234,9 +232,7 @@ def found_leptons(rng: Generator, state: FinalState, detector: Detector) -> Bool
     return found
 
 
-def smear(
-    rng: Generator, partons: Float[np.ndarray, "4 n p"], detector: Detector
-) -> Float[np.ndarray, "4 n p"]:
+def smear(rng: Generator, partons: Float[np.ndarray, "4 n p"], detector: Detector) -> Float[np.ndarray, "4 n p"]:
     """Partons scaled by the energy resolution; those out of coverage vanish."""
     energy = np.maximum(partons[0], 1.0)
     resolution = length(detector.stochastic / np.sqrt(energy), detector.constant)

@@ -78,9 +78,7 @@ def features(rng: np.random.Generator, observed: Observed) -> Float[np.ndarray, 
 def reconstructed(observed: Observed) -> tuple[Float[np.ndarray, "4 n 6"], Bool[np.ndarray, "n 5 p"]]:
     """The objects in the order of `OBJECTS`, and which partons are inside each of the hadronic ones."""
     bottom = observed.tagged.argmax(axis=1)  # jets are ordered: the first that is tagged is the hardest
-    place = np.stack(
-        [np.full_like(bottom, 0), np.full_like(bottom, 1), np.full_like(bottom, 2), bottom], axis=1
-    )
+    place = np.stack([np.full_like(bottom, 0), np.full_like(bottom, 1), np.full_like(bottom, 2), bottom], axis=1)
     jets = np.take_along_axis(observed.jets.momenta, place[None], axis=2)
     objects = np.concatenate([observed.lepton[:, :, None], jets, observed.fat_jets.momenta[:, :, :1]], axis=2)
     in_jets = observed.jets.member[:, None, :] == place[:, :, None]
@@ -105,7 +103,7 @@ def substructure(
     distance = _distance(eta[:, None], axis_eta[..., None], phi[:, None], axis_phi[..., None])
     share = pt[:, None] * inside
     share /= share.sum(axis=2, keepdims=True)
-    moments = mixture_moments(Prongs(share, distance * inside, width[:, None]))
+    moments = mixture_moments(Prongs(share, distance * inside, np.broadcast_to(width[:, None], share.shape)))
     shapes = with_counting_noise(rng, moments, transverse_momentum(hadronic))
 
     hardest = np.argsort(-share[:, -1], axis=1)[:, :3]

@@ -86,9 +86,7 @@ def calibration_chunk(recipe: Recipe, chunk: int) -> tuple[int, int]:
     return len(observed.met), int(observed.passes(recipe.selection).sum())
 
 
-def calibrate(
-    recipe: Recipe, cross_section: float, largest_error: float, chunks: Iterator[tuple[int, int]]
-) -> Cutflow:
+def calibrate(recipe: Recipe, cross_section: float, largest_error: float, chunks: Iterator[tuple[int, int]]) -> Cutflow:
     """Count raw collisions until the cross-section after the selection is known well enough.
 
     Args:
@@ -131,14 +129,10 @@ def collect(
 def _check_fruitful(recipe: Recipe, chunks: int, selected: int) -> None:
     if chunks >= _FRUITLESS_CHUNKS and selected == 0:
         collisions = chunks * CHAINS[recipe.name].batch
-        raise UserError(
-            f"process {recipe.name!r}: none of {collisions:,} collisions passes, loosen dataset.selection"
-        )
+        raise UserError(f"process {recipe.name!r}: none of {collisions:,} collisions passes, loosen dataset.selection")
 
 
-def in_order(
-    make: Callable[[Recipe, int], T], recipe: Recipe, pool: Executor | None, workers: int
-) -> Iterator[T]:
+def in_order(make: Callable[[Recipe, int], T], recipe: Recipe, pool: Executor | None, workers: int) -> Iterator[T]:
     """Chunk 0, 1, 2, ... without an end; a pool works ahead."""
     chunk = 0
     ahead: deque[Future[T]] = deque()

@@ -262,7 +262,7 @@ def _w_and_higgs(rng: Generator, first: Particles, second: Particles) -> FinalSt
     return _state([*to_quarks(rng, second)], [BOTTOM, BOTTOM], [lepton], neutrino)
 
 
-_TOPS = Spectrum(4.2, 172.5)
+_TOPS = Spectrum(3.6, 172.5)
 _JET = Jet()
 # 1 - (W / t)^2 of the lightest W and heaviest t: where the b flies along with its top
 _BOTTOM_PART = 1 - (W.low / TOP.high) ** 2
@@ -272,21 +272,25 @@ CHAINS: dict[str, Chain] = {
     "signal": Chain(
         (HEAVY_B, HEAVY_B),
         _signal,
-        Spectrum(5.5, 1500.0),
+        Spectrum(7.0, 1500.0),
         (BOTTOM,) * 4 + (CHARM, LIGHT),
         40_000,
         is_signal=True,
     ),
     "tt1l": Chain((TOP, TOP), _tops_one_lepton, _TOPS, (BOTTOM, BOTTOM, CHARM, LIGHT), 100_000, _ONE_TOP),
-    "wj": Chain((W, _JET), _w_and_jet, Spectrum(3.6, 80.4), (CHARM,), 300_000, _SECOND),
+    "wj": Chain((W, _JET), _w_and_jet, Spectrum(3.1, 80.4), (CHARM,), 300_000, _SECOND),
     "tt2l": Chain((TOP, TOP), _tops_two_leptons, _TOPS, (BOTTOM, BOTTOM), 300_000, (_BOTTOM_PART,) * 2),
-    "st_t": Chain((TOP, _JET), _top_and_light, Spectrum(4.0, 172.5), (BOTTOM, LIGHT), 300_000, _ONE_TOP),
-    "st_s": Chain((TOP, _JET), _top_and_bottom, Spectrum(4.0, 172.5), (BOTTOM, BOTTOM), 300_000, _ONE_TOP),
-    "zj": Chain((Z, _JET), _z_and_jet, Spectrum(3.6, 91.2), (CHARM,), 300_000, _SECOND),
-    "ww": Chain((W, W), _w_and_w, Spectrum(3.6, 80.4), (CHARM, LIGHT), 300_000, _SECOND),
-    "wz": Chain((W, Z), _w_and_z, Spectrum(3.6, 91.2), (BOTTOM, BOTTOM), 300_000, _SECOND),
+    "st_t": Chain((TOP, _JET), _top_and_light, Spectrum(3.4, 172.5), (BOTTOM, LIGHT), 300_000, _ONE_TOP),
+    "st_s": Chain((TOP, _JET), _top_and_bottom, Spectrum(3.4, 172.5), (BOTTOM, BOTTOM), 300_000, _ONE_TOP),
+    "zj": Chain((Z, _JET), _z_and_jet, Spectrum(3.1, 91.2), (CHARM,), 300_000, _SECOND),
+    "ww": Chain((W, W), _w_and_w, Spectrum(3.1, 80.4), (CHARM, LIGHT), 300_000, _SECOND),
+    "wz": Chain((W, Z), _w_and_z, Spectrum(3.1, 91.2), (BOTTOM, BOTTOM), 300_000, _SECOND),
     "tth": Chain(
-        (TopPair(), HIGGS), _tops_and_higgs, Spectrum(4.0, 300.0), (BOTTOM,) * 4 + (CHARM, LIGHT), 100_000
+        (TopPair(), HIGGS),
+        _tops_and_higgs,
+        Spectrum(3.6, 300.0),
+        (BOTTOM, BOTTOM, CHARM, LIGHT, BOTTOM, BOTTOM),
+        100_000,
     ),
-    "wh": Chain((W, HIGGS), _w_and_higgs, Spectrum(3.6, 125.1), (BOTTOM, BOTTOM), 300_000, _SECOND),
+    "wh": Chain((W, HIGGS), _w_and_higgs, Spectrum(3.1, 125.1), (BOTTOM, BOTTOM), 300_000, _SECOND),
 }

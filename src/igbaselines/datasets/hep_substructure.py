@@ -23,6 +23,7 @@ _WIDTH_SPREAD = 0.25  # lognormal
 _GLUON_WIDTH = 1.5  # a gluon's, relative to a quark's
 _LARGEST_WIDTH = 0.1
 _CONSTITUENTS = 15.0  # of a jet of 100 GeV; set by hand, grows as pT^0.4
+_TURN = 12.0  # (D / w)^2 where the variance is half-way; within 3 % of sampled constituents
 FAR = 10.0  # farther than any two prongs of a jet
 _EXTRA_AXIS = (
     0.72,
@@ -55,7 +56,7 @@ def widths(rng: np.random.Generator, pt: Scalar, is_gluon: Bool[np.ndarray, "*ba
 def radial_moments(distance: Scalar, width: Scalar) -> tuple[Scalar, Scalar]:
     """Mean and variance of the constituents' distance from an axis at `distance` from their prong."""
     square, width_square = distance**2, width**2
-    variance = width_square * (2 + square / (square + width_square))
+    variance = width_square * (2 + square / (square + _TURN * width_square))
     return np.sqrt(square + 6 * width_square - variance), variance
 
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -32,7 +31,6 @@ from igbaselines.progress import bar
 
 VERSION = 1  # of the generator: raise it whenever the same parameters give other events
 _POOL_EVENTS = 2_000  # fewer events take less time than starting workers
-_Schema = TypeVar("_Schema")
 
 
 @dataclass
@@ -83,10 +81,6 @@ class HepSynthetic:
     processes: dict[str, Process]
 
     def __post_init__(self) -> None:
-        self.selection = _as(Selection, self.selection)
-        self.reference_selection = _as(Selection, self.reference_selection)
-        self.detector = _as(Detector, self.detector)
-        self.processes = {str(name): _as(Process, process) for name, process in self.processes.items()}
         self._check_numbers()
         self._check_selections()
         self._check_processes()
@@ -99,9 +93,7 @@ class HepSynthetic:
         if self.seed < 0:
             raise UserError(f"dataset.seed must not be negative, got {self.seed}")
         if not 0 < self.cross_section_error < 1:
-            raise UserError(
-                f"dataset.cross_section_error must lie between 0 and 1, got {self.cross_section_error}"
-            )
+            raise UserError(f"dataset.cross_section_error must lie between 0 and 1, got {self.cross_section_error}")
 
     def _check_selections(self) -> None:
         for field in fields(Selection):
@@ -115,9 +107,7 @@ class HepSynthetic:
     def _check_processes(self) -> None:
         unknown = [name for name in self.processes if name not in CHAINS]
         if unknown:
-            raise UserError(
-                f"dataset.processes: unknown process {unknown[0]!r}, known are {', '.join(CHAINS)}"
-            )
+            raise UserError(f"dataset.processes: unknown process {unknown[0]!r}, known are {', '.join(CHAINS)}")
         for is_signal, kind in ((True, "signal"), (False, "background")):
             shares = [p.share for name, p in self.processes.items() if CHAINS[name].is_signal == is_signal]
             if abs(sum(shares) - 1) > 1e-6:
@@ -174,8 +164,3 @@ class HepSynthetic:
                     writer.add(name, CHAINS[name].is_signal, cutflow.cross_section / events, chunk)
                     done += len(chunk)
                     show(done)
-
-
-def _as(schema: type[_Schema], value: object) -> _Schema:
-    """The value as a dataclass: a configuration may bring plain mappings."""
-    return value if isinstance(value, schema) else schema(**cast("dict[str, Any]", value))

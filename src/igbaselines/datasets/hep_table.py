@@ -54,9 +54,7 @@ def read_events(path: Path) -> EventTable:
             raise UserError(f"{path}: there is no column {name!r}; found {_some(columns)}")
     feature_names = tuple(name for name in columns if name not in _NOT_FEATURES)
     if not feature_names:
-        raise UserError(
-            f"{path}: no feature columns: at least one numeric column beside process and label is needed"
-        )
+        raise UserError(f"{path}: no feature columns: at least one numeric column beside process and label is needed")
     head = pq.read_table(path, columns=[name for name in _NOT_FEATURES if name in columns])
     if not len(head):
         raise UserError(f"{path}: the table has no rows, at least one event is needed")
@@ -102,9 +100,7 @@ def _processes(path: Path, column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n
     if not (pa.types.is_string(value_type) or pa.types.is_large_string(value_type)):
         raise UserError(f"{path}: column 'process' must hold text, found {column.type}")
     if column.null_count:
-        raise UserError(
-            f"{path}: column 'process' has {column.null_count} missing values, every event needs a name"
-        )
+        raise UserError(f"{path}: column 'process' has {column.null_count} missing values, every event needs a name")
     encoded = pc.dictionary_encode(column.cast(value_type)).combine_chunks()
     return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
 
@@ -135,9 +131,7 @@ def _labels(path: Path, column: pa.ChunkedArray) -> Bool[np.ndarray, " n"]:
     label = _numbers(path, "label", column, np.float64)
     wrong = label[(label != 0) & (label != 1)]
     if len(wrong):
-        raise UserError(
-            f"{path}: column 'label' must be 1 (signal) or 0, found {wrong[0]:g} ({len(wrong)} values)"
-        )
+        raise UserError(f"{path}: column 'label' must be 1 (signal) or 0, found {wrong[0]:g} ({len(wrong)} values)")
     return label == 1
 
 
@@ -160,7 +154,5 @@ def _weights(path: Path, column: pa.ChunkedArray) -> Float[np.ndarray, " n"]:
     weight = _numbers(path, "weight", column, np.float64)
     negative = int((weight < 0).sum())
     if negative:
-        raise UserError(
-            f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative"
-        )
+        raise UserError(f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative")
     return weight

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from numpy.typing import ArrayLike
 
 EVENTS_IN_A_CHUNK = 20_000
 
+Values = float | Float[np.ndarray, "..."]
 
-def asimov_significance(signal: ArrayLike, background: ArrayLike) -> Float[np.ndarray, "..."]:
+
+def asimov_significance(signal: Values, background: Values) -> Float[np.ndarray, "..."]:
     """Median discovery significance sqrt(2 ((S + B) ln(1 + S/B) - S)) (Cowan et al. 2011, eq. 97).
 
     Args:
@@ -23,20 +24,16 @@ def asimov_significance(signal: ArrayLike, background: ArrayLike) -> Float[np.nd
     """
     s, b = np.broadcast_arrays(np.asarray(signal, dtype=float), np.asarray(background, dtype=float))
     b = np.where(b > 0, b, np.nan)
-    significance: np.ndarray = np.sqrt(2 * np.maximum((s + b) * np.log1p(s / b) - s, 0))
-    return significance
+    return np.asarray(np.sqrt(2 * np.maximum((s + b) * np.log1p(s / b) - s, 0)))
 
 
-def asimov_error(
-    signal: ArrayLike, background: ArrayLike, background_error: ArrayLike
-) -> Float[np.ndarray, "..."]:
+def asimov_error(signal: Values, background: Values, background_error: Values) -> Float[np.ndarray, "..."]:
     """Error of the significance that the background's Monte Carlo error causes, to first order."""
     s, b = np.asarray(signal, dtype=float), np.asarray(background, dtype=float)
     b = np.where(b > 0, b, np.nan)
     z = asimov_significance(s, b)
     slope = np.abs(np.log1p(s / b) - s / b) / np.where(z > 0, z, np.nan)
-    error: np.ndarray = slope * np.asarray(background_error, dtype=float)
-    return error
+    return np.asarray(slope * np.asarray(background_error, dtype=float))
 
 
 @dataclass(frozen=True)

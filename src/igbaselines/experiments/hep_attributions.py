@@ -11,10 +11,10 @@ from torch import Tensor
 from igbaselines.attribution import path_attribution
 from igbaselines.attribution.baselines import Reference
 from igbaselines.experiments.hep_settings import HepAttribution
-from igbaselines.files import load_tensors, save_tensors
 from igbaselines.models.inference import for_gradients
 from igbaselines.models.swish_dnn import Probability, SwishDNN
 from igbaselines.randomness import generator_for
+from igbaselines.tensors import load_tensors, save_tensors
 
 GAP_QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
 BYTES_PER_CHUNK = 64 * 2**20

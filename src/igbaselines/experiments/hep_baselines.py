@@ -1,17 +1,19 @@
 """2412.13864, "Constructing sensible baselines for Integrated Gradients": Figures 1 to 5.
 
-Ranking networks are trained on all features, explained from every baseline, and networks are retrained on the top k features of every
-ranking. Each ranking network has its own split of the events; on its test part everything that belongs to it is judged.
+Ranking networks are trained on all features and explained from every baseline; then networks are retrained on the top k
+features of every ranking. Each ranking network has its own split of the events, and all that follows from it is judged
+on the test part of that split.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from igbaselines.attribution.baselines import PerStratum, Reference
+from igbaselines.attribution.baselines import BaselineSource, PerStratum, Reference
+from igbaselines.attribution.weighting import ByStratum
 from igbaselines.datasets.events import EventDataset, EventTable
 from igbaselines.errors import UserError
 from igbaselines.evaluation.classification import classification_metrics
@@ -21,10 +23,10 @@ from igbaselines.experiments.hep_attributions import GAP_QUANTILES, ClassAttribu
 from igbaselines.experiments.hep_networks import SplitEvents, split_events, train_on_subsets
 from igbaselines.experiments.hep_settings import HepAttribution, HepEvaluation
 from igbaselines.experiments.runner import Run
-from igbaselines.files import save_tensors
 from igbaselines.models.recipe import SwishRecipe
 from igbaselines.models.training import Trained
 from igbaselines.progress import bar
+from igbaselines.tensors import save_tensors
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,11 @@ class Study:
 
 
 def run(
-    run: Run, dataset: EventDataset, model: SwishRecipe, attribution: HepAttribution, evaluation: HepEvaluation
+    run: Run,
+    dataset: EventDataset,
+    model: SwishRecipe,
+    attribution: HepAttribution,
+    evaluation: HepEvaluation,
 ) -> None:
     """Carry out the experiment; the measured values go into `run.rows`.
 
@@ -51,6 +57,7 @@ def run(
     """
     events = dataset.load(run.cache, run.workers)
     run.checksums["events"] = events.checksum
+    attribution = replace(attribution, baselines=_usable_baselines(attribution, events))
     study = Study(run, events, model, attribution, evaluation, evaluation.sizes(len(events.feature_names)))
     _check(study)
     _add_event_counts(study)
@@ -60,6 +67,18 @@ def run(
         cross_section = float(events.weight[events.is_signal].sum())
         luminosity, replicates = evaluation.luminosity, evaluation.bootstrap
         _add_significance(study, pooled_significance(parts, cross_section, luminosity, replicates, run.seed))
+
+
+def _usable_baselines(attribution: HepAttribution, events: EventTable) -> dict[str, BaselineSource]:
+    """The sources of baselines for which the events have what it takes."""
+    if events.weight is not None:
+        return attribution.baselines
+    log.info("the events have no weights: no significance, and no baselines weighted by cross-section")
+    return {
+        name: source
+        for name, source in attribution.baselines.items()
+        if not (isinstance(source, PerStratum) and isinstance(source.weighting, ByStratum))
+    }
 
 
 def _check(study: Study) -> None:
@@ -75,19 +94,8 @@ def _check(study: Study) -> None:
             f"attribution.signal_events={study.attribution.signal_events} but a test part holds {signal_events} signal "
             "events: take fewer, or more dataset.n_events"
         )
-    if events.weight is None:
-        log.info("the events have no weights: no significance, and no baselines weighted by cross-section")
-        for name, source in list(study.attribution.baselines.items()):
-            if isinstance(source, PerStratum) and not _is_uniform(source):
-                del study.attribution.baselines[name]
     if evaluation.networks * test_fraction < 1:
         log.info("%d networks score only a part of the events out of fold", evaluation.networks)
-
-
-def _is_uniform(source: PerStratum) -> bool:
-    from igbaselines.attribution.weighting import Uniform
-
-    return isinstance(source.weighting, Uniform)
 
 
 def _one_network(study: Study, network: int) -> Selected | None:
@@ -97,7 +105,12 @@ def _one_network(study: Study, network: int) -> Selected | None:
     seed = (study.run.seed, network)
     with bar(f"ranking network {network}", 1) as progress:
         ranking = train_on_subsets(events, everything, study.model, seed, study.run.checkpoints, progress)
-    log.info("network %d: validation loss %.4f after %d epochs", network, ranking.loss.item(), ranking.epochs.item())
+    log.info(
+        "network %d: validation loss %.4f after %d epochs",
+        network,
+        ranking.loss.item(),
+        ranking.epochs.item(),
+    )
     attribution = _explain(study, events, ranking, network)
     rankings = _rankings(study, events, attribution, network)
     masks, index = top_masks(list(rankings.values()), study.sizes[:-1] or [0])
@@ -197,7 +210,10 @@ def _add_event_counts(study: Study) -> None:
 def _add_attributions(study: Study, attribution: ClassAttribution, network: int) -> None:
     unit = f"network_{network}"
     for row, method in enumerate(study.attribution.baselines):
-        for metric, values in (("attribution", attribution.signed), ("attribution_magnitude", attribution.magnitude)):
+        for metric, values in (
+            ("attribution", attribution.signed),
+            ("attribution_magnitude", attribution.magnitude),
+        ):
             for feature, value in zip(study.events.feature_names, values[row].tolist(), strict=True):
                 study.run.rows.add(method, metric, unit, value, feature=feature)
         for name, value in zip(GAP_QUANTILES, attribution.gap[row].tolist(), strict=True):

@@ -13,11 +13,11 @@ from torch import Tensor
 from igbaselines.datasets.events import EventTable
 from igbaselines.evaluation.splits import Split, rotated_split
 from igbaselines.experiments.hep_settings import HepEvaluation
-from igbaselines.files import load_tensors, save_tensors
 from igbaselines.models.ensemble import SwishEnsemble
 from igbaselines.models.recipe import SwishRecipe
 from igbaselines.models.swish_dnn import Standardise
 from igbaselines.models.training import Trained, TrainingData, evaluate, train
+from igbaselines.tensors import load_tensors, save_tensors
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class SplitEvents:
         return evaluate(networks, self.data.x[test]).cpu().numpy()
 
 
-def split_events(events: EventTable, evaluation: HepEvaluation, network: int, seed: int, device: torch.device) -> SplitEvents:
+def split_events(
+    events: EventTable, evaluation: HepEvaluation, network: int, seed: int, device: torch.device
+) -> SplitEvents:
     """Split the events for one of the ranking networks.
 
     Args:
@@ -90,7 +92,9 @@ def train_on_subsets(
         trained = _load(file, events.data.x.device)
         if trained is None:
             unfinished = checkpoints / f"unfinished-{name}.safetensors"
-            trained = train(events.data, mask, recipe, seed, unfinished, lambda done, start=start: progress(start + done))
+            trained = train(
+                events.data, mask, recipe, seed, unfinished, lambda done, start=start: progress(start + done)
+            )
             save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
             unfinished.unlink(missing_ok=True)
         groups.append(trained)

@@ -1,4 +1,4 @@
-"""What an experiment on 2412.13864 can be told: the schemas of its `attribution` and `evaluation`, importable without torch."""
+"""What `hep_baselines` can be told: the schemas of its `attribution` and `evaluation`, importable without torch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +61,11 @@ class HepEvaluation:
         _at_least("evaluation.networks", self.networks, 1)
         _at_least("evaluation.bootstrap", self.bootstrap, 2)
         _at_least("evaluation.random_rankings", self.random_rankings, 0)
-        fractions = self.train_fraction, self.validation_fraction, 1 - self.train_fraction - self.validation_fraction
+        fractions = (
+            self.train_fraction,
+            self.validation_fraction,
+            1 - self.train_fraction - self.validation_fraction,
+        )
         if min(fractions) <= 0:
             raise UserError(
                 "evaluation.train_fraction and evaluation.validation_fraction must be positive and leave a test "

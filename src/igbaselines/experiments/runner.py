@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The user's to mend, and no reason for a traceback: disks and permissions.
 PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -60,6 +59,10 @@ class Run:
     checksums: dict[str, str] = field(default_factory=dict)
 
 
+class RunFailedError(Exception):
+    """A run that failed and has recorded why."""
+
+
 def main() -> None:
     """Run what the command line asks for; the exit code says whether it worked."""
     show_everything = "HYDRA_FULL_ERROR" in os.environ
@@ -72,18 +75,29 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)
         sys.exit(130)
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        _leave(str(error) if isinstance(error, UserError) else one_line(error), 2, show_everything)
-    except OSError as error:
-        if error.errno not in PLACE_ERRORS:
+    except Exception as error:
+        line, code = _explanation(error)
+        if line is None or show_everything:
             raise
-        _leave(f"{error.filename or 'the output or data folder'}: {error.strerror or error}", 1, show_everything)
-    except Failure as failure:
-        _leave(str(failure), 1, show_everything)
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(code)
 
 
-class Failure(Exception):
-    """A run that failed and has recorded why."""
+def _explanation(error: Exception) -> tuple[str | None, int]:
+    """The line that tells the user what to mend, and the exit code; no line for an error of ours."""
+    if isinstance(error, UserError | RunFailedError):
+        return str(error), 2 if isinstance(error, UserError) else 1
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return one_line(error), 2
+    if _is_about_the_place(error):
+        assert isinstance(error, OSError)
+        return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1
+    return None, 1
+
+
+def _is_about_the_place(error: BaseException) -> bool:
+    """Whether a disk or a permission is at fault: the user's to mend, and no reason for a traceback."""
+    return isinstance(error, OSError) and error.errno in PLACE_ERRORS
 
 
 @hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="config")
@@ -109,7 +123,7 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
 
     Raises:
         UserError: for what the user can mend.
-        Failure: where the experiment broke; the folder says how.
+        RunFailedError: where the experiment broke; the folder says how.
     """
     for key in ("output_root", "data_root"):
         _check_writable(key, Path(plain[key]))
@@ -128,16 +142,13 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
         with _log_file(folder.attempt / "run.log"):
             try:
                 _attempt(folder.attempt, folder.checkpoints, config, plain, settings)
-            except (UserError, KeyboardInterrupt):
-                folder.discard()
-                raise
             except Exception as error:
-                if isinstance(error, OSError) and error.errno in PLACE_ERRORS:
+                if isinstance(error, UserError) or _is_about_the_place(error):
                     folder.discard()
                     raise
                 log.exception("failed")
-                where = folder.fail(error)
-                raise Failure(f"{plain['experiment']} failed ({one_line(error)}): see {where / 'run.log'}") from error
+                where = folder.fail(error) / "run.log"
+                raise RunFailedError(f"{plain['experiment']} failed ({one_line(error)}): see {where}") from error
         folder.complete()
     log.info("complete: %s", folder.path)
     return folder.path
@@ -208,10 +219,3 @@ def _log_file(path: Path) -> Iterator[None]:
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()
-
-
-def _leave(line: str, code: int, show_everything: bool) -> None:
-    if show_everything:
-        raise  # noqa: PLE0704 (called while an exception is handled)
-    print(f"error: {line}", file=sys.stderr)
-    sys.exit(code)

@@ -72,9 +72,7 @@ class SwishEnsemble:
         """Copy the networks with these indices (or this mask)."""
         return SwishEnsemble({name: tensor.detach()[chosen] for name, tensor in self.state.items()})
 
-    def training_logits(
-        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "h b"]]
-    ) -> Float[Tensor, "n b"]:
+    def training_logits(self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]]) -> Float[Tensor, "n b"]:
         """Logits with batch statistics, which also move the running ones.
 
         Args:
@@ -97,17 +95,18 @@ class SwishEnsemble:
     def network(self, index: int, standardise: Standardise, dropout: float) -> SwishDNN:
         """Take one network out, with the standardisation that its inputs had."""
         hidden = [self.state[f"gain_{layer}"].shape[1] for layer in range(self.layers)]
-        network = SwishDNN(standardise, hidden, dropout)
         own = {name: tensor[index].detach() for name, tensor in self.state.items()}
+        statistics = (tensor.to(own["bias"]) for tensor in (standardise.mean, standardise.scale))
+        network = SwishDNN(Standardise(*statistics), hidden, dropout).to(own["bias"])
         state = {"logit.weight": own["logit"], "logit.bias": own["bias"]}
         for layer in range(self.layers):
             state[f"linear.{layer}.weight"] = own[f"linear_{layer}"]
             names = {"gain": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}
             state |= {f"norm.{layer}.{theirs}": own[f"{ours}_{layer}"] for ours, theirs in names.items()}
             state[f"norm.{layer}.num_batches_tracked"] = torch.tensor(0)
-        state |= {"standardise.mean": standardise.mean, "standardise.scale": standardise.scale}
+        state |= network.standardise.state_dict(prefix="standardise.")
         network.load_state_dict(state)
-        return network.to(own["bias"].device).eval()
+        return network.eval()
 
     def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
         n, a = len(self), x.T

@@ -36,9 +36,7 @@ def for_gradients(model: Network) -> Network:
             cast("nn.ReLU", module).inplace = False
     fold_batch_norm(frozen)
     for module in frozen.modules():
-        if isinstance(
-            module, nn.Conv2d
-        ):  # not the network as a whole: the weights of a Conv3d have five dimensions
+        if isinstance(module, nn.Conv2d):  # not the network as a whole: the weights of a Conv3d have five dimensions
             module.to(memory_format=torch.channels_last)
     return frozen
 
@@ -57,9 +55,7 @@ def fold_batch_norm(model: nn.Module) -> None:
     calls = [node for node in graph.nodes if node.op == "call_module"]
     used = [id(modules[str(node.target)]) for node in calls]
     # Whose weights the network also reads by itself; folding would change them under its hands.
-    used += [
-        id(modules[str(node.target).rpartition(".")[0]]) for node in graph.nodes if node.op == "get_attr"
-    ]
+    used += [id(modules[str(node.target).rpartition(".")[0]]) for node in graph.nodes if node.op == "get_attr"]
     for norm in calls:
         layer = norm.args[0] if norm.args else None
         if not isinstance(layer, Node) or layer.op != "call_module" or len(layer.users) > 1:
@@ -69,7 +65,7 @@ def fold_batch_norm(model: nn.Module) -> None:
             folded = _folded(*pair)
             if folded is not None:
                 _replace(model, str(layer.target), folded)
-                _replace(model, str(norm.target), nn.Identity())
+                _replace(model, str(norm.target), nn.Identity().eval())
 
 
 def _defaults(model: nn.Module) -> dict[str, object]:
@@ -90,7 +86,10 @@ def _folded(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     norm = cast("nn.BatchNorm1d", norm)
     if norm.running_mean is None:  # it normalises with the statistics of the batch, also in evaluation
         return None
-    if type(layer) is nn.Linear and layer.out_features == norm.num_features:
+    if type(layer) is nn.Linear:
+        # Without factors fuse_linear_bn_eval fails; with another width BatchNorm runs over another dimension.
+        if not norm.affine or layer.out_features != norm.num_features:
+            return None
         return fuse_linear_bn_eval(layer, norm)
     if type(layer) in _CONVOLUTIONS:
         return fuse_conv_bn_eval(cast("nn.Conv2d", layer), norm)

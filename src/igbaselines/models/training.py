@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from igbaselines.files import load_tensors, save_tensors
 from igbaselines.models.ensemble import State, SwishEnsemble
 from igbaselines.models.recipe import SwishRecipe
 from igbaselines.randomness import generator_for
+from igbaselines.tensors import load_tensors, save_tensors
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 EVALUATION_BATCH = 4096
@@ -154,12 +154,8 @@ class _Training:
         state = {name: tensor.to(self.data.x.device) for name, tensor in state.items()}
         self.best_loss, self.epochs, self.waiting = state["best_loss"], state["epochs"], state["waiting"]
         self.active = state["active"]
-        self.best = SwishEnsemble(
-            {n.removeprefix("best."): t for n, t in state.items() if n.startswith("best.")}
-        )
-        self.networks = SwishEnsemble(
-            {n.removeprefix("now."): t for n, t in state.items() if n.startswith("now.")}
-        )
+        self.best = SwishEnsemble({n.removeprefix("best."): t for n, t in state.items() if n.startswith("best.")})
+        self.networks = SwishEnsemble({n.removeprefix("now."): t for n, t in state.items() if n.startswith("now.")})
         self.optimiser = self._optimiser()
         for name, parameter in self.networks.trained().items():
             moments = ("step", "exp_avg", "exp_avg_sq")
@@ -172,9 +168,7 @@ class _Training:
         order = torch.randperm(len(self.data.train), generator=generator_for(*self.seed, epoch)).to(device)
         generator = generator_for(*self.seed, epoch, 1, device=device)
         for batch in order.split(size):
-            if (
-                len(batch) == size
-            ):  # a short last batch has noisier statistics, so it is left to another epoch
+            if len(batch) == size:  # a short last batch has noisier statistics, so it is left to another epoch
                 shape = (sum(recipe.hidden), size)
                 kept = torch.rand(shape, generator=generator, device=device) >= recipe.dropout
                 yield batch, (kept.to(self.data.x.dtype) / (1 - recipe.dropout)).split(recipe.hidden)

@@ -8,7 +8,15 @@ import pandas as pd
 
 from igbaselines.reporting.curves import POOLED, Curve, by_unit, unit_name
 from igbaselines.reporting.estimates import CONFIDENCE, mean_estimate, require_finite
-from igbaselines.reporting.verdicts import Estimate, NotTestable, Region, Verdict, contradicts, decide
+from igbaselines.reporting.verdicts import (
+    Estimate,
+    NotTestable,
+    Region,
+    Undecided,
+    Verdict,
+    contradicts,
+    decide,
+)
 
 EFFECTIVE_BACKGROUND = "background_n_eff"
 
@@ -114,19 +122,18 @@ def curve_difference(
     difference = Curve.of(rows, metric, method_a) - Curve.of(rows, metric, method_b)
     difference = difference.below_all_features(up_to_k)
     used = [int(k) for k in difference.point.index]
+    _require_background(rows, (method_a, method_b), used, min_n_eff)
     estimate = difference.mean(threshold=claimed.threshold)
     widened = 1 - (1 - CONFIDENCE) / len(used)
     contrary = [k for k in used if contradicts(difference.at(k, confidence=widened), claimed)]
     holds = sum(claimed.holds(value) for value in difference.point)
-    note = (
-        f"value: mean difference in {metric} over k = {_listed(used)}; as claimed at {holds} of {len(used)} k"
-    )
+    note = f"value: mean difference in {metric} over k = {_listed(used)}; as claimed at {holds} of {len(used)} k"
     if contrary:
         note += f", resolved to the contrary at k = {_listed(contrary)} (Bonferroni over k)"
     verdict = decide(estimate, claimed)
     if verdict == Verdict.REPRODUCED and contrary:
         verdict = Verdict.PARTLY
-    return _guarded(Outcome(estimate, verdict, note), rows, (method_a, method_b), used, min_n_eff)
+    return Outcome(estimate, verdict, note)
 
 
 def plateau(
@@ -143,13 +150,12 @@ def plateau(
         min_n_eff: with fewer effective background events behind the cut at any k, nothing is decided.
     """
     curve = Curve.of(rows, metric, method)
-    estimate = curve.plateau(tolerance)
     measured = [int(k) for k in curve.point.index]
-    note = (
-        f"value: the smallest k from which the curve stays within {tolerance:.2%} of its all-features value; "
-    )
+    _require_background(rows, (method,), measured, min_n_eff)
+    estimate = curve.plateau(tolerance)
+    note = f"value: the smallest k from which the curve stays within {tolerance:.2%} of its all-features value; "
     note += f"measured at k = {_listed(measured)}"
-    return _guarded(Outcome(estimate, decide(estimate, claimed), note), rows, (method,), measured, min_n_eff)
+    return Outcome(estimate, decide(estimate, claimed), note)
 
 
 TESTS: dict[str, Callable[..., Outcome]] = {
@@ -157,12 +163,10 @@ TESTS: dict[str, Callable[..., Outcome]] = {
 }
 
 
-def _guarded(
-    outcome: Outcome, rows: pd.DataFrame, methods: Sequence[str], used: Sequence[int], min_n_eff: int
-) -> Outcome:
-    """Take the verdict back where too little background is left behind the cut to trust its estimate."""
+def _require_background(rows: pd.DataFrame, methods: Sequence[str], used: Sequence[int], min_n_eff: int) -> None:
+    """Refuse to decide where too little simulated background is left behind the cut to trust an estimate."""
     if not min_n_eff:
-        return outcome
+        return
     thin: dict[int, float] = {}
     for method in methods:
         effective = by_unit(rows, EFFECTIVE_BACKGROUND, method, "k")[POOLED]
@@ -170,14 +174,11 @@ def _guarded(
             found = float(effective.get(k, 0.0))
             if not found >= min_n_eff:  # not a number: no effective events are known of
                 thin[k] = min(found, thin.get(k, np.inf))
-    if not thin:
-        return outcome
-    reason = (
-        f"fewer than {min_n_eff} effective background events behind the cut at k = {_listed(sorted(thin))}"
-    )
-    return Outcome(
-        outcome.estimate, Verdict.INCONCLUSIVE, f"{reason} (least {min(thin.values()):.1f}); {outcome.note}"
-    )
+    if thin:
+        raise Undecided(
+            f"fewer than {min_n_eff} effective background events behind the cut at k = {_listed(sorted(thin))} "
+            f"(least {min(thin.values()):.1f})"
+        )
 
 
 def _best_rank(rows: pd.DataFrame, features: Sequence[str], method: str) -> "pd.Series[float]":

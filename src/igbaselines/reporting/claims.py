@@ -12,7 +12,7 @@ import yaml
 
 from igbaselines.errors import UserError
 from igbaselines.reporting.claim_tests import TESTS
-from igbaselines.reporting.verdicts import NotTestable, Region, Verdict
+from igbaselines.reporting.verdicts import NotTestable, Region, Undecided, Verdict
 
 Record = dict[str, Any]
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
@@ -91,7 +91,8 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Record:
     try:
         outcome = TESTS[claim.test](rows, claim.claimed, **claim.parameters)
     except NotTestable as reason:
-        return known | not_tested(str(reason))
+        verdict = Verdict.INCONCLUSIVE if isinstance(reason, Undecided) else Verdict.NOT_TESTED
+        return known | unmeasured(verdict, str(reason))
     estimate = outcome.estimate
     return known | {
         "value": estimate.value,
@@ -105,10 +106,10 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Record:
     }
 
 
-def not_tested(reason: str) -> Record:
-    """Fill the measured half of a record where nothing was measured."""
+def unmeasured(verdict: Verdict, reason: str) -> Record:
+    """Fill the measured half of a record where there is no estimate."""
     empty: Record = dict.fromkeys(("value", "ci_low", "ci_high", "n", "p_value", "test"))
-    return empty | {"verdict": str(Verdict.NOT_TESTED), "note": reason}
+    return empty | {"verdict": str(verdict), "note": reason}
 
 
 def _paper(path: Path) -> Paper:
@@ -159,9 +160,7 @@ def _expanded(written: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[
     for values in itertools.product(*choices.values()):
         raw = dict(zip(choices, values, strict=True))
         named = {key: names.get(value, value) for key, value in raw.items()}
-        words = {
-            key: _filled(value, named) for key, value in template.items() if key in ("statement", "source")
-        }
+        words = {key: _filled(value, named) for key, value in template.items() if key in ("statement", "source")}
         yield {key: _filled(value, raw) for key, value in template.items()} | words
 
 

@@ -97,9 +97,7 @@ class Band:
                 cells[int(k)] = (found.value, found.low, found.high)
             except NotTestable:
                 cells[int(k)] = (float(curve.point.loc[k]), np.nan, np.nan)
-        return cls(
-            method, pd.DataFrame.from_dict(cells, orient="index", columns=["value", "low", "high"]), hollow
-        )
+        return cls(method, pd.DataFrame.from_dict(cells, orient="index", columns=["value", "low", "high"]), hollow)
 
 
 def curves_against_k(
@@ -146,9 +144,7 @@ def curves_against_k(
 def _band(axes: Axes, ks: Sequence[int], band: Band, style: Style) -> None:
     places = [ks.index(int(k)) for k in band.table.index]
     line = {"color": style["color"], "linestyle": style["linestyle"]}
-    axes.fill_between(
-        places, band.table["low"], band.table["high"], color=style["color"], alpha=0.07, linewidth=0
-    )
+    axes.fill_between(places, band.table["low"], band.table["high"], color=style["color"], alpha=0.07, linewidth=0)
     for edge in ("low", "high"):  # bands of paired methods lie on each other: their edges tell them apart
         axes.plot(places, band.table[edge], linewidth=0.6, **line)
     axes.plot(places, band.table["value"], **line)

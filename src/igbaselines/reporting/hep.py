@@ -44,9 +44,7 @@ def render(folder: Path, rows: pd.DataFrame, figures: Mapping[str, Mapping[str, 
     _write_tables(folder, rows, rankings, max(words.get("top", 0) for words in figures.values()))
     networks = rows.loc[rows["metric"] == metric, "unit"].nunique()
     for name, methods in LISTS.items():
-        shown = {
-            method: rankings[method].head(figures[name]["top"]) for method in methods if method in rankings
-        }
+        shown = {method: rankings[method].head(figures[name]["top"]) for method in methods if method in rankings}
         if shown:
             drawn = ranked_bars(shown, BASELINE_STYLES, ATTRIBUTIONS[metric], figures[name]["statement"])
             save_figure(drawn, folder, name, _list_caption(name, figures[name]["top"], metric, networks))
@@ -90,9 +88,7 @@ def performance_figure(rows: pd.DataFrame, metric: str, baselines: Sequence[str]
     curves = measured_curves(rows, metric)
     compared = [method for method in baselines if method in curves]
     reference = REFERENCE if REFERENCE in compared else compared[0]
-    hollow = {
-        method: thin_points(rows, method) if metric == "significance" else frozenset() for method in compared
-    }
+    hollow = {method: thin_points(rows, method) if metric == "significance" else frozenset() for method in compared}
     return curves_against_k(
         [Band.of(method, curves[method], hollow[method]) for method in compared],
         {method: curve.point for method, curve in curves.items() if method not in compared},
@@ -139,6 +135,8 @@ def _write_tables(folder: Path, rows: pd.DataFrame, rankings: Mapping[str, pd.Da
         found = rows[rows["metric"].isin(metrics)]
         if not found.empty:
             wide = found.pivot(index=index, columns="metric", values="value")
+            if "selected_events" in wide:
+                wide = wide.astype({"selected_events": "Int64"})
             write_table(wide.reindex(columns=[m for m in metrics if m in wide]).reset_index(), folder, name)
     curves = _curves_table(rows)
     if not curves.empty:
@@ -149,9 +147,7 @@ def _curves_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Lay out every curve: method and k down; each metric with its interval across."""
     columns: dict[str, pd.Series[float]] = {}
     for metric in ("accuracy", "balanced_accuracy", "roc_auc", "significance", EFFECTIVE_BACKGROUND):
-        bands = {
-            method: Band.of(method, curve).table for method, curve in measured_curves(rows, metric).items()
-        }
+        bands = {method: Band.of(method, curve).table for method, curve in measured_curves(rows, metric).items()}
         if bands:
             table = pd.concat(bands, names=["method", "k"])
             columns[metric] = table["value"]

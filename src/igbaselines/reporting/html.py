@@ -11,8 +11,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from igbaselines.reporting.claims import Paper, Record, load_papers, not_tested
-from igbaselines.reporting.files import write_atomically
+from igbaselines.files import write_text
+from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.runs import Run, find_runs
 from igbaselines.reporting.tables import readable
 from igbaselines.reporting.verdicts import Verdict
@@ -59,8 +59,9 @@ def write_report(output_root: Path, project_root: Path) -> Path:
     papers = load_papers(project_root / "conf" / "claims")
     claims = collect_claims(papers, runs)
     report = output_root / "report"
-    write_atomically(report / "claims.csv", _claims_table(claims).to_csv(index=False))
-    write_atomically(report / "index.html", _page(papers, claims, runs))
+    report.mkdir(parents=True, exist_ok=True)
+    write_text(report / "claims.csv", _claims_table(claims).to_csv(index=False))
+    write_text(report / "index.html", _page(papers, claims, runs))
     return report / "index.html"
 
 
@@ -74,7 +75,7 @@ def collect_claims(papers: Sequence[Paper], runs: Sequence[Run]) -> list[Reporte
                 reported = ReportedClaim(claim.id, paper.id, claim.source, claim.statement, claim.paper_value)
                 if claim.id not in tested:
                     reason = f"no complete run yet: python run.py experiment={experiment}"
-                    reported.results.append(Result(experiment, "", not_tested(reason)))
+                    reported.results.append(Result(experiment, "", unmeasured(Verdict.NOT_TESTED, reason)))
                 claims[claim.id] = reported
     for run in runs:
         for record in run.claims:
@@ -140,10 +141,7 @@ def _sections(papers: Sequence[Paper], claims: Sequence[ReportedClaim]) -> list[
     known = {paper.id: {"id": paper.id, "title": paper.title, "url": paper.url} for paper in papers}
     for claim in claims:
         known.setdefault(claim.paper, {"id": claim.paper, "title": "", "url": ""})
-    return [
-        words | {"claims": [claim for claim in claims if claim.paper == paper]}
-        for paper, words in known.items()
-    ]
+    return [words | {"claims": [claim for claim in claims if claim.paper == paper]} for paper, words in known.items()]
 
 
 def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:

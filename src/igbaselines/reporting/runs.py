@@ -76,9 +76,7 @@ def read_run(folder: Path) -> Run:
             label,
             "complete",
             config=_text(folder / "config.yaml"),
-            provenance=json.dumps(
-                json.loads(_text(folder / "provenance.json")), indent=2, ensure_ascii=False
-            ),
+            provenance=json.dumps(json.loads(_text(folder / "provenance.json")), indent=2, ensure_ascii=False),
             claims=[_checked(record) for record in json.loads(_text(folder / "claims.json"))],
             figures=[_figure(path) for path in sorted((folder / "figures").glob("*.png"))],
             tables={path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},

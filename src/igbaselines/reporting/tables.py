@@ -42,8 +42,7 @@ def _latex(frame: pd.DataFrame) -> str:
     printed = pd.DataFrame(
         {
             escape_latex(column): [
-                (latex_label if column in LABELLED else escape_latex)(readable(value))
-                for value in frame[column]
+                (latex_label if column in LABELLED else escape_latex)(readable(value)) for value in frame[column]
             ]
             for column in frame.columns
         }

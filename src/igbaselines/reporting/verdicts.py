@@ -19,6 +19,10 @@ class NotTestable(Exception):  # noqa: N818 - not an error: the rows do not sett
     """The rows cannot answer the claim's question; the message is the reason."""
 
 
+class Undecided(NotTestable):
+    """There are rows, and they are known to be too few to decide: the verdict is `inconclusive`."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A value with its 95 % interval.

@@ -30,7 +30,11 @@ PACKAGES = (
 
 
 def provenance(
-    project_root: Path, config: Mapping[str, Any], device: torch.device, checksums: Mapping[str, str], seconds: float
+    project_root: Path,
+    config: Mapping[str, Any],
+    device: torch.device,
+    checksums: Mapping[str, str],
+    seconds: float,
 ) -> dict[str, Any]:
     """Describe how a run was made.
 
@@ -47,7 +51,11 @@ def provenance(
         "seed": config["seed"],
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "machine": {"platform": platform.platform(), "device": _device_name(device), "threads": torch.get_num_threads()},
+        "machine": {
+            "platform": platform.platform(),
+            "device": _device_name(device),
+            "threads": torch.get_num_threads(),
+        },
         "checksums": dict(checksums),
         "wall_time_s": round(seconds, 2),
         "peak_memory_mb": _peak_memory(device),

@@ -30,7 +30,9 @@ class Rows:
             value: the value; NaN where it does not exist.
             extra: columns of the experiment's own.
         """
-        self._rows.append({**self._common, "method": method, "metric": metric, "unit": unit, "value": float(value), **extra})
+        self._rows.append(
+            {**self._common, "method": method, "metric": metric, "unit": unit, "value": float(value), **extra}
+        )
 
     def frame(self) -> pd.DataFrame:
         """The rows as a table: the common columns first, whole numbers as such where some rows have none."""

@@ -1,7 +1,7 @@
 """A run's folder: found by the hash of its configuration, written beside, and moved into place when it is whole.
 
-`<output_root>/<experiment>/<label>-<hash>/` appears only by renaming a finished attempt. Until then everything lives in the hidden
-`.<label>-<hash>/`: the attempt, and the checkpoints, which outlive an attempt that was killed.
+`<output_root>/<experiment>/<label>-<hash>/` appears only by renaming a finished attempt. Until then everything lives in
+the hidden `.<label>-<hash>/`: the attempt, and the checkpoints, which outlive an attempt that was killed.
 """
 
 import hashlib

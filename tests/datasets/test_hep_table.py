@@ -1,0 +1,96 @@
+"""A user's table: what is read, and one clear line for everything that is wrong with it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from igbaselines.datasets.hep_table import HepTable, sha256
+from igbaselines.errors import UserError
+
+GOOD: dict[str, list[Any]] = {
+    "process": ["new", "old", "old", "older"],
+    "a": [1.0, 2.0, 3.0, 4.0],
+    "label": [1, 0, 0, 0],
+    "b": [1, 2, 3, 4],
+    "weight": [0.5, 2.0, 2.0, 0.0],
+}
+
+
+def write(path: Path, **changes: Any) -> Path:
+    columns = {name: values for name, values in (GOOD | changes).items() if values is not None}
+    pd.DataFrame(columns).to_parquet(path)
+    return path
+
+
+def load(path: Path) -> Any:
+    return HepTable(str(path)).load(path.parent / "unused", workers=1)
+
+
+def test_reads_features_labels_and_weights(tmp_path: Path) -> None:
+    path = write(tmp_path / "events.parquet")
+    table = load(path)
+    assert table.feature_names == ("a", "b")
+    np.testing.assert_array_equal(table.features, [[1, 1], [2, 2], [3, 3], [4, 4]])
+    assert table.features.dtype == np.float32
+    assert table.processes == ("new", "old", "older")
+    assert table.process.tolist() == [0, 1, 1, 2]
+    assert table.is_signal.tolist() == [True, False, False, False]
+    assert table.weight.tolist() == [0.5, 2, 2, 0]
+    assert table.checksum == sha256(path)
+    assert not (tmp_path / "unused").exists()
+
+
+def test_weights_are_optional_and_processes_may_be_categories(tmp_path: Path) -> None:
+    path = write(tmp_path / "events.parquet", weight=None, process=pd.Categorical(GOOD["process"]))
+    table = load(path)
+    assert table.weight is None
+    assert table.processes == ("new", "old", "older")
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "float64"])
+def test_labels_of_any_type(dtype: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "events.parquet", label=np.array(GOOD["label"]).astype(dtype))
+    assert load(path).is_signal.tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"process": None}, "no column 'process'; found a, label, b, weight"),
+        ({"label": None}, "no column 'label'; found"),
+        ({"a": None, "b": None}, "no feature columns"),
+        ({"process": [1, 2, 3, 4]}, "column 'process' must hold text, found int64"),
+        ({"process": ["new", None, "old", "old"]}, "column 'process' has 1 missing values"),
+        ({"b": ["x", "y", "z", "w"]}, "column 'b' must hold numbers, found"),
+        ({"b": [1.0, np.nan, np.inf, 4.0]}, "column 'b' has 2 values that are NaN, infinite or too large"),
+        ({"b": [1.0, 1e300, 3.0, 4.0]}, "column 'b' has 1 values that are NaN, infinite or too large"),
+        ({"label": [1, 0, 2, 3]}, r"column 'label' must be 1 \(signal\) or 0, found 2 \(2 values\)"),
+        ({"label": [1.0, 0.0, np.nan, 0.0]}, "column 'label' has 1 values that are NaN"),
+        ({"label": [1, 1, 0, 0]}, "process 'old' has label 1 in 1 of 2 events"),
+        ({"weight": [1.0, -1.0, -2.0, 0.0]}, "column 'weight' has 2 negative values"),
+        ({"weight": ["a", "b", "c", "d"]}, "column 'weight' must hold numbers"),
+        ({name: [] for name in GOOD}, "the table has no rows"),
+    ],
+)
+def test_bad_tables_end_in_one_line_that_names_the_file(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "events.parquet", **changes)
+    with pytest.raises(UserError, match=message) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
+    text = tmp_path / "events.csv"
+    text.write_text("process,label\n")
+    for path, message in (
+        (tmp_path / "missing.parquet", "no such file"),
+        (tmp_path, "this is a folder"),
+        (text, "cannot be read as parquet"),
+    ):
+        with pytest.raises(UserError, match=message) as error:
+            load(path)
+        assert "\n" not in str(error.value)

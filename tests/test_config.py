@@ -1,0 +1,105 @@
+"""Configuration: what may be built, and what a mistake on the command line says."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from igbaselines.attribution import GaussLegendre
+from igbaselines.config import PROJECT_ROOT, SCHEMAS, instantiate, one_line, register, resolve
+from igbaselines.errors import UserError
+
+EXPERIMENTS = sorted(path.stem for path in (PROJECT_ROOT / "conf" / "experiment").glob("*.yaml"))
+
+
+def composed(*overrides: str) -> DictConfig:
+    register()
+    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+        return compose("config", [*overrides, "+dataset_name=d", "+model_name=m"][: len(overrides)])
+
+
+@pytest.mark.parametrize("scale", ["smoke", "demo", "paper"])
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_builds_at_every_scale(experiment: str, scale: str) -> None:
+    config = composed(f"experiment={experiment}", f"scale={scale}")
+    assert (config.experiment, config.scale) == (experiment, scale)
+    for part in ("dataset", "model", "attribution", "evaluation"):
+        assert instantiate(config[part]) is not None
+
+
+def test_scales_differ_in_size() -> None:
+    sizes = [composed("experiment=hep_baselines", f"scale={s}").dataset.n_events for s in ("smoke", "demo", "paper")]
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == 1_000_000
+
+
+def test_the_command_line_beats_the_scale() -> None:
+    assert composed("experiment=hep_baselines", "scale=paper", "dataset.n_events=123").dataset.n_events == 123
+
+
+def test_every_schema_is_used() -> None:
+    used = "\n".join(path.read_text() for path in (PROJECT_ROOT / "conf").rglob("*.yaml"))
+    assert [name for name in SCHEMAS if f"/schema/{name}@" not in used] == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["dataset.n_evnts=5"], r"unknown key dataset\.n_evnts: did you mean 'n_events'\?"),
+        (["dataset.n_events=many"], r"n_events.*|.*'many'.*Integer"),
+        (["dataset=nowhere"], r"dataset=nowhere does not exist: choose from .*hep_synthetic"),
+        (["scale=huge"], r"scale=huge does not exist: choose from demo, paper, smoke"),
+        (["nonsense=1"], r"unknown key '?nonsense'?"),
+        (["seed"], r".*seed.*"),
+    ],
+)
+def test_a_mistake_is_explained_in_one_line(overrides: list[str], message: str) -> None:
+    with pytest.raises(Exception, match=r"(?s).+") as caught:
+        composed("experiment=hep_baselines", *overrides)
+    line = one_line(caught.value)
+    assert "\n" not in line
+    import re
+
+    assert re.search(message, line), line
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "logging.os.system",
+        "igbaselines.files.os.system",
+        "igbaselines.experiments.runner.os.system",
+        "igbaselines.config.hydra.utils.get_method",
+        "igbaselines",
+        "igbaselines.nowhere.Nothing",
+        "subprocess.run",
+        "torchvision.models.resnet.torch.load",
+    ],
+)
+def test_only_allowed_names_are_built(target: str) -> None:
+    nested = {"_target_": "igbaselines.attribution.GaussLegendre", "steps": {"_target_": target, "command": "true"}}
+    for node in ({"_target_": target}, nested, {"list": [{"_target_": target}]}):
+        with pytest.raises(UserError, match="_target_"):
+            instantiate(OmegaConf.create(node))
+
+
+def test_allowed_names_are_built() -> None:
+    rule = instantiate(OmegaConf.create({"_target_": "igbaselines.attribution.GaussLegendre", "steps": 3}))
+    assert rule == GaussLegendre(3)
+
+
+def test_what_an_object_refuses_is_the_users_error() -> None:
+    with pytest.raises(UserError, match="at least one step, got 0"):
+        instantiate(OmegaConf.create({"_target_": "igbaselines.attribution.GaussLegendre", "steps": 0}))
+
+
+def test_folders_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = composed("experiment=hep_baselines", "output_root=here")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("igbaselines.config.OmegaConf.to_container", lambda *_, **__: {"output_root": config.output_root})
+        resolve(config)
+    assert Path(config.output_root) == tmp_path / "here"
