@@ -13,7 +13,7 @@ import hydra.utils
 from hydra.core.config_store import ConfigStore
 from hydra.errors import InstantiationException
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from igbaselines.errors import UserError
 
@@ -43,8 +43,8 @@ class Config:
     """
 
     experiment: str = MISSING
-    dataset_name: str = MISSING
-    model_name: str = MISSING
+    dataset_name: str | None = MISSING
+    model_name: str | None = MISSING
     scale: str = MISSING
     seed: int = MISSING
     dataset: Any = MISSING
@@ -95,6 +95,9 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         raise UserError(f"action={config.action} is unknown: {' or '.join(ACTIONS)}")
     if config.action == "run" and OmegaConf.is_missing(config, "experiment"):
         raise UserError(f"choose an experiment: experiment={' or experiment='.join(EXPERIMENTS)}")
+    for key, least in (("seed", 0), ("workers", 0), ("max_batch", 1)):
+        if config[key] is not None and config[key] < least:
+            raise UserError(f"{key} must be at least {least}, got {config[key]}")
     for key in ("output_root", "data_root"):
         config[key] = str(Path(config[key]).expanduser().absolute())
     try:
@@ -125,23 +128,25 @@ def instantiate(node: DictConfig) -> Any:  # noqa: ANN401 (whatever the target b
 def one_line(error: BaseException) -> str:
     """Say in one line what a configuration error means, with the nearest right name where a name was wrong."""
     text = str(error)
-    if unknown := re.search(r"Key '(\S+)' (?:is not in struct|not in '(\w+)')", text):
-        path = re.search(r"full_key: (\S+)", text)
-        return f"unknown key {path.group(1) if path else unknown.group(1)!r}{_suggestion(error)}"
-    if missing := re.search(r"Could not find '(\S+?)/(\S+)'", text):
-        options = re.findall(r"^\t(\S+)", text, re.MULTILINE)
+    if unknown := re.search(r"Could not override '(\S+)'", text):
+        return f"unknown key {unknown.group(1)}{_suggestion(error)}"
+    if missing := re.search(r"Could not find '(\S+)/(\S+)'", text):
+        options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
         return f"{missing.group(1)}={missing.group(2)} does not exist: choose from {', '.join(options)}"
-    if group := re.search(r"Could not override '(\S+)'\.\s*No match in the defaults list", text):
-        return f"unknown key {group.group(1)!r}"
+    if "Error merging override" in text and error.__cause__ is not None:
+        text = f"{text}: {str(error.__cause__).splitlines()[0]}"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} has no value: give {error.full_key}=..."
     return " ".join(text.split()) or type(error).__name__
 
 
 def _suggestion(error: BaseException) -> str:
-    while error.__cause__ is not None and not isinstance(error, OmegaConfBaseException):
-        error = error.__cause__
-    parent, key = getattr(error, "parent_node", None), str(getattr(error, "key", ""))
-    near = difflib.get_close_matches(key, [str(name) for name in parent] if parent is not None else [], n=1)
-    return f": did you mean {near[0]!r}?" if near else ""
+    cause = error.__cause__
+    if not isinstance(cause, OmegaConfBaseException) or cause.parent_node is None:
+        return ""
+    names = {str(name).lower(): str(name) for name in cause.parent_node}
+    near = difflib.get_close_matches(str(cause.key).lower(), names, n=1)
+    return f": did you mean {names[near[0]]}?" if near else ""
 
 
 def _targets(node: Any) -> Iterator[str]:  # noqa: ANN401 (any YAML)

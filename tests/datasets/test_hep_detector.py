@@ -135,9 +135,10 @@ def test_second_leptons_reject_events(dataset: HepSynthetic, rng: np.random.Gene
         ("b_tags", 0, "selection.b_tags must be at least 1"),
     ],
 )
-def test_impossible_selections(name: str, value: float, message: str, dataset: HepSynthetic) -> None:
+def test_impossible_selections(name: str, value: Any, message: str, dataset: HepSynthetic) -> None:
+    changes: dict[str, Any] = {name: value}
     with pytest.raises(UserError, match=message):
-        replace(dataset.selection, **{name: value})
+        replace(dataset.selection, **changes)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Chunks, calibration and the bookkeeping of cross-sections."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -85,3 +87,8 @@ def test_a_pool_keeps_the_order_and_its_work_ahead_is_dropped(recipe: Recipe) ->
     with ThreadPoolExecutor(2) as pool:
         found = list(islice(in_order(number, recipe, pool, 2), 7))
     assert found == list(islice(in_order(number, recipe, None, 1), 7)) == [n * n for n in range(7)]
+
+
+def test_workers_start_without_torch() -> None:
+    code = "import igbaselines.datasets.hep_synthetic, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

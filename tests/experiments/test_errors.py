@@ -89,7 +89,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = shutil.which("mount") and os.geteuid() == 0
-    if not mounted or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], check=False).returncode:
+    if (
+        not mounted
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], check=False).returncode
+    ):
         pytest.skip("a small disk needs root and a mount that is allowed")
     try:
         yield disk
@@ -106,7 +109,9 @@ def test_a_full_disk(command: Command, small_disk: Path, smoke: Path) -> None:
 
 def test_a_run_that_breaks_says_where_its_traceback_is(command: Command, smoke: Path) -> None:
     # A rule that exists and is allowed, but is no quadrature rule: only the experiment itself can find out.
-    result = command(*SMOKE, "attribution.rule._target_=igbaselines.attribution.baselines.ZeroPhysical", "~attribution.rule.steps")
+    result = command(
+        *SMOKE, "attribution.rule._target_=igbaselines.attribution.baselines.ZeroPhysical", "~attribution.rule.steps"
+    )
     expect_one_line(result, "hep_baselines failed", "run.log")
     (folder,) = command.runs()
     status = json.loads((folder / "status.json").read_text())

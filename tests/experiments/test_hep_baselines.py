@@ -41,7 +41,8 @@ def test_the_folder_holds_what_the_contract_lists(smoke: Path) -> None:
     assert figures == {f"figure_{n}.{s}" for n in ("1", "2a", "2b", "3", "4", "5") for s in ("png", "pdf")}
     config = yaml.safe_load((smoke / "config.yaml").read_text())
     assert (config["experiment"], config["scale"], config["dataset"]["n_events"]) == ("hep_baselines", "smoke", 6000)
-    fields = "id paper source statement paper_value value ci_low ci_high n p_value test verdict note".split()
+    fields = ["id", "paper", "source", "statement", "paper_value", "value", "ci_low", "ci_high", "n", "p_value"]
+    fields += ["test", "verdict", "note"]
     claims = json.loads((smoke / "claims.json").read_text())
     assert len(claims) > 20
     assert all(list(claim) == fields for claim in claims)

@@ -50,7 +50,7 @@ def test_a_run_killed_just_before_its_renaming_is_complete(folder: RunFolder) ->
     folder.begin(afresh=False)
     (folder.attempt / "rows.parquet").write_text("rows")
     (folder.attempt / "status.json").write_text('{"state": "complete"}')
-    folder.begin(afresh=False)
+    folder.recover()
     assert folder.is_complete()
     assert (folder.path / "rows.parquet").read_text() == "rows"
 

@@ -1,6 +1,6 @@
 """Collision events as a table: one row an event, one column a kinematic feature."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +36,29 @@ class EventTable:
     def __len__(self) -> int:
         return len(self.features)
 
+    def at_most(self, n_events: int, seed: int) -> "EventTable":
+        """Take a random part with about the same shares of processes; cross-sections stay what they are."""
+        if len(self) <= n_events:
+            return self
+        order = np.random.default_rng(seed).permutation(len(self))
+        order = order[np.argsort(self.process[order], kind="stable")]
+        # Every (len / n_events)-th event of the list that is sorted by process, shuffled within each.
+        chosen = np.sort(order[np.arange(n_events) * len(self) // n_events])
+        weight = None
+        if self.weight is not None:
+            total, left = (
+                np.bincount(self.process[part], self.weight[part], len(self.processes))
+                for part in (slice(None), chosen)
+            )
+            weight = self.weight[chosen] * (total / np.where(left > 0, left, 1))[self.process[chosen]]
+        return replace(
+            self,
+            features=self.features[chosen],
+            process=self.process[chosen],
+            is_signal=self.is_signal[chosen],
+            weight=weight,
+        )
+
     def require(self, process_events: int) -> None:
         """Check that there is signal, background, and enough events of every process.
 
@@ -54,6 +77,10 @@ class EventTable:
 
 class EventDataset(Protocol):
     """What a HEP dataset offers an experiment."""
+
+    def checksum(self) -> str | None:
+        """The checksum of a file of the user's, which may change; None where the configuration says everything."""
+        ...
 
     def load(self, cache: Path, workers: int) -> EventTable:
         """Read the events, or make what is not yet under `cache`."""

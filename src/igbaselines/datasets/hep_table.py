@@ -8,6 +8,7 @@ that an event stands for); every other column is a numeric feature.
 # mypy: disable-error-code="no-any-return"
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from igbaselines.datasets.events import EventTable
 from igbaselines.errors import UserError
 
+_log = logging.getLogger(__name__)
 _NOT_FEATURES = ("process", "label", "weight")
 
 
@@ -29,9 +31,22 @@ class HepTable:
 
     Args:
         path: a parquet file with the columns that this module describes.
+        n_events: take a random part of at most so many; None takes all.
+        seed: of the random part.
     """
 
     path: str
+    n_events: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_events is not None and self.n_events < 1:
+            raise UserError(f"dataset.n_events must be at least 1, or null for all, got {self.n_events}")
+
+    def checksum(self) -> str:
+        """The file's checksum: events that have changed make another result."""
+        _open(Path(self.path)).close()
+        return sha256(Path(self.path))
 
     def load(self, cache: Path, workers: int) -> EventTable:
         """Read the file; nothing is cached and no workers are needed.
@@ -39,7 +54,11 @@ class HepTable:
         Raises:
             UserError: naming the file, the column and what would be right.
         """
-        return read_events(Path(self.path))
+        events = read_events(Path(self.path))
+        chosen = events if self.n_events is None else events.at_most(self.n_events, self.seed)
+        if len(chosen) < len(events):
+            _log.info("%s: %d of %d events taken (dataset.n_events)", self.path, len(chosen), len(events))
+        return chosen
 
 
 def read_events(path: Path) -> EventTable:

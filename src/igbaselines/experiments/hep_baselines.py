@@ -57,6 +57,7 @@ def run(
     """
     events = dataset.load(run.cache, run.workers)
     run.checksums["events"] = events.checksum
+    run = replace(run, checkpoints=run.checkpoints / events.checksum[:16])  # of these events and no others
     attribution = replace(attribution, baselines=_usable_baselines(attribution, events))
     study = Study(run, events, model, attribution, evaluation, evaluation.sizes(len(events.feature_names)))
     _check(study)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -92,14 +93,16 @@ def train_on_subsets(
         trained = _load(file, events.data.x.device)
         if trained is None:
             unfinished = checkpoints / f"unfinished-{name}.safetensors"
-            trained = train(
-                events.data, mask, recipe, seed, unfinished, lambda done, start=start: progress(start + done)
-            )
+            trained = train(events.data, mask, recipe, seed, unfinished, partial(_shifted, progress, start))
             save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
             unfinished.unlink(missing_ok=True)
         groups.append(trained)
         progress(start + len(mask))
     return _together(groups)
+
+
+def _shifted(progress: Callable[[int], object], start: int, done: int) -> None:
+    progress(start + done)
 
 
 def _load(file: Path, device: torch.device) -> Trained | None:

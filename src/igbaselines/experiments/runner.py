@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import json
 import logging
 import os
 import sys
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -72,6 +75,8 @@ def main() -> None:
     register()
     try:
         _hydra_main()
+        if _errors:
+            raise _errors.pop()
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)
         sys.exit(130)
@@ -102,10 +107,23 @@ def _is_about_the_place(error: BaseException) -> bool:
 
 @hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="config")
 def _hydra_main(config: DictConfig) -> None:
+    try:
+        _act(config)
+    except Exception as error:
+        if HydraConfig.get().mode != RunMode.RUN:
+            raise  # a sweep's launcher wants to know
+        _errors.append(error)  # for `main`: Hydra would put a line of its own before ours
+
+
+_errors: list[Exception] = []
+
+
+def _act(config: DictConfig) -> None:
     plain = resolve(config)
     if plain["action"] == "report":
         from igbaselines.reporting import write_report
 
+        _check_writable("output_root", Path(plain["output_root"]))
         log.info("report: %s", write_report(Path(plain["output_root"]), PROJECT_ROOT))
     else:
         execute(config, plain)
@@ -133,12 +151,13 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
     name = f"{plain['dataset_name']}-{plain['model_name']}-{plain['scale']}-{config_hash(plain, RUN_TIME_KEYS)}"
     folder = RunFolder(Path(plain["output_root"]), plain["experiment"], name)
     with folder.alone():
+        folder.recover()
         if folder.is_complete() and not plain["force"]:
-            log.info("complete already (force=true runs it again): %s", folder.path)
-            return folder.path
+            if not _data_changed(folder.path, settings["dataset"]):
+                log.info("complete already (force=true runs it again): %s", folder.path)
+                return folder.path
+            log.info("the data have changed since the run was made: it is made again")
         folder.begin(afresh=plain["force"])
-        if folder.is_complete() and not plain["force"]:
-            return folder.path
         with _log_file(folder.attempt / "run.log"):
             try:
                 _attempt(folder.attempt, folder.checkpoints, config, plain, settings)
@@ -158,8 +177,6 @@ def _attempt(
     attempt: Path, checkpoints: Path, config: DictConfig, plain: dict[str, Any], settings: dict[str, Any]
 ) -> None:
     """Compute, and write everything but the status."""
-    import json
-
     from igbaselines.files import write_text
     from igbaselines.reporting import render_run
     from igbaselines.results.provenance import provenance
@@ -198,6 +215,13 @@ def _device(name: str) -> "torch.device":
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device={name} cannot be used here: {one_line(error)}") from error
     return device
+
+
+def _data_changed(folder: Path, dataset: Any) -> bool:  # noqa: ANN401 (any dataset)
+    """Whether a file of the user's is another than the one that a complete run was made from."""
+    recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
+    current = dataset.checksum()
+    return current is not None and current not in recorded.values()
 
 
 def _check_writable(key: str, folder: Path) -> None:

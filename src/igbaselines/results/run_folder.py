@@ -63,6 +63,12 @@ class RunFolder:
         finally:
             lock.release()
 
+    def recover(self) -> None:
+        """Finish what a process that was killed between its last file and its renaming had left to do."""
+        if _state(self.attempt) == "complete":
+            self._move_into_place()
+            shutil.rmtree(self._work)
+
     def begin(self, afresh: bool) -> None:
         """Make room for an attempt.
 
@@ -71,9 +77,6 @@ class RunFolder:
         """
         if afresh:
             shutil.rmtree(self._work, ignore_errors=True)
-        elif _state(self.attempt) == "complete" and not self.path.exists():
-            self._move_into_place()  # killed between its last file and its renaming
-            return
         shutil.rmtree(self.attempt, ignore_errors=True)
         self.attempt.mkdir(parents=True)
         self.checkpoints.mkdir(exist_ok=True)
