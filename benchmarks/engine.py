@@ -6,6 +6,8 @@ candidates then take turns, so that a busy spell of the machine hits them all; t
 
     python benchmarks/engine.py            # under three minutes on two cores
     python benchmarks/engine.py --quick    # seconds: shows that it works, times nothing worth knowing
+
+On a machine that others use, threads wait for one another and times scatter: take --threads 1.
 """
 
 import argparse
@@ -218,7 +220,10 @@ def report(timings: list[Timing], job: Job, console: Console) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a tiny job, to see that it works")
-    job = make_job(parser.parse_args().quick)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="one a core (the default)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    job = make_job(arguments.quick)
     console = Console(width=120)
     candidates = make_candidates(job)
     compare(candidates, console)

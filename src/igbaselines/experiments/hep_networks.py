@@ -1,9 +1,11 @@
 """The networks of 2412.13864: one split of the events a ranking network, and retraining on subsets of the features."""
 
 import hashlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,24 +87,57 @@ def train_on_subsets(
         checkpoints: folder for finished and unfinished networks.
         progress: called with the number of networks that are finished.
     """
-    groups = []
-    for start in range(0, len(masks), recipe.networks_at_once):
-        mask = torch.from_numpy(masks[start : start + recipe.networks_at_once])
-        name = hashlib.sha256(repr(seed).encode() + mask.numpy().tobytes()).hexdigest()[:16]
-        file = checkpoints / f"networks-{name}.safetensors"
-        trained = _load(file, events.data.x.device)
-        if trained is None:
-            unfinished = checkpoints / f"unfinished-{name}.safetensors"
-            trained = train(events.data, mask, recipe, seed, unfinished, partial(_shifted, progress, start))
-            save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
-            unfinished.unlink(missing_ok=True)
-        groups.append(trained)
-        progress(start + len(mask))
-    return _together(groups)
+    starts = range(0, len(masks), recipe.networks_at_once)
+    groups = [torch.from_numpy(masks[start : start + recipe.networks_at_once]) for start in starts]
+    finished = [0] * len(groups)
+    stopped = threading.Event()
+
+    def train_group(index: int) -> Trained:
+        def report(done: int) -> None:
+            finished[index] = done
+            progress(sum(finished))
+            if stopped.is_set():
+                raise CancelledError
+
+        return _train_group(events, groups[index], recipe, seed, checkpoints, report)
+
+    with _workers(events.data.x.device) as pool:
+        try:
+            return _together(list(pool.map(train_group, range(len(groups)))))
+        except BaseException:
+            stopped.set()
+            raise
 
 
-def _shifted(progress: Callable[[int], object], start: int, done: int) -> None:
-    progress(start + done)
+def _train_group(
+    events: SplitEvents,
+    mask: Bool[Tensor, "group d"],
+    recipe: SwishRecipe,
+    seed: tuple[int, ...],
+    checkpoints: Path,
+    progress: Callable[[int], object],
+) -> Trained:
+    name = hashlib.sha256(repr(seed).encode() + mask.numpy().tobytes()).hexdigest()[:16]
+    file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
+    trained = _load(file, events.data.x.device)
+    if trained is None:
+        trained = train(events.data, mask, recipe, seed, unfinished, progress)
+        save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
+        unfinished.unlink(missing_ok=True)
+    progress(len(mask))
+    return trained
+
+
+@contextmanager
+def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each train a group: on a CPU one a core, which beats many cores at each small product."""
+    threads = torch.get_num_threads()
+    workers = threads if device.type == "cpu" else 1
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _load(file: Path, device: torch.device) -> Trained | None:

@@ -20,7 +20,7 @@ class Rows:
         self._common = {"experiment": experiment, "dataset": dataset, "model": model, "seed": seed}
         self._rows: list[dict[str, object]] = []
 
-    def add(self, method: str, metric: str, unit: str, value: float, **extra: object) -> None:
+    def add(self, method: str, metric: str, unit: str, value: float | int, **extra: object) -> None:
         """Add one measured value.
 
         Args:
