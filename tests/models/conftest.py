@@ -24,6 +24,7 @@ def recipe() -> SwishRecipe:
         batch_size=64,
         max_epochs=6,
         patience=2,
+        epoch_events=100_000,
         networks_at_once=8,
     )
 

@@ -15,7 +15,9 @@ class SwishRecipe:
         learning_rate: of AdamW.
         weight_decay: of AdamW, decoupled.
         batch_size: events in a step.
-        max_epochs: the most passes over the training part.
+        epoch_events: events of the training part in an epoch, after which the validation loss is taken; the whole
+            part where it is smaller.
+        max_epochs: the most epochs.
         patience: epochs without a better validation loss after which training ends.
         networks_at_once: networks that are trained side by side; a matter of cache, not of the result.
     """
@@ -25,12 +27,13 @@ class SwishRecipe:
     learning_rate: float
     weight_decay: float
     batch_size: int
+    epoch_events: int
     max_epochs: int
     patience: int
     networks_at_once: int
 
     def __post_init__(self) -> None:
-        least = {"batch_size": 2, "max_epochs": 1, "patience": 1, "networks_at_once": 1}
+        least = {"batch_size": 2, "epoch_events": 2, "max_epochs": 1, "patience": 1, "networks_at_once": 1}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise UserError(f"model.{name} must be at least {bound}, got {getattr(self, name)}")

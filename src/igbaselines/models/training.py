@@ -164,8 +164,11 @@ class _Training:
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """Shuffled positions in the training part, and the dropout factors of every layer."""
         recipe, device = self.recipe, self.data.x.device
-        size = min(recipe.batch_size, len(self.data.train))
-        order = torch.randperm(len(self.data.train), generator=generator_for(*self.seed, epoch)).to(device)
+        events = min(recipe.epoch_events, len(self.data.train))
+        turn, part = divmod(epoch, len(self.data.train) // events)
+        order = torch.randperm(len(self.data.train), generator=generator_for(*self.seed, turn))
+        order = order[part * events : (part + 1) * events].to(device)
+        size = min(recipe.batch_size, events)
         generator = generator_for(*self.seed, epoch, 1, device=device)
         for batch in order.split(size):
             if len(batch) == size:  # a short last batch has noisier statistics, so it is left to another epoch
