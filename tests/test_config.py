@@ -1,5 +1,6 @@
 """Configuration: what may be built, and what a mistake on the command line says."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,13 @@ def test_every_schema_is_used() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["dataset.n_evnts=5"], r"unknown key dataset\.n_evnts: did you mean 'n_events'\?"),
-        (["dataset.n_events=many"], r"n_events.*|.*'many'.*Integer"),
+        (["dataset.n_evnts=5"], r"unknown key dataset\.n_evnts: did you mean n_events\?"),
+        (["dataset.n_events=many"], r"n_events=many: Value 'many' .* Integer"),
         (["dataset=nowhere"], r"dataset=nowhere does not exist: choose from .*hep_synthetic"),
         (["scale=huge"], r"scale=huge does not exist: choose from demo, paper, smoke"),
-        (["nonsense=1"], r"unknown key '?nonsense'?"),
-        (["seed"], r".*seed.*"),
+        (["nonsense=1"], r"^unknown key nonsense$"),
+        (["dataset.selection.HT=3"], r"unknown key dataset\.selection\.HT: did you mean ht\?"),
+        (["seed"], r"'seed' missing EQUAL"),
     ],
 )
 def test_a_mistake_is_explained_in_one_line(overrides: list[str], message: str) -> None:
@@ -59,8 +61,6 @@ def test_a_mistake_is_explained_in_one_line(overrides: list[str], message: str) 
         composed("experiment=hep_baselines", *overrides)
     line = one_line(caught.value)
     assert "\n" not in line
-    import re
-
     assert re.search(message, line), line
 
 

@@ -98,10 +98,10 @@ def test_attributions_add_up_to_the_change_of_the_logit(smoke: Path, rows: pd.Da
     network = SwishDNN(Standardise(torch.zeros(87), torch.ones(87)), [128, 128], 0.2)
     network.load_state_dict(state)
     with torch.no_grad():
-        logit = network.eval()(torch.from_numpy(events[features].to_numpy(np.float32)))
+        logit = network.eval()(torch.tensor(events[features].to_numpy(np.float32)))
         blank = network(torch.zeros(1, 87))
     total = values(rows, "attribution", method="zero_physical", unit="network_0")["value"].sum()
-    per_event = logit[torch.from_numpy(events["label"].to_numpy() == 1)] - blank
+    per_event = logit[torch.tensor(events["label"].to_numpy() == 1)] - blank
     # 100 of the 3000 signal events were explained: their mean lies within five standard errors of all
     assert abs(total - per_event.mean().item()) < 5 * per_event.std().item() / 10
 

@@ -84,13 +84,9 @@ class HepEvaluation:
     def sizes(self, features: int) -> list[int]:
         """The numbers of features to retrain on, ascending; all of them stands last in any case.
 
-        Raises:
-            UserError: for more features than there are.
+        More than there are, as in a table of the user's, are left out.
         """
-        sizes = {features if k == "all" else int(k) for k in self.top_k} | {features}
-        if max(sizes) > features:
-            raise UserError(f"evaluation.top_k holds {max(sizes)}, but the events have {features} features")
-        return sorted(sizes)
+        return sorted({int(k) for k in self.top_k if k != "all" and k < features} | {features})
 
 
 def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:

@@ -70,7 +70,9 @@ def main() -> None:
     """Run what the command line asks for; the exit code says whether it worked."""
     show_everything = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us instead of printing them its way
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    terminal = logging.StreamHandler()
+    terminal.addFilter(lambda record: record.exc_info is None)  # tracebacks go to run.log
+    logging.basicConfig(format="%(message)s", handlers=[terminal])
     logging.getLogger("igbaselines").setLevel(logging.INFO)
     register()
     try:
