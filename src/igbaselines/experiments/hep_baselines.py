@@ -6,6 +6,7 @@ on the test part of that split.
 """
 
 import logging
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,6 +134,7 @@ def _explain(study: Study, events: SplitEvents, ranking: Trained, network: int) 
     rows.add("all_features", "network_epochs", f"network_{network}", ranking.epochs.item())
     signal = events.split.test[study.events.is_signal[events.split.test]][: study.attribution.signal_events]
     checkpoint = run.checkpoints / f"attribution-{network}.safetensors"
+    start = time.monotonic()
     with bar(f"attributions {network}", len(signal)) as progress:
         attribution = class_attribution(
             model,
@@ -144,6 +146,7 @@ def _explain(study: Study, events: SplitEvents, ranking: Trained, network: int) 
             checkpoint,
             progress,
         )
+    log.info("network %d: %d events explained in %.1f s", network, len(signal), time.monotonic() - start)
     _add_attributions(study, attribution, network)
     return attribution
 
