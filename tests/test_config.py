@@ -17,7 +17,7 @@ EXPERIMENTS = sorted(path.stem for path in (PROJECT_ROOT / "conf" / "experiment"
 def composed(*overrides: str) -> DictConfig:
     register()
     with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
-        return compose("config", [*overrides, "+dataset_name=d", "+model_name=m"][: len(overrides)])
+        return compose("config", list(overrides))
 
 
 @pytest.mark.parametrize("scale", ["smoke", "demo", "paper"])

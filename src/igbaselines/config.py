@@ -32,7 +32,7 @@ class Config:
         dataset_name: the chosen dataset, for labels and rows.
         model_name: the chosen model, for labels and rows.
         scale: smoke, demo or paper.
-        seed: of everything random in the run.
+        seed: of everything random in the run but the events, which have `dataset.seed`.
         action: `run`, or `report` to rebuild the report from outputs.
         force: run again what is complete.
         output_root: folder of the run folders.

@@ -94,3 +94,22 @@ def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message) as error:
             load(path)
         assert "\n" not in str(error.value)
+
+
+def test_row_labels_of_pandas_are_no_feature(tmp_path: Path) -> None:
+    events = pd.DataFrame({"x": np.arange(8.0), "process": ["s", "b"] * 4, "label": [1, 0] * 4})
+    events.sample(frac=1, random_state=0).to_parquet(tmp_path / "events.parquet")
+    assert HepTable(str(tmp_path / "events.parquet")).load(tmp_path, 1).feature_names == ("x",)
+
+
+def test_a_part_of_the_events_keeps_shares_and_cross_sections(tmp_path: Path) -> None:
+    process = ["s"] * 1000 + ["b"] * 600 + ["rare"] * 400
+    label = [1] * 1000 + [0] * 1000
+    events = pd.DataFrame({"x": np.arange(2000.0), "process": process, "label": label, "weight": 0.5})
+    events.to_parquet(tmp_path / "events.parquet")
+    part = HepTable(str(tmp_path / "events.parquet"), n_events=200).load(tmp_path, 1)
+    assert np.bincount(part.process).tolist() == [100, 60, 40]
+    assert part.weight is not None
+    assert np.bincount(part.process, part.weight) == pytest.approx([500, 300, 200])
+    other = HepTable(str(tmp_path / "events.parquet"), n_events=200, seed=1).load(tmp_path, 1)
+    assert set(part.features[:, 0]) != set(other.features[:, 0])

@@ -129,13 +129,15 @@ def test_killed_at_random_moments_it_ends_with_the_same_rows(command: Command, r
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed of the moments: {seed}")
     moments = random.Random(seed)
+    killed = 0
     for _ in range(3):
         process = command.start("experiment=hep_baselines", "scale=smoke")
         time.sleep(moments.uniform(2, 9))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert process.returncode in (-signal.SIGKILL, 0)
+        killed += process.returncode == -signal.SIGKILL
         assert all(json.loads((run / "status.json").read_text())["state"] == "complete" for run in command.runs())
+    assert killed > 0
     result = command("experiment=hep_baselines", "scale=smoke")
     assert result.returncode == 0, result.stderr
     (folder,) = command.runs()
@@ -168,3 +170,11 @@ def test_ones_own_table_without_weights_and_with_other_features(command: Command
     assert "significance" not in set(rows["metric"])
     verdicts = {claim["id"]: claim["verdict"] for claim in json.loads((folder / "claims.json").read_text())}
     assert verdicts["2412.13864/weighted_beats_unweighted/significance"] == "not tested"
+
+
+def test_all_features_alone_need_no_retraining(command: Command, smoke: Path) -> None:
+    result = command("experiment=hep_baselines", "scale=smoke", "evaluation.top_k=[all]")
+    assert result.returncode == 0, result.stderr
+    assert "retrained" not in result.stderr
+    (folder,) = command.runs()
+    assert set(values(pd.read_parquet(folder / "rows.parquet"), "accuracy")["k"]) == {87}

@@ -72,7 +72,8 @@ class EventTable:
         for index, name in enumerate(self.processes):
             found = int((self.process == index).sum())
             if found < process_events:
-                raise UserError(f"process {name!r} has {found} selected events, at least {process_events} are needed")
+                needed = f"at least {process_events} are needed: raise dataset.n_events"
+                raise UserError(f"process {name!r} has {found} selected events, {needed}")
 
 
 class EventDataset(Protocol):

@@ -71,7 +71,7 @@ def read_events(path: Path) -> EventTable:
     for name in ("process", "label"):
         if name not in columns:
             raise UserError(f"{path}: there is no column {name!r}; found {_some(columns)}")
-    feature_names = tuple(name for name in columns if name not in _NOT_FEATURES)
+    feature_names = tuple(name for name in columns if name not in (*_NOT_FEATURES, *_index_columns(path)))
     if not feature_names:
         raise UserError(f"{path}: no feature columns: at least one numeric column beside process and label is needed")
     head = pq.read_table(path, columns=[name for name in _NOT_FEATURES if name in columns])
@@ -106,6 +106,12 @@ def _open(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: cannot be read as parquet ({str(error).splitlines()[0]})") from error
+
+
+def _index_columns(path: Path) -> list[str]:
+    """Columns that hold pandas' row labels: after a shuffle they tell how the file was put together, no physics."""
+    pandas_metadata = _open(path).schema_arrow.pandas_metadata or {}
+    return [name for name in pandas_metadata.get("index_columns", []) if isinstance(name, str)]
 
 
 def _some(names: list[str]) -> str:

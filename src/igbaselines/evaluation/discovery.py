@@ -95,7 +95,7 @@ def pooled_significance(
     efficiency = np.stack([part.signal_efficiency for part in parts])
     signal = luminosity * signal_cross_section * efficiency.mean(axis=0)
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng((seed, 1))  # not the stream of the splits
     draws = rng.multinomial(len(parts), np.full(len(parts), 1 / len(parts)), size=replicates) / len(parts)
     resampled = _resampled_backgrounds(parts, events, draws, rng)
     resampled_signal = luminosity * signal_cross_section * draws @ efficiency

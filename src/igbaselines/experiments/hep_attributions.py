@@ -82,7 +82,8 @@ def class_attribution(
         of_methods = torch.einsum("mk,nkd->nmd", weights, result.per_baseline)
         signed += of_methods.sum(dim=0) / len(signal)
         magnitude += of_methods.abs().sum(dim=0) / len(signal)
-        gaps.append(result.completeness_gap.abs() / (result.f_inputs[:, None] - result.f_baselines).abs())
+        change = (result.f_inputs[:, None] - result.f_baselines).abs()
+        gaps.append(result.completeness_gap.abs() / change.clamp_min(torch.finfo(change.dtype).tiny))
         progress(start + len(result.f_inputs))
     attribution = ClassAttribution(signed, magnitude, _gap_quantiles(torch.cat(gaps), weights))
     save_tensors(checkpoint, vars(attribution))
@@ -111,7 +112,7 @@ def _all_baselines(
 
 
 def _gap_quantiles(gaps: Float[Tensor, "n k"], weights: Float[Tensor, "methods k"]) -> Tensor:
-    # In numpy terms on the CPU: torch.quantile refuses more than 16 million values.
+    # By sorting: torch.quantile refuses more than 16 million values.
     rows = []
     for used in weights > 0:
         ordered = gaps[:, used].flatten().sort().values

@@ -5,6 +5,7 @@ features of every ranking. Each ranking network has its own split of the events,
 on the test part of that split.
 """
 
+import hashlib
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -27,9 +28,13 @@ from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import SwishRecipe
 from igbaselines.models.training import Trained
 from igbaselines.progress import bar
+from igbaselines.randomness import generator_for
 from igbaselines.tensors import save_tensors
 
 log = logging.getLogger(__name__)
+
+# What a stream of random numbers is for, as the last part of its key.
+EXPLAINED_EVENTS, BASELINES, RANDOM_RANKINGS = 1_000_001, 1_000_002, 1_000_003
 
 
 @dataclass(frozen=True)
@@ -115,13 +120,18 @@ def _one_network(study: Study, network: int) -> Selected | None:
     )
     attribution = _explain(study, events, ranking, network)
     rankings = _rankings(study, events, attribution, network)
-    masks, index = top_masks(list(rankings.values()), study.sizes[:-1] or [0])
-    with bar(f"top-k networks {network}", len(masks)) as progress:
-        retrained = train_on_subsets(events, masks, study.model, seed, study.run.checkpoints, progress)
-    log.info("network %d: %d retrained on subsets of the features", network, len(masks))
+    masks, index = top_masks(list(rankings.values()), study.sizes)
     # The last size is all features, and that network is there already: the ranking network itself.
-    logits = np.concatenate([events.test_logits(retrained.networks), events.test_logits(ranking.networks)])
-    index = np.concatenate([index[:, : len(study.sizes) - 1], np.full((len(rankings), 1), len(masks))], axis=1)
+    smaller = ~masks.all(axis=1)
+    logits = np.repeat(events.test_logits(ranking.networks), len(masks), axis=0)
+    if smaller.any():
+        with bar(f"top-k networks {network}", smaller.sum()) as progress:
+            retrained = train_on_subsets(events, masks[smaller], study.model, seed, study.run.checkpoints, progress)
+        logits[smaller] = events.test_logits(retrained.networks)
+        capped = int((retrained.epochs == study.model.max_epochs).sum())
+        log.info("network %d: %d retrained on subsets of the features", network, smaller.sum())
+        if capped:
+            log.warning("network %d: %d of them had not converged after model.max_epochs", network, capped)
     _add_classification(study, events, list(rankings), index, logits, network)
     return _select(study, events, logits[index.flatten()]) if study.events.weight is not None else None
 
@@ -129,10 +139,14 @@ def _one_network(study: Study, network: int) -> Selected | None:
 def _explain(study: Study, events: SplitEvents, ranking: Trained, network: int) -> ClassAttribution:
     run, rows = study.run, study.run.rows
     model = ranking.networks.network(0, events.standardise, study.model.dropout)
-    save_tensors(run.artifacts / "networks" / f"network_{network}.safetensors", model.state_dict())
+    file = run.artifacts / "networks" / f"network_{network}.safetensors"
+    save_tensors(file, model.state_dict())
+    run.checksums[f"network_{network}"] = hashlib.sha256(file.read_bytes()).hexdigest()
     rows.add("all_features", "network_loss", f"network_{network}", ranking.loss.item())
     rows.add("all_features", "network_epochs", f"network_{network}", ranking.epochs.item())
-    signal = events.split.test[study.events.is_signal[events.split.test]][: study.attribution.signal_events]
+    signal = events.split.test[study.events.is_signal[events.split.test]]
+    chosen = torch.randperm(len(signal), generator=generator_for(run.seed, network, EXPLAINED_EVENTS))
+    signal = signal[chosen[: study.attribution.signal_events].numpy()]
     checkpoint = run.checkpoints / f"attribution-{network}.safetensors"
     start = time.monotonic()
     with bar(f"attributions {network}", len(signal)) as progress:
@@ -141,7 +155,7 @@ def _explain(study: Study, events: SplitEvents, ranking: Trained, network: int) 
             torch.from_numpy(study.events.features[signal]).to(run.device),
             _reference(study, events),
             study.attribution,
-            (run.seed, network, 1),
+            (run.seed, network, BASELINES),
             run.max_batch,
             checkpoint,
             progress,
@@ -175,9 +189,9 @@ def _rankings(
     rankings = {name: by_score(row) for name, row in zip(names, scores.cpu().numpy(), strict=True)}
     train = events.split.train
     rankings["single_feature_auc"] = by_single_feature_auc(study.events.features[train], study.events.is_signal[train])
-    rng = np.random.default_rng((study.run.seed, network))
+    generator = generator_for(study.run.seed, network, RANDOM_RANKINGS)
     for control in range(study.evaluation.random_rankings):
-        rankings[f"random_{control}"] = rng.permutation(len(study.events.feature_names))
+        rankings[f"random_{control}"] = torch.randperm(len(study.events.feature_names), generator=generator).numpy()
     for name, ranking in rankings.items():
         for position, feature in enumerate(ranking):
             label = study.events.feature_names[feature]

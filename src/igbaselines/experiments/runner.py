@@ -45,7 +45,7 @@ class Run:
         artifacts: folder for what belongs to the results beside the rows, such as trained networks.
         cache: folder for generated data.
         device: where to compute.
-        seed: of everything random.
+        seed: of everything random but the events.
         max_batch: gradient points in one pass, or None.
         workers: processes that make data.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
@@ -74,6 +74,7 @@ def main() -> None:
     terminal.addFilter(lambda record: record.exc_info is None)  # tracebacks go to run.log
     logging.basicConfig(format="%(message)s", handlers=[terminal])
     logging.getLogger("igbaselines").setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a full disk is told once, and not by the logging of it
     register()
     try:
         _hydra_main()
@@ -221,7 +222,10 @@ def _device(name: str) -> "torch.device":
 
 def _data_changed(folder: Path, dataset: Any) -> bool:  # noqa: ANN401 (any dataset)
     """Whether a file of the user's is another than the one that a complete run was made from."""
-    recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
+    try:
+        recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return True  # damaged since
     current = dataset.checksum()
     return current is not None and current not in recorded.values()
 

@@ -86,6 +86,8 @@ def train(
         if checkpoint is not None and time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
             save_tensors(checkpoint, training.state())
             saved_at = time.monotonic()
+    if not torch.isfinite(training.best_loss).all():
+        raise FloatingPointError("training diverged: a network never had a finite validation loss")
     return Trained(training.best, training.best_loss, training.epochs)
 
 

@@ -49,7 +49,7 @@ def render(folder: Path, rows: pd.DataFrame, figures: Mapping[str, Mapping[str, 
             drawn = ranked_bars(shown, BASELINE_STYLES, ATTRIBUTIONS[metric], figures[name]["statement"])
             save_figure(drawn, folder, name, _list_caption(name, figures[name]["top"], metric, networks))
     for name, curve_metric in FIGURES.items():
-        if (rows["metric"] == curve_metric).any():
+        if baselines and (rows["metric"] == curve_metric).any():
             drawn = performance_figure(rows, curve_metric, baselines, figures[name]["statement"])
             save_figure(drawn, folder, name, _curve_caption(name, curve_metric))
 

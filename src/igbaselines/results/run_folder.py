@@ -67,7 +67,8 @@ class RunFolder:
         """Finish what a process that was killed between its last file and its renaming had left to do."""
         if _state(self.attempt) == "complete":
             self._move_into_place()
-            shutil.rmtree(self._work)
+        if self.is_complete() and not self.attempt.exists():
+            shutil.rmtree(self._work, ignore_errors=True)
 
     def begin(self, afresh: bool) -> None:
         """Make room for an attempt.
