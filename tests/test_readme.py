@@ -22,8 +22,10 @@ def run(*command: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_run_command_is_a_configuration(command: str) -> None:
-    arguments = [word for word in shlex.split(command)[1:] if word != "-m"]
-    overrides = [re.sub(r"=([0-9]+),.*", r"=\1", word) for word in arguments]  # one job of a sweep
+    script, *arguments = shlex.split(command)[1:]
+    assert "-m" not in arguments[1:], "argparse takes -m only before the overrides"
+    arguments = [script, *(word for word in arguments if word != "-m")]  # --cfg shows one job of a sweep
+    overrides = [re.sub(r"=([0-9]+),.*", r"=\1", word) for word in arguments]
     result = run(sys.executable, *overrides, *(() if "--cfg" in overrides else ("--cfg", "job")))
     assert result.returncode == 0, result.stderr
     assert "output_root" in result.stdout
