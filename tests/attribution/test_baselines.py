@@ -19,6 +19,7 @@ REFERENCE = Reference(
     stratum_weight=torch.tensor([4.0, 9.0, 3.0, 9.0, 9.0, 1.0]),
     centre=torch.tensor([0.5, -2.0]),
 )
+INPUTS = torch.ones(3, 2)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -27,7 +28,7 @@ def seeded(seed: int) -> torch.Generator:
 
 @pytest.mark.parametrize(("source", "expected"), [(ZeroPhysical(), [0.0, 0.0]), (ZeroStandardised(), [0.5, -2.0])])
 def test_blank_baselines(source: BaselineSource, expected: list[float]) -> None:
-    baselines, weights = source.draw(REFERENCE, seeded(0))
+    baselines, weights = source.draw(INPUTS, REFERENCE, seeded(0))
     assert baselines.tolist() == [expected]
     assert weights.tolist() == [1]
 
@@ -38,21 +39,21 @@ def drawn_strata(baselines: torch.Tensor) -> list[int]:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_same_number_of_examples_of_each_stratum(count: int) -> None:
-    baselines, weights = PerStratum(count).draw(REFERENCE, seeded(0))
+    baselines, weights = PerStratum(count).draw(INPUTS, REFERENCE, seeded(0))
     assert sorted(drawn_strata(baselines)) == sorted([0, 2, 5] * count)
     assert len(baselines.unique(dim=0)) == 3 * count
     assert weights.tolist() == pytest.approx([1 / (3 * count)] * 3 * count)
 
 
 def test_draws_every_example_sooner_or_later_and_the_same_from_the_same_seed() -> None:
-    draws = [PerStratum(1).draw(REFERENCE, seeded(seed))[0] for seed in range(60)]
+    draws = [PerStratum(1).draw(INPUTS, REFERENCE, seeded(seed))[0] for seed in range(60)]
     assert len(torch.cat(draws).unique(dim=0)) == len(STRATUM)
-    assert torch.equal(draws[7], PerStratum(1).draw(REFERENCE, seeded(7))[0])
+    assert torch.equal(draws[7], PerStratum(1).draw(INPUTS, REFERENCE, seeded(7))[0])
 
 
 def test_the_weighting_does_not_change_the_draw() -> None:
-    plain, _ = PerStratum(2).draw(REFERENCE, seeded(3))
-    weighted, weights = PerStratum(2, ByStratum()).draw(REFERENCE, seeded(3))
+    plain, _ = PerStratum(2).draw(INPUTS, REFERENCE, seeded(3))
+    weighted, weights = PerStratum(2, ByStratum()).draw(INPUTS, REFERENCE, seeded(3))
     assert torch.equal(plain, weighted)
     share = {0: 4 / 16, 2: 3 / 16, 5: 1 / 16}
     assert weights.tolist() == pytest.approx([share[stratum] for stratum in drawn_strata(weighted)])
@@ -60,7 +61,12 @@ def test_the_weighting_does_not_change_the_draw() -> None:
 
 def test_says_which_stratum_has_too_few_examples() -> None:
     with pytest.raises(ValueError, match="stratum 5 has 3 examples, 4 are needed"):
-        PerStratum(4).draw(REFERENCE, seeded(0))
+        PerStratum(4).draw(INPUTS, REFERENCE, seeded(0))
+
+
+def test_says_that_strata_are_missing() -> None:
+    with pytest.raises(ValueError, match="needs the stratum of each example"):
+        PerStratum(1).draw(INPUTS, Reference(REFERENCE.examples, REFERENCE.centre), seeded(0))
 
 
 def test_refuses_to_draw_nothing() -> None:
@@ -70,11 +76,11 @@ def test_refuses_to_draw_nothing() -> None:
 
 def test_draws_on_the_device_of_the_examples(device: torch.device) -> None:
     moved = Reference(
-        REFERENCE.examples.to(device),
-        STRATUM.to(device),
-        torch.ones(6, device=device),
-        REFERENCE.centre.to(device),
+        examples=REFERENCE.examples.to(device),
+        centre=REFERENCE.centre.to(device),
+        stratum=STRATUM.to(device),
+        stratum_weight=torch.ones(6, device=device),
     )
     for source in (ZeroPhysical(), ZeroStandardised(), PerStratum(2, ByStratum())):
-        baselines, weights = source.draw(moved, seeded(0))
+        baselines, weights = source.draw(INPUTS.to(device), moved, seeded(0))
         assert baselines.device.type == weights.device.type == device.type

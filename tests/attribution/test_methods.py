@@ -46,7 +46,7 @@ def test_averages_over_weighted_baselines_of_a_class(reference: Reference, input
     source, target = PerStratum(2, ByStratum()), torch.tensor([0, 2, 1, 1])
     method = AveragedGradients(source, reference, Midpoint(5), max_batch=3)
     result = method.attribute(make_mlp(classes=3), inputs, target, seeded())
-    baselines, weights = source.draw(reference, seeded())
+    baselines, weights = source.draw(inputs, reference, seeded())
     expected = path_attribution(make_mlp(classes=3), inputs, baselines, weights, Midpoint(5), target)
     torch.testing.assert_close(result.attributions, expected.attributions, rtol=0, atol=1e-14)
     assert result.weights is not None

@@ -15,26 +15,32 @@ class Reference:
     """What baselines may be made of, in the space of the network's inputs.
 
     Args:
-        examples: inputs that are not to be explained, such as background events.
-        stratum: for each example the index of its stratum, such as its process.
-        stratum_weight: weight of each stratum, such as its cross-section; None where unknown.
+        examples: a sample of inputs, such as background events or photographs.
         centre: the input that the network's standardisation maps to zero.
+        stratum: for each example the index of its stratum, such as its process; None where there are none.
+        stratum_weight: weight of each stratum, such as its cross-section; None where unknown.
     """
 
     examples: Float[Tensor, "m *features"]
-    stratum: Int[Tensor, " m"]
-    stratum_weight: Float[Tensor, " s"] | None
     centre: Float[Tensor, " *features"]
+    stratum: Int[Tensor, " m"] | None = None
+    stratum_weight: Float[Tensor, " s"] | None = None
 
 
 @runtime_checkable
 class BaselineSource(Protocol):
-    """Gives the baselines of a method, shared by all inputs, and their weights."""
+    """Gives the baselines of a method and their weights."""
 
     def draw(
-        self, reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "k *features"], Float[Tensor, " k"]]:
-        """Return baselines and weights that sum to one (float64); the generator is on the CPU."""
+        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "k *features"] | Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
+        """Return baselines, shared or one set an input, and weights that sum to one (float64).
+
+        Args:
+            inputs: what will be explained.
+            reference: what baselines may be made of.
+            generator: on the CPU.
+        """
         ...
 
 
@@ -43,7 +49,7 @@ class ZeroPhysical:
     """The blank baseline: a zero vector in the units of the inputs (2412.13864, B_0)."""
 
     def draw(
-        self, reference: Reference, generator: torch.Generator
+        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
     ) -> tuple[Float[Tensor, "1 *features"], Float[Tensor, " 1"]]:
         """Return zeros."""
         zero = torch.zeros_like(reference.centre)[None]
@@ -55,7 +61,7 @@ class ZeroStandardised:
     """The blank baseline at the standardised input: the mean of the training part (2412.13864, B_0)."""
 
     def draw(
-        self, reference: Reference, generator: torch.Generator
+        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
     ) -> tuple[Float[Tensor, "1 *features"], Float[Tensor, " 1"]]:
         """Return the input that standardises to zero."""
         centre = reference.centre[None]
@@ -79,13 +85,15 @@ class PerStratum:
             raise ValueError(f"PerStratum needs at least one example of each stratum, got count={self.count}")
 
     def draw(
-        self, reference: Reference, generator: torch.Generator
+        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
     ) -> tuple[Float[Tensor, "k *features"], Float[Tensor, " k"]]:
         """Draw the examples; the same generator state gives the same ones whatever the weighting.
 
         Raises:
-            ValueError: where a stratum has too few examples.
+            ValueError: where there are no strata, or one has too few examples.
         """
+        if reference.stratum is None:
+            raise ValueError("PerStratum needs the stratum of each example")
         chosen = []
         stratum_of_example = reference.stratum.cpu()
         for stratum in stratum_of_example.unique().tolist():

@@ -9,6 +9,8 @@ from torch import Tensor
 from igbaselines.attribution.baselines import BaselineSource, Reference
 from igbaselines.attribution.path import Attribution, Function, path_attribution
 from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule, RandomPoint
+from igbaselines.attribution.weighted import Fitness, WeightedGradients
+from igbaselines.attribution.weighting import InverseFitness
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class AveragedGradients:
         generator: torch.Generator,
     ) -> Attribution:
         """Attribute the model's output (that of `targets`, where it has classes) to the features."""
-        baselines, weights = self.baselines.draw(self.reference, generator)
+        baselines, weights = self.baselines.draw(inputs, self.reference, generator)
         return path_attribution(
             model, inputs, baselines, weights, self.rule, targets, self.max_batch, generator=generator
         )
@@ -62,3 +64,31 @@ def expected_gradients(
 ) -> AveragedGradients:
     """Expected gradients over many baselines, by one random point a path unless a rule is given."""
     return AveragedGradients(baselines, reference, rule or RandomPoint(), max_batch=max_batch)
+
+
+def weighted_gradients(
+    baselines: BaselineSource,
+    reference: Reference,
+    rule: QuadratureRule | None = None,
+    fitness: Fitness | None = None,
+    max_batch: int | None = None,
+) -> WeightedGradients:
+    """Weighted Gradients (2505.03201), by Gauss-Legendre quadrature unless another rule is given."""
+    return WeightedGradients(
+        baselines, reference, rule or GaussLegendre(32), fitness or Fitness(), InverseFitness(), max_batch=max_batch
+    )
+
+
+def filtered_weighted_gradients(
+    baselines: BaselineSource,
+    reference: Reference,
+    rule: QuadratureRule | None = None,
+    fitness: Fitness | None = None,
+    max_batch: int | None = None,
+    filter_below: float = 0.25,
+) -> WeightedGradients:
+    """Weighted Gradients without the baselines whose weight is below a multiple of the mean (2505.03201, Table 2)."""
+    weighting = InverseFitness(filter_below)
+    return WeightedGradients(
+        baselines, reference, rule or GaussLegendre(32), fitness or Fitness(), weighting, max_batch=max_batch
+    )

@@ -1,4 +1,8 @@
-"""Weights of the baselines: how much each of them counts in the average."""
+"""Weights of the baselines: how much each of them counts in the average.
+
+They come from the strata that baselines were drawn from (2412.13864), or from how well each of them explains the input
+(2505.03201).
+"""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -46,3 +50,80 @@ class ByStratum:
         members = torch.bincount(stratum, minlength=len(stratum_weight))
         weights = stratum_weight.double()[stratum] / members[stratum]
         return weights / weights.sum()
+
+
+@runtime_checkable
+class FitnessWeighting(Protocol):
+    """Weights from the fitness of each baseline for each input."""
+
+    def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Return weights that sum to one for each input (float64).
+
+        Args:
+            d_alpha: pixels that have to go (2505.03201, eq. 7); fewer is fitter.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EqualFitness:
+    """Every baseline counts the same, however well it explains: expected gradients (2505.03201, eq. 5)."""
+
+    def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Return 1/k for each."""
+        return torch.full_like(d_alpha, 1 / d_alpha.shape[1], dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class InverseFitness:
+    """Weights proportional to 1 / D_alpha (2505.03201, eq. 8), without the baselines that explain too badly.
+
+    A D_alpha of 0, which the released search can give, counts as 1: one pixel is the least that can go.
+
+    Args:
+        filter_below: baselines whose weight is below this multiple of the mean weight drop out, and the others are
+            normalised anew; 0 keeps all (the released code filters at 0.25).
+    """
+
+    filter_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.filter_below <= 1:
+            raise ValueError(f"filter_below is a multiple of the mean weight in [0, 1], got {self.filter_below}")
+
+    def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Return the weights; the fittest baseline is never below the mean and so always stays."""
+        weights = _normalised(1 / d_alpha.double().clamp_min(1))
+        return _normalised(torch.where(weights < self.filter_below / d_alpha.shape[1], 0, weights))
+
+
+@dataclass(frozen=True)
+class WithoutLeastFit:
+    """The weights of eq. 8 without the least fit baselines (2505.03201, Figure 2).
+
+    Args:
+        removed: how many drop out; of equally fit ones the last.
+    """
+
+    removed: int
+
+    def __post_init__(self) -> None:
+        if self.removed < 0:
+            raise ValueError(f"removed counts baselines, got {self.removed}")
+
+    def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Return the weights.
+
+        Raises:
+            ValueError: where no baseline would be left.
+        """
+        kept = d_alpha.shape[1] - self.removed
+        if kept < 1:
+            raise ValueError(f"{self.removed} of {d_alpha.shape[1]} baselines cannot be removed: one has to stay")
+        fittest = d_alpha.argsort(dim=1, stable=True)[:, :kept]
+        inverse = 1 / d_alpha.double().clamp_min(1)
+        return _normalised(torch.zeros_like(inverse).scatter(1, fittest, inverse.gather(1, fittest)))
+
+
+def _normalised(weights: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    return weights / weights.sum(dim=1, keepdim=True)

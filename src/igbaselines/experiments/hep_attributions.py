@@ -62,7 +62,7 @@ def class_attribution(
     if (saved := load_tensors(checkpoint, signal.device)) is not None:
         progress(len(signal))
         return ClassAttribution(**saved)
-    baselines, weights = _all_baselines(settings, reference, key)
+    baselines, weights = _all_baselines(settings, signal, reference, key)
     explained = for_gradients(Probability(network) if settings.output == "probability" else network)
     signed = signal.new_zeros(len(weights), signal.shape[1])
     magnitude = torch.zeros_like(signed)
@@ -91,13 +91,13 @@ def class_attribution(
 
 
 def _all_baselines(
-    settings: HepAttribution, reference: Reference, key: tuple[int, ...]
+    settings: HepAttribution, signal: Float[Tensor, "n d"], reference: Reference, key: tuple[int, ...]
 ) -> tuple[Float[Tensor, "k d"], Float[Tensor, "methods k"]]:
     """The distinct sets of baselines behind one another, and the weights of each method over all of them."""
     sets: list[Tensor] = []
     drawn: list[tuple[int, Tensor]] = []
     for source in settings.baselines.values():
-        baselines, weights = source.draw(reference, generator_for(*key, 0))
+        baselines, weights = source.draw(signal, reference, generator_for(*key, 0))
         same = (index for index, known in enumerate(sets) if torch.equal(known, baselines))
         index = next(same, len(sets))
         if index == len(sets):
