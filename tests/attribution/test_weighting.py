@@ -1,9 +1,17 @@
 """Weights of baselines."""
 
+import numpy as np
 import pytest
 import torch
 
-from igbaselines.attribution.weighting import ByStratum, Uniform, Weighting
+from igbaselines.attribution.weighting import (
+    ByStratum,
+    EqualFitness,
+    InverseFitness,
+    Uniform,
+    Weighting,
+    WithoutLeastFit,
+)
 
 STRATUM = torch.tensor([0, 0, 0, 1, 2, 2])
 
@@ -33,3 +41,51 @@ def test_weights_sum_to_one(weighting: Weighting, generator: torch.Generator) ->
 def test_by_stratum_needs_the_weights_of_strata() -> None:
     with pytest.raises(ValueError, match="need the weight of each stratum"):
         ByStratum().weights(STRATUM, None)
+
+
+D_ALPHA = torch.tensor([[100, 50, 400, 100], [7, 7, 7, 7]])
+
+
+def test_inverse_fitness_is_equation_8() -> None:
+    weights = InverseFitness().of_fitness(D_ALPHA)
+    total = 1 / 100 + 1 / 50 + 1 / 400 + 1 / 100
+    assert weights[0].tolist() == pytest.approx([1 / d / total for d in (100, 50, 400, 100)])
+    assert weights[1].tolist() == pytest.approx([0.25] * 4)
+    assert torch.equal(EqualFitness().of_fitness(D_ALPHA), torch.full((2, 4), 0.25, dtype=torch.float64))
+
+
+def test_the_filter_drops_what_is_below_a_multiple_of_the_mean() -> None:
+    weights = InverseFitness(0.25).of_fitness(D_ALPHA)  # 1/400 has 0.0588 of the weight, under 0.25 / 4
+    assert weights[0].tolist() == pytest.approx([0.25, 0.5, 0, 0.25])
+    assert weights[1].tolist() == pytest.approx([0.25] * 4)
+    weights = InverseFitness(1.0).of_fitness(D_ALPHA)
+    assert weights[0].tolist() == pytest.approx([0, 1, 0, 0])
+    assert weights[1].tolist() == pytest.approx([0.25] * 4)  # none is below the mean
+
+
+def test_the_fittest_always_stays(rng: np.random.Generator) -> None:
+    d_alpha = torch.from_numpy(rng.integers(1, 50_000, size=(200, 6)))
+    weights = InverseFitness(1.0).of_fitness(d_alpha)
+    assert (weights.gather(1, d_alpha.argmin(dim=1, keepdim=True)) > 0).all()
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(200, dtype=torch.float64))
+
+
+def test_no_pixel_counts_as_one() -> None:
+    weights = InverseFitness().of_fitness(torch.tensor([[0, 1, 2]]))
+    assert weights[0].tolist() == pytest.approx([0.4, 0.4, 0.2])
+
+
+def test_the_least_fit_are_removed() -> None:
+    weights = WithoutLeastFit(1).of_fitness(D_ALPHA)
+    assert weights[0].tolist() == pytest.approx([0.25, 0.5, 0, 0.25])
+    assert weights[1].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])  # of equally fit ones the last
+    assert WithoutLeastFit(3).of_fitness(D_ALPHA)[0].tolist() == [0, 1, 0, 0]
+    torch.testing.assert_close(WithoutLeastFit(0).of_fitness(D_ALPHA), InverseFitness().of_fitness(D_ALPHA))
+    with pytest.raises(ValueError, match="4 of 4 baselines cannot be removed"):
+        WithoutLeastFit(4).of_fitness(D_ALPHA)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.5])
+def test_a_filter_outside_its_range_is_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="multiple of the mean weight"):
+        InverseFitness(bad)

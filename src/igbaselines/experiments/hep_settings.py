@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from igbaselines.errors import UserError
+from igbaselines.experiments.checks import at_least, one_of
 
 OUTPUTS = ("logit", "probability")
 RANKINGS = ("signed", "magnitude")
@@ -28,9 +29,9 @@ class HepAttribution:
     baselines: dict[str, Any]
 
     def __post_init__(self) -> None:
-        _one_of("attribution.output", self.output, OUTPUTS)
-        _one_of("attribution.ranking", self.ranking, RANKINGS)
-        _at_least("attribution.signal_events", self.signal_events, 1)
+        one_of("attribution.output", self.output, OUTPUTS)
+        one_of("attribution.ranking", self.ranking, RANKINGS)
+        at_least("attribution.signal_events", self.signal_events, 1)
 
 
 @dataclass
@@ -58,9 +59,9 @@ class HepEvaluation:
     bootstrap: int
 
     def __post_init__(self) -> None:
-        _at_least("evaluation.networks", self.networks, 1)
-        _at_least("evaluation.bootstrap", self.bootstrap, 2)
-        _at_least("evaluation.random_rankings", self.random_rankings, 0)
+        at_least("evaluation.networks", self.networks, 1)
+        at_least("evaluation.bootstrap", self.bootstrap, 2)
+        at_least("evaluation.random_rankings", self.random_rankings, 0)
         fractions = (
             self.train_fraction,
             self.validation_fraction,
@@ -87,13 +88,3 @@ class HepEvaluation:
         More than there are, as in a table of the user's, are left out.
         """
         return sorted({int(k) for k in self.top_k if k != "all" and k < features} | {features})
-
-
-def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UserError(f"{key}={value} is unknown: {' or '.join(choices)}")
-
-
-def _at_least(key: str, value: int, bound: int) -> None:
-    if value < bound:
-        raise UserError(f"{key} must be at least {bound}, got {value}")

@@ -1,6 +1,7 @@
 """From the command line to a finished run folder."""
 
 import errno
+import hashlib
 import importlib
 import json
 import logging
@@ -60,6 +61,10 @@ class Run:
     max_batch: int | None
     workers: int
     checksums: dict[str, str] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        """Name the checkpoints of these data and weights, and of no others."""
+        return hashlib.sha256(json.dumps(self.checksums, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class RunFailedError(Exception):
@@ -156,10 +161,10 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
     with folder.alone():
         folder.recover()
         if folder.is_complete() and not plain["force"]:
-            if not _data_changed(folder.path, settings["dataset"]):
+            if not _data_changed(folder.path, settings["dataset"], settings["model"]):
                 log.info("complete already (force=true runs it again): %s", folder.path)
                 return folder.path
-            log.info("the data have changed since the run was made: it is made again")
+            log.info("data or weights have changed since the run was made: it is made again")
         folder.begin(afresh=plain["force"])
         with _log_file(folder.attempt / "run.log"):
             try:
@@ -220,14 +225,14 @@ def _device(name: str) -> "torch.device":
     return device
 
 
-def _data_changed(folder: Path, dataset: Any) -> bool:  # noqa: ANN401 (any dataset)
+def _data_changed(folder: Path, *sources: Any) -> bool:  # noqa: ANN401 (any dataset or model)
     """Whether a file of the user's is another than the one that a complete run was made from."""
     try:
         recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
     except (FileNotFoundError, json.JSONDecodeError, KeyError):
         return True  # damaged since
-    current = dataset.checksum()
-    return current is not None and current not in recorded.values()
+    current = [source.checksum() for source in sources]
+    return any(checksum is not None and checksum not in recorded.values() for checksum in current)
 
 
 def _check_writable(key: str, folder: Path) -> None:

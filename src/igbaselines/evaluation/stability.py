@@ -1,0 +1,37 @@
+"""How much a map depends on which baselines were drawn (2505.03201, theorem 4)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def map_variance(
+    per_baseline: Float[Tensor, "k *features"],
+    fitness: Float[Tensor, " k"],
+    draws: int,
+    generator: torch.Generator,
+) -> float:
+    """Variance of the averaged map over bootstrap draws of the set of baselines, relative to its squared norm.
+
+    A draw takes k of the k baselines with replacement and averages their maps with weights proportional to their
+    fitness. What is returned is the mean squared distance of the drawn maps from their mean, over the squared norm of
+    that mean; 0 is a map that does not depend on the draw.
+
+    Args:
+        per_baseline: the map of each baseline.
+        fitness: what the weights are proportional to: 1 for expected gradients, 1 / D_alpha for Weighted Gradients.
+        draws: number of draws.
+        generator: of the draws, on the CPU; two methods with the same draws are paired.
+    """
+    k = len(per_baseline)
+    flat = per_baseline.flatten(1).double().cpu()
+    gram = flat @ flat.T  # k x k: the maps themselves are not needed again
+    drawn = torch.randint(k, (draws, k), generator=generator)
+    counts = torch.zeros(draws, k, dtype=torch.float64).scatter_add_(1, drawn, torch.ones(drawn.shape).double())
+    weights = counts * fitness.double().cpu()
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    mean = weights.mean(dim=0)
+    spread = weights - mean
+    distance = torch.einsum("bk,kl,bl->b", spread, gram, spread).mean().clamp_min(0)
+    norm = mean @ gram @ mean
+    return float(distance / norm) if norm > 0 else float("nan")

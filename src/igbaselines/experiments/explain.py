@@ -1,0 +1,105 @@
+"""Explanations of one's own photographs: overlays, attributions and a row for each, without a claim to test."""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, InverseFitness
+from igbaselines.datasets.photographs import PhotographDataset
+from igbaselines.errors import UserError
+from igbaselines.experiments.classifier import Classifier, load_classifier
+from igbaselines.experiments.explanations import REFERENCE, explain_photograph, save_explanation
+from igbaselines.experiments.image_settings import ExplainEvaluation, ImageAttribution
+from igbaselines.experiments.photograph_records import Record, for_each
+from igbaselines.experiments.photographs import (
+    Chosen,
+    add_selection,
+    load_mask,
+    load_pixels,
+    reference_photographs,
+    select,
+)
+from igbaselines.experiments.runner import Run
+from igbaselines.models.image_recipe import ImageModel
+from igbaselines.models.imagenet_classes import class_name
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    run: Run,
+    dataset: PhotographDataset,
+    model: ImageModel,
+    attribution: ImageAttribution,
+    evaluation: ExplainEvaluation,
+) -> None:
+    """Explain every photograph; `explanations/NAME.npz` holds its attributions.
+
+    Args:
+        run: where it runs and where results go.
+        dataset: the photographs.
+        model: the network.
+        attribution: method, baselines, quadrature and fitness.
+        evaluation: what is written beside the rows.
+
+    Raises:
+        UserError: for photographs or settings that cannot work.
+    """
+    if (checksum := dataset.checksum()) is not None:
+        run.checksums["dataset"] = checksum
+    classifier = load_classifier(model, attribution, run)
+    examples = reference_photographs(dataset, classifier, attribution.reference_images, run.seed, REFERENCE)
+    selection = select(dataset, classifier)
+    add_selection(run, selection)
+    study = (classifier, attribution, examples, run.seed)
+    for_each(run, selection.chosen, "explanations", partial(_one_photograph, *study))
+    log.info("attributions: %s", run.artifacts / "explanations")
+
+
+def _weighting(settings: ImageAttribution, baselines: int) -> FitnessWeighting:
+    """The weights of the method asked for."""
+    if settings.method == "ig" and baselines > 1:
+        raise UserError(
+            f"attribution=ig starts from one baseline, attribution.baselines has {baselines}: "
+            "attribution=expected_gradients averages over several"
+        )
+    if settings.method == "weighted_gradients":
+        return InverseFitness()
+    if settings.method == "filtered_weighted_gradients":
+        return InverseFitness(settings.filter_below)
+    return EqualFitness()
+
+
+def _one_photograph(
+    classifier: Classifier,
+    settings: ImageAttribution,
+    examples: Float[Tensor, "m c h w"],
+    seed: int,
+    index: int,
+    chosen: Chosen,
+    file: Path,
+) -> Record:
+    pixels = load_pixels(chosen.photograph, classifier)
+    explanation = explain_photograph(chosen, pixels, examples, classifier, settings, seed)
+    weights = _weighting(settings, len(explanation.names)).of_fitness(explanation.d_alpha)
+    maps = explanation.averaged(weights)
+    label = class_name(chosen.predicted)
+    mask = load_mask(chosen, classifier)
+    shown = {settings.method: maps[0]}
+    save_explanation(file, explanation, shown, weights[0], mask, label, chosen.probability, keep_channels=True)
+    of_method = {
+        "probability": chosen.probability,
+        "predicted_class": chosen.predicted,
+        "completeness_gap": explanation.completeness_gap(maps, weights).item(),
+    }
+    rows = [
+        {"method": settings.method, "metric": metric, "value": value, "label": label}
+        for metric, value in of_method.items()
+    ]
+    for metric, values in (("weight", weights[0]), ("d_alpha", explanation.d_alpha[0])):
+        for name, value in zip(explanation.names, values.tolist(), strict=True):
+            rows.append({"method": "ig", "metric": metric, "value": value, "baseline": name})
+    return {"rows": rows}

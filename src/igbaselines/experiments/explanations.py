@@ -1,0 +1,159 @@
+"""The explanation of one photograph: Integrated Gradients from every baseline, how fit each is, and their averages."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from igbaselines.attribution import Attribution, path_attribution
+from igbaselines.attribution.baselines import Reference
+from igbaselines.attribution.image_baselines import Together
+from igbaselines.attribution.perturbation import Score
+from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance
+from igbaselines.experiments.classifier import Classifier
+from igbaselines.experiments.image_settings import ImageAttribution
+from igbaselines.experiments.photographs import Chosen
+from igbaselines.files import replacing
+from igbaselines.randomness import generator_for
+
+# What a stream of random numbers is for, as the second part of its key; the first is the run's seed.
+BASELINES, POINTS, REFERENCE = 2_000_001, 2_000_002, 2_000_003
+
+
+def image_key(name: str) -> int:
+    """A number for a photograph: its random numbers do not depend on which others are explained beside it."""
+    return zlib.crc32(name.encode())
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a photograph's Integrated Gradients are made into; everything has n = 1 photograph.
+
+    Args:
+        pixels: the photograph.
+        names: of the baselines.
+        baselines: in pixel space.
+        attribution: with the Integrated Gradients of every baseline.
+        d_alpha: of each baseline.
+        score: of the class that fitness and metrics follow.
+    """
+
+    pixels: Float[Tensor, "1 c h w"]
+    names: list[str]
+    baselines: Float[Tensor, "1 k c h w"]
+    attribution: Attribution
+    d_alpha: Int[Tensor, "1 k"]
+    score: Score
+
+    @property
+    def per_baseline(self) -> Float[Tensor, "k c h w"]:
+        """Integrated Gradients of every baseline."""
+        assert self.attribution.per_baseline is not None
+        return self.attribution.per_baseline[0]
+
+    def averaged(self, weights: Float[Tensor, "methods k"]) -> Float[Tensor, "methods c h w"]:
+        """Average the baselines' Integrated Gradients with the weights of each method."""
+        return torch.einsum("mk,kchw->mchw", weights.to(self.per_baseline), self.per_baseline)
+
+    def completeness_gap(self, attributions: Tensor, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
+        """|sum of the attributions - change| over |change|, where change is f(x) - sum_k w_k f(x'_k)."""
+        change = (weights.to(self.per_baseline) * (self.attribution.f_inputs - self.attribution.f_baselines)).sum(dim=1)
+        return (attributions.flatten(1).sum(dim=1) - change).abs() / change.abs()
+
+
+def explain_photograph(
+    chosen: Chosen,
+    pixels: Float[Tensor, "c h w"],
+    examples: Float[Tensor, "m c h w"],
+    classifier: Classifier,
+    settings: ImageAttribution,
+    seed: int,
+) -> Explanation:
+    """Attribute a photograph's class to its pixels from every baseline, and judge the baselines.
+
+    Args:
+        chosen: the photograph and its class.
+        pixels: the photograph as the network takes it.
+        examples: photographs that baselines may be made of.
+        classifier: the network.
+        settings: baselines, rule and fitness.
+        seed: of the run.
+    """
+    one = pixels[None]
+    key = image_key(chosen.photograph.name)
+    reference = Reference(examples=examples, centre=classifier.centre.expand_as(pixels))
+    together = Together(settings.baselines)
+    names, baselines = together.draw_named(one, reference, generator_for(seed, BASELINES, key))
+    points = generator_for(seed, POINTS) if settings.same_points else generator_for(seed, POINTS, key)
+    attribution = path_attribution(
+        classifier.explained,
+        one,
+        baselines,
+        rule=settings.rule,
+        target=torch.tensor([chosen.predicted], device=pixels.device),
+        max_batch=classifier.max_batch,
+        keep_per_baseline=True,
+        generator=points,
+    )
+    assert attribution.per_baseline is not None
+    score = class_score(classifier.scored, classifier.scored_class(one))
+    fitness = Fitness(settings.search, settings.fitness_mask, settings.ranking)
+    found = fitness.d_alpha(score, one, attribution.per_baseline, classifier.max_batch)
+    return Explanation(one, names, baselines, attribution, found.d_alpha[None], score)
+
+
+def save_explanation(
+    path: Path,
+    explanation: Explanation,
+    maps: dict[str, Float[Tensor, "c h w"]],
+    weights: Float[Tensor, " k"],
+    mask: Bool[Tensor, "h w"] | None,
+    label: str,
+    probability: float,
+    keep_channels: bool = False,
+) -> None:
+    """Write what a figure of an explanation needs, as .npz without pickles.
+
+    Args:
+        path: the file.
+        explanation: of the photograph.
+        maps: attributions by method.
+        weights: of the baselines in the method that the figure is about.
+        mask: of the object.
+        label: name of the explained class.
+        probability: of the explained class.
+        keep_channels: keep the attributions of every channel too, as `attributions`.
+    """
+    attributions = torch.stack(list(maps.values()))
+    arrays = {
+        "image": _bytes(explanation.pixels[0]),
+        "methods": np.array(list(maps)),
+        "maps": _numbers(pixel_importance(attributions, "signed")),
+        "baseline_names": np.array(explanation.names),
+        "baselines": _bytes(explanation.baselines[0]),
+        "baseline_maps": _numbers(pixel_importance(explanation.per_baseline, "signed")),
+        "d_alpha": explanation.d_alpha[0].cpu().numpy(),
+        "weights": weights.double().cpu().numpy(),
+        "label": np.array(label),
+        "probability": np.array(probability),
+    }
+    if keep_channels:
+        arrays["attributions"] = _numbers(attributions)
+    if mask is not None:
+        arrays["mask"] = mask.cpu().numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _bytes(pixels: Float[Tensor, "*batch c h w"]) -> np.ndarray:
+    """Pixels as pictures are kept: 0..255, channels last."""
+    return (pixels * 255).round().clamp(0, 255).to(torch.uint8).movedim(-3, -1).cpu().numpy()
+
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return tensor.float().cpu().numpy()

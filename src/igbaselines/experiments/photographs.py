@@ -1,0 +1,181 @@
+"""Which photographs an experiment explains: those that can be read, and that the network and the masks allow."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from igbaselines.datasets.photographs import (
+    Photograph,
+    PhotographDataset,
+    Photographs,
+    UnreadablePhotographError,
+    open_photograph,
+)
+from igbaselines.errors import UserError
+from igbaselines.experiments.classifier import Classifier
+from igbaselines.experiments.runner import Run
+from igbaselines.progress import bar
+from igbaselines.randomness import generator_for
+
+log = logging.getLogger(__name__)
+
+WRONG_PREDICTION = "the prediction is not the label"
+NO_OBJECT = "the predicted class has no mask in it"
+NAMED_IN_THE_LOG = 20
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A photograph to explain: what the network takes it for, and how surely."""
+
+    photograph: Photograph
+    predicted: int
+    probability: float
+
+
+@dataclass
+class Selection:
+    """What was chosen, and what was left out.
+
+    Args:
+        chosen: the photographs to explain.
+        left_out: name -> reason.
+        labelled: readable photographs with a label.
+        correct: those of them that the network takes for what they are.
+    """
+
+    chosen: list[Chosen] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    labelled: int = 0
+    correct: int = 0
+
+    @property
+    def top1(self) -> float | None:
+        """Share of the labelled photographs that the network takes for what they are."""
+        return self.correct / self.labelled if self.labelled else None
+
+
+def select(dataset: PhotographDataset, classifier: Classifier) -> Selection:
+    """Go through the candidates until enough are chosen.
+
+    Raises:
+        UserError: where none can be used, saying what was wrong with them.
+    """
+    found = dataset.photographs()
+    wanted = found.wanted or len(found.candidates)
+    selection = Selection()
+    with bar("choosing photographs", wanted) as progress:
+        candidates = iter(found.candidates)
+        while len(selection.chosen) < wanted and (some := list(islice(candidates, classifier.max_batch))):
+            for photograph, predicted, probability in _predictions(some, classifier, selection):
+                if len(selection.chosen) < wanted:
+                    _judge(Chosen(photograph, predicted, probability), found, selection)
+            progress(len(selection.chosen))
+    _report(selection, found, classifier)
+    return selection
+
+
+def load_pixels(photograph: Photograph, classifier: Classifier) -> Float[Tensor, "3 h w"]:
+    """Read a photograph as the network takes it, in pixel space."""
+    with open_photograph(photograph.path) as picture:
+        return classifier.preprocessing.image(picture).to(classifier.device)
+
+
+def load_mask(chosen: Chosen, classifier: Classifier) -> Bool[Tensor, "h w"] | None:
+    """Read the object's mask in the frame of the network's input; None where nothing of it is there."""
+    mask = chosen.photograph.mask(chosen.predicted)
+    if mask is None:
+        return None
+    cropped = classifier.preprocessing.mask(mask)
+    return cropped.to(classifier.device) if cropped.any() else None
+
+
+def reference_photographs(
+    dataset: PhotographDataset, classifier: Classifier, count: int, *key: int
+) -> Float[Tensor, "m 3 h w"]:
+    """Photographs of the dataset that baselines may be made of: the first candidate, then a random sample.
+
+    Raises:
+        UserError: where not even one can be read.
+    """
+    candidates = dataset.photographs().candidates
+    order = torch.randperm(len(candidates) - 1, generator=generator_for(*key)) + 1
+    readable = _readable((candidates[index] for index in [0, *order.tolist()]), classifier)
+    pictures = [picture for _, picture in islice(readable, count)]
+    if not pictures:
+        raise UserError("none of the photographs can be read")
+    return torch.stack(pictures)
+
+
+def add_selection(run: Run, selection: Selection) -> None:
+    """Put what was chosen and what was left out, with the reasons, into the rows."""
+    run.rows.add("data", "images_used", "all", len(selection.chosen))
+    reasons = list(selection.left_out.values())
+    for reason in dict.fromkeys(reasons):
+        run.rows.add("data", "images_left_out", "all", reasons.count(reason), reason=reason)
+    if selection.top1 is not None:
+        run.rows.add("network", "top1", "all", selection.top1)
+
+
+def _readable(
+    photographs: Iterator[Photograph], classifier: Classifier, left_out: dict[str, str] | None = None
+) -> Iterator[tuple[Photograph, Float[Tensor, "3 h w"]]]:
+    for photograph in photographs:
+        try:
+            yield photograph, load_pixels(photograph, classifier)
+        except UnreadablePhotographError as error:
+            if left_out is not None:
+                left_out[photograph.name] = f"cannot be read: {error}"
+
+
+def _predictions(
+    photographs: list[Photograph], classifier: Classifier, selection: Selection
+) -> Iterator[tuple[Photograph, int, float]]:
+    readable = list(_readable(iter(photographs), classifier, selection.left_out))
+    if readable:
+        probabilities, classes = classifier.predict(torch.stack([pixels for _, pixels in readable]))
+        photographs = [photograph for photograph, _ in readable]
+        yield from zip(photographs, classes.tolist(), probabilities.tolist(), strict=True)
+
+
+def _judge(chosen: Chosen, found: Photographs, selection: Selection) -> None:
+    photograph = chosen.photograph
+    if photograph.label is not None:
+        selection.labelled += 1
+        selection.correct += photograph.label == chosen.predicted
+        if found.only_correct and photograph.label != chosen.predicted:
+            selection.left_out[photograph.name] = WRONG_PREDICTION
+            return
+    try:
+        if found.mask_required and photograph.mask(chosen.predicted) is None:
+            selection.left_out[photograph.name] = NO_OBJECT
+            return
+    except UnreadablePhotographError as error:
+        selection.left_out[photograph.name] = f"cannot be read: {error}"
+        return
+    selection.chosen.append(chosen)
+
+
+def _report(selection: Selection, found: Photographs, classifier: Classifier) -> None:
+    for index, (name, reason) in enumerate(selection.left_out.items()):
+        log.log(logging.INFO if index < NAMED_IN_THE_LOG else logging.DEBUG, "left out: %s (%s)", name, reason)
+    if not selection.chosen:
+        reasons = Counter(selection.left_out.values()).most_common(3)
+        raise UserError("no photograph can be used: " + "; ".join(f"{n} x {reason}" for reason, n in reasons))
+    used, wanted = len(selection.chosen), found.wanted
+    log.info("%d photographs, %d left out", used, len(selection.left_out))
+    if wanted is not None and used < wanted:
+        log.warning("only %d of the %d photographs asked for (dataset.n_images) could be used", used, wanted)
+    if selection.top1 is not None:
+        log.info("top-1 on %d labelled photographs: %.3f", selection.labelled, selection.top1)
+        if selection.top1 < classifier.minimum_top1:
+            log.warning(
+                "top-1 is under model.minimum_top1=%g: do weights and preprocessing belong together?",
+                classifier.minimum_top1,
+            )

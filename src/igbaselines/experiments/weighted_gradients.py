@@ -1,0 +1,228 @@
+"""2505.03201, "Weighted Average Gradients for Feature Attribution": Tables 1 and 2, Figures 1 and 2, for one network.
+
+Every photograph's Integrated Gradients are computed once from every baseline; the methods compared are averages of them
+with other weights, and methods that give a photograph the same weights share its curves. The paper's tables are a sweep
+over networks; the report puts them together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from igbaselines.attribution.weighted import pixel_importance
+from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, InverseFitness, WithoutLeastFit
+from igbaselines.datasets.photographs import PhotographDataset
+from igbaselines.errors import UserError
+from igbaselines.evaluation.localisation import overlap_auc, pointing_game
+from igbaselines.evaluation.perturbation_curves import PerturbationGrid, area, deletion_curves, insertion_curves
+from igbaselines.evaluation.stability import map_variance
+from igbaselines.experiments.classifier import Classifier, load_classifier
+from igbaselines.experiments.explanations import (
+    REFERENCE,
+    Explanation,
+    explain_photograph,
+    image_key,
+    save_explanation,
+)
+from igbaselines.experiments.image_settings import ImageAttribution, WeightedGradientsEvaluation
+from igbaselines.experiments.photograph_records import Record, for_each
+from igbaselines.experiments.photographs import (
+    Chosen,
+    add_selection,
+    load_mask,
+    load_pixels,
+    reference_photographs,
+    select,
+)
+from igbaselines.experiments.runner import Run
+from igbaselines.models.image_recipe import ImageModel
+from igbaselines.models.imagenet_classes import class_name
+from igbaselines.randomness import generator_for
+
+EG, WG, FILTERED, PERMUTED = (
+    "expected_gradients",
+    "weighted_gradients",
+    "filtered_weighted_gradients",
+    "permuted_weights",
+)
+PERMUTATION, DRAWS = 2_000_011, 2_000_012
+CURVES = (EG, WG, FILTERED)  # whose mean curves are kept
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What every photograph of the run shares."""
+
+    run: Run
+    classifier: Classifier
+    attribution: ImageAttribution
+    evaluation: WeightedGradientsEvaluation
+    examples: Float[Tensor, "m c h w"]
+
+
+def run(
+    run: Run,
+    dataset: PhotographDataset,
+    model: ImageModel,
+    attribution: ImageAttribution,
+    evaluation: WeightedGradientsEvaluation,
+) -> None:
+    """Carry out the experiment; the measured values go into `run.rows`.
+
+    Args:
+        run: where it runs and where results go.
+        dataset: the photographs.
+        model: the network.
+        attribution: baselines, quadrature and fitness.
+        evaluation: metrics.
+
+    Raises:
+        UserError: for data or settings that cannot work, before any attribution.
+    """
+    if attribution.method != WG:
+        raise UserError(f"this experiment compares methods itself: attribution={WG}, not {attribution.method}")
+    if (checksum := dataset.checksum()) is not None:
+        run.checksums["dataset"] = checksum
+    classifier = load_classifier(model, attribution, run)
+    examples = reference_photographs(dataset, classifier, attribution.reference_images, run.seed, REFERENCE)
+    study = Study(run, classifier, attribution, evaluation, examples)
+    selection = select(dataset, classifier)
+    add_selection(run, selection)
+    records = for_each(run, selection.chosen, "examples", partial(_one_photograph, study))
+    _add_mean_curves(run, [record["curves"] for record in records], _shares(evaluation.grid))
+
+
+def _one_photograph(study: Study, index: int, chosen: Chosen, file: Path) -> Record:
+    """Explain a photograph and judge the explanations."""
+    pixels = load_pixels(chosen.photograph, study.classifier)
+    mask = load_mask(chosen, study.classifier)
+    explanation = explain_photograph(
+        chosen, pixels, study.examples, study.classifier, study.attribution, study.run.seed
+    )
+    weights = method_weights(explanation, study, image_key(chosen.photograph.name))
+    methods, matrix = list(weights), torch.stack(list(weights.values()))
+    maps = explanation.averaged(matrix)
+    rows, curves = _metrics(study, explanation, methods, matrix, maps, mask)
+    rows += _baseline_rows(explanation, weights)
+    rows += _variance_rows(study, explanation, image_key(chosen.photograph.name))
+    rows.append({"method": "network", "metric": "probability", "value": chosen.probability})
+    if index < study.evaluation.examples:
+        shown = {method: maps[methods.index(method)] for method in CURVES}
+        label = class_name(chosen.predicted)
+        save_explanation(file, explanation, shown, weights[WG], mask, label, chosen.probability)
+    return {"rows": rows, "curves": curves}
+
+
+def method_weights(explanation: Explanation, study: Study, key: int) -> dict[str, Float[Tensor, " k"]]:
+    """Weights of the baselines in every method that is compared."""
+    weightings: dict[str, FitnessWeighting] = {
+        EG: EqualFitness(),
+        WG: InverseFitness(),
+        FILTERED: InverseFitness(study.attribution.filter_below),
+    }
+    baselines = explanation.d_alpha.shape[1]
+    weightings |= {f"removed_{m}": WithoutLeastFit(m) for m in study.evaluation.removed if m < baselines}
+    weights = {name: weighting.of_fitness(explanation.d_alpha)[0] for name, weighting in weightings.items()}
+    order = torch.randperm(baselines, generator=generator_for(study.run.seed, PERMUTATION, key))
+    weights[PERMUTED] = weights[WG][order.to(weights[WG].device)]
+    return weights
+
+
+def _metrics(
+    study: Study,
+    explanation: Explanation,
+    methods: list[str],
+    weights: Float[Tensor, "methods k"],
+    maps: Float[Tensor, "methods c h w"],
+    mask: Bool[Tensor, "h w"] | None,
+) -> tuple[list[Row], dict[str, dict[str, list[float]]]]:
+    """Every metric of every method, and the curves behind them; equal weights are measured once."""
+    evaluation, grid = study.evaluation, study.evaluation.grid
+    _, inverse = torch.unique(weights, dim=0, return_inverse=True)
+    first = [int((inverse == value).nonzero()[0]) for value in range(int(inverse.max()) + 1)]
+    importance = pixel_importance(maps[first], evaluation.ranking)
+    image_of_map = torch.zeros(len(first), dtype=torch.int64, device=maps.device)
+    fill = evaluation.mask.fill(explanation.pixels)
+    batch = study.classifier.max_batch
+    same = (explanation.score, explanation.pixels, fill)
+    deletion = deletion_curves(*same, importance, image_of_map, grid, batch)
+    values = {"deletion_auc": area(deletion, grid)[inverse]}
+    values["completeness_gap"] = explanation.completeness_gap(maps, weights)
+    if mask is not None:
+        masks = mask.expand(len(first), *mask.shape)
+        released = evaluation.overlap == "released_code"
+        values["overlap_auc"] = overlap_auc(importance, masks, released)[inverse]
+        values["pointing_game"] = pointing_game(importance, masks)[inverse]
+    rows = [
+        {"method": method, "metric": metric, "value": value}
+        for metric, of_methods in values.items()
+        for method, value in zip(methods, of_methods.tolist(), strict=True)
+    ]
+    curves = {"deletion": {method: deletion[inverse[methods.index(method)]].tolist() for method in CURVES}}
+    if evaluation.insertion:
+        chosen = [int(inverse[methods.index(method)]) for method in evaluation.insertion]
+        insertion = insertion_curves(*same, importance[chosen], image_of_map[chosen], grid, batch)
+        for method, auc in zip(evaluation.insertion, area(insertion, grid).tolist(), strict=True):
+            rows.append({"method": method, "metric": "insertion_auc", "value": auc})
+        curves["insertion"] = dict(zip(evaluation.insertion, insertion.tolist(), strict=True))
+    return rows, curves
+
+
+def _baseline_rows(explanation: Explanation, weights: Mapping[str, Tensor]) -> list[Row]:
+    """What each baseline is worth for this photograph."""
+    pixels = explanation.pixels[0, 0].numel()
+    result = explanation.attribution
+    change = (result.f_inputs[:, None] - result.f_baselines).abs()
+    of_baselines = {
+        "d_alpha": explanation.d_alpha[0],
+        "d_alpha_share": explanation.d_alpha[0] / pixels,
+        "weight": weights[WG],
+        "filtered_weight": weights[FILTERED],
+        "f_baseline": result.f_baselines[0],
+        "completeness_gap": (result.completeness_gap.abs() / change)[0],
+    }
+    return [
+        {"method": "ig", "metric": metric, "value": value, "baseline": name}
+        for metric, values in of_baselines.items()
+        for name, value in zip(explanation.names, values.tolist(), strict=True)
+    ]
+
+
+def _variance_rows(study: Study, explanation: Explanation, key: int) -> list[Row]:
+    maps = pixel_importance(explanation.per_baseline, "signed")
+    inverse = 1 / explanation.d_alpha[0].double().clamp_min(1)
+    fitness = {EG: torch.ones_like(inverse), WG: inverse}
+    rows = []
+    for method, values in fitness.items():
+        generator = generator_for(study.run.seed, DRAWS, key)
+        variance = map_variance(maps, values, study.evaluation.draws, generator)
+        rows.append({"method": method, "metric": "map_variance", "value": variance})
+    return rows
+
+
+def _shares(grid: PerturbationGrid) -> list[float]:
+    """The share of the pixels that is masked, or revealed, at each point of a curve."""
+    pixels = 10_000
+    distinct = torch.arange(float(pixels)).view(1, 100, 100)
+    return (grid.counts(distinct)[0] / pixels).tolist()
+
+
+def _add_mean_curves(run: Run, curves: list[Mapping[str, Mapping[str, list[float]]]], shares: list[float]) -> None:
+    """Mean and spread over the photographs of each curve, at the percentage of masked (or revealed) pixels."""
+    for kind, of_methods in curves[0].items():
+        for method in of_methods:
+            values = np.array([of_image[kind][method] for of_image in curves])
+            spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
+            for share, mean, deviation in zip(shares, values.mean(axis=0), spread, strict=True):
+                k = round(100 * share)
+                run.rows.add(method, f"{kind}_curve", "mean", mean, k=k)
+                run.rows.add(method, f"{kind}_curve_sd", "mean", deviation, k=k)

@@ -1,0 +1,92 @@
+"""Classifiers on pixel space: what a family of weights expects of its pixels is the network's first, affine step."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ImageNetwork(nn.Module):
+    """A classifier of images with pixels in [0, 1], that normalises them itself.
+
+    Normalisation is declared as the stem (`igbaselines.attribution.AffineStem`): interpolation happens behind it, and
+    attributions are those of the pixels.
+
+    Args:
+        network: the classifier of normalised images, (m, 3, h, w) -> (m, classes).
+        mean: subtracted from the pixels, a channel.
+        std: divides them, a channel.
+        rotated: whether the weights expect images turned by 180 degrees: TensorFlow pads at the bottom and the right,
+            PyTorch's strided convolutions see the top and the left, and turned weights and images make them the same.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float], rotated: bool = False) -> None:
+        super().__init__()
+        self.network = network
+        self.rotated = rotated
+        # Not in the state dict: the checksum of the weights says nothing of how pixels are fed.
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def affine_stem(self, pixels: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m 3 h w"]:
+        """Turning, where the weights want it, and normalisation."""
+        if self.rotated:
+            pixels = pixels.flip(-1, -2)
+        return (pixels - self.mean) / self.std
+
+    def after_stem(self, z: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
+        """The logits from behind the normalisation."""
+        logits: Tensor = self.network(z)
+        return logits
+
+    def forward(self, pixels: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
+        """The logits."""
+        return self.after_stem(self.affine_stem(pixels))
+
+    def without_normalisation(self) -> "ImageNetwork":
+        """Return the network that takes pixels as they are, as the released code of 2505.03201 scores images.
+
+        The classifier inside is shared, not copied; where its weights expect turned images it still gets them.
+        """
+        plain = ImageNetwork(self.network, [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], self.rotated).to(self.mean)
+        plain.training = self.training
+        return plain
+
+
+class Probabilities(nn.Module):
+    """The class probabilities (softmax) that belong to a network's logits; the stem stays declared.
+
+    Args:
+        network: the network that gives the logits.
+    """
+
+    def __init__(self, network: ImageNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.training = network.training
+
+    def affine_stem(self, pixels: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m 3 h w"]:
+        """The network's stem."""
+        return self.network.affine_stem(pixels)
+
+    def after_stem(self, z: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
+        """The probabilities from behind the stem."""
+        return self.network.after_stem(z).softmax(dim=1)
+
+    def forward(self, pixels: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
+        """The class probabilities."""
+        return self.after_stem(self.affine_stem(pixels))
+
+
+def state_checksum(module: nn.Module) -> str:
+    """Checksum of a network's weights: sha256 over names, types, shapes and bytes of its state, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,67 @@
+"""From a photograph of any size to the square that a network sees, and its object mask by the same geometry."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+from torchvision.transforms.v2.functional import InterpolationMode
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resizing and cropping as torchvision does them; normalisation belongs to the network.
+
+    Args:
+        size: side of the square [px].
+        short_side: the short side is brought to this length [px] and the centre is cut out; None resizes both sides
+            to `size` without a crop, as the released code of 2505.03201 does.
+        interpolation: name of a filter of torchvision: bilinear, bicubic, ... (antialiased).
+
+    Raises:
+        ValueError: for a crop that is larger than what it is cut from, or an unknown filter.
+    """
+
+    size: int
+    short_side: int | None
+    interpolation: str
+
+    def __post_init__(self) -> None:
+        if self.short_side is not None and self.short_side < self.size:
+            raise ValueError(f"short_side must be at least size, got {self.short_side} for {self.size}")
+        InterpolationMode(self.interpolation)
+
+    def image(self, photo: Image.Image) -> Float[Tensor, "3 {self.size} {self.size}"]:
+        """Return the pixels in [0, 1], on the CPU.
+
+        Args:
+            photo: upright, of mode RGB.
+
+        Raises:
+            ValueError: for another mode, whose conversion is a matter of how the file is read.
+        """
+        if photo.mode != "RGB":
+            raise ValueError(f"a photograph must have mode RGB, got {photo.mode}")
+        pixels: Tensor = functional.pil_to_tensor(self._square(photo, InterpolationMode(self.interpolation)))
+        return pixels.float() / 255
+
+    def mask(self, mask: Bool[np.ndarray, "h w"]) -> Bool[Tensor, "{self.size} {self.size}"]:
+        """Return the mask of an object in the frame of `image`, by the nearest pixel; on the CPU.
+
+        Args:
+            mask: in the frame of the photograph.
+        """
+        # By way of PIL like the photograph: torch's nearest pixel is not the one at the centre.
+        square = self._square(Image.fromarray(mask.astype(np.uint8)), InterpolationMode.NEAREST)
+        return torch.from_numpy(np.array(square, dtype=bool))
+
+    def _square(self, picture: Image.Image, interpolation: InterpolationMode) -> Image.Image:
+        if self.short_side is None:
+            square: Image.Image = functional.resize(picture, [self.size, self.size], interpolation)
+            return square
+        resized = functional.resize(picture, [self.short_side], interpolation)
+        square = functional.center_crop(resized, [self.size, self.size])
+        return square
