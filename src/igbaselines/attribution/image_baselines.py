@@ -127,9 +127,7 @@ class Examples:
         for picture in inputs:
             other = (reference.examples != picture).flatten(1).any(dim=1).cpu().nonzero().squeeze(1)
             if len(other) < self.count:
-                raise ValueError(
-                    f"{self.count} photographs beside the explained one are needed, there are {len(other)}"
-                )
+                raise ValueError(f"{self.count} photographs beside the explained one are needed, found {len(other)}")
             chosen = other[torch.randperm(len(other), generator=generator)[: self.count]]
             drawn.append(reference.examples[chosen.to(reference.examples.device)])
         return torch.stack(drawn), _equal_weights(inputs, self.count)

@@ -1,6 +1,6 @@
 """Attribution methods as objects: a source of baselines and a quadrature rule, ready to explain a model."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -88,7 +88,5 @@ def filtered_weighted_gradients(
     filter_below: float = 0.25,
 ) -> WeightedGradients:
     """Weighted Gradients without the baselines whose weight is below a multiple of the mean (2505.03201, Table 2)."""
-    weighting = InverseFitness(filter_below)
-    return WeightedGradients(
-        baselines, reference, rule or GaussLegendre(32), fitness or Fitness(), weighting, max_batch=max_batch
-    )
+    plain = weighted_gradients(baselines, reference, rule, fitness, max_batch)
+    return replace(plain, weighting=InverseFitness(filter_below))

@@ -62,11 +62,11 @@ Row = dict[str, Any]
 class Study:
     """What every photograph of the run shares."""
 
-    run: Run
     classifier: Classifier
     attribution: ImageAttribution
     evaluation: WeightedGradientsEvaluation
     examples: Float[Tensor, "m c h w"]
+    seed: int
 
 
 def run(
@@ -94,7 +94,7 @@ def run(
         run.checksums["dataset"] = checksum
     classifier = load_classifier(model, attribution, run)
     examples = reference_photographs(dataset, classifier, attribution.reference_images, run.seed, REFERENCE)
-    study = Study(run, classifier, attribution, evaluation, examples)
+    study = Study(classifier, attribution, evaluation, examples, run.seed)
     selection = select(dataset, classifier)
     add_selection(run, selection)
     records = for_each(run, selection.chosen, "examples", partial(_one_photograph, study))
@@ -105,13 +105,11 @@ def _one_photograph(study: Study, index: int, chosen: Chosen, file: Path) -> Rec
     """Explain a photograph and judge the explanations."""
     pixels = load_pixels(chosen.photograph, study.classifier)
     mask = load_mask(chosen, study.classifier)
-    explanation = explain_photograph(
-        chosen, pixels, study.examples, study.classifier, study.attribution, study.run.seed
-    )
+    explanation = explain_photograph(chosen, pixels, study.examples, study.classifier, study.attribution, study.seed)
     weights = method_weights(explanation, study, image_key(chosen.photograph.name))
     methods, matrix = list(weights), torch.stack(list(weights.values()))
     maps = explanation.averaged(matrix)
-    rows, curves = _metrics(study, explanation, methods, matrix, maps, mask)
+    rows, curves = measure(study, explanation, methods, matrix, maps, mask)
     rows += _baseline_rows(explanation, weights)
     rows += _variance_rows(study, explanation, image_key(chosen.photograph.name))
     rows.append({"method": "network", "metric": "probability", "value": chosen.probability})
@@ -132,12 +130,12 @@ def method_weights(explanation: Explanation, study: Study, key: int) -> dict[str
     baselines = explanation.d_alpha.shape[1]
     weightings |= {f"removed_{m}": WithoutLeastFit(m) for m in study.evaluation.removed if m < baselines}
     weights = {name: weighting.of_fitness(explanation.d_alpha)[0] for name, weighting in weightings.items()}
-    order = torch.randperm(baselines, generator=generator_for(study.run.seed, PERMUTATION, key))
+    order = torch.randperm(baselines, generator=generator_for(study.seed, PERMUTATION, key))
     weights[PERMUTED] = weights[WG][order.to(weights[WG].device)]
     return weights
 
 
-def _metrics(
+def measure(
     study: Study,
     explanation: Explanation,
     methods: list[str],
@@ -203,7 +201,7 @@ def _variance_rows(study: Study, explanation: Explanation, key: int) -> list[Row
     fitness = {EG: torch.ones_like(inverse), WG: inverse}
     rows = []
     for method, values in fitness.items():
-        generator = generator_for(study.run.seed, DRAWS, key)
+        generator = generator_for(study.seed, DRAWS, key)
         variance = map_variance(maps, values, study.evaluation.draws, generator)
         rows.append({"method": method, "metric": "map_variance", "value": variance})
     return rows

@@ -18,8 +18,9 @@ class ImageNetwork(nn.Module):
         network: the classifier of normalised images, (m, 3, h, w) -> (m, classes).
         mean: subtracted from the pixels, a channel.
         std: divides them, a channel.
-        rotated: whether the weights expect images turned by 180 degrees: TensorFlow pads at the bottom and the right,
-            PyTorch's strided convolutions see the top and the left, and turned weights and images make them the same.
+        rotated: whether the weights expect images turned by 180 degrees: strided convolutions of TensorFlow see the
+            padding at the bottom and the right, PyTorch's at the top and the left; with weights and images turned
+            they are the same.
     """
 
     mean: Tensor
@@ -53,7 +54,8 @@ class ImageNetwork(nn.Module):
 
         The classifier inside is shared, not copied; where its weights expect turned images it still gets them.
         """
-        plain = ImageNetwork(self.network, [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], self.rotated).to(self.mean)
+        plain = ImageNetwork(self.network, [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], self.rotated)
+        plain.mean, plain.std = torch.zeros_like(self.mean), torch.ones_like(self.std)
         plain.training = self.training
         return plain
 

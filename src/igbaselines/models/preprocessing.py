@@ -59,9 +59,10 @@ class Preprocessing:
         return torch.from_numpy(np.array(square, dtype=bool))
 
     def _square(self, picture: Image.Image, interpolation: InterpolationMode) -> Image.Image:
+        square = [self.size, self.size]
+        resized: Image.Image
         if self.short_side is None:
-            square: Image.Image = functional.resize(picture, [self.size, self.size], interpolation)
-            return square
-        resized = functional.resize(picture, [self.short_side], interpolation)
-        square = functional.center_crop(resized, [self.size, self.size])
-        return square
+            resized = functional.resize(picture, square, interpolation)
+        else:
+            resized = functional.center_crop(functional.resize(picture, [self.short_side], interpolation), square)
+        return resized

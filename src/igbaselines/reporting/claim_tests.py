@@ -1,7 +1,6 @@
 """The tests that a claim can name: pure functions of a run's rows and of the claimed region."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,8 +8,8 @@ import pandas as pd
 from igbaselines.reporting.curves import POOLED, Curve, by_unit, unit_name
 from igbaselines.reporting.estimates import CONFIDENCE, mean_estimate, require_finite
 from igbaselines.reporting.verdicts import (
-    Estimate,
     NotTestable,
+    Outcome,
     Region,
     Undecided,
     Verdict,
@@ -19,15 +18,6 @@ from igbaselines.reporting.verdicts import (
 )
 
 EFFECTIVE_BACKGROUND = "background_n_eff"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a test found: an estimate, the verdict, and what a reader should know beside them."""
-
-    estimate: Estimate
-    verdict: Verdict
-    note: str
 
 
 def first_feature(rows: pd.DataFrame, claimed: Region, *, feature: str, method: str, metric: str) -> Outcome:

@@ -3,7 +3,7 @@
 import inspect
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,14 +11,17 @@ import pandas as pd
 import yaml
 
 from igbaselines.errors import UserError
-from igbaselines.reporting.claim_tests import TESTS
+from igbaselines.reporting import claim_tests, paired_tests
 from igbaselines.reporting.verdicts import NotTestable, Region, Undecided, Verdict
 
 Record = dict[str, Any]
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
+TESTS = claim_tests.TESTS | paired_tests.TESTS
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
+PAPER_EXTRAS = {"tables", "notes"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
+CLAIM_EXTRAS = {"paper_values"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Claim:
         source: where in the paper it stands.
         statement: what is claimed, in words.
         paper_value: the paper's value, as the paper gives it.
+        paper_values: the same by model, where the paper gives it for several.
         test: name of the test.
         claimed: the values for which the claim holds.
         parameters: what the test needs beside rows and region.
@@ -44,17 +48,36 @@ class Claim:
     test: str
     claimed: Region
     parameters: Mapping[str, Any]
+    paper_values: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def value_for(self, model: str | None) -> str | int | float:
+        """The paper's value for a model; the general one where the paper did not use it."""
+        return self.paper_values.get(model or "", self.paper_value)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a paper prints beside its claims.
+
+    Args:
+        figures: figure -> the paper's statement of it, and what else our figure needs to know.
+        tables: table -> its numbers, nested as the claims file has them.
+    """
+
+    figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its claims and the words of its figures, by experiment."""
+    """A paper: its claims by experiment, what it prints, and notes on what a reader of it should know."""
 
     id: str
     title: str
     url: str
     claims: Mapping[str, Sequence[Claim]]
-    figures: Mapping[str, Mapping[str, Any]]
+    printed: Printed
+    notes: Sequence[str] = ()
 
 
 def load_papers(claims_root: Path) -> list[Paper]:
@@ -87,7 +110,7 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Record:
         "source": claim.source,
         "statement": claim.statement,
     }
-    known["paper_value"] = claim.paper_value
+    known["paper_value"] = claim.value_for(_model(rows))
     try:
         outcome = TESTS[claim.test](rows, claim.claimed, **claim.parameters)
     except NotTestable as reason:
@@ -106,10 +129,24 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Record:
     }
 
 
+def printed_for(papers: Sequence[Paper], experiment: str) -> Printed:
+    """What the papers of an experiment print, taken together."""
+    of_experiment = [paper.printed for paper in papers if experiment in paper.claims]
+    return Printed(
+        {name: words for printed in of_experiment for name, words in printed.figures.items()},
+        {name: numbers for printed in of_experiment for name, numbers in printed.tables.items()},
+    )
+
+
 def unmeasured(verdict: Verdict, reason: str) -> Record:
     """Fill the measured half of a record where there is no estimate."""
     empty: Record = dict.fromkeys(("value", "ci_low", "ci_high", "n", "p_value", "test"))
     return empty | {"verdict": str(verdict), "note": reason}
+
+
+def _model(rows: pd.DataFrame) -> str | None:
+    models = set(rows["model"].dropna()) if "model" in rows else set()
+    return str(models.pop()) if len(models) == 1 else None
 
 
 def _paper(path: Path) -> Paper:
@@ -117,7 +154,7 @@ def _paper(path: Path) -> Paper:
     where = f"conf/claims/{path.name}"
     if not isinstance(content, dict):
         raise UserError(f"{where}: expected a mapping with the keys {', '.join(sorted(PAPER_KEYS))}")
-    _require_keys(where, content, PAPER_KEYS)
+    _require_keys(where, content, PAPER_KEYS, PAPER_EXTRAS)
     claims = {
         experiment: [
             _claim(f"{where}, claim {concrete.get('id', '?')!r}", content["paper"], concrete)
@@ -126,11 +163,14 @@ def _paper(path: Path) -> Paper:
         ]
         for experiment, listed in content["claims"].items()
     }
-    return Paper(content["paper"], content["title"], content["url"], claims, content["figures"])
+    printed = Printed(content["figures"], content.get("tables", {}))
+    return Paper(content["paper"], content["title"], content["url"], claims, printed, content.get("notes", ()))
 
 
 def _claim(where: str, paper: str, fields: Mapping[str, Any]) -> Claim:
-    _require_keys(where, fields, CLAIM_KEYS)
+    _require_keys(where, fields, CLAIM_KEYS, CLAIM_EXTRAS)
+    if not isinstance(fields.get("paper_values", {}), dict):
+        raise UserError(f"{where}: paper_values must map models to values")
     if fields["test"] not in TESTS:
         raise UserError(f"{where}: unknown test {fields['test']!r}; there are {', '.join(TESTS)}")
     try:
@@ -141,8 +181,8 @@ def _claim(where: str, paper: str, fields: Mapping[str, Any]) -> Claim:
     return Claim(**{**fields, "id": f"{paper}/{fields['id']}", "paper": paper, "claimed": claimed})
 
 
-def _require_keys(where: str, found: Mapping[str, Any], expected: set[str]) -> None:
-    missing, unknown = expected - found.keys(), found.keys() - expected
+def _require_keys(where: str, found: Mapping[str, Any], expected: set[str], optional: set[str]) -> None:
+    missing, unknown = expected - found.keys(), found.keys() - expected - optional
     if missing or unknown:
         parts = [f"missing {', '.join(sorted(missing))}"] if missing else []
         parts += [f"unknown {', '.join(sorted(unknown))}"] if unknown else []

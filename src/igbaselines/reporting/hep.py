@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from igbaselines.reporting.claim_tests import EFFECTIVE_BACKGROUND
+from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.curves import POOLED, Curve, by_unit
 from igbaselines.reporting.figures import STYLES, Band, curves_against_k, ranked_bars
 from igbaselines.reporting.labels import plot_label
@@ -30,14 +30,15 @@ LISTS = {
 }
 
 
-def render(folder: Path, rows: pd.DataFrame, figures: Mapping[str, Mapping[str, Any]]) -> None:
+def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     """Write every table and figure of the study for which there are rows.
 
     Args:
         folder: a run's folder.
         rows: of the run.
-        figures: figure -> the paper's statement of it, and the length of its list.
+        printed: the paper's statement of each figure, and the length of its list.
     """
+    figures = printed.figures
     baselines = [method for method in BASELINES if (rows["method"] == method).any()]
     metric = ranking_metric(rows, baselines)
     rankings = {method: ranking(rows, metric, method) for method in baselines}

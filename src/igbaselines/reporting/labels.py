@@ -1,4 +1,4 @@
-r"""Names of features and methods as they are printed: math that both matplotlib and LaTeX understand."""
+r"""Names of features, methods and networks as they are printed: math that both matplotlib and LaTeX understand."""
 
 import re
 from collections.abc import Callable
@@ -12,6 +12,23 @@ METHODS = {
     "background_weighted": r"$B_{\mathrm{bgw}}$",
     "single_feature_auc": "single-feature AUC",
     "all_features": "all features",
+    "ig": "IG",
+    "expected_gradients": "EG",
+    "weighted_gradients": "WG",
+    "filtered_weighted_gradients": "filtered WG",
+    "permuted_weights": "WG, weights permuted",
+}
+
+MODELS = {
+    "densenet121": "DenseNet121",
+    "mobilenet_v2": "MobileNetV2",
+    "resnet50": "ResNet50",
+    "resnet101": "ResNet101",
+    "vgg16": "VGG16",
+    "vgg19": "VGG19",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "efficientnet_lite1": "EfficientNet-Lite1",
+    "efficientnet_lite2": "EfficientNet-Lite2",
 }
 
 OBJECTS = {"l": r"\ell", "j1": "j_1", "j2": "j_2", "j3": "j_3", "b": "b", "J": "J"}
@@ -43,12 +60,12 @@ _LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
 
 
 def plot_label(name: str) -> str:
-    """Label a feature or method in a figure; a name that is not known stays as it is, free of math."""
+    """Label a feature, method or network in a figure; a name that is not known stays as it is, free of math."""
     return known_label(name) or name.replace("$", r"\$")
 
 
 def latex_label(name: str) -> str:
-    """Label a feature or method in a LaTeX table."""
+    """Label a feature, method or network in a LaTeX table."""
     return known_label(name) or escape_latex(name)
 
 
@@ -58,9 +75,12 @@ def escape_latex(text: str) -> str:
 
 
 def known_label(name: str) -> str | None:
-    """Find the label of a feature or method of the papers; None for any other name."""
-    if name in FEATURES or name in METHODS:
-        return FEATURES.get(name) or METHODS[name]
+    """Find the label of a feature, method or network of the papers; None for any other name."""
+    for labels in (FEATURES, METHODS, MODELS):
+        if name in labels:
+            return labels[name]
+    if removed := re.fullmatch(r"removed_(\d+)", name):
+        return f"WG without the {removed[1]} least fit"
     if re.fullmatch(r"random_\d+", name):
         return f"random ranking {int(name.removeprefix('random_')) + 1}"
     for pattern, written in _PATTERNS:

@@ -9,13 +9,17 @@ import pandas as pd
 
 from igbaselines.errors import UserError
 from igbaselines.files import write_text
-from igbaselines.reporting import hep
-from igbaselines.reporting.claims import judge, load_papers
+from igbaselines.reporting import explain, hep, weighted_gradients
+from igbaselines.reporting.claims import Printed, judge, load_papers, printed_for
 from igbaselines.reporting.tables import write_table
 
-Renderer = Callable[[Path, pd.DataFrame, Mapping[str, Mapping[str, Any]]], None]
+Renderer = Callable[[Path, pd.DataFrame, Printed], None]
 
-RENDERERS: dict[str, Renderer] = {"hep_baselines": hep.render}
+RENDERERS: dict[str, Renderer] = {
+    "hep_baselines": hep.render,
+    "weighted_gradients": weighted_gradients.render,
+    "explain": explain.render,
+}
 
 CLAIM_COLUMNS = [
     "id",
@@ -47,9 +51,9 @@ def render_run(folder: Path, rows: pd.DataFrame, config: Mapping[str, Any], clai
     experiment = config["experiment"]
     if experiment not in RENDERERS:
         raise UserError(f"no figures are known for experiment {experiment!r}; there are {', '.join(RENDERERS)}")
-    papers = [paper for paper in load_papers(claims_root) if experiment in paper.claims]
-    figures = {name: words for paper in papers for name, words in paper.figures.items()}
-    RENDERERS[experiment](folder, rows, figures)
-    records = [judge(claim, rows) for paper in papers for claim in paper.claims[experiment]]
-    write_table(pd.DataFrame(records, columns=CLAIM_COLUMNS), folder, "claims")
+    papers = load_papers(claims_root)
+    RENDERERS[experiment](folder, rows, printed_for(papers, experiment))
+    records = [judge(claim, rows) for paper in papers for claim in paper.claims.get(experiment, ())]
+    if records:
+        write_table(pd.DataFrame(records, columns=CLAIM_COLUMNS), folder, "claims")
     write_text(folder / "claims.json", json.dumps(records, indent=1, allow_nan=False))

@@ -6,14 +6,15 @@ import pandas as pd
 
 from igbaselines.reporting.labels import escape_latex, latex_label
 
-LABELLED = ("feature", "method")
+LABELLED = ("feature", "method", "model")
 
 
 def write_table(frame: pd.DataFrame, folder: Path, name: str) -> None:
     """Write NAME.csv, NAME.md and NAME.tex into folder/tables.
 
     Args:
-        frame: without an index that matters; columns `feature` and `method` are printed as math in LaTeX.
+        frame: without an index that matters; columns `feature`, `method` and `model` are printed by their labels in
+            LaTeX.
         folder: a run's folder.
         name: file name without suffix.
     """

@@ -83,6 +83,15 @@ class Region:
         return self.more_than < value and self.at_least <= value <= self.at_most
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a test of a claim found: an estimate, the verdict, and what a reader should know beside them."""
+
+    estimate: Estimate
+    verdict: Verdict
+    note: str
+
+
 def decide(estimate: Estimate, claimed: Region) -> Verdict:
     """Compare an interval with the claimed region.
 

@@ -1,0 +1,255 @@
+"""D_alpha: how few pixels have to go until the score has dropped (2505.03201, eq. 7 and section 4.2).
+
+D_alpha(x, x') is the least number of pixels, taken in the order of the attributions for baseline x', whose masking
+brings f(x) down to alpha f(x): the fewer, the better the baseline. The paper finds it by a binary search, which takes
+for granted that the score falls from count to count.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from igbaselines.attribution.perturbation import Score, perturbed_scores
+
+
+@dataclass(frozen=True)
+class MinimalDeletion:
+    """What a search for D_alpha found, for each ranking.
+
+    Args:
+        d_alpha: number of masked pixels.
+        score: the score with these pixels masked.
+        reached: whether that score is at or under alpha f(x), or within the search's tolerance of it; False where
+            f(x) is not positive, so that alpha f(x) is no drop.
+    """
+
+    d_alpha: Int[Tensor, " r"]
+    score: Float[Tensor, " r"]
+    reached: Bool[Tensor, " r"]
+
+
+@runtime_checkable
+class DeletionSearch(Protocol):
+    """A way to find D_alpha."""
+
+    def minimal_deletion(
+        self,
+        score: Score,
+        images: Float[Tensor, "n c h w"],
+        fills: Float[Tensor, "n c h w"],
+        ranks: Int[Tensor, "r h w"],
+        image_of_rank: Int[Tensor, " r"],
+        max_batch: int,
+    ) -> MinimalDeletion:
+        """Return D_alpha of each ranking; the arguments are those of `perturbation.perturbed_scores`."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What the binary searches share.
+
+    Args:
+        alpha: share of the score that is to be left, in (0, 1).
+        tolerance: a count ends the search where its score is less than this from alpha f(x), in units of the score;
+            0: none does.
+        max_iterations: most scores for a ranking.
+
+    Raises:
+        ValueError: where one of them is out of bounds.
+    """
+
+    alpha: float = 0.5
+    tolerance: float = 0.005
+    max_iterations: int = 100
+
+    def __post_init__(self) -> None:
+        _check_alpha(self.alpha)
+        if not self.tolerance >= 0:
+            raise ValueError(f"tolerance is a distance between scores, at least 0, got {self.tolerance}")
+        if self.max_iterations < 1:
+            raise ValueError(f"max_iterations must be at least 1, got {self.max_iterations}")
+
+    def _reached(self, score: Float[Tensor, " r"], target: Float[Tensor, " r"]) -> Bool[Tensor, " r"]:
+        return (score <= target) | ((score - target).abs() < self.tolerance)
+
+
+@dataclass(frozen=True)
+class BinarySearch(_Search):
+    """The paper's binary search, for all rankings in lockstep.
+
+    A ranking is done where the score of a count is within the tolerance of alpha f(x), or where the bracket has
+    closed: then D_alpha is the least count known to be at or under alpha f(x). Where the score falls from count to
+    count and the tolerance is 0, that is the least count of all. D_alpha is at least 1, so that 1 / D_alpha is
+    a weight:
+
+    - everything masked is still over alpha f(x): D_alpha is the number of pixels, not reached;
+    - f(x) is not positive: D_alpha is 1 for every ranking, not reached, so the image's baselines weigh the same;
+    - max_iterations are over: the least count known to be at or under alpha f(x).
+
+    The tolerance is absolute: where f(x) is so small that every score is within it, D_alpha is half of the pixels.
+    """
+
+    def minimal_deletion(
+        self,
+        score: Score,
+        images: Float[Tensor, "n c h w"],
+        fills: Float[Tensor, "n c h w"],
+        ranks: Int[Tensor, "r h w"],
+        image_of_rank: Int[Tensor, " r"],
+        max_batch: int,
+    ) -> MinimalDeletion:
+        """Return D_alpha of each ranking; the arguments are those of `perturbation.perturbed_scores`."""
+        scores = _DeletionScores(score, images, fills, ranks, image_of_rank, max_batch)
+        f_inputs = scores.at_all(0)
+        target = self.alpha * f_inputs
+        low = torch.zeros_like(scores.rankings)
+        # A score that is not positive has no share to fall to: its bracket is closed from the start.
+        high = torch.where(f_inputs > 0, scores.pixels, 1)
+        high_score = scores.at(scores.rankings, high)
+        rankings = (self._reached(high_score, target) & (high > 1)).nonzero()[:, 0]
+        for _ in range(self.max_iterations):
+            if not len(rankings):
+                break
+            middle = (low[rankings] + high[rankings]) // 2
+            middle_score = scores.at(rankings, middle)
+            distance = middle_score - target[rankings]
+            close, above = distance.abs() < self.tolerance, distance > 0
+            low[rankings] = torch.where(close | above, middle, low[rankings])
+            high[rankings] = torch.where(close | ~above, middle, high[rankings])
+            high_score[rankings] = torch.where(close | ~above, middle_score, high_score[rankings])
+            rankings = rankings[(high - low > 1)[rankings]]
+        return MinimalDeletion(high, high_score, self._reached(high_score, target) & (f_inputs > 0))
+
+
+@dataclass(frozen=True)
+class ReleasedSearch(_Search):
+    """The search of the code released with 2505.03201, quirks included.
+
+        low, high = 0, pixels
+        while high > low and iterations < max_iterations:
+            middle = (low + high) // 2
+            score of the image without its `middle` most important pixels
+            if |score - alpha f(x)| < tolerance: stop
+            elif score > alpha f(x): low = middle
+            else: high = middle
+        D_alpha = the last middle
+
+    - The lower end takes `middle` and not `middle + 1`: a bracket of two neighbours never closes from below, and the
+      code scores the lower one until the iterations are over. The answer here is the same, without the scores.
+    - The last count may be the lower end, whose score is over alpha f(x) by more than the tolerance: not reached.
+    - The code takes the pixels by a slice `[-middle:]`, which is everything for middle = 0. D_alpha may be 0, and
+      its score is then that of the fully masked image; its weight 1 / D_alpha is infinite, and whoever makes
+      weights of it has to decide.
+    - Not taken over: the code orders equal pixels by an unstable sort; here they follow `pixel_ranks`.
+    """
+
+    def minimal_deletion(
+        self,
+        score: Score,
+        images: Float[Tensor, "n c h w"],
+        fills: Float[Tensor, "n c h w"],
+        ranks: Int[Tensor, "r h w"],
+        image_of_rank: Int[Tensor, " r"],
+        max_batch: int,
+    ) -> MinimalDeletion:
+        """Return D_alpha of each ranking, 0 included; the arguments are those of `perturbation.perturbed_scores`."""
+        scores = _DeletionScores(score, images, fills, ranks, image_of_rank, max_batch)
+        f_inputs = scores.at_all(0)
+        target = self.alpha * f_inputs
+        low = torch.zeros_like(scores.rankings)
+        high = torch.full_like(low, scores.pixels)
+        low_score = target.clone()
+        d_alpha, d_score = low.clone(), low_score.clone()
+        rankings = scores.rankings
+        for _ in range(self.max_iterations):
+            middle = (low[rankings] + high[rankings]) // 2
+            # The lower end again, which has been scored: from here on the code turns on the spot.
+            spins = (middle == low[rankings]) & (middle > 0)
+            d_alpha[rankings], d_score[rankings] = middle, low_score[rankings]
+            rankings, middle = rankings[~spins], middle[~spins]
+            if not len(rankings):
+                break
+            middle_score = scores.at(rankings, torch.where(middle == 0, scores.pixels, middle))
+            d_score[rankings] = middle_score
+            distance = middle_score - target[rankings]
+            above = distance > 0
+            low[rankings] = torch.where(above, middle, low[rankings])
+            low_score[rankings] = torch.where(above, middle_score, low_score[rankings])
+            high[rankings] = torch.where(above, high[rankings], middle)
+            # A middle of 0 comes back for ever, or ends the search: the answer is 0 either way.
+            rankings = rankings[(distance.abs() >= self.tolerance) & (high > low)[rankings] & (middle > 0)]
+        return MinimalDeletion(d_alpha, d_score, self._reached(d_score, target) & (f_inputs > 0))
+
+
+def exhaustive_minimal_deletion(
+    score: Score,
+    images: Float[Tensor, "n c h w"],
+    fills: Float[Tensor, "n c h w"],
+    ranks: Int[Tensor, "r h w"],
+    image_of_rank: Int[Tensor, " r"],
+    max_batch: int,
+    alpha: float = 0.5,
+) -> MinimalDeletion:
+    """D_alpha by its definition: the least count of all, at least 1, with a score at or under alpha f(x).
+
+    It scores every count of every ranking: for tests and for tiny images. Where no count will do, and where f(x) is
+    not positive, it answers as `BinarySearch` does.
+
+    Raises:
+        ValueError: where alpha is not in (0, 1).
+    """
+    _check_alpha(alpha)
+    scores = _DeletionScores(score, images, fills, ranks, image_of_rank, max_batch)
+    f_inputs = scores.at_all(0)
+    curves = torch.stack([scores.at_all(count) for count in range(1, scores.pixels + 1)], dim=1)
+    under = (curves <= alpha * f_inputs[:, None]) & (f_inputs > 0)[:, None]
+    reached = under.any(dim=1)
+    least = under.int().argmax(dim=1) + 1
+    d_alpha = torch.where(reached, least, torch.where(f_inputs > 0, scores.pixels, 1))
+    return MinimalDeletion(d_alpha, curves.gather(1, d_alpha[:, None] - 1)[:, 0], reached)
+
+
+@dataclass(frozen=True)
+class _DeletionScores:
+    """Scores of rankings and counts, for one set of images."""
+
+    score: Score
+    images: Tensor
+    fills: Tensor
+    ranks: Tensor
+    image_of_rank: Tensor
+    max_batch: int
+
+    @property
+    def pixels(self) -> int:
+        return self.ranks.shape[1] * self.ranks.shape[2]
+
+    @property
+    def rankings(self) -> Int[Tensor, " r"]:
+        return torch.arange(len(self.ranks), device=self.ranks.device)
+
+    def at(self, rankings: Int[Tensor, " m"], counts: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
+        """Scores without the most important pixels: one count for each of some rankings."""
+        return perturbed_scores(
+            self.score,
+            self.images,
+            self.fills,
+            self.ranks,
+            self.image_of_rank,
+            rankings,
+            counts,
+            max_batch=self.max_batch,
+        )
+
+    def at_all(self, count: int) -> Float[Tensor, " r"]:
+        """Scores of every ranking without the same number of pixels."""
+        return self.at(self.rankings, torch.full_like(self.rankings, count))
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is the share of the score that is to be left, in (0, 1), got {alpha}")

@@ -1,0 +1,290 @@
+"""D_alpha: the searches against bisection, plain loops and every count there is."""
+
+import bisect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from igbaselines.attribution.fitness import (
+    BinarySearch,
+    DeletionSearch,
+    MinimalDeletion,
+    ReleasedSearch,
+    exhaustive_minimal_deletion,
+)
+from igbaselines.attribution.perturbation import Score, pixel_ranks
+
+
+@dataclass
+class Table:
+    """Scores that are looked up: values[i, k] for image i without k pixels, where images are white and fills black."""
+
+    values: Tensor
+    asked: list[tuple[int, int]] = field(default_factory=list)
+
+    def __call__(self, pictures: Tensor, source: Tensor) -> Tensor:
+        masked = (pictures[:, 0] == 0).sum(dim=(1, 2))
+        self.asked += zip(source.tolist(), masked.tolist(), strict=True)
+        return self.values[source, masked]
+
+
+def search_table(search: DeletionSearch, table: Table, max_batch: int = 50) -> MinimalDeletion:
+    """One ranking for each row of the table, on images of one row of pixels."""
+    n, pixels = len(table.values), table.values.shape[1] - 1
+    white = torch.ones(n, 3, 1, pixels)
+    ranks = pixel_ranks(torch.rand(n, 1, pixels, generator=torch.Generator().manual_seed(5)))
+    return search.minimal_deletion(table, white, torch.zeros_like(white), ranks, torch.arange(n), max_batch)
+
+
+def released_loop(scores: list[float], alpha: float, tolerance: float, max_iterations: int) -> tuple[int, float]:
+    """The released code's search, for scores[k] without k pixels; none of them is all of them."""
+    low, high, iterations = 0, len(scores) - 1, 0
+    middle, score = -1, math.nan
+    while high > low and iterations < max_iterations:
+        iterations += 1
+        middle = int((low + high) / 2)
+        score = scores[middle] if middle else scores[-1]
+        if abs(score - alpha * scores[0]) < tolerance:
+            break
+        if score > alpha * scores[0]:
+            low = middle
+        else:
+            high = middle
+    return middle, score
+
+
+def falling(generator: torch.Generator, rows: int = 200, pixels: int = 37) -> Tensor:
+    """Scores that fall from count to count, each in its own way."""
+    steps = torch.rand(rows, pixels + 1, generator=generator, dtype=torch.float64) ** 4
+    left = steps.flip(1).cumsum(1).flip(1)
+    return left / left[:, :1]
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
+def test_binary_search_is_bisection(generator: torch.Generator, alpha: float) -> None:
+    values = falling(generator)
+    found = search_table(BinarySearch(alpha, tolerance=0.0), Table(values))
+    for row, d_alpha, score in zip(values.tolist(), found.d_alpha.tolist(), found.score.tolist(), strict=True):
+        first = bisect.bisect_left(row, -alpha * row[0], lo=1, key=lambda value: -value)
+        assert d_alpha == min(first, len(row) - 1)
+        assert score == row[d_alpha]
+    assert torch.equal(found.reached, values[:, -1] <= alpha)
+
+
+@pytest.mark.parametrize("tolerance", [0.001, 0.005, 0.05, 0.3])
+def test_binary_search_ends_within_the_tolerance(generator: torch.Generator, tolerance: float) -> None:
+    values = falling(generator)
+    found = search_table(BinarySearch(tolerance=tolerance), Table(values))
+    exact = search_table(BinarySearch(tolerance=0.0), Table(values))
+    near = (found.score - 0.5).abs() < tolerance
+    assert torch.all(near | (found.d_alpha == exact.d_alpha))
+    assert near.any()
+    assert torch.all(found.reached)
+
+
+def test_binary_search_of_scores_that_rise_and_fall(generator: torch.Generator) -> None:
+    values = torch.rand(300, 24, generator=generator, dtype=torch.float64)
+    found = search_table(BinarySearch(tolerance=0.0), Table(values))
+    target = values[:, 0] / 2
+    assert torch.equal(found.reached, values[:, -1] <= target)
+    d_alpha = found.d_alpha[found.reached]
+    assert torch.all(found.score[found.reached] <= target[found.reached])
+    # Not the least count of all, but a crossing: one pixel fewer leaves the score over the target.
+    assert torch.all((d_alpha == 1) | (values[found.reached, d_alpha - 1] > target[found.reached]))
+    assert torch.all(found.d_alpha[~found.reached] == 23)
+
+
+def test_binary_search_scores_few_counts(generator: torch.Generator) -> None:
+    table = Table(falling(generator, rows=5, pixels=1000))
+    search_table(BinarySearch(tolerance=0.0), table)
+    assert len(table.asked) == len(set(table.asked))
+    for image in range(5):
+        assert sum(i == image for i, _ in table.asked) <= 2 + math.ceil(math.log2(1000))
+
+
+@pytest.mark.parametrize("search", [BinarySearch(tolerance=0.0), BinarySearch(), ReleasedSearch()])
+def test_searches_do_not_depend_on_the_batch(search: DeletionSearch, generator: torch.Generator) -> None:
+    table = Table(falling(generator, rows=20))
+    one, many = search_table(search, table, max_batch=1), search_table(search, table, max_batch=1000)
+    assert torch.equal(one.d_alpha, many.d_alpha)
+    assert torch.equal(one.score, many.score)
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 3])
+def test_binary_search_out_of_iterations_keeps_what_is_known_to_do(iterations: int) -> None:
+    table = Table(torch.tensor([[1.0, *[0.0] * 16], [*[1.0] * 16, 0.0]]))
+    found = search_table(BinarySearch(max_iterations=iterations), table)
+    assert found.d_alpha.tolist() == [16 // 2**iterations, 16]
+    assert found.score.tolist() == [0, 0]
+    assert found.reached.tolist() == [True, True]
+
+
+EDGES = {
+    # scores without 0, 1, 2, ... pixels: D_alpha, the score there, reached
+    "masking everything does not do": ([0.8, 0.7, 0.6, 0.5], (3, 0.5, False)),
+    "nor does it where some pixels would": ([0.8, 0.7, 0.1, 0.5], (3, 0.5, False)),
+    "zero": ([0.0, 0.0, 0.0, 0.0], (1, 0.0, False)),
+    "negative": ([-1.0, -2.0, -3.0, -4.0], (1, -2.0, False)),
+    "negative, and then not": ([-1.0, 0.5, 0.4, -2.0], (1, 0.5, False)),
+    "the first pixel does": ([0.8, 0.1, 0.0, 0.0], (1, 0.1, True)),
+    "only all do": ([0.8, 0.8, 0.8, 0.2], (3, 0.2, True)),
+    "exactly alpha": ([0.8, 0.6, 0.4, 0.2], (2, 0.4, True)),
+    "one pixel does": ([0.8, 0.3], (1, 0.3, True)),
+    "one pixel does not": ([0.8, 0.5], (1, 0.5, False)),
+    "one pixel of nothing": ([0.0, 0.3], (1, 0.3, False)),
+}
+
+
+@pytest.mark.parametrize("case", EDGES)
+def test_binary_search_at_the_edges(case: str) -> None:
+    scores, expected = EDGES[case]
+    values = torch.tensor([scores], dtype=torch.float64)
+    found = search_table(BinarySearch(tolerance=0.0), Table(values))
+    assert (int(found.d_alpha), float(found.score), bool(found.reached)) == expected
+
+
+@pytest.mark.parametrize("case", set(EDGES) - {"nor does it where some pixels would"})
+def test_exhaustive_search_at_the_edges(case: str) -> None:
+    scores, expected = EDGES[case]
+    assert exhaustive(torch.tensor([scores], dtype=torch.float64)) == [expected]
+
+
+def test_exhaustive_search_finds_the_least_count(generator: torch.Generator) -> None:
+    values = torch.rand(100, 9, generator=generator, dtype=torch.float64)
+    for row, found in zip(values.tolist(), exhaustive(values), strict=True):
+        least = next((k for k in range(1, 9) if row[k] <= row[0] / 2), None)
+        assert found == (least or 8, row[least or 8], least is not None)
+
+
+def exhaustive(values: Tensor) -> list[tuple[int, float, bool]]:
+    n, pixels = len(values), values.shape[1] - 1
+    white = torch.ones(n, 3, pixels, 1)
+    ranks = pixel_ranks(torch.zeros(n, pixels, 1))
+    found = exhaustive_minimal_deletion(Table(values), white, torch.zeros_like(white), ranks, torch.arange(n), 50)
+    return list(zip(found.d_alpha.tolist(), found.score.tolist(), found.reached.tolist(), strict=True))
+
+
+def test_an_absolute_tolerance_ends_the_search_of_a_small_score_at_once() -> None:
+    found = search_table(BinarySearch(), Table(torch.full((1, 41), 0.004)))
+    assert (int(found.d_alpha), bool(found.reached)) == (20, True)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.005, 0.1])
+@pytest.mark.parametrize("max_iterations", [1, 2, 4, 5, 6, 7, 100])
+@pytest.mark.parametrize("pixels", [1, 2, 3, 7, 16, 33])
+def test_released_search_is_the_plain_loop(
+    generator: torch.Generator, tolerance: float, max_iterations: int, pixels: int
+) -> None:
+    values = torch.cat([falling(generator, 60, pixels), torch.rand(60, pixels + 1, generator=generator).double()])
+    found = search_table(ReleasedSearch(0.5, tolerance, max_iterations), Table(values))
+    expected = [released_loop(row, 0.5, tolerance, max_iterations) for row in values.tolist()]
+    assert list(zip(found.d_alpha.tolist(), found.score.tolist(), strict=True)) == expected
+    near = (found.score - values[:, 0] / 2).abs() < tolerance
+    assert torch.equal(found.reached, near | (found.score <= values[:, 0] / 2))
+
+
+QUIRKS = {
+    # scores without 0, 1, 2, ... pixels: D_alpha, the score there, reached; on 2 x 2 and 3 x 3 images
+    # middle 2 is under, middle 1 is over: it stays at 1 for the other 98 steps, and 2 is never told.
+    "never closes from below": ([1.0, 0.9, 0.3, 0.2, 0.1], (1, 0.9, False)),
+    # middles 2 and 1 are under, and 0 is everything: under as well, and the bracket closes there.
+    "none is everything, and under": ([1.0, 0.3, 0.2, 0.1, 0.0], (0, 0.0, True)),
+    # the same, but everything is over: it stays at 0.
+    "none is everything, and over": ([1.0, 0.3, 0.2, 0.1, 0.9], (0, 0.9, False)),
+    # middles 2 and 3 are over: it stays at 3 and never looks at 4.
+    "never looks at everything": ([1.0, 0.9, 0.8, 0.7, 0.1], (3, 0.7, False)),
+    "within the tolerance from above": ([1.0, 0.9, 0.504, 0.2, 0.1], (2, 0.504, True)),
+    # middles 4, 2, 3 are under, over, under; then 2 again.
+    "goes back to the lower end": ([1.0, 0.9, 0.8, 0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.0], (2, 0.8, False)),
+    "one pixel is everything": ([1.0, 0.1], (0, 0.1, True)),
+    # Nothing to bring down, though the score is at its target all the time.
+    "zero": ([0.0, 0.0, 0.0, 0.0, 0.0], (2, 0.0, False)),
+}
+
+
+@pytest.mark.parametrize("case", QUIRKS)
+def test_quirks_of_the_released_search(case: str) -> None:
+    scores, expected = QUIRKS[case]
+    table = Table(torch.tensor([scores], dtype=torch.float64))
+    found = search_table(ReleasedSearch(), table)
+    assert (int(found.d_alpha), float(found.score), bool(found.reached)) == expected
+    # It turns on the spot without scoring.
+    assert len(table.asked) <= 5
+
+
+def softplus_sum(height: int, width: int, device: torch.device) -> Score:
+    """A score that falls with every pixel that goes black: weights and pixels are not negative."""
+    weights = torch.rand(4, 3, height, width, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(
+        device
+    )
+
+    def score(pictures: Tensor, source: Tensor) -> Tensor:
+        bent = nn.functional.softplus((pictures * weights[source]).sum(dim=1) - 1)
+        return bent.sum(dim=(1, 2)) - height * width * math.log1p(math.exp(-1))
+
+    return score
+
+
+@pytest.mark.parametrize("max_batch", [1, 100])
+def test_searches_agree_on_a_network_that_falls(
+    generator: torch.Generator, device: torch.device, max_batch: int
+) -> None:
+    images = torch.rand(4, 3, 5, 7, generator=generator, dtype=torch.float64).to(device)
+    # One map follows the pixels' values and so needs few; others do not.
+    importance = torch.cat([images.sum(dim=1), torch.randn(8, 5, 7, generator=generator).to(images)])
+    arguments = (
+        softplus_sum(5, 7, device),
+        images,
+        torch.zeros_like(images),
+        pixel_ranks(importance),
+        torch.arange(12, device=device) % 4,
+        max_batch,
+    )
+    exact = exhaustive_minimal_deletion(*arguments)
+    found = BinarySearch(tolerance=0.0).minimal_deletion(*arguments)
+    assert torch.equal(found.d_alpha, exact.d_alpha)
+    torch.testing.assert_close(found.score, exact.score)
+    assert found.d_alpha[:4].double().mean() < found.d_alpha[4:].double().mean()
+    assert torch.all(exact.reached & found.reached)
+    # A score within the tolerance, or the bracket's lower end next to it.
+    released = ReleasedSearch().minimal_deletion(*arguments)
+    assert torch.all((released.d_alpha - exact.d_alpha).abs() <= 1)
+    assert {tensor.device.type for tensor in vars(found).values()} == {device.type}
+
+
+def test_a_networks_probability(make_cnn: Callable[..., nn.Module], generator: torch.Generator) -> None:
+    model = make_cnn(3, classes=3)
+    images = torch.rand(3, 2, 8, 8, generator=generator, dtype=torch.float64)
+
+    def score(pictures: Tensor, source: Tensor) -> Tensor:
+        probabilities: Tensor = model(3 * pictures).softmax(dim=1)
+        return probabilities.gather(1, source[:, None])[:, 0]
+
+    ranks = pixel_ranks(torch.randn(6, 8, 8, generator=generator))
+    arguments = (score, images, torch.zeros_like(images), ranks, torch.tensor([0, 0, 1, 1, 2, 2]), 16)
+    found = BinarySearch(alpha=0.9, tolerance=0.0).minimal_deletion(*arguments)
+    exact = exhaustive_minimal_deletion(*arguments, alpha=0.9)
+    assert torch.all(exact.reached | ~found.reached)
+    assert torch.all((found.d_alpha >= exact.d_alpha)[found.reached])
+    assert found.reached.any()
+
+
+@pytest.mark.parametrize("search", [BinarySearch, ReleasedSearch])
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"alpha": 0.0}, "alpha is the share"),
+        ({"alpha": 1.0}, "alpha is the share"),
+        ({"alpha": math.nan}, "alpha is the share"),
+        ({"tolerance": -0.1}, "tolerance is a distance"),
+        ({"tolerance": math.nan}, "tolerance is a distance"),
+        ({"max_iterations": 0}, "max_iterations must be at least 1"),
+    ],
+)
+def test_refuses_settings_out_of_bounds(search: type, setting: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        search(**setting)
