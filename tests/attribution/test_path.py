@@ -481,3 +481,14 @@ def test_names_the_path_on_which_f_is_not_finite(f: Callable[[Tensor], Tensor]) 
     inputs[0] = 1.2
     with pytest.raises(ValueError, match=r"not finite on the path from baseline \d to input 1 \(\d paths in all\)"):
         path_attribution(f, inputs, baselines, rule=Midpoint(1))
+
+
+def test_gradients_may_come_in_another_memory_format(generator: torch.Generator) -> None:
+    layers = (nn.Conv2d(3, 4, 3), nn.SiLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    network = nn.Sequential(*layers).double()
+    inputs = torch.rand(2, 3, 8, 8, generator=generator, dtype=torch.float64)
+    baselines = torch.rand(2, 3, 8, 8, generator=generator, dtype=torch.float64)
+    target = torch.tensor([0, 1])
+    expected = path_attribution(network, inputs, baselines, target=target)
+    found = path_attribution(network.to(memory_format=torch.channels_last), inputs, baselines, target=target)
+    torch.testing.assert_close(found.attributions, expected.attributions, rtol=0, atol=1e-13)

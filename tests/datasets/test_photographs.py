@@ -45,7 +45,7 @@ def read(path: Path) -> UInt8[np.ndarray, "h w 3"]:
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp", "ppm"])
 def test_rgb_is_read_as_it_is(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
-    Image.fromarray(colours()).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    Image.fromarray(colours()).save(path, lossless=True)  # what WebP needs to be told
     np.testing.assert_array_equal(read(path), colours())
 
 
@@ -71,7 +71,8 @@ def test_grey_and_black_and_white(tmp_path: Path) -> None:
     grey = colours()[..., 0]
     Image.fromarray(grey).save(tmp_path / "grey.png")
     Image.fromarray(grey > 100).save(tmp_path / "bits.png")
-    assert Image.open(tmp_path / "bits.png").mode == "1"
+    with Image.open(tmp_path / "bits.png") as image:
+        assert image.mode == "1"
     np.testing.assert_array_equal(read(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, axis=2))
     np.testing.assert_array_equal(read(tmp_path / "bits.png")[..., 1], np.where(grey > 100, 255, 0))
 

@@ -13,13 +13,13 @@ from igbaselines.attribution.perturbation import Score
 from igbaselines.evaluation.perturbation_curves import (
     PercentileGrid,
     PerturbationGrid,
-    UniformGrid,
+    ShareGrid,
     area,
     deletion_curves,
     insertion_curves,
 )
 
-GRIDS = [UniformGrid(), UniformGrid(7), PercentileGrid()]
+GRIDS = [ShareGrid(), ShareGrid(7), ShareGrid(6, power=2), PercentileGrid()]
 IMAGE_OF_RANK = torch.tensor([0, 1, 1, 0, 2])
 # Whose percentiles fall between pixels, where numpy's rounding does not matter.
 SHAPES = [(7, 9), (10, 13), (1, 6), (1, 1)]
@@ -58,12 +58,12 @@ def plain_masks(grid: PerturbationGrid, importance: np.ndarray) -> list[np.ndarr
     """The most important pixels at each point, by the grids' definitions."""
     if isinstance(grid, PercentileGrid):
         return [importance >= np.percentile(importance, p) for p in range(100)]
-    assert isinstance(grid, UniformGrid)
+    assert isinstance(grid, ShareGrid)
     places = sorted(np.ndindex(importance.shape), key=lambda place: -importance[place])
     masks = []
     for k in range(grid.steps + 1):
         mask = np.zeros(importance.shape, dtype=bool)
-        for place in places[: math.floor(Fraction(importance.size * k, grid.steps) + Fraction(1, 2))]:
+        for place in places[: math.floor(importance.size * Fraction(k, grid.steps) ** grid.power + Fraction(1, 2))]:
             mask[place] = True
         masks.append(mask)
     return masks
@@ -96,9 +96,10 @@ def test_curves_and_areas(
             with torch.no_grad():
                 expected = score(torch.from_numpy(pictures), torch.full((len(masks),), i)).numpy()
             np.testing.assert_allclose(curves[r].numpy(), expected, atol=1e-12)
-            over_points = np.trapezoid(expected, np.arange(len(masks)))
-            steps = 100 if isinstance(grid, PercentileGrid) else len(masks) - 1
-            assert float(area(curves, grid)[r]) == pytest.approx(over_points / steps, abs=1e-12)
+            where = np.arange(100) / 100  # percentiles 0..99
+            if isinstance(grid, ShareGrid):
+                where = np.linspace(0, 1, grid.steps + 1) ** grid.power
+            assert float(area(curves, grid)[r]) == pytest.approx(np.trapezoid(expected, where), abs=1e-12)
 
 
 @pytest.mark.parametrize("curves", [deletion_curves, insertion_curves])
@@ -114,7 +115,7 @@ def test_curves_do_not_depend_on_the_batch(
 def test_uniform_curves_run_from_end_to_end(generator: torch.Generator) -> None:
     images, fills = torch.rand(2, 3, 3, 4, 6, generator=generator, dtype=torch.float64)
     score = make_score((4, 6))
-    arguments = (score, images, fills, torch.randn(5, 4, 6, generator=generator), IMAGE_OF_RANK, UniformGrid(), 32)
+    arguments = (score, images, fills, torch.randn(5, 4, 6, generator=generator), IMAGE_OF_RANK, ShareGrid(), 32)
     ends = [score(images, torch.arange(3))[IMAGE_OF_RANK], score(fills, torch.arange(3))[IMAGE_OF_RANK]]
     torch.testing.assert_close(deletion_curves(*arguments)[:, [0, -1]], torch.stack(ends, dim=1))
     torch.testing.assert_close(insertion_curves(*arguments)[:, [-1, 0]], torch.stack(ends, dim=1))
@@ -124,14 +125,14 @@ def test_deletion_is_the_insertion_of_the_others(generator: torch.Generator) -> 
     images, fills = torch.rand(2, 3, 3, 4, 6, generator=generator, dtype=torch.float64)
     importance = torch.randn(5, 4, 6, generator=generator)
     # 24 pixels in 6 steps: no rounding, so that the counts of both add up.
-    rest = (IMAGE_OF_RANK, UniformGrid(6), 32)
+    rest = (IMAGE_OF_RANK, ShareGrid(6), 32)
     deletion = deletion_curves(make_score((4, 6)), images, fills, importance, *rest)
     insertion = insertion_curves(make_score((4, 6)), images, fills, -importance, *rest)
     torch.testing.assert_close(deletion, insertion.flip(1))
-    torch.testing.assert_close(area(deletion, UniformGrid(6)), area(insertion, UniformGrid(6)))
+    torch.testing.assert_close(area(deletion, ShareGrid(6)), area(insertion, ShareGrid(6)))
 
 
-@pytest.mark.parametrize(("grid", "share"), [(UniformGrid(), 1.0), (UniformGrid(3), 1.0), (PercentileGrid(), 0.99)])
+@pytest.mark.parametrize(("grid", "share"), [(ShareGrid(), 1.0), (ShareGrid(3), 1.0), (PercentileGrid(), 0.99)])
 def test_area_of_a_score_that_stays(grid: PerturbationGrid, share: float, device: torch.device) -> None:
     curves = torch.full((2, len(grid.positions())), 0.3, device=device)
     assert area(curves, grid).tolist() == pytest.approx([0.3 * share] * 2, abs=1e-7)
@@ -152,9 +153,9 @@ def test_by_hand_on_two_by_two() -> None:
         torch.tensor([[[3.0, 1.0], [1.0, 0.0]]]),
         torch.tensor([0]),
     )
-    uniform = deletion_curves(*arguments, UniformGrid(4), 10)
+    uniform = deletion_curves(*arguments, ShareGrid(4), 10)
     assert uniform.tolist() == [[1, 0.75, 0.5, 0.25, 0]]
-    assert area(uniform, UniformGrid(4)).tolist() == [0.5]
+    assert area(uniform, ShareGrid(4)).tolist() == [0.5]
     # The order is 0 1 1 3 at 0, 33.3, 66.7 and 100 %: p = 0 takes four pixels, p = 1..66 the two ties and the 3,
     # p = 67..99 the 3 alone.
     released = deletion_curves(*arguments, PercentileGrid(), 10)
@@ -175,7 +176,7 @@ def test_percentiles_of_a_constant_map_take_everything() -> None:
     white = torch.ones(1, 3, 3, 3)
     arguments = (brightness, white, torch.zeros_like(white), torch.zeros(1, 3, 3), torch.tensor([0]))
     assert deletion_curves(*arguments, PercentileGrid(), 10).tolist() == [[0.0] * 100]
-    assert deletion_curves(*arguments, UniformGrid(9), 10)[0].tolist() == pytest.approx(
+    assert deletion_curves(*arguments, ShareGrid(9), 10)[0].tolist() == pytest.approx(
         [k / 9 for k in range(9, -1, -1)]
     )
 
@@ -185,21 +186,23 @@ def test_a_better_order_has_the_lower_deletion_and_the_higher_insertion(device: 
     brightest = images.sum(dim=1)
     maps = torch.cat([brightest, -brightest])
     source = torch.zeros(2, dtype=torch.long, device=device)
-    arguments = (brightness, images, torch.zeros_like(images), maps, source, UniformGrid(), 64)
-    best, worst = area(deletion_curves(*arguments), UniformGrid()).tolist()
+    arguments = (brightness, images, torch.zeros_like(images), maps, source, ShareGrid(), 64)
+    best, worst = area(deletion_curves(*arguments), ShareGrid()).tolist()
     assert best < worst
-    best, worst = area(insertion_curves(*arguments), UniformGrid()).tolist()
+    best, worst = area(insertion_curves(*arguments), ShareGrid()).tolist()
     assert best > worst
 
 
 def test_refuses_an_empty_grid() -> None:
-    with pytest.raises(ValueError, match="at least one step, got 0"):
-        UniformGrid(0)
+    with pytest.raises(ValueError, match="at least one, got 0 and 1"):
+        ShareGrid(0)
+    with pytest.raises(ValueError, match="at least one, got 5 and 0"):
+        ShareGrid(5, power=0)
 
 
 def test_refuses_curves_of_another_grid() -> None:
     with pytest.raises(ValueError, match=r"curves \(2, 100\) do not fit a grid of 101 points"):
-        area(torch.zeros(2, 100), UniformGrid())
+        area(torch.zeros(2, 100), ShareGrid())
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)

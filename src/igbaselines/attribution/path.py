@@ -231,7 +231,8 @@ class _Paths:
             points.requires_grad_()
             value = self.after_stem(points, row_of_pair.repeat_interleave(len(steps)))
             (gradient,) = torch.autograd.grad(value.sum(), points)
-            gradient = gradient.view(pairs.numel(), len(steps), -1)
+            # Not a view: networks in channels_last give gradients in channels_last.
+            gradient = gradient.reshape(pairs.numel(), len(steps), -1)
             total += torch.matmul(self.coefficients[chosen], gradient).view_as(total)
         difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]
         return difference * self._transpose_of_stem(total, difference)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -40,6 +40,7 @@ class UnreadablePhotographError(Exception):
     """Why a photograph or its mask cannot be used, in one line; the others can."""
 
 
+@runtime_checkable
 class MaskSource(Protocol):
     """Where the mask of a photograph comes from."""
 
@@ -90,6 +91,7 @@ class Photographs:
     mask_required: bool
 
 
+@runtime_checkable
 class PhotographDataset(Protocol):
     """What an image dataset offers an experiment."""
 
@@ -175,7 +177,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata and the like: pixels are read all the same
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            # By its handle: of a path PIL maps bare pixels into memory, and garbles a grey TIFF that lies on its side.
+            with path.open("rb") as file, Image.open(file) as image:
                 yield image
     except UnreadablePhotographError:
         raise

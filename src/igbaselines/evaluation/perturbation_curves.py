@@ -29,34 +29,36 @@ class PerturbationGrid(Protocol):
 
 
 @dataclass(frozen=True)
-class UniformGrid:
-    """The paper's grid: k / steps of the pixels for k = 0..steps, from none to all.
+class ShareGrid:
+    """The paper's grid: the share (k / steps) ** power of the pixels for k = 0..steps, from none to all.
 
     The count is rounded to the nearest, halves up. The area is over [0, 1], so that a score which stays at s has
-    area s.
+    area s. Deletion curves fall at the beginning: with power 2 some 40 steps have the error of 100 equal ones.
 
     Args:
         steps: number of steps between none and all, at least 1.
+        power: 1 for equal steps, as in the paper; 2 for steps that grow.
 
     Raises:
-        ValueError: for fewer than one step.
+        ValueError: for fewer than one step, or a power below 1.
     """
 
     steps: int = 100
+    power: int = 1
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"a grid of perturbations needs at least one step, got {self.steps}")
+        if self.steps < 1 or self.power < 1:
+            raise ValueError(f"a grid needs steps and power of at least one, got {self.steps} and {self.power}")
 
     def positions(self) -> Float[Tensor, " points"]:
-        """Return the shares of the pixels: k / steps."""
-        return torch.arange(self.steps + 1, dtype=torch.float64) / self.steps
+        """Return the shares of the pixels."""
+        return (torch.arange(self.steps + 1, dtype=torch.float64) / self.steps) ** self.power
 
     def counts(self, importance: Float[Tensor, "r h w"]) -> Int[Tensor, "r points"]:
         """Return the number of most important pixels at each point."""
         pixels = importance[0].numel()
-        part = torch.arange(self.steps + 1, device=importance.device)
-        return nearest_count(torch.full_like(part, pixels), part, self.steps).expand(len(importance), -1)
+        part = torch.arange(self.steps + 1, device=importance.device) ** self.power
+        return nearest_count(torch.full_like(part, pixels), part, self.steps**self.power).expand(len(importance), -1)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def deletion_curves(
 ) -> Float[Tensor, "r points"]:
     """Score each image while its most important pixels are masked; a LOWER area is better.
 
-    With `UniformGrid` a curve goes from the image itself to the fill. Values and area are in the score's range, [0, 1]
+    With `ShareGrid` a curve goes from the image itself to the fill. Values and area are in the score's range, [0, 1]
     for a probability. Of equally important pixels the first in row-major order is masked first (`PercentileGrid` masks
     them together).
 
@@ -124,7 +126,7 @@ def insertion_curves(
 ) -> Float[Tensor, "r points"]:
     """Score each image's fill while its most important pixels are revealed; a HIGHER area is better.
 
-    With `UniformGrid` a curve goes from the fill to the image itself. Everything else is as in `deletion_curves`.
+    With `ShareGrid` a curve goes from the fill to the image itself. Everything else is as in `deletion_curves`.
     """
     return _curves(score, images, fills, importance, image_of_rank, grid, max_batch, keep=True)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from igbaselines.reporting.estimates import CONFIDENCE, mean_estimate, replicate_estimate, require_finite
@@ -193,19 +194,41 @@ def place_of_minimum(values: np.ndarray) -> tuple[Estimate, np.ndarray]:
     return found, shares
 
 
-def mean_interval(values: np.ndarray) -> np.ndarray:
-    """95 % bootstrap intervals of the means of the columns: (2, m) from (n, m), all of the same draws of units.
-
-    Raises:
-        NotTestable: for fewer than two units, or values that are not finite.
-    """
-    means = resampled_means(_several(_in_order(values)))
-    return interval_of(means)
-
-
 def interval_of(replicates: np.ndarray) -> np.ndarray:
-    """95 % quantiles of the columns of replicates: (2, m) from (b, m)."""
-    return np.asarray(np.quantile(replicates, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0))
+    """95 % quantiles of the columns of replicates: (2, m) from (b, m); replicates without any unit are left out."""
+    ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    return np.asarray(np.nanquantile(replicates, ends, axis=0))
+
+
+def joint_means(tables: Sequence[pd.DataFrame], replicates: int = REPLICATES, seed: int = SEED) -> list[np.ndarray]:
+    """Means of the columns of several tables over units drawn with replacement, the same draws for all of them.
+
+    Tables of the same images stay paired: what an image brings to two of them cancels in their difference.
+
+    Args:
+        tables: units down (by name, each once), values across; a table may lack units of another.
+        replicates: number of draws.
+        seed: of the draws.
+
+    Returns:
+        For each table (replicates, m); NaN where none of its units was drawn, and everywhere for a single unit.
+    """
+    units = pd.Index(sorted(set().union(*(table.index for table in tables))))
+    places = [units.get_indexer(table.index) for table in tables]
+    generator = np.random.default_rng(seed)
+    equal = np.full(len(units), 1 / len(units))
+    block = max(1, BLOCK // len(units))
+    found: list[list[np.ndarray]] = [[] for _ in tables]
+    for start in range(0, replicates, block):
+        counts = generator.multinomial(len(units), equal, size=min(block, replicates - start)).astype(float)
+        for means, table, place in zip(found, tables, places, strict=True):
+            drawn = counts[:, place]
+            total = drawn.sum(axis=1, keepdims=True)
+            total[total == 0] = np.nan
+            means.append(drawn @ table.to_numpy(float) / total)
+    return [
+        np.concatenate(means) * (np.nan if len(table) < 2 else 1) for means, table in zip(found, tables, strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

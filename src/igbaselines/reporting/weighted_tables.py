@@ -1,0 +1,191 @@
+"""Tables of 2505.03201 from the rows of one run: Table 1, Table 2, every method, every baseline, the images left out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from igbaselines.reporting import paired
+from igbaselines.reporting.claims import Printed
+from igbaselines.reporting.estimates import mean_estimate
+from igbaselines.reporting.image_rows import (
+    EG,
+    FILTERED,
+    IG,
+    METRICS,
+    WG,
+    by_baseline,
+    by_image,
+    methods_of,
+    values_of,
+)
+from igbaselines.reporting.verdicts import NotTestable
+
+PERCENT = 100  # Table 2 prints the AUC of deletion in percent
+QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
+
+Line = dict[str, Any]
+
+
+def run_tables(rows: pd.DataFrame, printed: Printed) -> dict[str, pd.DataFrame]:
+    """Make every table of a run for which there are rows."""
+    model = str(rows["model"].iloc[0]) if len(rows) else ""
+    tables = {
+        "table_1": _lines(table_1_line(rows, metric, printed, model) for metric in METRICS),
+        "table_2": _lines([table_2_line(rows, printed, model)]),
+        "methods": methods_table(rows),
+        "baselines": baselines_table(rows),
+        "completeness": completeness_table(rows),
+        "selection": selection_table(rows),
+    }
+    return {name: table for name, table in tables.items() if not table.empty}
+
+
+def table_1_line(rows: pd.DataFrame, metric: str, printed: Printed, model: str) -> Line | None:
+    """Compare WG with EG in one metric, beside the paper's numbers; None where it was not measured.
+
+    The tests: Welch's t-test ignores that both methods saw the same images (the paper names a t-test and no pairing),
+    the paired t-test and Wilcoxon's signed-rank test use it. The interval of the improvement is the paired
+    bootstrap's.
+    """
+    try:
+        table = by_image(rows, metric, (EG, WG))
+        reference, method = values_of(table, EG), values_of(table, WG)
+        found = paired.compare(reference, method)
+    except NotTestable:
+        return None
+    known = METRICS[metric]
+    line = {
+        "metric": known.label,
+        "better": "lower" if known.lower_is_better else "higher",
+        "images": found.n,
+        "EG": found.mean_a,
+        "EG_sd": found.sd_a,
+        "WG": found.mean_b,
+        "WG_sd": found.sd_b,
+    }
+    line |= _improvement(reference, method, known.lower_is_better)
+    line |= {"p_welch": found.p_unpaired, "p_paired_t": found.p_paired, "p_wilcoxon": found.p_wilcoxon}
+    said = _printed(printed, "table_1", metric, model)
+    if metric in printed.tables.get("table_1", {}):
+        named = {"eg": "EG", "wg": "WG", "improvement": "improvement_%", "p": "p"}
+        line |= {f"paper_{name}": said.get(key, np.nan) for key, name in named.items()}
+    return line
+
+
+def table_2_line(rows: pd.DataFrame, printed: Printed, model: str) -> Line | None:
+    """Compare filtered WG with WG in the AUC of deletion [%], beside the paper's numbers."""
+    try:
+        table = by_image(rows, "deletion_auc", (WG, FILTERED)) * PERCENT
+        found = paired.compare(values_of(table, FILTERED), values_of(table, WG))
+    except NotTestable:
+        return None
+    said = _printed(printed, "table_2", model)
+    return {
+        "images": found.n,
+        "WG_%": found.mean_b,
+        "filtered_WG_%": found.mean_a,
+        "difference_%": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "p_welch": found.p_unpaired,
+        "p_paired_t": found.p_paired,
+        "p_wilcoxon": found.p_wilcoxon,
+        "paper_WG_%": said.get("wg", np.nan),
+        "paper_filtered_WG_%": said.get("filtered", np.nan),
+    }
+
+
+def methods_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean and 95 % t-interval over the images of every metric of every method; values that are not finite are counted."""
+    lines = []
+    for metric, known in METRICS.items():
+        for method in methods_of(rows, metric):
+            if method == IG:
+                continue
+            values = by_image_or_none(rows, metric, method)
+            finite = values[np.isfinite(values)]
+            line: Line = {"metric": known.label, "method": method, "images": len(finite)}
+            line |= _mean_with_interval(finite) | {"not_finite": len(values) - len(finite)}
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def by_image_or_none(rows: pd.DataFrame, metric: str, method: str) -> np.ndarray:
+    """Take a method's values of a metric as they are, missing ones included."""
+    found = rows.loc[(rows["metric"] == metric) & (rows["method"] == method), "value"]
+    return found.to_numpy(float)
+
+
+def baselines_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """What each baseline was worth: means over the images, and how often it was filtered out."""
+    columns: dict[str, pd.Series[float]] = {}
+    for metric in ("d_alpha", "d_alpha_share", "weight", "deletion_auc", "f_baseline"):
+        if (table := _by_baseline(rows, metric)) is not None:
+            columns[f"mean_{metric}"] = table.mean()
+    if (filtered := _by_baseline(rows, "filtered_weight")) is not None:
+        columns["times_filtered_out"] = (filtered == 0).sum()
+        columns["images"] = filtered.notna().sum()
+    found = pd.DataFrame(columns)
+    return found.rename_axis("baseline").reset_index() if len(columns) else pd.DataFrame()
+
+
+def completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Quantiles over the images of the relative completeness gap: of the averages, and of IG from every baseline."""
+    gaps = {method: by_image_or_none(rows, "completeness_gap", method) for method in (EG, WG)}
+    if (single := _by_baseline(rows, "completeness_gap")) is not None:
+        gaps |= {f"IG from {name}": single[name].to_numpy(float) for name in single}
+    lines = [
+        {"method": name, "images": len(values)} | {key: np.quantile(values, q) for key, q in QUANTILES.items()}
+        for name, values in gaps.items()
+        if len(values)
+    ]
+    return pd.DataFrame(lines)
+
+
+def selection_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many images were used, how many were left out and why, and the network's accuracy on those looked at."""
+    found = rows[rows["metric"].isin(["images_used", "images_left_out", "top1"])]
+    reasons = found["reason"] if "reason" in found else pd.Series(pd.NA, index=found.index)
+    lines = [
+        {"what": metric.replace("_", " "), "reason": "" if pd.isna(reason) else reason, "value": value}
+        for metric, reason, value in zip(found["metric"], reasons, found["value"], strict=True)
+    ]
+    return pd.DataFrame(lines)
+
+
+def _improvement(reference: np.ndarray, method: np.ndarray, lower_is_better: bool) -> dict[str, float]:
+    try:
+        found = paired.relative_improvement(reference, method, lower_is_better=lower_is_better)
+        values = (found.value, found.low, found.high)
+    except NotTestable:
+        values = (np.nan, np.nan, np.nan)
+    return dict(zip(("improvement_%", "improvement_low", "improvement_high"), values, strict=True))
+
+
+def _mean_with_interval(values: np.ndarray) -> dict[str, float]:
+    try:
+        found = mean_estimate(values)
+        return {"mean": found.value, "low": found.low, "high": found.high}
+    except NotTestable:  # one image has a mean and no interval
+        return {"mean": float(values.mean()) if len(values) else np.nan, "low": np.nan, "high": np.nan}
+
+
+def _by_baseline(rows: pd.DataFrame, metric: str) -> pd.DataFrame | None:
+    try:
+        return by_baseline(rows, metric)
+    except NotTestable:
+        return None
+
+
+def _printed(printed: Printed, *keys: str) -> Mapping[str, float]:
+    """Follow keys into the paper's tables; empty where the paper has no such number."""
+    found: Any = printed.tables
+    for key in keys:
+        found = found.get(key, {})
+    return dict(found)
+
+
+def _lines(lines: Any) -> pd.DataFrame:  # noqa: ANN401 (an iterable of lines or None)
+    return pd.DataFrame([line for line in lines if line is not None])
