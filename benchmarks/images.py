@@ -19,32 +19,32 @@ import torch
 from jaxtyping import Float
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from torch import Tensor
 
+from igbaselines.attribution import path_attribution
+from igbaselines.attribution.baselines import Reference
+from igbaselines.attribution.image_baselines import Together
+from igbaselines.attribution.path import Function
 from igbaselines.config import PROJECT_ROOT, instantiate, register
 from igbaselines.experiments.classifier import Classifier, load_classifier
 from igbaselines.experiments.explanations import Explanation, explain_photograph
 from igbaselines.experiments.photographs import Chosen, load_mask, load_pixels, reference_photographs, select
 from igbaselines.experiments.runner import Run
 from igbaselines.experiments.weighted_gradients import Study, measure, method_weights
+from igbaselines.randomness import generator_for
 from igbaselines.results.rows import Rows
 
 
-class Counted(nn.Module):
-    """A network that counts the pictures it is given without a graph, and those with one."""
+class Counted:
+    """A function of pictures that counts them."""
 
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        self.scored = self.differentiated = 0
+    def __init__(self, scored: Function) -> None:
+        self._scored = scored
+        self.pictures = 0
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
-            self.differentiated += len(pixels)
-        else:
-            self.scored += len(pixels)
-        result: Tensor = self.network(pixels)
-        return result
+    def __call__(self, pixels: Tensor) -> Tensor:
+        self.pictures += len(pixels)
+        return self._scored(pixels)
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ class Job:
 
     def explain(self, classifier: Classifier) -> Explanation:
         study = self.study
-        return explain_photograph(
-            self.chosen, self.pixels, study.examples, classifier, study.attribution, study.seed
-        )
+        return explain_photograph(self.chosen, self.pixels, study.examples, classifier, study.attribution, study.seed)
 
     def whole(self, classifier: Classifier) -> None:
         study = replace(self.study, classifier=classifier)
@@ -118,12 +116,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def attribution_only(job: Job) -> Callable[[], object]:
-    """The engine's part: fitness is left out by a search that scores nothing."""
-    from igbaselines.attribution import path_attribution
-    from igbaselines.attribution.baselines import Reference
-    from igbaselines.attribution.image_baselines import Together
-    from igbaselines.randomness import generator_for
-
+    """The engine's part, without the fitness."""
     study, classifier = job.study, job.study.classifier
     reference = Reference(examples=study.examples, centre=classifier.centre.expand_as(job.pixels))
     baselines, _ = Together(study.attribution.baselines).draw(job.pixels[None], reference, generator_for(0))
@@ -146,7 +139,7 @@ def count_pictures(job: Job) -> tuple[int, int]:
     job.whole(replace(classifier, scored=scored))
     k = sum(getattr(source, "count", 1) for source in job.study.attribution.baselines.values())
     gradients = k * job.study.attribution.rule.steps
-    return scored.scored + k + 1, gradients  # the engine takes f at the baselines and at the input too
+    return scored.pictures + k + 1, gradients  # the engine takes f at the baselines and at the input too
 
 
 def main() -> None:

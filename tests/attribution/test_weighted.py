@@ -48,7 +48,7 @@ def halving_count(network: nn.Module, picture: np.ndarray, ig: np.ndarray, targe
         with torch.no_grad():
             return float(network(torch.from_numpy(masked.reshape(1, *picture.shape)))[0, target])
 
-    low, high, bound = 0, ig[0].size, 0.5 * probability(0)
+    low, high, bound = 0, int(ig[0].size), 0.5 * probability(0)
     if probability(high) > bound:
         return high
     while high - low > 1:

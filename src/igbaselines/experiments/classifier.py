@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from igbaselines.attribution.chunking import automatic_max_batch
+from igbaselines.attribution.path import Function
 from igbaselines.experiments.image_settings import ImageAttribution
 from igbaselines.experiments.runner import Run
 from igbaselines.models.image_network import ImageNetwork, Probabilities, state_checksum
@@ -33,9 +34,9 @@ class Classifier:
         device: where it computes.
     """
 
-    explained: nn.Module
-    scored: nn.Module
-    predicting: nn.Module
+    explained: ImageNetwork | Probabilities
+    scored: Function
+    predicting: Probabilities
     centre: Float[Tensor, "3 1 1"]
     preprocessing: Preprocessing
     minimum_top1: float
@@ -51,8 +52,7 @@ class Classifier:
     @torch.no_grad()
     def scored_class(self, pixels: Float[Tensor, "m 3 h w"]) -> Int[Tensor, " m"]:
         """Return the class whose score is followed: another one than explained where pixels are scored as they are."""
-        classes: Int[Tensor, " m"] = self.scored(pixels).argmax(dim=1)
-        return classes
+        return self.scored(pixels).argmax(dim=1)
 
 
 def load_classifier(model: ImageModel, attribution: ImageAttribution, run: Run) -> Classifier:

@@ -153,11 +153,12 @@ def _judge(chosen: Chosen, found: Photographs, selection: Selection) -> None:
             selection.left_out[photograph.name] = WRONG_PREDICTION
             return
     try:
-        if found.mask_required and photograph.mask(chosen.predicted) is None:
-            selection.left_out[photograph.name] = NO_OBJECT
-            return
+        without = photograph.mask(chosen.predicted) is None  # read in any case: now is the time to leave it out
     except UnreadablePhotographError as error:
         selection.left_out[photograph.name] = f"cannot be read: {error}"
+        return
+    if found.mask_required and without:
+        selection.left_out[photograph.name] = NO_OBJECT
         return
     selection.chosen.append(chosen)
 

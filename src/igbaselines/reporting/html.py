@@ -13,11 +13,13 @@ from markupsafe import Markup, escape
 
 from igbaselines.files import write_text
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
+from igbaselines.reporting.combined import Together, write_combined
 from igbaselines.reporting.runs import Run, find_runs
 from igbaselines.reporting.tables import readable
 from igbaselines.reporting.verdicts import Verdict
 
 RESULT_COLUMNS = ["value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"]
+MANY = 3  # more results of a claim, or runs of an experiment, are folded away
 CLAIM_COLUMNS = ["paper", "id", "source", "statement", "paper_value", "experiment", "run", *RESULT_COLUMNS]
 
 
@@ -41,9 +43,13 @@ class ReportedClaim:
     paper_value: str | int | float
     results: list[Result] = field(default_factory=list)
 
+    def value_for(self, result: Result) -> str | int | float:
+        """The paper's value that a result stands beside: a paper may give one for each network."""
+        return result.record.get("paper_value", self.paper_value)  # type: ignore[no-any-return]
+
 
 def write_report(output_root: Path, project_root: Path) -> Path:
-    """Build output_root/report/index.html and claims.csv from the run folders.
+    """Build output_root/report/ from the run folders: index.html, claims.csv, and tables and figures over all runs.
 
     Args:
         output_root: holds EXPERIMENT/RUN folders; may be empty or missing.
@@ -61,7 +67,7 @@ def write_report(output_root: Path, project_root: Path) -> Path:
     report = output_root / "report"
     report.mkdir(parents=True, exist_ok=True)
     write_text(report / "claims.csv", _claims_table(claims).to_csv(index=False))
-    write_text(report / "index.html", _page(papers, claims, runs))
+    write_text(report / "index.html", _page(papers, claims, runs, write_combined(report, runs, papers)))
     return report / "index.html"
 
 
@@ -112,7 +118,19 @@ def with_indices(text: str) -> Markup:
     return Markup(re.sub(symbol, lettered, str(escape(text))))
 
 
-def _page(papers: Sequence[Paper], claims: Sequence[ReportedClaim], runs: Sequence[Run]) -> str:
+def count_results(claim: ReportedClaim) -> str:
+    """Say in a line what many runs found: 12 runs: 9 reproduced, 3 inconclusive."""
+    found = [result.record["verdict"] for result in claim.results]
+    counts = [f"{found.count(verdict)} {verdict}" for verdict in dict.fromkeys([*map(str, Verdict), *found])]
+    return f"{len(found)} runs: {', '.join(words for words in counts if not words.startswith('0 '))}"
+
+
+def _page(
+    papers: Sequence[Paper],
+    claims: Sequence[ReportedClaim],
+    runs: Sequence[Run],
+    combined: Mapping[str, Together],
+) -> str:
     environment = Environment(
         loader=PackageLoader("igbaselines.reporting"),
         autoescape=True,
@@ -132,15 +150,20 @@ def _page(papers: Sequence[Paper], claims: Sequence[ReportedClaim], runs: Sequen
         experiments={name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
         verdicts=[str(verdict) for verdict in Verdict],
         count_verdicts=count_verdicts,
+        count_results=count_results,
+        many=MANY,
+        combined=combined,
         runs=runs,
     )
 
 
 def _sections(papers: Sequence[Paper], claims: Sequence[ReportedClaim]) -> list[Mapping[str, object]]:
     """Group the claims by paper; a paper that only a run knows has no title."""
-    known = {paper.id: {"id": paper.id, "title": paper.title, "url": paper.url} for paper in papers}
+    known: dict[str, dict[str, object]] = {
+        paper.id: {"id": paper.id, "title": paper.title, "url": paper.url, "notes": paper.notes} for paper in papers
+    }
     for claim in claims:
-        known.setdefault(claim.paper, {"id": claim.paper, "title": "", "url": ""})
+        known.setdefault(claim.paper, {"id": claim.paper, "title": "", "url": "", "notes": ()})
     return [words | {"claims": [claim for claim in claims if claim.paper == paper]} for paper, words in known.items()]
 
 
@@ -148,8 +171,8 @@ def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:
     """One line for each claim and run."""
     lines = [
         {key: result.record[key] for key in RESULT_COLUMNS}
-        | {key: getattr(claim, key) for key in ("paper", "id", "source", "statement", "paper_value")}
-        | {"experiment": result.experiment, "run": result.run}
+        | {key: getattr(claim, key) for key in ("paper", "id", "source", "statement")}
+        | {"paper_value": claim.value_for(result), "experiment": result.experiment, "run": result.run}
         for claim in claims
         for result in claim.results
     ]

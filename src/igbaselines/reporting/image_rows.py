@@ -46,9 +46,14 @@ def by_image(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> pd.Data
     """Lay out a metric: images down, methods across.
 
     Raises:
-        NotTestable: where a method was not measured, or an image lacks a value: what is left would hide it.
+        NotTestable: where a method was not measured, or an image has two values or lacks one: what is left would
+            hide it.
     """
     columns = {method: select(rows, metric, method).set_index("unit")["value"] for method in methods}
+    for method, column in columns.items():
+        if not column.index.is_unique:
+            twice = column.index[column.index.duplicated()][0]
+            raise NotTestable(f"image {twice!r} has several values of {metric!r} of method {method!r}")
     table = pd.DataFrame(columns).sort_index()
     require_finite(table.to_numpy(float))
     return table
@@ -66,10 +71,10 @@ def by_baseline(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
         NotTestable: where it was not measured.
     """
     found = select(rows, metric, IG)
-    if "baseline" not in found or found["baseline"].isna().all():
-        raise NotTestable(f"the run has no {metric!r} by baseline")
+    if "baseline" not in found or found["baseline"].isna().any() or found.duplicated(["unit", "baseline"]).any():
+        raise NotTestable(f"the run has no {metric!r} by image and baseline")
     table = found.pivot(index="unit", columns="baseline", values="value")
-    return table[list(found["baseline"].dropna().unique())]
+    return table[list(found["baseline"].unique())]
 
 
 def removals(rows: pd.DataFrame, metric: str) -> dict[int, str]:

@@ -58,7 +58,7 @@ def load_explanation(path: Path) -> Explained:
         return Explained(
             name=path.stem,
             image=file["image"],
-            mask=file["mask"] if "mask" in file else None,
+            mask=file.get("mask"),
             maps=maps,
             baseline_names=[str(name) for name in file["baseline_names"]],
             baselines=file["baselines"],
@@ -106,8 +106,8 @@ def overlay_caption(example: Explained) -> str:
     return (
         f"{example.name}, explained as {example.label} (probability {example.probability:.2f}): the positive part of "
         f"the attributions, summed over channels and cut off at its {CLIP:g} % quantile, in colour over the greyed "
-        f"photograph{outline}. Below: every baseline, the attributions with it alone, D_alpha in pixels (fewer: fitter) "
-        "and its weight."
+        f"photograph{outline}. Below: every baseline, the attributions with it alone, D_alpha in pixels (fewer: "
+        "fitter) and its weight."
     )
 
 

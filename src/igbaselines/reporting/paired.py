@@ -1,8 +1,7 @@
 """Statistics of two methods measured on the same units: paired and unpaired tests, and bootstraps that keep the pairs.
 
-A bootstrap draws units, never single values, so that what a unit brings to both methods cancels. Every quantity that is
-resampled is made of means: a block of replicates is one product of counts and values. Units are put in order first, so
-that no answer hangs on the order in which they were measured.
+A bootstrap draws units, never single values, so that what a unit brings to both methods cancels. Units are put in order
+first, so that no answer hangs on the order in which they were measured.
 """
 
 import math
@@ -10,15 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
-from igbaselines.reporting.estimates import CONFIDENCE, mean_estimate, replicate_estimate, require_finite
+from igbaselines.reporting.estimates import mean_estimate, replicate_estimate, require_finite
+from igbaselines.reporting.resampling import resampled_means
 from igbaselines.reporting.verdicts import Estimate, NotTestable
-
-REPLICATES = 4000
-SEED = 0
-BLOCK = 4_000_000  # counts held at a time: a run may have tens of thousands of images
 
 
 @dataclass(frozen=True)
@@ -194,43 +189,6 @@ def place_of_minimum(values: np.ndarray) -> tuple[Estimate, np.ndarray]:
     return found, shares
 
 
-def interval_of(replicates: np.ndarray) -> np.ndarray:
-    """95 % quantiles of the columns of replicates: (2, m) from (b, m); replicates without any unit are left out."""
-    ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    return np.asarray(np.nanquantile(replicates, ends, axis=0))
-
-
-def joint_means(tables: Sequence[pd.DataFrame], replicates: int = REPLICATES, seed: int = SEED) -> list[np.ndarray]:
-    """Means of the columns of several tables over units drawn with replacement, the same draws for all of them.
-
-    Tables of the same images stay paired: what an image brings to two of them cancels in their difference.
-
-    Args:
-        tables: units down (by name, each once), values across; a table may lack units of another.
-        replicates: number of draws.
-        seed: of the draws.
-
-    Returns:
-        For each table (replicates, m); NaN where none of its units was drawn, and everywhere for a single unit.
-    """
-    units = pd.Index(sorted(set().union(*(table.index for table in tables))))
-    places = [units.get_indexer(table.index) for table in tables]
-    generator = np.random.default_rng(seed)
-    equal = np.full(len(units), 1 / len(units))
-    block = max(1, BLOCK // len(units))
-    found: list[list[np.ndarray]] = [[] for _ in tables]
-    for start in range(0, replicates, block):
-        counts = generator.multinomial(len(units), equal, size=min(block, replicates - start)).astype(float)
-        for means, table, place in zip(found, tables, places, strict=True):
-            drawn = counts[:, place]
-            total = drawn.sum(axis=1, keepdims=True)
-            total[total == 0] = np.nan
-            means.append(drawn @ table.to_numpy(float) / total)
-    return [
-        np.concatenate(means) * (np.nan if len(table) < 2 else 1) for means, table in zip(found, tables, strict=True)
-    ]
-
-
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Correct p-values for the number of tests (Holm 1979); NaN stays NaN and counts for no test."""
     found = np.asarray(p_values, dtype=float)
@@ -240,16 +198,6 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     steps = found[order] * np.arange(len(order), 0, -1)
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return corrected
-
-
-def resampled_means(values: np.ndarray, replicates: int = REPLICATES, seed: int = SEED) -> np.ndarray:
-    """Means of the columns over units drawn with replacement: (replicates, m) from (n, m)."""
-    generator = np.random.default_rng(seed)
-    n = len(values)
-    equal = np.full(n, 1 / n)
-    block = max(1, BLOCK // n)
-    sizes = [min(block, replicates - start) for start in range(0, replicates, block)]
-    return np.concatenate([generator.multinomial(n, equal, size=size) @ values for size in sizes]) / n
 
 
 def _pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:

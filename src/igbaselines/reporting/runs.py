@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from PIL import Image, UnidentifiedImageError
 
 from igbaselines.reporting.claims import Record
+from igbaselines.reporting.verdicts import NotTestable
 
 LAST_LINES = 12
 
@@ -42,6 +44,7 @@ class Run:
         claims: the records of claims.json.
         figures: in order of their names.
         tables: name -> table.
+        folder: where it lies.
     """
 
     experiment: str
@@ -54,6 +57,53 @@ class Run:
     claims: list[Record] = field(default_factory=list)
     figures: list[FigureFile] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    folder: Path = Path()
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a complete run measured, for what combines several runs.
+
+    Args:
+        label: name of the run's folder.
+        config: its resolved configuration.
+        rows: one for each measured value.
+    """
+
+    label: str
+    config: dict[str, Any]
+    rows: pd.DataFrame
+
+    @property
+    def scale(self) -> str:
+        """Scale of the run: runs of different scales are never put into one table."""
+        return str(self.config["scale"])
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return str(self.config["dataset_name"])
+
+    @property
+    def model(self) -> str:
+        """Name of the network."""
+        return str(self.config["model_name"])
+
+
+def read_results(run: Run) -> Results:
+    """Read the rows and the configuration of a complete run.
+
+    Raises:
+        NotTestable: where they cannot be read, with the reason.
+    """
+    try:
+        config = yaml.safe_load(_text(run.folder / "config.yaml"))
+        results = Results(run.label, config, pd.read_parquet(run.folder / "rows.parquet"))
+        _ = (results.scale, results.dataset, results.model, results.rows[["method", "metric", "unit", "value"]])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        reason = str(error).strip().splitlines()
+        raise NotTestable(f"{type(error).__name__}: {reason[0] if reason else ''}") from error
+    return results
 
 
 def find_runs(output_root: Path) -> list[Run]:
@@ -80,6 +130,7 @@ def read_run(folder: Path) -> Run:
             claims=[_checked(record) for record in json.loads(_text(folder / "claims.json"))],
             figures=[_figure(path) for path in sorted((folder / "figures").glob("*.png"))],
             tables={path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},
+            folder=folder,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UnidentifiedImageError) as error:
         return Run(experiment, label, "unreadable", f"{type(error).__name__}: {error}")

@@ -14,11 +14,7 @@ from igbaselines.reporting.style import new_figure, page_style
 from igbaselines.reporting.verdicts import NotTestable
 
 CURVES = {"deletion": "share of pixels masked [%]", "insertion": "share of pixels revealed [%]"}
-CURVE_STYLES: dict[str, Style] = {
-    EG: STYLES[0] | {"marker": ""},
-    WG: STYLES[2] | {"marker": ""},
-    FILTERED: STYLES[3] | {"marker": ""},
-}
+CURVE_STYLES: dict[str, Style] = {EG: STYLES[0], WG: STYLES[2], FILTERED: STYLES[3]}
 
 
 def curves_figure(rows: pd.DataFrame) -> Figure | None:
@@ -31,8 +27,7 @@ def curves_figure(rows: pd.DataFrame) -> Figure | None:
         panels = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
         for panel, kind in zip(panels, kinds, strict=True):
             for method in methods_of(rows, f"{kind}_curve"):
-                style = CURVE_STYLES.get(method, STYLES[4] | {"marker": ""})
-                _curve(panel, curve_table(rows, kind, method), method, style)
+                _curve(panel, curve_table(rows, kind, method), method, CURVE_STYLES.get(method, STYLES[4]))
             panel.set_xlabel(CURVES[kind])
             panel.set_ylabel("mean probability of the class")
             panel.set_xlim(0, 100)
@@ -96,7 +91,7 @@ def weights_figure(rows: pd.DataFrame) -> Figure | None:
 def _curve(axes: Axes, table: pd.DataFrame, method: str, style: Style) -> None:
     percent = list(table.index)
     axes.fill_between(percent, table["low"], table["high"], color=style["color"], alpha=0.1, linewidth=0)
-    axes.plot(percent, table["value"], label=plot_label(method), **style)
+    axes.plot(percent, table["value"], label=plot_label(method), **{**style, "marker": ""})
 
 
 def _points(axes: Axes, values: list[np.ndarray]) -> None:

@@ -8,17 +8,17 @@ from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.overlays import example_figure, load_explanation, overlay_caption
 from igbaselines.reporting.style import save_figure
 from igbaselines.reporting.tables import write_table
-from igbaselines.reporting.weighted_figures import curves_figure, removal_figure, weights_figure
-from igbaselines.reporting.weighted_removal import Removal
+from igbaselines.reporting.weighted_figures import curves_figure, weights_figure
+from igbaselines.reporting.weighted_removal import Removal, removal_figure
 from igbaselines.reporting.weighted_tables import run_tables
 
 CURVES_CAPTION = (
-    "Probability of the class against the share of pixels masked (or revealed), the most important first: mean over the "
-    "images with its 95 % t-interval."
+    "Probability of the class against the share of pixels masked (or revealed), the most important first: mean over "
+    "the images with its 95 % t-interval."
 )
 WEIGHTS_CAPTION = (
-    "Weights of the baselines over the images: boxes span the quartiles, whiskers the 5 % and 95 % quantiles; points are "
-    "images. The dashed line is EG's equal weight."
+    "Weights of the baselines over the images: boxes span the quartiles, whiskers the 5 % and 95 % quantiles; points "
+    "are images. The dashed line is EG's equal weight."
 )
 
 

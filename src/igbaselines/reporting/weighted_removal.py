@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 from igbaselines.reporting.figures import CONTROL_STYLE, STYLES
 from igbaselines.reporting.image_rows import EG, PERMUTED, by_image, methods_of, removals
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.paired import interval_of, joint_means
+from igbaselines.reporting.resampling import interval_of, joint_means
 from igbaselines.reporting.style import add_caption, new_figure, page_style
 from igbaselines.reporting.verdicts import NotTestable
 
@@ -55,7 +55,7 @@ class Removal:
         means = np.mean([table[columns].mean().to_numpy(float) for table in tables], axis=0)
         replicates = np.mean(joint_means([table[columns] for table in tables]), axis=0)
         removed = [place for place, column in enumerate(columns) if isinstance(column, int)]
-        numbers = [columns[place] for place in removed]
+        numbers = [int(str(columns[place])) for place in removed]
         first = removed[0]
         change = 100 * (replicates[:, removed] / replicates[:, [first]] - 1)
         low, high = interval_of(replicates)

@@ -1,4 +1,4 @@
-"""Tables of 2505.03201 from the rows of one run: Table 1, Table 2, every method, every baseline, the images left out."""
+"""Tables of 2505.03201 from the rows of one run: Table 1, Table 2, methods, baselines, and images left out."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -98,13 +98,13 @@ def table_2_line(rows: pd.DataFrame, printed: Printed, model: str) -> Line | Non
 
 
 def methods_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean and 95 % t-interval over the images of every metric of every method; values that are not finite are counted."""
+    """Mean and 95 % t-interval over the images of every metric of every method, and how many values were not finite."""
     lines = []
     for metric, known in METRICS.items():
         for method in methods_of(rows, metric):
             if method == IG:
                 continue
-            values = by_image_or_none(rows, metric, method)
+            values = measured(rows, metric, method)
             finite = values[np.isfinite(values)]
             line: Line = {"metric": known.label, "method": method, "images": len(finite)}
             line |= _mean_with_interval(finite) | {"not_finite": len(values) - len(finite)}
@@ -112,7 +112,7 @@ def methods_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def by_image_or_none(rows: pd.DataFrame, metric: str, method: str) -> np.ndarray:
+def measured(rows: pd.DataFrame, metric: str, method: str) -> np.ndarray:
     """Take a method's values of a metric as they are, missing ones included."""
     found = rows.loc[(rows["metric"] == metric) & (rows["method"] == method), "value"]
     return found.to_numpy(float)
@@ -133,7 +133,7 @@ def baselines_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Quantiles over the images of the relative completeness gap: of the averages, and of IG from every baseline."""
-    gaps = {method: by_image_or_none(rows, "completeness_gap", method) for method in (EG, WG)}
+    gaps = {method: measured(rows, "completeness_gap", method) for method in (EG, WG)}
     if (single := _by_baseline(rows, "completeness_gap")) is not None:
         gaps |= {f"IG from {name}": single[name].to_numpy(float) for name in single}
     lines = [
