@@ -42,7 +42,7 @@ class Counted:
         self._scored = scored
         self.pictures = 0
 
-    def __call__(self, pixels: Tensor) -> Tensor:
+    def __call__(self, pixels: Tensor) -> Tensor:  # noqa: D102
         self.pictures += len(pixels)
         return self._scored(pixels)
 

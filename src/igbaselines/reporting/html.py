@@ -1,6 +1,7 @@
 """The report: every paper's claims with their verdicts, then every run, on one self-contained page."""
 
 import base64
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from PIL import Image
 
 from igbaselines.files import write_text
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
@@ -19,6 +21,7 @@ from igbaselines.reporting.tables import readable
 from igbaselines.reporting.verdicts import Verdict
 
 RESULT_COLUMNS = ["value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"]
+LARGEST_PNG = 500_000  # bytes
 MANY = 3  # more results of a claim, or runs of an experiment, are folded away
 CLAIM_COLUMNS = ["paper", "id", "source", "statement", "paper_value", "experiment", "run", *RESULT_COLUMNS]
 
@@ -180,4 +183,10 @@ def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:
 
 
 def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+    """Embed a figure: as it is, or in a format for photographs where it is too large to have many of on a page."""
+    content, kind = path.read_bytes(), "png"
+    if len(content) > LARGEST_PNG:
+        with Image.open(path) as image, io.BytesIO() as buffer:
+            image.convert("RGB").save(buffer, "WEBP", quality=80)
+            content, kind = buffer.getvalue(), "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.style import new_figure, page_style
 
-CLIP = 99.5  # percentile at which a map's colour is full: a few pixels would leave the rest of it blank
+CLIP = 99  # percentile at which a map's colour is full: a few pixels would leave the rest of it blank
 COLOUR = np.array([0.78, 0.08, 0.05])
 PAPER = 0.62  # how far the greyed photograph is faded towards white
 OUTLINE = "#0072B2"
@@ -105,7 +105,7 @@ def overlay_caption(example: Explained) -> str:
     outline = "; the outline is the object's mask" if example.mask is not None else ""
     return (
         f"{example.name}, explained as {example.label} (probability {example.probability:.2f}): the positive part of "
-        f"the attributions, summed over channels and cut off at its {CLIP:g} % quantile, in colour over the greyed "
+        f"the attributions, summed over channels and cut off at its {CLIP} % quantile, in colour over the greyed "
         f"photograph{outline}. Below: every baseline, the attributions with it alone, D_alpha in pixels (fewer: "
         "fitter) and its weight."
     )
@@ -136,7 +136,7 @@ def _draw_baselines(block: SubFigure, example: Explained, shown: Sequence[int], 
         picture.set_title(plot_label(_short(example.baseline_names[index], 18)), fontsize=10, pad=3)
         attributed.imshow(overlay(example.image, example.baseline_maps[index]))
         words = rf"$D_\alpha$ = {example.d_alpha[index]:,}" + f"\nweight {example.weights[index]:.3f}"
-        attributed.set_title(words, fontsize=10, y=-0.04, va="top")
+        attributed.set_title(words, fontsize=10, y=-0.03, va="top", pad=0)
 
 
 def _short(text: str, length: int) -> str:

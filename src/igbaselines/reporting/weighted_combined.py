@@ -11,6 +11,7 @@ from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.combination import Combination, Drawn, Noted
 from igbaselines.reporting.factors import Factor, varied_factors
 from igbaselines.reporting.image_rows import EG, METRICS, PERMUTED, TABLE_1, WG, by_image, methods_of
+from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.paired import holm
 from igbaselines.reporting.resampling import SEED, joint_means
 from igbaselines.reporting.runs import Results
@@ -211,5 +212,7 @@ def _paper_improvement(printed: Printed, metric: str, model: str) -> float:
 
 
 def _name(group: Group, place: int) -> str:
-    known = [str(item) for item in group.known(place).values() if item]
-    return " · ".join(dict.fromkeys(known))
+    """Name a run in a figure; the protocol stands there whether or not it differs."""
+    of = group.results[place]
+    factors = [f"{factor.name} {factor.levels[place]}" for factor in group.factors if factor.name != "protocol"]
+    return ", ".join(filter(None, [plot_label(of.model), of.dataset, _protocol(of), *factors]))

@@ -24,13 +24,13 @@ LOOKS: dict[str, Style] = {
 }
 PAPER_LOOK: Style = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersize": 6, "linestyle": "none"}
 LINE = 0.36  # inches of a line of the figures
-LONGEST = 44  # characters of a label before it is broken
+LONGEST = 40  # characters of a label before it is broken
 
 SWEEP_CAPTION = (
     "Where WG's advantage over EG comes from: its improvement by each setting that differs between the runs, as the "
-    "mean over the runs with that level, whatever else they differ in, with its 95 % bootstrap interval over the images "
-    "(drawn together for all runs on the same data); small points are single runs. Crosses: the control, WG's weights "
-    "permuted among the baselines."
+    "mean over the runs with that level, whatever else they differ in, with its 95 % bootstrap interval over the "
+    "images (drawn together for all runs on the same data); small points are single runs. Crosses: the control, WG's "
+    "weights permuted among the baselines."
 )
 
 
