@@ -150,6 +150,14 @@ def run_folder(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
     return complete_run(folder, rows)
 
 
+@pytest.fixture(scope="session")
+def weighted() -> pd.DataFrame:
+    """The rows of a run of weighted_gradients."""
+    from tests.reporting.weighted_rows import make_rows as make_weighted_rows
+
+    return make_weighted_rows()
+
+
 def complete_run(folder: Path, rows: pd.DataFrame) -> Path:
     from igbaselines.reporting import render_run
 

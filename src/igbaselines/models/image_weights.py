@@ -184,21 +184,25 @@ def _packaged_weights(architecture: str) -> Path:
 
 
 def _plain(padded: nn.Conv2d, padding: nn.Module) -> nn.Module:
-    """A convolution of the same weights with the padding that a module did; symmetric, it is the convolution's own."""
+    """A convolution that computes the same with padding of its own.
+
+    More padding on the right and at the bottom becomes symmetric padding and a kernel that begins with zeros: padding
+    as a step of its own took 5 % of the time of a gradient.
+    """
     left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
-    symmetric = left == right and top == bottom
+    wider, higher = right - left, bottom - top
     convolution = nn.Conv2d(
         padded.in_channels,
         padded.out_channels,
-        (padded.kernel_size[0], padded.kernel_size[1]),
+        (padded.kernel_size[0] + higher, padded.kernel_size[1] + wider),
         stride=(padded.stride[0], padded.stride[1]),
-        padding=(top, left) if symmetric else 0,
-        dilation=(padded.dilation[0], padded.dilation[1]),
+        padding=(bottom, right),
         groups=padded.groups,
         device="meta",  # weights that would only be thrown away
     )
-    convolution.weight, convolution.bias = padded.weight, padded.bias
-    return convolution if symmetric else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), convolution)
+    convolution.weight = nn.Parameter(nn.functional.pad(padded.weight.detach(), (wider, 0, higher, 0)))
+    convolution.bias = padded.bias
+    return convolution
 
 
 def _is_entry(item: tuple[object, object]) -> bool:

@@ -20,6 +20,7 @@ from igbaselines.reporting.weighted_removal import Removal, removal_figure, remo
 from igbaselines.reporting.weighted_sweep import SWEEP_CAPTION, Improvement, forest_figure, sweep_figure
 from igbaselines.reporting.weighted_tables import Line, table_1_line, table_2_line
 
+PROTOCOL = "protocol"
 P_VALUES = ("p_welch", "p_paired_t", "p_wilcoxon")
 TABLE_NOTE = (
     "Ours beside the paper's, a line a run. The improvement is that of the mean, with its paired bootstrap interval. "
@@ -43,7 +44,13 @@ class Group:
         """What a table says of a run before its numbers."""
         of = self.results[place]
         varied = {factor.name: factor.levels[place] for factor in self.factors}
-        return {"model": of.model, "dataset": of.dataset} | {"protocol": _protocol(of)} | varied
+        return {"model": of.model, "dataset": of.dataset, PROTOCOL: _protocol(of)} | varied
+
+    def words(self, place: int) -> str:
+        """Name everything but the network; the protocol stands there whether or not it differs."""
+        of = self.results[place]
+        varied = [f"{factor.name} {factor.levels[place]}" for factor in self.factors if factor.name != PROTOCOL]
+        return ", ".join(filter(None, [of.dataset, _protocol(of), *varied]))
 
     def setting(self, place: int) -> tuple[str, ...]:
         """Everything in which runs differ but the network."""
@@ -148,7 +155,7 @@ def _figures(group: Group, printed: Printed, improvements: dict[str, list[Improv
     measured = {metric: found for metric in TABLE_1 if (found := improvements[metric])}
     if not measured:
         return
-    names = [_name(group, place) for place in range(len(group.results))]
+    names = [f"{plot_label(of.model)}, {group.words(place)}" for place, of in enumerate(group.results)]
     paper = {metric: [_paper_improvement(printed, metric, of.model) for of in group.results] for metric in measured}
     caption = (
         "WG's improvement over EG by run: of the mean, with its 95 % paired bootstrap interval; diamonds: the paper's "
@@ -165,12 +172,12 @@ def _removals(group: Group, printed: Printed) -> Iterable[Drawn]:
     tables = {place: table for place, of in enumerate(group.results) if (table := removal_table(of.rows)) is not None}
     settings = _several_networks(group, list(tables))
     statement = printed.figures.get("figure_2", {}).get("statement", "")
-    for number, (setting, members) in enumerate(settings.items(), start=1):
+    for number, members in enumerate(settings.values(), start=1):
         names = ", ".join(group.results[place].model for place in members)
         removal = Removal.of_tables([tables[place] for place in members], f"{len(members)} networks ({names})")
         drawn = removal_figure(removal, printed.tables.get("figure_2", {}), statement)
         name = "figure_2" if len(settings) == 1 else f"figure_2_{number}"
-        yield Drawn(name, drawn, f"{removal.caption} Setting: {', '.join(filter(None, setting))}.")
+        yield Drawn(name, drawn, f"{removal.caption} Setting: {group.words(members[0])}.")
 
 
 def _several_networks(group: Group, places: Sequence[int]) -> dict[tuple[str, ...], list[int]]:
@@ -209,10 +216,3 @@ def _order(of: Results, printed: Printed) -> tuple[int, str]:
 def _paper_improvement(printed: Printed, metric: str, model: str) -> float:
     of_model = printed.tables.get("table_1", {}).get(metric, {}).get(model, {})
     return float(of_model.get("improvement", np.nan))
-
-
-def _name(group: Group, place: int) -> str:
-    """Name a run in a figure; the protocol stands there whether or not it differs."""
-    of = group.results[place]
-    factors = [f"{factor.name} {factor.levels[place]}" for factor in group.factors if factor.name != "protocol"]
-    return ", ".join(filter(None, [plot_label(of.model), of.dataset, _protocol(of), *factors]))
