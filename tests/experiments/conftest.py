@@ -32,7 +32,7 @@ class Command:
         )
 
     def runs(self) -> list[Path]:
-        return sorted(path.parent for path in self.outputs.glob("hep_baselines/[!.]*/status.json"))
+        return sorted(path.parent for path in self.outputs.glob("[!.]*/[!.]*/status.json"))
 
 
 def _environment() -> dict[str, str]:
@@ -54,6 +54,16 @@ def smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
     """The folder of a smoke run."""
     command = Command(tmp_path_factory.mktemp("smoke"), data_root)
     result = command("experiment=hep_baselines", "scale=smoke")
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weighted_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a smoke run of Weighted Gradients on the sample photographs."""
+    command = Command(tmp_path_factory.mktemp("weighted"), data_root)
+    result = command("experiment=weighted_gradients", "scale=smoke")
     assert result.returncode == 0, result.stderr
     (folder,) = command.runs()
     return folder

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from igbaselines.errors import UserError
-from igbaselines.reporting.claims import judge, load_papers
+from igbaselines.reporting.claims import Printed, judge, load_papers, printed_for
 from igbaselines.reporting.verdicts import Region, Verdict
 from tests.reporting.conftest import CLAIMS_ROOT, make_rows
 
@@ -68,6 +68,18 @@ def test_a_wrong_claim_is_named(tmp_path: Path, changes: dict[str, Any], message
     with pytest.raises(UserError, match=message) as caught:
         load_papers(write(tmp_path, claim(**changes)))
     assert "conf/claims/paper.yaml" in str(caught.value)
+
+
+def test_a_claim_may_have_a_value_for_each_model(tmp_path: Path) -> None:
+    (paper,) = load_papers(write(tmp_path, claim(paper_values={"small": "3 of {method}"}), tables={"t": {"a": 1}}))
+    first, _ = paper.claims["hep_baselines"]
+    assert (first.value_for("small"), first.value_for("large"), first.value_for(None)) == ("3 of background", 1, 1)
+    assert paper.printed.tables == {"t": {"a": 1}}
+    rows = make_rows(networks=2)
+    assert judge(first, rows.assign(model="small"))["paper_value"] == "3 of background"
+    assert judge(first, rows)["paper_value"] == 1
+    with pytest.raises(UserError, match="paper_values must map models to values"):
+        load_papers(write(tmp_path, claim(paper_values=[1])))
 
 
 def test_a_missing_field_is_named(tmp_path: Path) -> None:
@@ -130,3 +142,30 @@ def test_a_value_that_is_not_a_number_never_becomes_a_verdict(rows: pd.DataFrame
     broken.loc[broken["unit"].isin(["network_1", "bootstrap_003"]), "value"] = float("nan")
     verdicts = {(record["value"], record["verdict"]) for record in hep_records(broken)}
     assert verdicts == {(None, Verdict.NOT_TESTED), (None, Verdict.INCONCLUSIVE)}  # the latter: too little background
+
+
+def test_what_a_paper_prints_belongs_to_its_experiments() -> None:
+    papers = load_papers(CLAIMS_ROOT)
+    assert set(printed_for(papers, "weighted_gradients").figures) == {"figure_2"}
+    assert "figure_2a" in printed_for(papers, "hep_baselines").figures
+    assert printed_for(papers, "explain") == Printed()
+
+
+def test_values_of_2505_03201_agree_with_its_tables() -> None:
+    """The claims repeat the tables' numbers in words: they may not drift apart."""
+    (paper,) = (paper for paper in load_papers(CLAIMS_ROOT) if paper.id == "2505.03201")
+    claims = {claim.id.partition("/")[2]: claim for claim in paper.claims["weighted_gradients"]}
+    for metric, networks in paper.printed.tables["table_1"].items():
+        for model, printed in networks.items():
+            better, spread, improvement = (
+                str(claims[f"{kind}/{metric}"].value_for(model)) for kind in ("better", "spread", "improvement")
+            )
+            assert better.startswith(f"{printed['eg']:.3f} to {printed['wg']:.3f} (p = {printed['p']:.3f}")
+            assert spread.startswith(f"{printed['eg_sd']:.3f} to {printed['wg_sd']:.3f}")
+            assert improvement.startswith(f"{printed['improvement']:.2f} %")
+    for model, printed in paper.printed.tables["table_2"].items():
+        for claim in ("filtering/not_worse", "filtering/better"):
+            value = str(claims[claim].value_for(model))
+            assert value.startswith(f"{printed['wg']:.3f} to {printed['filtered']:.3f} %")
+    average = sum(network["improvement"] for network in paper.printed.tables["table_1"]["deletion_auc"].values()) / 6
+    assert f"{average:.1f} % in Table 1" in str(claims["improvement/deletion_auc"].paper_value)

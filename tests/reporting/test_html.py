@@ -1,16 +1,20 @@
 """The page: it parses, holds every claim, runs nothing, fetches nothing, and lets no text become markup."""
 
+import base64
+import io
 import json
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from igbaselines.reporting import write_report
 from igbaselines.reporting.claims import load_papers
-from igbaselines.reporting.html import format_p, with_indices
+from igbaselines.reporting.html import data_uri, format_p, with_indices
 from tests.reporting.conftest import CLAIMS_ROOT, PROJECT_ROOT
 
 VOID = {"meta", "img", "br"}
@@ -128,6 +132,21 @@ def test_symbols_get_their_indices_and_nothing_else_becomes_markup() -> None:
         "H<sub>T</sub>, E<sub>T</sub><sup>miss</sup> &amp; B<sub>bgw</sub>"
     )
     assert with_indices("zero_physical <b>") == "zero_physical &lt;b&gt;"
+
+
+def test_a_large_figure_is_embedded_in_a_smaller_format(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (600, 500, 3), dtype=np.uint8)
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    Image.fromarray(noise[:60]).save(small)
+    Image.fromarray(noise).save(large)
+    kind, _, content = data_uri(small).partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(content) == small.read_bytes()
+    kind, _, content = data_uri(large).partition(",")
+    assert kind == "data:image/webp;base64"
+    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+        assert image.size == (500, 600)
+        assert np.abs(np.asarray(image.convert("RGB"), int) - noise).mean() < 60
 
 
 def test_p_values_are_short() -> None:

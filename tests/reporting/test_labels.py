@@ -23,6 +23,9 @@ OBJECTS = ("l", "j1", "j2", "j3", "b", "J")
         ("Skew_b", r"$\mathrm{Skew}[b]$"),
         ("zero_physical", "$B_0$ (physical zero)"),
         ("random_0", "random ranking 1"),
+        ("expected_gradients", "EG"),
+        ("removed_3", "WG without the 3 least fit"),
+        ("mobilenet_v2", "MobileNetV2"),
     ],
 )
 def test_known_names(name: str, label: str) -> None:

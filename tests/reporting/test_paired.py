@@ -46,7 +46,7 @@ def test_zero_differences_are_left_out_of_wilcoxon() -> None:
 def test_identical_methods_do_not_differ() -> None:
     found = paired.compare(A, A)
     assert (found.difference, found.low, found.high) == (0, 0, 0)
-    assert (found.p_paired, found.p_wilcoxon, found.p_unpaired) == (1, 1, pytest.approx(1))
+    assert (found.p_paired, found.p_wilcoxon, found.p_unpaired) == pytest.approx((1, 1, 1))
     improvement = paired.relative_improvement(A, A, lower_is_better=True)
     assert (improvement.value, improvement.low, improvement.high, improvement.p_value) == (0, 0, 0, 1)
     spread = paired.spread_difference(A, A)
@@ -75,9 +75,9 @@ def test_too_few_units_and_missing_values_are_refused() -> None:
     for test in (paired.relative_improvement, paired.spread_difference):
         arguments = {"lower_is_better": True} if test is paired.relative_improvement else {}
         with pytest.raises(NotTestable, match="at least two"):
-            test(one, one, **arguments)  # type: ignore[operator]
+            test(one, one, **arguments)
         with pytest.raises(NotTestable, match="1 of 4 values"):
-            test(np.array([1.0, np.nan]), np.ones(2), **arguments)  # type: ignore[operator]
+            test(np.array([1.0, np.nan]), np.ones(2), **arguments)
     with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
         paired.compare(np.ones(2), np.ones(3))
 
@@ -111,12 +111,12 @@ def test_no_ratio_to_a_reference_of_zero() -> None:
 def test_relative_improvement_covers_the_truth() -> None:
     """Units with means 1 and 0.8: their 95 % intervals hold 20 % about as often as they say."""
     covered = []
-    for seed in range(120):
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         level = rng.gamma(4, 0.25, 80)
         found = paired.relative_improvement(level, 0.8 * level * rng.normal(1, 0.3, 80), lower_is_better=True)
         covered.append(found.low <= 20 <= found.high)
-    assert 0.88 <= np.mean(covered) <= 1
+    assert 0.85 <= np.mean(covered) <= 1
 
 
 def test_pitman_morgan_is_the_correlation_of_sum_and_difference() -> None:

@@ -109,9 +109,9 @@ def write_explanation(
     baselines: int = len(BASELINES),
     mask: bool = True,
     methods: tuple[str, ...] = (EG, WG, FILTERED),
-    **changes: Any,
+    arrays: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
-    """An explanation whose object is a disc in the middle; maps are strong there, and noise elsewhere."""
+    """An explanation whose object is a disc in the middle; maps are strong there; `arrays` take the place of others."""
     rng = np.random.default_rng(0)
     if image is None:
         image = rng.integers(0, 256, (24, 30, 3), dtype=np.uint8)
@@ -131,7 +131,7 @@ def write_explanation(
         "image": image,
         "methods": np.array(methods),
         "maps": noisy_map(len(methods)),
-        "baseline_names": np.array(BASELINES[:baselines]),
+        "baseline_names": np.array((BASELINES * 2)[:baselines]),
         "baselines": pictures,
         "baseline_maps": noisy_map(baselines),
         "d_alpha": d_alpha,
@@ -142,7 +142,7 @@ def write_explanation(
     if mask:
         content["mask"] = disc
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, allow_pickle=False, **(content | changes))
+    np.savez_compressed(path, allow_pickle=False, **(content | dict(arrays or {})))
     return path
 
 

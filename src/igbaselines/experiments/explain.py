@@ -48,6 +48,7 @@ def run(
     Raises:
         UserError: for photographs or settings that cannot work.
     """
+    _check(attribution)
     if (checksum := dataset.checksum()) is not None:
         run.checksums["dataset"] = checksum
     classifier = load_classifier(model, attribution, run)
@@ -59,13 +60,18 @@ def run(
     log.info("attributions: %s", run.artifacts / "explanations")
 
 
-def _weighting(settings: ImageAttribution, baselines: int) -> FitnessWeighting:
-    """The weights of the method asked for."""
+def _check(settings: ImageAttribution) -> None:
+    """Say before any work that Integrated Gradients start from one baseline."""
+    baselines = sum(getattr(source, "count", 1) for source in settings.baselines.values())
     if settings.method == "ig" and baselines > 1:
         raise UserError(
-            f"attribution=ig starts from one baseline, attribution.baselines has {baselines}: "
+            f"attribution=ig starts from one baseline, attribution/baselines has {baselines}: "
             "attribution=expected_gradients averages over several"
         )
+
+
+def _weighting(settings: ImageAttribution) -> FitnessWeighting:
+    """The weights of the method asked for."""
     if settings.method == "weighted_gradients":
         return InverseFitness()
     if settings.method == "filtered_weighted_gradients":
@@ -84,7 +90,7 @@ def _one_photograph(
 ) -> Record:
     pixels = load_pixels(chosen.photograph, classifier)
     explanation = explain_photograph(chosen, pixels, examples, classifier, settings, seed)
-    weights = _weighting(settings, len(explanation.names)).of_fitness(explanation.d_alpha)
+    weights = _weighting(settings).of_fitness(explanation.d_alpha)
     maps = explanation.averaged(weights)
     label = class_name(chosen.predicted)
     mask = load_mask(chosen, classifier)

@@ -14,6 +14,7 @@ from igbaselines.attribution.baselines import Reference
 from igbaselines.attribution.image_baselines import Together
 from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance
+from igbaselines.errors import UserError
 from igbaselines.experiments.classifier import Classifier
 from igbaselines.experiments.image_settings import ImageAttribution
 from igbaselines.experiments.photographs import Chosen
@@ -82,12 +83,18 @@ def explain_photograph(
         classifier: the network.
         settings: baselines, rule and fitness.
         seed: of the run.
+
+    Raises:
+        UserError: where the photographs are too few for the baselines.
     """
     one = pixels[None]
     key = image_key(chosen.photograph.name)
     reference = Reference(examples=examples, centre=classifier.centre.expand_as(pixels))
     together = Together(settings.baselines)
-    names, baselines = together.draw_named(one, reference, generator_for(seed, BASELINES, key))
+    try:
+        names, baselines = together.draw_named(one, reference, generator_for(seed, BASELINES, key))
+    except ValueError as error:
+        raise UserError(f"{error}: choose other baselines, such as attribution/baselines=constants") from error
     points = generator_for(seed, POINTS) if settings.same_points else generator_for(seed, POINTS, key)
     attribution = path_attribution(
         classifier.explained,

@@ -144,7 +144,7 @@ def _page(
     environment.filters |= {
         "readable": readable,
         "format_p": format_p,
-        "data_uri": _data_uri,
+        "data_uri": data_uri,
         "with_indices": with_indices,
     }
     template = environment.get_template("report.html.j2")
@@ -182,7 +182,7 @@ def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=CLAIM_COLUMNS)
 
 
-def _data_uri(path: Path) -> str:
+def data_uri(path: Path) -> str:
     """Embed a figure: as it is, or in a format for photographs where it is too large to have many of on a page."""
     content, kind = path.read_bytes(), "png"
     if len(content) > LARGEST_PNG:

@@ -92,7 +92,7 @@ def forest_figure(
         for panel, (metric, improvements) in zip(panels, measured.items(), strict=True):
             for found in improvements:
                 if found.method == WG:
-                    _mark(panel, found.place, Improvement.mean([found]), WG)
+                    _mark(panel, float(found.place), Improvement.mean([found]), WG)
             panel.plot(paper[metric], np.arange(len(names)), **PAPER_LOOK)
         panels[0].plot([], [], label="WG (ours)", linestyle="none", **LOOKS[WG])
         panels[0].plot([], [], label="paper", **PAPER_LOOK)

@@ -1,0 +1,98 @@
+"""`explain`: a folder of one's own photographs, good and bad, becomes attributions, figures and rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from igbaselines.datasets.sample_photos import SamplePhotos
+from tests.experiments.conftest import ROOT, Command
+from tests.experiments.test_errors import expect_one_line
+
+FAST = ("experiment=explain", "scale=smoke", "attribution/rule=midpoint", "attribution.rule.steps=4")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two photographs, one of them grey, in a folder with what such folders hold besides."""
+    folder = tmp_path / "my photos"
+    (folder / "holiday").mkdir(parents=True)
+    samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
+    with Image.open(samples[4].path) as picture:
+        picture.convert("L").save(folder / "grey.png")
+    with Image.open(samples[7].path) as picture:
+        picture.convert("CMYK").save(folder / "holiday" / "car.jpg")
+    (folder / "broken.jpg").write_bytes(samples[0].path.read_bytes()[:3000])
+    (folder / "empty.png").touch()
+    Image.new("RGB", (1, 1)).save(folder / "dot.png")
+    (folder / "notes.txt").write_text("not a photograph")
+    return folder
+
+
+def test_a_folder_of_photographs(command: Command, photos: Path) -> None:
+    result = command(*FAST, f"dataset.path='{photos}'", "attribution.reference_images=2")
+    assert result.returncode == 0, result.stderr
+    for name in ("broken", "empty", "dot"):
+        assert f"left out: {name} " in result.stderr
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    assert rows.loc[rows["metric"] == "images_left_out", "value"].sum() == 3
+    explained = rows[rows["metric"] == "probability"].set_index("unit")
+    assert set(explained.index) == {"grey", "holiday/car"}
+    weights = rows[rows["metric"] == "weight"].groupby("unit")["value"].sum()
+    assert weights.tolist() == pytest.approx([1, 1])
+    files = sorted((folder / "explanations").glob("*.npz"))
+    assert [file.stem for file in files] == ["grey", "holiday__car"]
+    for file in files:
+        with np.load(file, allow_pickle=False) as explanation:
+            attributions = explanation["attributions"]
+            assert attributions.shape == (1, 3, 224, 224)
+            np.testing.assert_allclose(attributions.sum(axis=1), explanation["maps"], atol=1e-5)
+            assert attributions.std() > 0
+        assert (folder / "figures" / f"{file.stem}.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ig", "expected_gradients", "filtered_weighted_gradients"])
+def test_every_method(command: Command, photos: Path, method: str) -> None:
+    result = command(*FAST, f"dataset.path='{photos / 'grey.png'}'", f"attribution={method}")
+    if method != "ig":
+        # one file alone leaves no other photograph to start from
+        expect_one_line(result, "attribution/baselines", "photograph")
+        result = command(
+            *FAST, f"dataset.path='{photos / 'grey.png'}'", f"attribution={method}", "attribution/baselines=constants"
+        )
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    assert set(rows.loc[rows["metric"] == "completeness_gap", "method"]) == {method}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["dataset.path=nowhere"], ["nowhere"]),
+        ([], ["dataset.path"]),
+        (["dataset.path={photos}", "attribution=ig", "attribution/baselines=constants"], ["attribution=ig", "6"]),
+        (["dataset.path={photos}", "model.checkpoint=nowhere.pth"], ["nowhere.pth", "model.checkpoint"]),
+        (["dataset.path={photos}", "attribution=weighted"], ["weighted_gradients"]),
+        (["dataset.path={photos}", "mask@attribution.fitness_mask=purple"], ["purple", "corner_mean"]),
+        (["dataset.path={photos}", "attribution.ranking=squared"], ["attribution.ranking", "signed"]),
+        (["dataset.path={photos}", "attribution.filter_below=2"], ["attribution.filter_below"]),
+        (["dataset.path={photos}", "attribution.search.alpha=2"], ["alpha"]),
+        (["dataset.path={photos}", "dataset.n_images=0"], ["dataset.n_images"]),
+    ],
+)
+def test_a_mistake_ends_in_one_line(command: Command, photos: Path, overrides: list[str], words: list[str]) -> None:
+    filled = [override.replace("{photos}", f"'{photos}'") for override in overrides]
+    expect_one_line(command(*FAST, *filled), *words)
+    assert command.runs() == []
+
+
+def test_photographs_that_all_fail_are_named(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n1234")
+    expect_one_line(command(*FAST, f"dataset.path={tmp_path / 'only'}"), "photographs", "read")
+    assert command.runs() == []

@@ -1,0 +1,179 @@
+"""2505.03201 end to end at smoke scale: what comes out of real photographs, and that it comes out again."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from tests.experiments.conftest import ROOT, Command
+
+SMOKE = ("experiment=weighted_gradients", "scale=smoke")
+METHODS = {"expected_gradients", "weighted_gradients", "filtered_weighted_gradients", "permuted_weights"}
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def rows(weighted_smoke: Path) -> pd.DataFrame:
+    return pd.read_parquet(weighted_smoke / "rows.parquet")
+
+
+def wide(rows: pd.DataFrame, metric: str, columns: str = "method") -> pd.DataFrame:
+    """One metric: images down, methods or baselines across."""
+    return rows[rows["metric"] == metric].pivot(index="unit", columns=columns, values="value")
+
+
+def test_the_folder_holds_what_the_contract_lists(weighted_smoke: Path) -> None:
+    files = {"config.yaml", "rows.parquet", "claims.json", "provenance.json", "run.log", "status.json"}
+    assert files <= {path.name for path in weighted_smoke.iterdir()}
+    tables = {path.stem for path in (weighted_smoke / "tables").glob("*.csv")}
+    assert {"table_1", "table_2", "selection"} <= tables
+    figures = {path.name for path in (weighted_smoke / "figures").glob("*.png")}
+    assert {"figure_1_1.png", "figure_2.png"} <= figures
+    for figure in figures:
+        with Image.open(weighted_smoke / "figures" / figure) as picture:
+            assert np.asarray(picture.convert("L")).std() > 5  # something is drawn
+    config = yaml.safe_load((weighted_smoke / "config.yaml").read_text())
+    assert (config["attribution"]["protocol"], config["scale"]) == ("paper", "smoke")
+    assert len(json.loads((weighted_smoke / "provenance.json").read_text())["checksums"]["weights"]) == 64
+    assert all(claim["paper"] == "2505.03201" for claim in json.loads((weighted_smoke / "claims.json").read_text()))
+
+
+def test_every_photograph_is_judged_by_every_method(rows: pd.DataFrame) -> None:
+    assert rows.loc[rows["metric"] == "images_used", "value"].item() == 3
+    for metric in ("deletion_auc", "overlap_auc", "pointing_game", "completeness_gap"):
+        table = wide(rows, metric)
+        assert len(table) == 3
+        assert set(table) - {"ig"} == METHODS | {"removed_1", "removed_3"}
+        assert table.drop(columns="ig", errors="ignore").notna().all(axis=None)
+    assert wide(rows, "deletion_auc").stack().between(0, 1).all()
+    assert set(wide(rows, "insertion_auc")) == {"expected_gradients", "weighted_gradients"}
+
+
+def test_weights_are_those_of_equation_8(rows: pd.DataFrame) -> None:
+    d_alpha, weight = wide(rows, "d_alpha", "baseline"), wide(rows, "weight", "baseline")
+    assert list(d_alpha) == sorted(["black", "white", "grey", "uniform_1", "uniform_2", "photograph"])
+    assert d_alpha.stack().between(1, 224 * 224).all()
+    inverse = 1 / d_alpha
+    expected = inverse.div(inverse.sum(axis=1), axis=0)
+    pd.testing.assert_frame_equal(weight, expected, check_exact=False, rtol=1e-12)
+    kept = expected.where(expected >= 0.25 / 6, 0)
+    filtered = kept.div(kept.sum(axis=1), axis=0)
+    pd.testing.assert_frame_equal(wide(rows, "filtered_weight", "baseline"), filtered, check_exact=False, rtol=1e-12)
+
+
+def test_curves_start_at_the_probability_and_end_masked(rows: pd.DataFrame) -> None:
+    probability = rows.loc[rows["metric"] == "probability", "value"].mean()
+    curve = rows[(rows["metric"] == "deletion_curve") & (rows["method"] == "weighted_gradients")].set_index("k")[
+        "value"
+    ]
+    assert list(curve.index) == [round(k * k) for k in range(11)]
+    assert curve.loc[0] == pytest.approx(probability, rel=1e-4)
+    insertion = rows[(rows["metric"] == "insertion_curve") & (rows["method"] == "weighted_gradients")]
+    insertion_curve = insertion.set_index("k")["value"]
+    assert insertion_curve.loc[100] == pytest.approx(probability, rel=1e-4)
+    assert insertion_curve.loc[0] == pytest.approx(curve.loc[100], rel=1e-4)
+
+
+def test_the_area_of_the_mean_curve_is_the_mean_area(rows: pd.DataFrame) -> None:
+    for method in ("expected_gradients", "weighted_gradients"):
+        curve = rows[(rows["metric"] == "deletion_curve") & (rows["method"] == method)]
+        area = np.trapezoid(curve["value"], (np.arange(11) / 10) ** 2)
+        assert area == pytest.approx(wide(rows, "deletion_auc")[method].mean(), rel=1e-6)
+
+
+def test_examples_hold_maps_that_are_averages_of_the_baselines(weighted_smoke: Path) -> None:
+    (file,) = (weighted_smoke / "examples").glob("*.npz")
+    with np.load(file, allow_pickle=False) as example:
+        of_method = dict(zip(example["methods"].tolist(), example["maps"], strict=True))
+        maps, weights = example["baseline_maps"], example["weights"]
+        assert example["image"].shape == (224, 224, 3)
+        assert example["mask"].shape == (224, 224)
+        np.testing.assert_allclose(of_method["expected_gradients"], maps.mean(axis=0), atol=1e-6)
+        expected = np.tensordot(weights, maps, axes=1)
+        np.testing.assert_allclose(of_method["weighted_gradients"], expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_killed_half_way_it_ends_with_the_same_rows(command: Command, rows: pd.DataFrame) -> None:
+    process = command.start(*SMOKE)
+    deadline = time.monotonic() + 120
+    while not list(command.outputs.rglob("checkpoints/*/*.json")):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert command.runs() == []
+    kept = {path.name for path in command.outputs.rglob("checkpoints/*/*.json")}
+    result = command(*SMOKE)
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    assert 1 <= len(kept) < 3
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "rows.parquet"), rows, check_exact=True)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.slow
+def test_what_is_explained_beside_a_photograph_does_not_change_it(command: Command, rows: pd.DataFrame) -> None:
+    result = command(*SMOKE, "dataset.n_images=null", "dataset.only_correct=false", "evaluation.insertion=[]")
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    assert wide(pd.read_parquet(folder / "rows.parquet"), "deletion_auc").shape[0] == 20
+
+
+@pytest.mark.slow
+def test_the_released_code_takes_one_gradient_a_baseline(command: Command) -> None:
+    result = command(*SMOKE, "protocol=released_code", "dataset.n_images=2")
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    assert set(wide(rows, "deletion_auc")) >= METHODS
+    curve = rows[(rows["metric"] == "deletion_curve") & (rows["method"] == "weighted_gradients")]
+    assert sorted(curve["k"]) == list(range(1, 101))  # no point without a masked pixel
+    assert wide(rows, "completeness_gap", "baseline").stack().median() > 0.1  # one point is no integral
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.exists(), reason="the real photographs and weights are not beside the checkout")
+@pytest.mark.parametrize("dataset", ["imagenet", "coco"])
+def test_the_papers_data_and_a_network_of_the_papers(command: Command, dataset: str) -> None:
+    root = SHARED / f"{dataset}_photos"
+    checkpoint = SHARED / "weights" / "mobilenet_v2_rot180.pth"
+    result = command(
+        *SMOKE,
+        f"dataset={dataset}",
+        f"dataset.root={root}",
+        "model=mobilenet_v2",
+        f"model.checkpoint={checkpoint}",
+        "model.rotated=true",
+        "attribution/rule=midpoint",
+        "attribution.rule.steps=2",
+    )
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    assert rows.loc[rows["metric"] == "images_used", "value"].item() == 3
+    assert set(json.loads((folder / "provenance.json").read_text())["checksums"]) >= {
+        "dataset",
+        "checkpoint",
+        "weights",
+    }
+    overlap = rows[rows["metric"] == "overlap_auc"]
+    assert overlap.empty if dataset == "imagenet" else len(overlap) == 3 * 6
+    records = {claim["id"]: claim for claim in json.loads((folder / "claims.json").read_text())}
+    assert "0.021" in str(records["2505.03201/better/deletion_auc"]["paper_value"])
+
+
+def test_the_demo_sweeps_over_networks(command: Command) -> None:
+    result = command("experiment=weighted_gradients", "--cfg", "hydra")
+    hydra = yaml.safe_load(result.stdout)["hydra"]
+    assert hydra["mode"] == "MULTIRUN"
+    assert hydra["sweeper"]["params"]["model"].split(",") == [f"efficientnet_lite{i}" for i in range(3)]
+    paper = yaml.safe_load(command("experiment=weighted_gradients", "scale=paper", "--cfg", "hydra").stdout)["hydra"]
+    assert len(paper["sweeper"]["params"]["model"].split(",")) == 6

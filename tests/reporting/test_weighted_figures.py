@@ -1,0 +1,49 @@
+"""Figures of a run of weighted_gradients, read back from their axes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from igbaselines.reporting.weighted_figures import curve_table, curves_figure, weights_figure
+from tests.reporting.weighted_rows import BASELINES, EG, WG, make_rows
+
+
+def test_a_mean_curve_has_the_t_interval_of_its_images(weighted: pd.DataFrame) -> None:
+    table = curve_table(weighted, "deletion", WG)
+    assert table.index.min() == 0
+    assert table.index.max() == 100
+    sd = weighted[(weighted["metric"] == "deletion_curve_sd") & (weighted["method"] == WG) & (weighted["k"] == 10)]
+    reach = stats.t.ppf(0.975, 39) * sd["value"].iloc[0] / np.sqrt(40)
+    assert table["high"][10] - table["value"][10] == pytest.approx(reach)
+
+
+def test_without_a_spread_there_is_a_curve_and_no_band(weighted: pd.DataFrame) -> None:
+    bare = curve_table(weighted[weighted["metric"] == "deletion_curve"], "deletion", EG)
+    assert bare["value"].notna().all()
+    assert bare["low"].isna().all()
+    assert curves_figure(weighted[weighted["metric"] == "deletion_curve"]) is not None
+
+
+def test_a_panel_for_each_kind_of_curve(weighted: pd.DataFrame) -> None:
+    figure = curves_figure(weighted)
+    assert figure is not None
+    legends = [axes.get_legend() for axes in figure.axes]
+    names = [[text.get_text() for text in legend.get_texts()] for legend in legends if legend]
+    assert names == [["EG", "WG", "filtered WG"], ["EG", "WG"]]
+    assert curves_figure(weighted[weighted["unit"] != "mean"]) is None
+
+
+def test_the_fittest_baseline_is_on_top(weighted: pd.DataFrame) -> None:
+    figure = weights_figure(weighted)
+    assert figure is not None
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[-1] == "black"  # the highest place of the axis
+    assert len(labels) == len(BASELINES)
+    assert r"photo_\$1%_<b>" in labels
+
+
+def test_one_baseline_has_no_distribution() -> None:
+    assert weights_figure(make_rows(images=4, baselines=1)) is None
+    assert weights_figure(make_rows(images=4).query("method != 'ig'")) is None
+    assert weights_figure(make_rows(images=1)) is not None

@@ -1,0 +1,99 @@
+"""Tables of a run of weighted_gradients against sums over its rows, and with pieces missing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from igbaselines.reporting.claims import Printed, load_papers, printed_for
+from igbaselines.reporting.image_rows import by_image
+from igbaselines.reporting.weighted_tables import run_tables, table_1_line, table_2_line
+from tests.reporting.conftest import CLAIMS_ROOT
+from tests.reporting.weighted_rows import BASELINES, EG, FILTERED, WG, make_rows
+
+PRINTED = printed_for(load_papers(CLAIMS_ROOT), "weighted_gradients")
+
+
+def test_table_1_stands_beside_the_papers(weighted: pd.DataFrame) -> None:
+    line = table_1_line(weighted, "deletion_auc", PRINTED, "mobilenet_v2")
+    assert line is not None
+    table = by_image(weighted, "deletion_auc", (EG, WG))
+    assert (line["EG"], line["EG_sd"]) == pytest.approx((table[EG].mean(), table[EG].std()))
+    assert line["improvement_%"] == pytest.approx(100 * (1 - table[WG].mean() / table[EG].mean()))
+    assert line["improvement_low"] < line["improvement_%"] < line["improvement_high"]
+    assert line["p_paired_t"] < line["p_welch"]
+    paper = [line[f"paper_{name}"] for name in ("EG", "WG", "improvement_%", "p")]
+    assert paper == [0.021, 0.015, 26.21, 0.007]
+
+
+def test_a_network_that_the_paper_did_not_use_has_no_number_beside(weighted: pd.DataFrame) -> None:
+    line = table_1_line(weighted, "overlap_auc", PRINTED, "efficientnet_lite0")
+    assert line is not None
+    assert np.isnan(line["paper_EG"])
+    insertion = table_1_line(weighted, "insertion_auc", PRINTED, "mobilenet_v2")
+    assert insertion is not None
+    assert not any(key.startswith("paper") for key in insertion)  # the paper argues against it
+
+
+def test_table_2_is_in_percent(weighted: pd.DataFrame) -> None:
+    line = table_2_line(weighted, PRINTED, "mobilenet_v2")
+    assert line is not None
+    table = by_image(weighted, "deletion_auc", (WG, FILTERED))
+    assert line["difference_%"] == pytest.approx(100 * (table[FILTERED] - table[WG]).mean())
+    assert line["low"] < line["difference_%"] < line["high"]
+    assert (line["paper_WG_%"], line["paper_filtered_WG_%"]) == (1.519, 1.497)
+
+
+def test_every_method_has_its_mean(weighted: pd.DataFrame) -> None:
+    table = run_tables(weighted, PRINTED)["methods"].set_index(["metric", "method"])
+    own = weighted[(weighted["metric"] == "deletion_auc") & (weighted["method"] == "permuted_weights")]["value"]
+    found = {column: float(table[column]["AUC of deletion", "permuted_weights"]) for column in table}
+    assert found["mean"] == pytest.approx(own.mean())
+    assert found["low"] < found["mean"] < found["high"]
+    assert (found["images"], found["not_finite"]) == (40, 0)
+
+
+def test_values_that_are_not_finite_are_counted(weighted: pd.DataFrame) -> None:
+    rows = weighted.copy()
+    rows.loc[rows[rows["metric"] == "map_variance"].index[0], "value"] = np.nan
+    tables = run_tables(rows, PRINTED)
+    counted = tables["methods"].set_index(["metric", "method"])["not_finite"]
+    assert counted["relative variance of the map", EG] == 1
+    assert "relative variance of the map" not in set(tables["table_1"]["metric"])  # nothing is compared in part
+
+
+def test_baselines_and_their_fate(weighted: pd.DataFrame) -> None:
+    table = run_tables(weighted, PRINTED)["baselines"].set_index("baseline")
+    assert list(table.index) == list(BASELINES)
+    assert table["mean_weight"].sum() == pytest.approx(1)
+    own = weighted[(weighted["metric"] == "filtered_weight") & (weighted["baseline"] == "noise_1")]["value"]
+    assert table["times_filtered_out"]["noise_1"] == int((own == 0).sum())
+    assert table["images"].unique() == [40]
+
+
+def test_images_left_out_have_their_reason(weighted: pd.DataFrame) -> None:
+    table = run_tables(weighted, PRINTED)["selection"]
+    assert table.to_numpy().tolist() == [
+        ["images used", "", 40],
+        ["images left out", "predicted wrongly", 7],
+        ["images left out", "object <too> small", 2],
+        ["top1", "", 0.81],
+    ]
+
+
+def test_completeness_has_quantiles(weighted: pd.DataFrame) -> None:
+    table = run_tables(weighted, PRINTED)["completeness"].set_index("method")
+    own = weighted[(weighted["metric"] == "completeness_gap") & (weighted["method"] == WG)]["value"]
+    found = [table[name][WG] for name in ("median", "q95", "max")]
+    assert found == pytest.approx(np.quantile(own, [0.5, 0.95, 1]).tolist())
+    assert table["max"]["IG from black"] == pytest.approx(0.01)
+
+
+def test_what_is_missing_is_left_out() -> None:
+    rows = make_rows(images=1, masks=False, baselines=1)
+    tables = run_tables(rows, Printed())
+    assert "AUC of overlap" not in set(tables["table_1"]["metric"])
+    assert tables["table_1"]["p_paired_t"].isna().all()
+    assert tables["methods"]["low"].isna().all()
+    only_curves = rows[rows["unit"] == "mean"]
+    assert run_tables(only_curves, Printed()) == {}
+    assert run_tables(rows.iloc[:0], Printed()) == {}
