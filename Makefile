@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(BIN)/python run.py
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce reproduce-hep report test lint bench clean
+.PHONY: help setup reproduce reproduce-hep reproduce-wg report test lint bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/##/' | awk -F '##' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -17,10 +17,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,samples]"
 	@touch $@
 
-reproduce: reproduce-hep report ## Every experiment at demo scale, then the report
+reproduce: reproduce-hep reproduce-wg report ## Every experiment at demo scale, then the report
 
 reproduce-hep: setup ## 2412.13864 at demo scale: averaged background baselines
 	$(RUN) experiment=hep_baselines
+
+reproduce-wg: setup ## 2505.03201 at demo scale: Weighted Gradients on 20 photographs
+	$(RUN) experiment=weighted_gradients
 
 report: setup ## Rebuild outputs/report/index.html from what is in outputs/
 	$(RUN) action=report
@@ -33,8 +36,9 @@ lint: setup ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup ## Time the engine against Captum and against the bare network
+bench: setup ## Time the engine against Captum, and a photograph against its bare network passes
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/images.py
 
 clean: ## Remove the environment and the caches (never outputs/ or data/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -61,7 +61,7 @@ def test_tables_and_figures_are_files_of_the_report(outputs: Path, page: Page) -
     for suffix in ("png", "pdf"):
         assert (report / "figures" / f"weighted_gradients_improvement_demo.{suffix}").exists()
     assert len(page.sources) == len(list((report / "figures").glob("*.png"))) == 2
-    assert "All 3 complete runs together" in page.text
+    assert "All complete runs together (3)" in page.text
     assert "Table: table_1_demo (6 rows)" in page.text
 
 

@@ -62,8 +62,21 @@ class Explanation:
 
     def completeness_gap(self, attributions: Tensor, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
         """|sum of the attributions - change| over |change|, where change is f(x) - sum_k w_k f(x'_k)."""
-        change = (weights.to(self.per_baseline) * (self.attribution.f_inputs - self.attribution.f_baselines)).sum(dim=1)
-        return (attributions.flatten(1).sum(dim=1) - change).abs() / change.abs()
+        change = self._change(weights)
+        return (attributions.double().flatten(1).sum(dim=1) - change).abs() / change.abs()
+
+    def weighting_gap(self, attributions: Tensor, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
+        """What of the completeness gap is not the quadrature's: theorem 1 says nothing.
+
+        |sum of the attributions - sum_k w_k (sum of the Integrated Gradients from x'_k)| over |change|.
+        """
+        expected = weights.double() @ self.per_baseline.double().flatten(1).sum(dim=1)
+        found = attributions.double().flatten(1).sum(dim=1)
+        return (found - expected).abs() / self._change(weights).abs()
+
+    def _change(self, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
+        of_pairs = self.attribution.f_inputs[:, None] - self.attribution.f_baselines
+        return (weights.double() * of_pairs.double()).sum(dim=1)
 
 
 def explain_photograph(

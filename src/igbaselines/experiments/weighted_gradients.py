@@ -155,6 +155,7 @@ def measure(
     deletion = deletion_curves(*same, importance, image_of_map, grid, batch)
     values = {"deletion_auc": area(deletion, grid)[inverse]}
     values["completeness_gap"] = explanation.completeness_gap(maps, weights)
+    values["weighting_gap"] = explanation.weighting_gap(maps, weights)
     if mask is not None:
         masks = mask.expand(len(first), *mask.shape)
         released = evaluation.overlap == "released_code"
