@@ -55,11 +55,11 @@ class Job:
     chosen: Chosen
     pixels: Float[Tensor, "3 h w"]
 
-    def explain(self, classifier: Classifier) -> Explanation:
+    def explain(self, classifier: Classifier) -> Explanation:  # noqa: D102
         study = self.study
         return explain_photograph(self.chosen, self.pixels, study.examples, classifier, study.attribution, study.seed)
 
-    def whole(self, classifier: Classifier) -> None:
+    def whole(self, classifier: Classifier) -> None:  # noqa: D102
         study = replace(self.study, classifier=classifier)
         explanation = self.explain(classifier)
         weights = method_weights(explanation, study, 0)
@@ -77,8 +77,9 @@ def make_job(model: str, overrides: list[str]) -> Job:
     here = PROJECT_ROOT
     run = Run(Rows("", "", "", 0), here, here, here, torch.device(config.device.replace("auto", "cpu")), 0, None, 1)
     classifier = load_classifier(parts["model"], parts["attribution"], run)
-    examples = reference_photographs(parts["dataset"], classifier, 4, 0)
-    photograph = select(parts["dataset"], classifier).chosen[0]
+    found = parts["dataset"].photographs()
+    examples = reference_photographs(found.candidates, classifier, 4, 0)
+    photograph = select(found, classifier).chosen[0]
     study = Study(classifier, parts["attribution"], parts["evaluation"], examples, 0)
     return Job(study, photograph, load_pixels(photograph.photograph, classifier))
 

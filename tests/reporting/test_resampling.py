@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from igbaselines.reporting import resampling
 from igbaselines.reporting.resampling import interval_of, joint_means, resampled_means
@@ -50,10 +51,34 @@ def test_a_table_may_lack_units_of_another() -> None:
 def test_a_single_unit_has_no_replicates() -> None:
     alone, others = joint_means([table(["a"], 0), table(["a", "b"], 1)], replicates=20)
     assert np.isnan(alone).all()
-    assert np.isnan(interval_of(alone)).all()
+    assert np.isnan(interval_of(alone, n=10)).all()
     assert np.isfinite(others).all()
 
 
-def test_intervals_are_quantiles_without_the_missing() -> None:
-    replicates = np.append(np.arange(101.0), np.nan)[:, None]
-    np.testing.assert_allclose(interval_of(replicates), [[2.5], [97.5]])
+def test_intervals_leave_out_the_missing() -> None:
+    replicates = np.append(np.arange(100_001.0), np.nan)[:, None]
+    ends = np.array([[0.025], [0.975]]) * 100_000
+    np.testing.assert_allclose(interval_of(replicates, n=10_000_000), ends, rtol=1e-4)
+
+
+def test_few_units_get_the_width_of_students_interval() -> None:
+    """Of a normal mean: as wide as the t-interval, which is right for any number of units."""
+    for n in (6, 10, 40):
+        values = np.random.default_rng(n).normal(size=n)
+        found = interval_of(np.random.default_rng(0).normal(0, values.std(ddof=0) / np.sqrt(n), 2_000_000), n)
+        width = 2 * stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)
+        assert found[1] - found[0] == pytest.approx(width, rel=0.02)
+
+
+def test_too_few_units_give_no_interval() -> None:
+    assert np.isnan(interval_of(np.arange(100.0), n=5)).all()
+    assert np.isfinite(interval_of(np.arange(100.0), n=6)).all()
+
+
+def test_the_interval_of_a_skewed_mean_covers_it() -> None:
+    covered = []
+    for seed in range(300):
+        values = np.random.default_rng(seed).gamma(4, 0.25, (12, 1))
+        low, high = interval_of(resampled_means(values, replicates=1000, seed=seed), n=12)
+        covered.append(low <= 1 <= high)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.04)

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from igbaselines.datasets.masks import InstanceMasks, PngMask, read_annotations
@@ -47,9 +48,8 @@ class ImageFolder:
 
     def checksum(self) -> str:
         """Of the images' and masks' names and sizes, and of the instances file."""
-        found = self._photographs()
-        files = {found.name: found.path for found in found}
-        sources = {found.name: found.masks for found in found}
+        files = {found.name: found.path for found in self._found}
+        sources = {found.name: found.masks for found in self._found}
         pngs = {f"mask of {name}": source.path for name, source in sources.items() if isinstance(source, PngMask)}
         masks = Path(self.masks or "").expanduser()
         return checksum_of(files | pngs, [masks] if masks.is_file() else [])
@@ -60,15 +60,15 @@ class ImageFolder:
         Raises:
             UserError: if the folder or the masks are missing, or there are no images in it.
         """
-        found = self._photographs()
         return Photographs(
-            candidates=found if self.n_images is None else shuffled(found, self.seed),
+            candidates=self._found if self.n_images is None else shuffled(self._found, self.seed),
             wanted=self.n_images,
             only_correct=False,
             mask_required=False,
         )
 
-    def _photographs(self) -> list[Photograph]:
+    @cached_property
+    def _found(self) -> list[Photograph]:
         root, files = self._files()
         names = names_of(files)
         sources = self._mask_sources(files)

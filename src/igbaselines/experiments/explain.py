@@ -1,6 +1,5 @@
 """Explanations of one's own photographs: overlays, attributions and a row for each, without a claim to test."""
 
-import logging
 from functools import partial
 from pathlib import Path
 
@@ -26,8 +25,6 @@ from igbaselines.experiments.runner import Run
 from igbaselines.models.image_recipe import ImageModel
 from igbaselines.models.imagenet_classes import class_name
 
-log = logging.getLogger(__name__)
-
 
 def run(
     run: Run,
@@ -51,13 +48,13 @@ def run(
     _check(attribution)
     if (checksum := dataset.checksum()) is not None:
         run.checksums["dataset"] = checksum
+    found = dataset.photographs()
     classifier = load_classifier(model, attribution, run)
-    examples = reference_photographs(dataset, classifier, attribution.reference_images, run.seed, REFERENCE)
-    selection = select(dataset, classifier)
+    examples = reference_photographs(found.candidates, classifier, attribution.reference_images, run.seed, REFERENCE)
+    selection = select(found, classifier)
     add_selection(run, selection)
     study = (classifier, attribution, examples, run.seed)
     for_each(run, selection.chosen, "explanations", partial(_one_photograph, *study))
-    log.info("attributions: %s", run.artifacts / "explanations")
 
 
 def _check(settings: ImageAttribution) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from igbaselines.datasets.photographs import (
     Photograph,
-    PhotographDataset,
     Photographs,
     UnreadablePhotographError,
     open_photograph,
@@ -61,13 +60,12 @@ class Selection:
         return self.correct / self.labelled if self.labelled else None
 
 
-def select(dataset: PhotographDataset, classifier: Classifier) -> Selection:
+def select(found: Photographs, classifier: Classifier) -> Selection:
     """Go through the candidates until enough are chosen.
 
     Raises:
         UserError: where none can be used, saying what was wrong with them.
     """
-    found = dataset.photographs()
     wanted = found.wanted or len(found.candidates)
     selection = Selection()
     with bar("choosing photographs", wanted) as progress:
@@ -97,14 +95,13 @@ def load_mask(chosen: Chosen, classifier: Classifier) -> Bool[Tensor, "h w"] | N
 
 
 def reference_photographs(
-    dataset: PhotographDataset, classifier: Classifier, count: int, *key: int
+    candidates: Sequence[Photograph], classifier: Classifier, count: int, *key: int
 ) -> Float[Tensor, "m 3 h w"]:
-    """Photographs of the dataset that baselines may be made of: the first candidate, then a random sample.
+    """Photographs that baselines may be made of: the first candidate, then a random sample.
 
     Raises:
         UserError: where not even one can be read.
     """
-    candidates = dataset.photographs().candidates
     order = torch.randperm(len(candidates) - 1, generator=generator_for(*key)) + 1
     readable = _readable((candidates[index] for index in [0, *order.tolist()]), classifier)
     pictures = [picture for _, picture in islice(readable, count)]

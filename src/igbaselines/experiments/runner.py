@@ -119,7 +119,9 @@ def _hydra_main(config: DictConfig) -> None:
         _act(config)
     except Exception as error:
         if HydraConfig.get().mode != RunMode.RUN:
-            raise  # a sweep's launcher wants to know
+            # The launcher goes on and raises the first job's error in the end: say here what each job lacks.
+            log.error("failed: %s", _explanation(error)[0] or one_line(error))
+            raise
         _errors.append(error)  # for `main`: Hydra would put a line of its own before ours
 
 

@@ -92,10 +92,11 @@ def run(
         raise UserError(f"this experiment compares methods itself: attribution={WG}, not {attribution.method}")
     if (checksum := dataset.checksum()) is not None:
         run.checksums["dataset"] = checksum
+    found = dataset.photographs()
     classifier = load_classifier(model, attribution, run)
-    examples = reference_photographs(dataset, classifier, attribution.reference_images, run.seed, REFERENCE)
+    examples = reference_photographs(found.candidates, classifier, attribution.reference_images, run.seed, REFERENCE)
     study = Study(classifier, attribution, evaluation, examples, run.seed)
-    selection = select(dataset, classifier)
+    selection = select(found, classifier)
     add_selection(run, selection)
     records = for_each(run, selection.chosen, "examples", partial(_one_photograph, study))
     _add_mean_curves(run, [record["curves"] for record in records], _shares(evaluation.grid))

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 
 from igbaselines.reporting.estimates import mean_estimate, replicate_estimate, require_finite
-from igbaselines.reporting.resampling import resampled_means
-from igbaselines.reporting.verdicts import Estimate, NotTestable
+from igbaselines.reporting.resampling import LEAST, expanded_confidence, resampled_means
+from igbaselines.reporting.verdicts import Estimate, NotTestable, Undecided
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def relative_improvement(
         threshold: null hypothesis of the bootstrap's p-value [%]; None: no test.
 
     Raises:
-        NotTestable: for fewer than two units, values that are not finite, or a reference whose mean comes to zero.
+        NotTestable: for too few units, values that are not finite, or a reference whose mean comes to zero.
     """
     values = _several(_pairs(reference, method))
     sign = 1 if lower_is_better else -1
@@ -133,7 +133,7 @@ def spread_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
     The interval is the paired bootstrap's, the p-value that of the Pitman-Morgan test.
 
     Raises:
-        NotTestable: for fewer than two units, or values that are not finite.
+        NotTestable: for too few units, or values that are not finite.
     """
     values = _several(_pairs(a, b))
     centred = values - values.mean(axis=0)  # keeps the difference of squares free of cancellation
@@ -178,7 +178,7 @@ def place_of_minimum(values: np.ndarray) -> tuple[Estimate, np.ndarray]:
         the lowest; of equal means the first counts.
 
     Raises:
-        NotTestable: for fewer than two units or columns, or values that are not finite.
+        NotTestable: for too few units or columns, or values that are not finite.
     """
     values = _several(_in_order(values))
     if values.shape[1] < 2:
@@ -212,15 +212,27 @@ def _in_order(values: np.ndarray) -> np.ndarray:
 
 
 def _several(values: np.ndarray) -> np.ndarray:
-    if len(values) < 2:
-        raise NotTestable(f"{len(values)} image gives no interval: at least two are needed")
+    require_several(len(values))
     return values
+
+
+def require_several(n: int) -> None:
+    """Refuse an interval from too few units.
+
+    Raises:
+        NotTestable: for fewer than two units.
+        Undecided: for fewer than LEAST.
+    """
+    if n < 2:
+        raise NotTestable(f"{n} image gives no interval: at least two are needed")
+    if n < LEAST:
+        raise Undecided(f"{n} images are too few for an interval without assumptions: at least {LEAST} are needed")
 
 
 def _over_units(value: float, replicates: np.ndarray, n: int, threshold: float | None) -> Estimate:
     """Estimate by bootstrap quantiles, with the number of units as n."""
-    found = replicate_estimate(value, replicates, threshold=threshold)
-    test = f"{found.test} of {n} images"
+    found = replicate_estimate(value, replicates, threshold=threshold, confidence=expanded_confidence(n))
+    test = f"{found.test} of {n} images, expanded for their number"
     return Estimate(found.value, found.low, found.high, n, found.p_value, test)
 
 

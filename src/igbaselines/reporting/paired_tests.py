@@ -9,7 +9,7 @@ from scipy import stats
 from igbaselines.reporting import paired
 from igbaselines.reporting.estimates import CONFIDENCE, mean_estimate, require_finite
 from igbaselines.reporting.image_rows import METRICS, by_baseline, by_image, values_of
-from igbaselines.reporting.verdicts import Estimate, NotTestable, Outcome, Region, Verdict, contradicts, decide
+from igbaselines.reporting.verdicts import Estimate, Outcome, Region, Verdict, contradicts, decide
 
 
 def paired_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
@@ -154,15 +154,15 @@ def unit_median(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str
 def _median_estimate(values: np.ndarray) -> Estimate:
     """Estimate a median with the interval of the order statistics, which needs no shape of the distribution.
 
-    Of fewer than six values it is their range, which covers a little less than 95 %.
+    Raises:
+        NotTestable: for too few values: even their range would cover less than 95 %.
     """
     n = len(values)
-    if n < 2:
-        raise NotTestable(f"{n} image gives no interval: at least two are needed")
+    paired.require_several(n)
     ordered = np.sort(values)
     # The number of values below the median is binomial(n, 1/2): its quantiles are the places of the interval's ends.
     below = int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
-    low, high = ordered[max(below - 1, 0)], ordered[min(n - below, n - 1)]
+    low, high = ordered[below - 1], ordered[n - below]
     return Estimate(float(np.median(values)), float(low), float(high), n, None, f"order statistics of {n} images")
 
 

@@ -58,10 +58,11 @@ class Removal:
         numbers = [int(str(columns[place])) for place in removed]
         first = removed[0]
         change = 100 * (replicates[:, removed] / replicates[:, [first]] - 1)
-        low, high = interval_of(replicates)
+        images = min(len(table) for table in tables)
+        low, high = interval_of(replicates, images)
         return cls(
-            auc=_table(numbers, means[removed], replicates[:, removed]),
-            change=_table(numbers, 100 * (means[removed] / means[first] - 1), change),
+            auc=_table(numbers, means[removed], interval_of(replicates[:, removed], images)),
+            change=_table(numbers, 100 * (means[removed] / means[first] - 1), interval_of(change, images)),
             lines={
                 str(column): (float(means[place]), float(low[place]), float(high[place]))
                 for place, column in enumerate(columns)
@@ -117,7 +118,7 @@ def removal_figure(removal: Removal, printed: Mapping[int, float], statement: st
             lower.plot(places, change, label="paper", markersize=6, **PAPER_STYLE)
             lower.legend(loc="best")
         lower.axhline(0, color="black", linewidth=0.8)
-        lower.set_xticks(list(removal.auc.index))
+        lower.set_xticks(range(max(*removal.auc.index, *printed) + 1))
         lower.xaxis.set_minor_locator(NullLocator())
         lower.set_xlabel("least fit baselines removed")
         upper.set_ylabel("mean AUC of deletion")
@@ -143,6 +144,5 @@ def _beside(axes: Axes, removal: Removal) -> None:
         axes.axhline(value, label=plot_label(method), color=look["color"], linestyle="--" if method == EG else ":")
 
 
-def _table(numbers: list[int], values: np.ndarray, replicates: np.ndarray) -> pd.DataFrame:
-    low, high = interval_of(replicates)
-    return pd.DataFrame({"value": values, "low": low, "high": high}, index=numbers)
+def _table(numbers: list[int], values: np.ndarray, interval: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"value": values, "low": interval[0], "high": interval[1]}, index=numbers)

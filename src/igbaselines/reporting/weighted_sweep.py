@@ -43,12 +43,14 @@ class Improvement:
         method: the method.
         value: the improvement.
         replicates: (b,), of bootstrap draws of the images; NaN for a single image.
+        images: their number.
     """
 
     place: int
     method: str
     value: float
     replicates: Float[np.ndarray, " b"]
+    images: int
 
     @classmethod
     def of(
@@ -67,13 +69,14 @@ class Improvement:
         mine, reference = (list(table.columns).index(name) for name in (method, EG))
         value = 100 * sign * (1 - table[method].mean() / table[EG].mean())
         drawn = np.where(means[:, reference] > 0, means[:, reference], np.nan)
-        return cls(place, method, float(value), 100 * sign * (1 - means[:, mine] / drawn))
+        return cls(place, method, float(value), 100 * sign * (1 - means[:, mine] / drawn), len(table))
 
     @staticmethod
     def mean(improvements: Sequence["Improvement"]) -> tuple[float, float, float]:
         """Average over runs whose replicates are of the same draws: the value and its interval."""
         value = float(np.mean([found.value for found in improvements]))
-        low, high = interval_of(np.mean([found.replicates for found in improvements], axis=0))
+        images = min(found.images for found in improvements)
+        low, high = interval_of(np.mean([found.replicates for found in improvements], axis=0), images)
         return value, float(low), float(high)
 
 
