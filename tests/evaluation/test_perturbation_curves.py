@@ -176,9 +176,7 @@ def test_percentiles_of_a_constant_map_take_everything() -> None:
     white = torch.ones(1, 3, 3, 3)
     arguments = (brightness, white, torch.zeros_like(white), torch.zeros(1, 3, 3), torch.tensor([0]))
     assert deletion_curves(*arguments, PercentileGrid(), 10).tolist() == [[0.0] * 100]
-    assert deletion_curves(*arguments, ShareGrid(9), 10)[0].tolist() == pytest.approx(
-        [k / 9 for k in range(9, -1, -1)]
-    )
+    assert deletion_curves(*arguments, ShareGrid(9), 10)[0].tolist() == pytest.approx([k / 9 for k in range(9, -1, -1)])
 
 
 def test_a_better_order_has_the_lower_deletion_and_the_higher_insertion(device: torch.device) -> None:
