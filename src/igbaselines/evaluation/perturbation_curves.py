@@ -33,7 +33,7 @@ class ShareGrid:
     """The paper's grid: the share (k / steps) ** power of the pixels for k = 0..steps, from none to all.
 
     The count is rounded to the nearest, halves up. The area is over [0, 1], so that a score which stays at s has
-    area s. Deletion curves fall at the beginning: with power 2 some 40 steps have the error of 100 equal ones.
+    area s. Deletion curves fall at the beginning: with power 2, 40 steps have the error of 100 equal ones.
 
     Args:
         steps: number of steps between none and all, at least 1.
