@@ -23,10 +23,58 @@ def composed(*overrides: str) -> DictConfig:
 @pytest.mark.parametrize("scale", ["smoke", "demo", "paper"])
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_builds_at_every_scale(experiment: str, scale: str) -> None:
-    config = composed(f"experiment={experiment}", f"scale={scale}")
-    assert (config.experiment, config.scale) == (experiment, scale)
+    ones_own = ["dataset.path=photos"] if experiment == "explain" else []
+    config = composed(f"experiment={experiment}", f"scale={scale}", *ones_own)
+    assert (config.experiment, config.scale) == (experiment.removesuffix("_ablation"), scale)
     for part in ("dataset", "model", "attribution", "evaluation"):
         assert instantiate(config[part]) is not None
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (PROJECT_ROOT / "conf" / group).glob("*.yaml"))
+
+
+IMAGE_OPTIONS = [
+    *((group, name) for group in ("attribution/baselines", "attribution/rule") for name in options(group)),
+    *((group, name) for group in ("attribution/search", "evaluation/grid", "protocol") for name in options(group)),
+    *((f"mask@{key}", name) for key in ("evaluation.mask", "attribution.fitness_mask") for name in options("mask")),
+    *(("model", name) for name in options("model") if name != "swish_dnn"),
+    *(("dataset", name) for name in options("dataset") if not name.startswith("hep_")),
+]
+
+
+@pytest.mark.parametrize(("group", "name"), IMAGE_OPTIONS)
+def test_every_choice_for_images_composes_and_builds(group: str, name: str) -> None:
+    given = {"image_folder": "dataset.path=x", "timm_model": "model.architecture=x"}
+    needed = given.get(name, "dataset.root=x" if name in ("imagenet", "coco") else "seed=1")
+    config = composed("experiment=weighted_gradients", "scale=paper", f"{group}={name}", needed)
+    for part in ("dataset", "model", "attribution", "evaluation"):
+        assert instantiate(config[part]) is not None
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("attribution.ranking=squared", ["attribution.ranking", "signed or magnitude"]),
+        ("attribution.output=odds", ["attribution.output", "probability or logit"]),
+        ("attribution.filter_below=2", ["attribution.filter_below", "[0, 1]"]),
+        ("attribution.search.alpha=2", ["alpha", "2"]),
+        ("attribution.reference_images=1", ["attribution.reference_images", "at least 2"]),
+        ("attribution.fitness_mask._target_=os.system", ["_target_", "os.system"]),
+        ("evaluation.removed=[0]", ["evaluation.removed", "at least 1"]),
+        ("evaluation.insertion=[ig]", ["evaluation.insertion", "expected_gradients"]),
+        ("evaluation.overlap=none", ["evaluation.overlap"]),
+        ("evaluation.grid.steps=0", ["at least one"]),
+        ("dataset.n_images=0", ["dataset.n_images"]),
+        ("model.size=8", ["model.size"]),
+    ],
+)
+def test_a_value_that_will_not_do_for_images(override: str, words: list[str]) -> None:
+    config = composed("experiment=weighted_gradients", override)
+    with pytest.raises(UserError) as error:
+        for part in ("dataset", "model", "attribution", "evaluation"):
+            instantiate(config[part])
+    assert all(word in str(error.value) for word in words), error.value
 
 
 def test_scales_differ_in_size() -> None:

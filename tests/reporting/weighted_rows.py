@@ -51,6 +51,7 @@ def make_rows(
     for method, factor in factors.items():
         add("deletion_auc", method, level * factor * rng.normal(1, 0.04, images))
         add("completeness_gap", method, rng.lognormal(-5, 1, images))
+        add("weighting_gap", method, rng.lognormal(-12, 1, images))
         if masks:
             add("overlap_auc", method, np.clip(0.4 * (1.1 if factor < 0.9 else 1) + rng.normal(0, 0.02, images), 0, 1))
             add("pointing_game", method, (rng.uniform(size=images) < 0.6).astype(float))
