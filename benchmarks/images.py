@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import hydra
 import torch
@@ -27,12 +28,13 @@ from igbaselines.attribution.image_baselines import Together
 from igbaselines.attribution.path import Function
 from igbaselines.config import PROJECT_ROOT, instantiate, register
 from igbaselines.experiments.classifier import Classifier, load_classifier
-from igbaselines.experiments.explanations import Explanation, explain_photograph
-from igbaselines.experiments.photographs import Chosen, load_mask, load_pixels, reference_photographs, select
+from igbaselines.experiments.photographs import Chosen, load_pixels, reference_photographs, select
 from igbaselines.experiments.runner import Run
-from igbaselines.experiments.weighted_gradients import Study, measure, method_weights
+from igbaselines.experiments.weighted_gradients import Study, one_photograph
 from igbaselines.randomness import generator_for
 from igbaselines.results.rows import Rows
+
+NO_EXAMPLE = 10**9  # a photograph so far down the list that nothing of it is kept
 
 
 class Counted:
@@ -55,23 +57,15 @@ class Job:
     chosen: Chosen
     pixels: Float[Tensor, "3 h w"]
 
-    def explain(self, classifier: Classifier) -> Explanation:  # noqa: D102
-        study = self.study
-        return explain_photograph(self.chosen, self.pixels, study.examples, classifier, study.attribution, study.seed)
-
     def whole(self, classifier: Classifier) -> None:  # noqa: D102
-        study = replace(self.study, classifier=classifier)
-        explanation = self.explain(classifier)
-        weights = method_weights(explanation, study, 0)
-        matrix = torch.stack(list(weights.values()))
-        mask = load_mask(self.chosen, classifier)
-        measure(study, explanation, list(weights), matrix, explanation.averaged(matrix), mask)
+        one_photograph(replace(self.study, classifier=classifier), NO_EXAMPLE, self.chosen, Path())
 
 
 def make_job(model: str, overrides: list[str]) -> Job:
     register()
     with hydra.initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
-        chosen = [f"model={model}", "dataset.n_images=1", *overrides]
+        grid = ["evaluation.grid.steps=100", "evaluation.grid.power=1"]  # the paper's, not the demo's
+        chosen = [f"model={model}", "dataset.n_images=1", *grid, *overrides]
         config = hydra.compose("config", ["experiment=weighted_gradients", "hydra.mode=RUN", *chosen])
     parts = {name: instantiate(config[name]) for name in ("dataset", "model", "attribution", "evaluation")}
     here = PROJECT_ROOT

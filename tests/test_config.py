@@ -71,10 +71,27 @@ def test_every_choice_for_images_composes_and_builds(group: str, name: str) -> N
 )
 def test_a_value_that_will_not_do_for_images(override: str, words: list[str]) -> None:
     config = composed("experiment=weighted_gradients", override)
+    part = override.partition(".")[0]
     with pytest.raises(UserError) as error:
-        for part in ("dataset", "model", "attribution", "evaluation"):
-            instantiate(config[part])
+        instantiate(config[part])
     assert all(word in str(error.value) for word in words), error.value
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["model=resnet50"], "resnet50"),
+        (["model=resnet50", "model.architecture=convnext_tiny"], "convnext_tiny"),
+        (["model=resnet50", "model.weights=IMAGENET1K_V2"], "resnet50-IMAGENET1K_V2"),
+        (["model=resnet50", "model.weights=IMAGENET1K_V2", "model.checkpoint=mine.pth"], "resnet50"),
+        (["model=timm_model", "model.architecture=hf-hub:timm/x"], "hf-hub:timm_x"),
+    ],
+)
+def test_a_network_is_called_by_its_own_name(overrides: list[str], name: str) -> None:
+    # the names of the chosen files are not known to `compose`: only a run has them
+    names = ("dataset_name=sample_photos", f"model_name={overrides[0].partition('=')[2]}")
+    config = composed("experiment=weighted_gradients", *overrides, *names)
+    assert resolve(config)["model_name"] == name
 
 
 def test_scales_differ_in_size() -> None:

@@ -20,6 +20,7 @@ from igbaselines.errors import UserError
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = ("run", "report")
 EXPERIMENTS = ("hep_baselines", "weighted_gradients", "explain")
+DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
 ALLOWED_TARGETS = ("igbaselines", "torchvision.models", "timm")
 
 
@@ -115,7 +116,17 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise UserError(one_line(error)) from error
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return {str(key): value for key, value in plain.items()} | {"model_name": _model_name(plain)}
+
+
+def _model_name(plain: Mapping[Any, Any]) -> str | None:
+    """The network's own name where its file builds many: `model=resnet50 model.architecture=...` is no ResNet50."""
+    model = plain.get("model")
+    if not isinstance(model, Mapping) or "architecture" not in model:
+        return plain.get("model_name")
+    name = str(model["architecture"]).replace("/", "_")
+    other_weights = model.get("weights", DEFAULT_WEIGHTS) != DEFAULT_WEIGHTS and model["checkpoint"] is None
+    return f"{name}-{model['weights']}" if other_weights else name
 
 
 def instantiate(node: DictConfig) -> Any:  # noqa: ANN401 (whatever the target builds)

@@ -240,3 +240,20 @@ def test_refuses_scores_that_are_not_finite(setting: Setting) -> None:
 
     with pytest.raises(ValueError, match="1 scores are not finite; the first with 4 pixels of ranking 3"):
         setting.scores(score, torch.tensor([0, 3]), torch.tensor([4, 4]))
+
+
+@pytest.mark.parametrize("device", ["cpu"], indirect=True)
+def test_a_smaller_chunk_where_memory_runs_out(setting: Setting, network: Score) -> None:
+    seen: list[int] = []
+
+    def hungry(pictures: Tensor, source: Tensor) -> Tensor:
+        seen.append(len(pictures))
+        if len(pictures) > 2:
+            torch.empty(2**60, dtype=torch.uint8)  # more than there is anywhere
+        return network(pictures, source)
+
+    ranking, counts = torch.tensor([0, 1, 2, 3, 4, 5, 0, 1]), torch.tensor([2, 3, 4, 5, 6, 7, 8, 9])
+    given = {"ranking": ranking, "counts": counts, **vars(setting)}
+    expected = perturbed_scores(network, max_batch=1, **given)
+    torch.testing.assert_close(perturbed_scores(hungry, max_batch=8, **given), expected)
+    assert seen == [8, 4, 2, 2, 2, 2]

@@ -127,3 +127,17 @@ def test_a_score_without_classes_is_the_output_itself(inputs: Tensor) -> None:
     torch.testing.assert_close(
         class_score(lambda x: x.flatten(1).sum(1), None)(inputs, source), inputs.flatten(1).sum(1)
     )
+
+
+def test_the_model_is_scored_as_it_is_used_and_left_as_it_was(inputs: Tensor, reference: Reference) -> None:
+    torch.manual_seed(3)
+    layers = (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SiLU(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(144, 5))
+    network = nn.Sequential(*layers, nn.Softmax(dim=1)).double()
+    targets = torch.tensor([1, 4, 0], dtype=torch.int32)
+    method = weighted_gradients(TOGETHER, reference, Midpoint(3), FITNESS)
+    expected = method.attribute(network.eval(), inputs, targets, seeded())
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    found = method.attribute(network.train(), inputs, targets, seeded())
+    torch.testing.assert_close(found.attributions, expected.attributions, rtol=0, atol=1e-14)
+    assert all(module.training for module in network.modules())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

@@ -55,7 +55,7 @@ def test_a_folder_of_photographs(command: Command, photos: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "baselines"), [("ig", "black"), ("filtered_weighted_gradients", "constants")])
+@pytest.mark.parametrize(("method", "baselines"), [("ig", "black"), ("filtered_weighted_gradients", "noise")])
 def test_another_method_on_one_file(command: Command, photos: Path, method: str, baselines: str) -> None:
     chosen = (f"attribution={method}", f"attribution/baselines={baselines}")
     result = command(*FAST, f"dataset.path='{photos / 'grey.png'}'", *chosen)
@@ -74,8 +74,8 @@ def test_another_method_on_one_file(command: Command, photos: Path, method: str,
         (["dataset.path={photos}", "model.checkpoint=nowhere.pth"], ["nowhere.pth", "model.checkpoint"]),
         (["dataset.path={photos}", "attribution=weighted"], ["weighted_gradients"]),
         (["dataset.path={photos}", "mask@attribution.fitness_mask=purple"], ["purple", "corner_mean"]),
-        # one file alone leaves no other photograph to start from
-        (["dataset.path={photos}/grey.png"], ["attribution/baselines", "photograph"]),
+        # two files leave only one other photograph to start from
+        (["dataset.path={photos}", "attribution/baselines=photographs"], ["attribution/baselines", "photograph"]),
     ],
 )
 def test_a_mistake_ends_in_one_line(command: Command, photos: Path, overrides: list[str], words: list[str]) -> None:

@@ -71,15 +71,14 @@ def test_weights_are_those_of_equation_8(rows: pd.DataFrame) -> None:
 
 def test_curves_start_at_the_probability_and_end_masked(rows: pd.DataFrame) -> None:
     probability = rows.loc[rows["metric"] == "probability", "value"].mean()
-    curve = rows[(rows["metric"] == "deletion_curve") & (rows["method"] == "weighted_gradients")].set_index("k")[
-        "value"
-    ]
-    assert list(curve.index) == [round(k * k) for k in range(11)]
+    deletion = rows[(rows["metric"] == "deletion_curve") & (rows["method"] == "weighted_gradients")]
+    assert deletion["share"].tolist() == pytest.approx([k * k / 100 for k in range(11)])
+    curve = deletion.set_index("k")["value"]
     assert curve.loc[0] == pytest.approx(probability, rel=1e-4)
     insertion = rows[(rows["metric"] == "insertion_curve") & (rows["method"] == "weighted_gradients")]
     insertion_curve = insertion.set_index("k")["value"]
-    assert insertion_curve.loc[100] == pytest.approx(probability, rel=1e-4)
-    assert insertion_curve.loc[0] == pytest.approx(curve.loc[100], rel=1e-4)
+    assert insertion_curve.loc[10] == pytest.approx(probability, rel=1e-4)
+    assert insertion_curve.loc[0] == pytest.approx(curve.loc[10], rel=1e-4)
 
 
 def test_the_area_of_the_mean_curve_is_the_mean_area(rows: pd.DataFrame) -> None:
@@ -129,7 +128,7 @@ def test_what_is_explained_beside_a_photograph_does_not_change_it(command: Comma
     (name,) = alone.loc[alone["metric"] == "d_alpha", "unit"].unique()
     columns = ["method", "metric", "baseline", "value"]
     same = [frame.loc[frame["unit"] == name, columns].reset_index(drop=True) for frame in (alone, rows)]
-    pd.testing.assert_frame_equal(*same, check_exact=True)
+    pd.testing.assert_frame_equal(same[0], same[1], check_exact=True)
 
 
 @pytest.mark.slow
@@ -140,7 +139,8 @@ def test_the_released_code_takes_one_gradient_a_baseline(command: Command) -> No
     rows = pd.read_parquet(folder / "rows.parquet")
     assert set(wide(rows, "deletion_auc")) >= METHODS
     curve = rows[(rows["metric"] == "deletion_curve") & (rows["method"] == "weighted_gradients")]
-    assert sorted(curve["k"]) == list(range(1, 101))  # no point without a masked pixel
+    assert sorted(curve["k"]) == list(range(100))
+    assert curve["share"].min() == pytest.approx(0.01, rel=1e-3)  # no point without a masked pixel
     gaps = wide(rows, "completeness_gap", "baseline")
     assert float(gaps.to_numpy().max()) > 0.1  # one point is no integral
 

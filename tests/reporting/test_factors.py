@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from igbaselines.reporting.factors import NOT_SET, Factor, describe, varied_factors
+from igbaselines.reporting.factors import NOT_SET, Factor, combinations_run, describe, varied_factors
 
 
 def config(**attribution: Any) -> dict[str, Any]:
@@ -53,3 +53,10 @@ def test_a_key_that_one_run_lacks_is_said_to_be_not_set() -> None:
     (found,) = varied_factors([config(), config(alpha=0.5)])
     assert found.levels == (NOT_SET, "0.5")
     assert varied_factors([{}, {"attribution": None}]) == []
+
+
+def test_the_combinations_of_a_full_factorial_are_all_there() -> None:
+    columns = [["a", "a", "b", "b"], ["x", "y", "x", "y"]]
+    assert combinations_run(columns, range(4)) == (4, 4)
+    assert combinations_run(columns, [0, 1, 2]) == (3, 4)
+    assert combinations_run(columns, [0, 1]) == (2, 2)  # of b nothing was measured

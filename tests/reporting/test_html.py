@@ -14,7 +14,8 @@ from PIL import Image
 
 from igbaselines.reporting import write_report
 from igbaselines.reporting.claims import load_papers
-from igbaselines.reporting.html import data_uri, format_p, with_indices
+from igbaselines.reporting.html import data_uri, format_p, shown_figures, with_indices
+from igbaselines.reporting.runs import FigureFile, Run
 from tests.reporting.conftest import CLAIMS_ROOT, PROJECT_ROOT
 
 VOID = {"meta", "img", "br"}
@@ -147,6 +148,33 @@ def test_a_large_figure_is_embedded_in_a_smaller_format(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(base64.b64decode(content))) as image:
         assert image.size == (500, 600)
         assert np.abs(np.asarray(image.convert("RGB"), int) - noise).mean() < 60
+
+
+def test_many_figures_of_a_run_stay_in_its_folder(tmp_path: Path) -> None:
+    def run_of(names: list[str]) -> Run:
+        return Run("explain", "mine-1", "complete", figures=[FigureFile(name, tmp_path, name) for name in names])
+
+    names = [f"figure_1_{number}" for number in range(1, 16)] + ["figure_2", "weights"]
+    shown = [figure.name for figure in shown_figures(run_of(names))]
+    assert shown == ["figure_2", "weights", *names[:10]]  # examples make room for what there is one of
+    assert [figure.name for figure in shown_figures(run_of(names[5:]))] == names[5:]
+
+
+def test_the_page_says_how_many_figures_it_leaves_out(tmp_path: Path) -> None:
+    folder = tmp_path / "explain" / "mine-1"
+    (folder / "figures").mkdir(parents=True)
+    for number in range(15):
+        Image.new("RGB", (2, 2)).save(folder / "figures" / f"photo_{number:02d}.png")
+    for name, content in (("config.yaml", "{}"), ("provenance.json", "{}"), ("claims.json", "[]")):
+        (folder / name).write_text(content)
+    (folder / "status.json").write_text('{"state": "complete"}')
+    found = page(tmp_path)
+    assert len(found.sources) == 12
+    assert "3 more figures lie in the run's folder: explain/mine-1/figures" in found.text
+    (folder / "figures" / "photo_14.png").unlink()
+    for number in (12, 13):
+        (folder / "figures" / f"photo_{number}.png").unlink()
+    assert "lie in the run's folder" not in page(tmp_path).text
 
 
 def test_p_values_are_short() -> None:

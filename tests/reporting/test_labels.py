@@ -38,6 +38,14 @@ def test_other_names_are_not_known(name: str) -> None:
     assert plot_label(name) == name
 
 
+def test_a_network_of_other_weights_keeps_its_full_name() -> None:
+    """It is not the paper's network, and must not read like it."""
+    assert plot_label("resnet50-IMAGENET1K_V2") == "resnet50-IMAGENET1K_V2"
+    assert latex_label("resnet50-IMAGENET1K_V2") == r"resnet50-IMAGENET1K\_V2"
+    assert latex_label("vit_base_patch16_224.augreg_in21k") == r"vit\_base\_patch16\_224.augreg\_in21k"
+    MathTextParser("path").parse(plot_label("vit_base_patch16_224.augreg_in21k"))
+
+
 def test_other_names_are_escaped() -> None:
     assert plot_label("a$b$") == r"a\$b\$"
     assert latex_label("50%_of & {x}^2\\") == r"50\%\_of \& \{x\}\textasciicircum{}2\textbackslash{}"

@@ -6,13 +6,14 @@ import pytest
 from scipy import stats
 
 from igbaselines.reporting.weighted_figures import curve_table, curves_figure, weights_figure
-from tests.reporting.weighted_rows import BASELINES, EG, WG, make_rows
+from tests.reporting.weighted_rows import BASELINES, EG, SHARES, WG, make_rows
 
 
 def test_a_mean_curve_has_the_t_interval_of_its_images(weighted: pd.DataFrame) -> None:
     table = curve_table(weighted, "deletion", WG)
-    assert table.index.min() == 0
-    assert table.index.max() == 100
+    assert table is not None
+    assert list(table.index) == list(range(len(SHARES)))
+    assert tuple(table["share"]) == SHARES
     sd = weighted[(weighted["metric"] == "deletion_curve_sd") & (weighted["method"] == WG) & (weighted["k"] == 10)]
     reach = stats.t.ppf(0.975, 39) * sd["value"].iloc[0] / np.sqrt(40)
     assert table["high"][10] - table["value"][10] == pytest.approx(reach)
@@ -20,9 +21,31 @@ def test_a_mean_curve_has_the_t_interval_of_its_images(weighted: pd.DataFrame) -
 
 def test_without_a_spread_there_is_a_curve_and_no_band(weighted: pd.DataFrame) -> None:
     bare = curve_table(weighted[weighted["metric"] == "deletion_curve"], "deletion", EG)
+    assert bare is not None
     assert bare["value"].notna().all()
     assert bare["low"].isna().all()
     assert curves_figure(weighted[weighted["metric"] == "deletion_curve"]) is not None
+
+
+def test_every_point_of_a_curve_is_drawn_at_its_own_share(weighted: pd.DataFrame) -> None:
+    """Points that round to the same percent stay apart."""
+    figure = curves_figure(weighted)
+    assert figure is not None
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "WG")
+    own = weighted[(weighted["metric"] == "deletion_curve") & (weighted["method"] == WG)]
+    assert len({round(100 * share) for share in SHARES}) < len(SHARES)
+    np.testing.assert_allclose(np.asarray(line.get_xdata(), float), 100 * np.array(SHARES))
+    np.testing.assert_allclose(np.asarray(line.get_ydata(), float), own["value"])
+
+
+def test_curves_of_older_runs_are_left_out(weighted: pd.DataFrame) -> None:
+    assert curves_figure(weighted.drop(columns="share")) is None
+    mixed = weighted.copy()
+    mixed.loc[(mixed["metric"] == "deletion_curve") & (mixed["method"] == WG), "share"] = np.nan
+    assert curve_table(mixed, "deletion", WG) is None
+    figure = curves_figure(mixed)
+    assert figure is not None
+    assert [line.get_label() for line in figure.axes[0].lines] == ["EG", "filtered WG"]
 
 
 def test_a_panel_for_each_kind_of_curve(weighted: pd.DataFrame) -> None:

@@ -58,7 +58,19 @@ def test_values_that_are_not_finite_are_counted(weighted: pd.DataFrame) -> None:
     tables = run_tables(rows, PRINTED)
     counted = tables["methods"].set_index(["metric", "method"])["not_finite"]
     assert counted["relative variance of the map", EG] == 1
-    assert "relative variance of the map" not in set(tables["table_1"]["metric"])  # nothing is compared in part
+    line = tables["table_1"].set_index("metric").loc["relative variance of the map"]
+    assert (line["images"], line["not_finite"]) == (39, 1)
+    finite = rows[rows["unit"] != rows["unit"].iloc[0]]  # the image that lacks EG's value is left out of WG's mean, too
+    assert line["WG"] == pytest.approx(by_image(finite, "map_variance", (EG, WG))[WG].mean())
+
+
+def test_a_missing_value_does_not_swallow_table_2(weighted: pd.DataFrame) -> None:
+    rows = weighted.copy()
+    rows.loc[rows[(rows["metric"] == "deletion_auc") & (rows["method"] == FILTERED)].index[:2], "value"] = np.nan
+    line = table_2_line(rows, PRINTED, "mobilenet_v2")
+    assert line is not None
+    assert (line["images"], line["not_finite"]) == (38, 2)
+    assert np.isfinite(line["p_paired_t"])
 
 
 def test_baselines_and_their_fate(weighted: pd.DataFrame) -> None:
@@ -68,6 +80,11 @@ def test_baselines_and_their_fate(weighted: pd.DataFrame) -> None:
     own = weighted[(weighted["metric"] == "filtered_weight") & (weighted["baseline"] == "noise_1")]["value"]
     assert table["times_filtered_out"]["noise_1"] == int((own == 0).sum())
     assert table["images"].unique() == [40]
+    reached = weighted[(weighted["metric"] == "reached") & (weighted["baseline"] == "photo_$1%_<b>")]["value"]
+    assert 0 < reached.mean() < 1
+    assert table["share_reached"]["photo_$1%_<b>"] == pytest.approx(reached.mean())
+    assert table["share_reached"]["black"] == 1
+    assert "mean_deletion_auc" not in table
 
 
 def test_images_left_out_have_their_reason(weighted: pd.DataFrame) -> None:
@@ -86,6 +103,37 @@ def test_completeness_has_quantiles(weighted: pd.DataFrame) -> None:
     found = [table[name][WG] for name in ("median", "q95", "max")]
     assert found == pytest.approx(np.quantile(own, [0.5, 0.95, 1]).tolist())
     assert table["max"]["IG from black"] == pytest.approx(0.01)
+
+
+def test_gaps_of_nothing_over_nothing_are_counted(weighted: pd.DataFrame) -> None:
+    """A baseline that is the image itself has the gap 0 / 0 there."""
+    rows = weighted.copy()
+    black = (rows["metric"] == "completeness_gap") & (rows["baseline"] == "black")
+    rows.loc[rows[black].index[:3], "value"] = [np.nan, np.inf, np.nan]
+    rows.loc[(rows["metric"] == "completeness_gap") & (rows["baseline"] == "white"), "value"] = np.nan
+    table = run_tables(rows, PRINTED)["completeness"].set_index("method")
+    found = table[["images", "median", "max", "not_finite"]].T
+    assert found["IG from black"].to_list() == [37, 0.01, 0.01, 3]
+    assert found["IG from white"][["images", "not_finite"]].to_list() == [0, 40]
+    assert np.isnan(table["median"]["IG from white"])
+
+
+def test_weights_that_do_not_sum_to_one_are_seen(weighted: pd.DataFrame) -> None:
+    rows = weighted.copy()
+    rows.loc[rows[(rows["metric"] == "weight_sum_gap") & (rows["method"] == WG)].index[7], "value"] = 0.25
+    table = run_tables(rows, PRINTED)["completeness"].set_index("method")
+    assert table["largest_weight_sum_gap"][WG] == 0.25
+    assert table["largest_weight_sum_gap"][EG] < 1e-6
+
+
+def test_only_a_networks_exact_name_has_the_papers_numbers(weighted: pd.DataFrame) -> None:
+    for model in ("resnet50-IMAGENET1K_V2", "resnet50.a1_in1k", "ResNet50"):
+        line = table_1_line(weighted, "deletion_auc", PRINTED, model)
+        assert line is not None
+        assert np.isnan([line["paper_EG"], line["paper_improvement_%"]]).all()
+    line = table_1_line(weighted, "deletion_auc", PRINTED, "resnet50")
+    assert line is not None
+    assert line["paper_EG"] == 0.045
 
 
 def test_what_is_missing_is_left_out() -> None:

@@ -20,6 +20,8 @@ EG, WG, FILTERED, PERMUTED = (
 BASELINES = ("black", "white", "grey", "noise_0", "noise_1", "photo_$1%_<b>")
 # The AUC of deletion of WG without its m least fit baselines, relative to WG's: lowest at m = 3.
 REMOVAL = (1.0, 0.95, 0.9, 0.84, 0.88, 0.93)
+# Denser at the start, as the grids are: several points lie within one percent.
+SHARES = tuple(float(share) for share in np.linspace(0, 1, 31) ** 2)
 
 Row = dict[str, Any]
 
@@ -51,7 +53,7 @@ def make_rows(
     for method, factor in factors.items():
         add("deletion_auc", method, level * factor * rng.normal(1, 0.04, images))
         add("completeness_gap", method, rng.lognormal(-5, 1, images))
-        add("weighting_gap", method, rng.lognormal(-12, 1, images))
+        add("weight_sum_gap", method, rng.lognormal(-18, 1, images))
         if masks:
             add("overlap_auc", method, np.clip(0.4 * (1.1 if factor < 0.9 else 1) + rng.normal(0, 0.02, images), 0, 1))
             add("pointing_game", method, (rng.uniform(size=images) < 0.6).astype(float))
@@ -77,6 +79,7 @@ def _baseline_rows(names: list[str], count: int, rng: np.random.Generator) -> li
                 known | {"metric": "weight", "value": weights[place]},
                 known | {"metric": "filtered_weight", "value": kept[place] / kept.sum()},
                 known | {"metric": "completeness_gap", "value": 0.01 * (1 + place)},
+                known | {"metric": "reached", "value": float(d_alpha[place] < 20000)},
             ]
     return rows
 
@@ -85,10 +88,10 @@ def _curve_rows(factors: Mapping[str, float]) -> list[Row]:
     rows: list[Row] = []
     for kind, methods in (("deletion", (EG, WG, FILTERED)), ("insertion", (EG, WG))):
         for method in methods:
-            for k in range(0, 101, 2):
-                fallen = float(np.exp(-k / (8 * factors[method])))
+            for k, share in enumerate(SHARES):
+                fallen = float(np.exp(-100 * share / (8 * factors[method])))
                 value = 0.85 * (fallen if kind == "deletion" else 1 - fallen)
-                known = {"method": method, "unit": "mean", "k": k}
+                known = {"method": method, "unit": "mean", "k": k, "share": share}
                 rows.append(known | {"metric": f"{kind}_curve", "value": value})
                 rows.append(known | {"metric": f"{kind}_curve_sd", "value": 0.2 * value})
     return rows
@@ -147,7 +150,7 @@ def write_explanation(
     return path
 
 
-def make_config(rows: pd.DataFrame, scale: str = "demo", **attribution: Any) -> dict[str, Any]:
+def make_config(rows: pd.DataFrame, scale: str = "demo", study: str = "tables", **attribution: Any) -> dict[str, Any]:
     """A resolved configuration, as far as the report reads it."""
     masked = {"_target_": "igbaselines.attribution.masking.CornerMean", "share": 0.1}
     known = {
@@ -162,8 +165,12 @@ def make_config(rows: pd.DataFrame, scale: str = "demo", **attribution: Any) -> 
         "scale": scale,
         "dataset_name": str(rows["dataset"].iloc[0]),
         "model_name": str(rows["model"].iloc[0]),
+        "seed": 0,
+        "dataset": {"_target_": "igbaselines.datasets.sample_photos.SamplePhotos", "n_images": None},
+        "model": {"architecture": str(rows["model"].iloc[0]), "checkpoint": None},
+        "output_root": "/somewhere",
         "attribution": known | attribution,
-        "evaluation": {"mask": masked, "ranking": "signed"},
+        "evaluation": {"mask": masked, "ranking": "signed", "study": study},
     }
 
 

@@ -102,7 +102,7 @@ def path_attribution(
     """
     baselines, weights = check_arguments(inputs, baselines, weights, target, max_batch)
     n, k = baselines.shape[:2]
-    with _evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
+    with evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
         paths = _Paths(f, inputs.detach(), baselines.detach(), rule, target, generator)
         weights = weights.detach()
         largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
@@ -301,7 +301,7 @@ def _append_dimensions(tensor: Tensor, count: int) -> Tensor:
 
 
 @contextmanager
-def _evaluation_mode(f: Function) -> Iterator[None]:
+def evaluation_mode(f: Function) -> Iterator[None]:
     """Run a module's dropout and batch statistics in evaluation mode, and give every part its mode back."""
     training = [module for module in f.modules() if module.training] if isinstance(f, nn.Module) else []
     try:

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from igbaselines.attribution.chunking import is_out_of_memory
+
 # Score of each picture's class; the second argument says which image (0..n-1) each picture is made from.
 Score = Callable[[Float[Tensor, "m c h w"], Int[Tensor, " m"]], Float[Tensor, " m"]]
 
@@ -77,19 +79,50 @@ def perturbed_scores(
     """
     _check(images, fills, ranks, image_of_rank, ranking, counts, max_batch)
     ranking, counts, inverse = _distinct(ranking, counts, image_of_rank, len(images), ranks[0].numel())
-    scores = []
-    with torch.no_grad():
-        for rows, sizes in zip(ranking.split(max_batch), counts.split(max_batch), strict=True):
-            source = image_of_rank[rows].long()
-            top = ranks[rows] < sizes[:, None, None]
-            pictures = torch.where((~top if keep else top)[:, None], fills[source], images[source])
-            values = score(pictures, source)
-            if values.shape != source.shape:
-                raise ValueError(f"score returned {tuple(values.shape)} for {len(source)} pictures: one value each")
-            scores.append(values)
+    scores: list[Tensor] = []
+    done = 0
+    while done < len(counts):
+        chunk = slice(done, done + max_batch)
+        some = _score_chunk(score, images, fills, ranks, image_of_rank, ranking[chunk], counts[chunk], keep)
+        if some is None:  # memory ran out: halve the chunk and take it again
+            if max_batch == 1:
+                raise MemoryError("a single picture does not fit into memory")
+            max_batch //= 2
+            continue
+        scores.append(some)
+        done += len(some)
     distinct_scores = torch.cat(scores)
     _check_finite(torch.isfinite(distinct_scores), ranking, counts)
     return distinct_scores[inverse]
+
+
+def _score_chunk(
+    score: Score,
+    images: Tensor,
+    fills: Tensor,
+    ranks: Tensor,
+    image_of_rank: Tensor,
+    ranking: Int[Tensor, " m"],
+    counts: Int[Tensor, " m"],
+    keep: bool,
+) -> Float[Tensor, " m"] | None:
+    """Make and score some pictures; None where memory ran out."""
+    try:
+        with torch.no_grad():
+            source = image_of_rank[ranking].long()
+            top = ranks[ranking] < counts[:, None, None]
+            pictures = torch.where((~top if keep else top)[:, None], fills[source], images[source])
+            values = score(pictures, source)
+        if values.shape != source.shape:
+            raise ValueError(f"score returned {tuple(values.shape)} for {len(source)} pictures: one value each")
+        return values
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside the except clause: the traceback held on to the tensors of the failed chunk.
+    if images.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return None
 
 
 def _distinct(

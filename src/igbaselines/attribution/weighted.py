@@ -9,7 +9,7 @@ from torch import Tensor
 from igbaselines.attribution.baselines import BaselineSource, Reference
 from igbaselines.attribution.fitness import BinarySearch, DeletionSearch, MinimalDeletion
 from igbaselines.attribution.masking import CornerMean, MaskValue
-from igbaselines.attribution.path import Attribution, Function, path_attribution
+from igbaselines.attribution.path import Attribution, Function, evaluation_mode, path_attribution
 from igbaselines.attribution.perturbation import Score, pixel_ranks
 from igbaselines.attribution.quadrature import QuadratureRule
 from igbaselines.attribution.weighting import FitnessWeighting, InverseFitness
@@ -89,7 +89,8 @@ class WeightedGradients:
         rule: the quadrature rule.
         fitness: how baselines are judged.
         weighting: from fitness to weights.
-        max_batch: gradient points, and pictures scored, in one pass; None chooses it from the memory there is.
+        max_batch: gradient points, and pictures scored, in one pass; None chooses the points from the memory there is,
+            and scores 8 pictures.
     """
 
     baselines: BaselineSource
@@ -108,6 +109,7 @@ class WeightedGradients:
     ) -> Attribution:
         """Attribute the model's output (that of `targets`, where it has classes) to the pixels."""
         baselines, _ = self.baselines.draw(inputs, self.reference, generator)
+        targets = None if targets is None else targets.to(inputs.device, torch.int64)
         unweighted = path_attribution(
             model,
             inputs,
@@ -119,8 +121,10 @@ class WeightedGradients:
             generator=generator,
         )
         assert unweighted.per_baseline is not None
-        score = class_score(model, targets)
-        found = self.fitness.d_alpha(score, inputs, unweighted.per_baseline, self.max_batch or PICTURES_AT_ONCE)
+        with evaluation_mode(model):
+            found = self.fitness.d_alpha(
+                class_score(model, targets), inputs, unweighted.per_baseline, self.max_batch or PICTURES_AT_ONCE
+            )
         return reweighted(unweighted, self.weighting.of_fitness(found.d_alpha.view(unweighted.f_baselines.shape)))
 
 

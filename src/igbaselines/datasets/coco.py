@@ -75,19 +75,18 @@ class Coco:
         return Path(self.root).expanduser() / "annotations" / f"instances_{self.split}.json"
 
     def _photographs(self) -> list[Photograph]:
-        """Images with an object of a category that has ImageNet classes, sorted by their names."""
+        """The annotated images, sorted by their names."""
         layout = f"the folder that holds {self.split}/ and annotations/"
         root = folder_at(self.root, "dataset.root", layout)
         folder = folder_at(str(root / self.split), "dataset.root", layout)
         annotations = read_annotations(self._annotations())
         category_of = read_categories(Path(self.categories).expanduser(), annotations.categories)
-        wanted = set(category_of.values())
-        useful = [image for image in annotations.images if any(category in wanted for category, _ in image.instances)]
-        found = sorted((image for image in useful if (folder / image.file_name).is_file()), key=_file_name)
+        images = annotations.images
+        found = sorted((image for image in images if (folder / image.file_name).is_file()), key=_file_name)
         if not found:
-            raise UserError(f"{folder}: none of the {len(useful)} images that {self._annotations()} names and outlines")
-        if len(found) < len(useful):
-            _log.warning("%s: %d of %d annotated images are not there", folder, len(useful) - len(found), len(useful))
+            raise UserError(f"{folder}: none of the {len(images)} images that {self._annotations()} names")
+        if len(found) < len(images):
+            _log.warning("%s: %d of %d annotated images are not there", folder, len(images) - len(found), len(images))
         names = names_of([Path(image.file_name) for image in found])
         return [
             Photograph(name, folder / image.file_name, masks=InstanceMasks(image, category_of))

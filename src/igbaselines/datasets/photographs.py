@@ -203,9 +203,16 @@ def is_image(path: Path) -> bool:
 
 
 def names_of(files: Sequence[Path]) -> list[str]:
-    """Unique names of files, given by their distinct relative paths: without suffixes, unless only these tell apart."""
-    names = [path.with_suffix("").as_posix() for path in files]
-    return names if len(set(names)) == len(names) else [path.as_posix() for path in files]
+    """Unique names of files, given by their distinct relative paths: without suffixes, unless only these tell apart.
+
+    Bytes that are no UTF-8, as old disks have them, are written out: rows and logs hold text.
+    """
+    names = [_printable(path.with_suffix("")) for path in files]
+    return names if len(set(names)) == len(names) else [_printable(path) for path in files]
+
+
+def _printable(path: Path) -> str:
+    return path.as_posix().encode(errors="backslashreplace").decode()
 
 
 def shuffled(items: Sequence[_Item], seed: int) -> list[_Item]:

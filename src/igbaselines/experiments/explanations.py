@@ -40,6 +40,7 @@ class Explanation:
         baselines: in pixel space.
         attribution: with the Integrated Gradients of every baseline.
         d_alpha: of each baseline.
+        reached: whether alpha f(x) was reached.
         score: of the class that fitness and metrics follow.
     """
 
@@ -48,6 +49,7 @@ class Explanation:
     baselines: Float[Tensor, "1 k c h w"]
     attribution: Attribution
     d_alpha: Int[Tensor, "1 k"]
+    reached: Bool[Tensor, "1 k"]
     score: Score
 
     @property
@@ -61,22 +63,9 @@ class Explanation:
         return torch.einsum("mk,kchw->mchw", weights.to(self.per_baseline), self.per_baseline)
 
     def completeness_gap(self, attributions: Tensor, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
-        """|sum of the attributions - change| over |change|, where change is f(x) - sum_k w_k f(x'_k)."""
-        change = self._change(weights)
+        """|sum of the attributions - change| over |change|, where change is f(x) - sum_k w_k f(x'_k) (theorem 1)."""
+        change = self.attribution.f_inputs.double() - weights.double() @ self.attribution.f_baselines[0].double()
         return (attributions.double().flatten(1).sum(dim=1) - change).abs() / change.abs()
-
-    def weighting_gap(self, attributions: Tensor, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
-        """What of the completeness gap is not the quadrature's: theorem 1 says nothing.
-
-        |sum of the attributions - sum_k w_k (sum of the Integrated Gradients from x'_k)| over |change|.
-        """
-        expected = weights.double() @ self.per_baseline.double().flatten(1).sum(dim=1)
-        found = attributions.double().flatten(1).sum(dim=1)
-        return (found - expected).abs() / self._change(weights).abs()
-
-    def _change(self, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
-        of_pairs = self.attribution.f_inputs[:, None] - self.attribution.f_baselines
-        return (weights.double() * of_pairs.double()).sum(dim=1)
 
 
 def explain_photograph(
@@ -101,29 +90,30 @@ def explain_photograph(
         UserError: where the photographs are too few for the baselines.
     """
     one = pixels[None]
-    key = image_key(chosen.photograph.name)
+    own = () if settings.same_draws else (image_key(chosen.photograph.name),)
     reference = Reference(examples=examples, centre=classifier.centre.expand_as(pixels))
     together = Together(settings.baselines)
     try:
-        names, baselines = together.draw_named(one, reference, generator_for(seed, BASELINES, key))
+        names, baselines = together.draw_named(one, reference, generator_for(seed, BASELINES, *own))
     except ValueError as error:
         raise UserError(f"{error}: choose other baselines, such as attribution/baselines=constants") from error
-    points = generator_for(seed, POINTS) if settings.same_points else generator_for(seed, POINTS, key)
+    target = torch.tensor([chosen.predicted], device=pixels.device)
     attribution = path_attribution(
         classifier.explained,
         one,
         baselines,
         rule=settings.rule,
-        target=torch.tensor([chosen.predicted], device=pixels.device),
+        target=target,
         max_batch=classifier.max_batch,
         keep_per_baseline=True,
-        generator=points,
+        generator=generator_for(seed, POINTS, *own),
     )
     assert attribution.per_baseline is not None
-    score = class_score(classifier.scored, classifier.scored_class(one))
+    scored_class = target if settings.scored == "normalised" else classifier.scored_class(one)
+    score = class_score(classifier.scored, scored_class)
     fitness = Fitness(settings.search, settings.fitness_mask, settings.ranking)
     found = fitness.d_alpha(score, one, attribution.per_baseline, classifier.max_batch)
-    return Explanation(one, names, baselines, attribution, found.d_alpha[None], score)
+    return Explanation(one, names, baselines, attribution, found.d_alpha[None], found.reached[None], score)
 
 
 def save_explanation(

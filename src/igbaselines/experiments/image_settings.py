@@ -10,6 +10,7 @@ METHODS = ("ig", "expected_gradients", "weighted_gradients", "filtered_weighted_
 OUTPUTS = ("probability", "logit")
 RANKINGS = ("signed", "magnitude")
 SCORED = ("normalised", "as_they_are")
+STUDIES = ("tables", "ablation")
 OVERLAPS = ("paper", "released_code")
 
 
@@ -19,7 +20,7 @@ class ImageAttribution:
 
     Args:
         method: what `explain` writes; `weighted_gradients` compares all of them but `ig`.
-        protocol: a name for how these keys and those of the evaluation were chosen.
+        protocol: the name of the file that chose these keys and those of the evaluation together; None without one.
         output: the explained output: probability, as the paper says, or logit.
         rule: the quadrature rule.
         baselines: sources of baselines by name.
@@ -30,11 +31,11 @@ class ImageAttribution:
         filter_below: the filter drops baselines whose weight is below this multiple of the mean weight.
         scored: whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to
             the network as they are, which the released code does.
-        same_points: a random quadrature rule draws the same nodes for every photograph.
+        same_draws: random baselines and nodes are the same for every photograph.
     """
 
     method: str
-    protocol: str
+    protocol: str | None
     output: str
     rule: Any
     baselines: dict[str, Any]
@@ -44,7 +45,7 @@ class ImageAttribution:
     ranking: str
     filter_below: float
     scored: str
-    same_points: bool
+    same_draws: bool
 
     def __post_init__(self) -> None:
         one_of("attribution.method", self.method, METHODS)
@@ -71,6 +72,7 @@ class WeightedGradientsEvaluation:
         overlap: the overlap AUC as in the paper, or as in the released code.
         draws: bootstrap draws of the set of baselines, for the variance of the maps.
         examples: photographs whose maps are kept and drawn.
+        study: `tables` or `ablation`: the report puts runs of one study together.
     """
 
     mask: Any
@@ -81,8 +83,10 @@ class WeightedGradientsEvaluation:
     overlap: str
     draws: int
     examples: int
+    study: str
 
     def __post_init__(self) -> None:
+        one_of("evaluation.study", self.study, STUDIES)
         one_of("evaluation.ranking", self.ranking, RANKINGS)
         one_of("evaluation.overlap", self.overlap, OVERLAPS)
         for method in self.insertion:

@@ -1,5 +1,6 @@
 """One record a photograph: what is measured is kept as soon as it is there, and an attempt that follows goes on."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from igbaselines.files import write_text
 from igbaselines.progress import bar
 
 Record = dict[str, Any]  # "rows": arguments of Rows.add, but the unit; whatever else the experiment needs again
+LONGEST_NAME = 150  # bytes
 Work = Callable[[int, Chosen, Path], Record]
 
 
@@ -36,7 +38,7 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[R
             if record is None:
                 record = work(index, one, file.with_suffix(".npz"))
                 write_text(file, json.dumps(record))
-            for row in record["rows"]:
+            for row in record.pop("rows"):  # the run has them: only what else is in a record is kept
                 run.rows.add(unit=one.photograph.name, **row)
             records.append(record)
             progress(index + 1)
@@ -56,4 +58,8 @@ def _finished(file: Path) -> Record | None:
 
 
 def _file_name(photograph: Photograph) -> str:
-    return photograph.name.replace("/", "__")
+    """A name for files: readable where that is unique and short, else with a checksum."""
+    name = photograph.name.replace("/", "__")
+    if "__" not in photograph.name and len(name.encode()) <= LONGEST_NAME:
+        return name
+    return f"{name[:40]}-{hashlib.sha256(photograph.name.encode()).hexdigest()[:12]}"

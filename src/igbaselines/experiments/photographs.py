@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 WRONG_PREDICTION = "the prediction is not the label"
 NO_OBJECT = "the predicted class has no mask in it"
+UNREADABLE = "cannot be read"
+READ_AT_ONCE = 16
 NAMED_IN_THE_LOG = 20
 
 
@@ -54,6 +57,12 @@ class Selection:
     labelled: int = 0
     correct: int = 0
 
+    def leave_out(self, photograph: Photograph, reason: str, detail: str = "") -> None:
+        """Count a photograph out; the log names every one that is broken, and the first few of the others."""
+        self.left_out[photograph.name] = reason
+        if detail or len(self.left_out) <= NAMED_IN_THE_LOG:
+            log.info("left out: %s (%s%s)", photograph.name, reason, f": {detail}" if detail else "")
+
     @property
     def top1(self) -> float | None:
         """Share of the labelled photographs that the network takes for what they are."""
@@ -70,10 +79,12 @@ def select(found: Photographs, classifier: Classifier) -> Selection:
     selection = Selection()
     with bar("choosing photographs", wanted) as progress:
         candidates = iter(found.candidates)
-        while len(selection.chosen) < wanted and (some := list(islice(candidates, classifier.max_batch))):
-            for photograph, predicted, probability in _predictions(some, classifier, selection):
+        while len(selection.chosen) < wanted and (some := list(islice(candidates, READ_AT_ONCE))):
+            predictions = _predictions(some, classifier)
+            for photograph in some:
+                # Beyond the last one needed nothing counts: the rows do not depend on how many are read at once.
                 if len(selection.chosen) < wanted:
-                    _judge(Chosen(photograph, predicted, probability), found, selection)
+                    _judge(photograph, predictions[photograph.name], found, classifier, selection)
             progress(len(selection.chosen))
     _report(selection, found, classifier)
     return selection
@@ -97,14 +108,18 @@ def load_mask(chosen: Chosen, classifier: Classifier) -> Bool[Tensor, "h w"] | N
 def reference_photographs(
     candidates: Sequence[Photograph], classifier: Classifier, count: int, *key: int
 ) -> Float[Tensor, "m 3 h w"]:
-    """Photographs that baselines may be made of: the first candidate, then a random sample.
+    """Photographs that baselines may be made of: the first one by name, then a random sample.
 
     Raises:
         UserError: where not even one can be read.
     """
-    order = torch.randperm(len(candidates) - 1, generator=generator_for(*key)) + 1
-    readable = _readable((candidates[index] for index in [0, *order.tolist()]), classifier)
-    pictures = [picture for _, picture in islice(readable, count)]
+    first, *others = sorted(candidates, key=lambda photograph: photograph.name)
+    order = torch.randperm(len(others), generator=generator_for(*key)).tolist()
+    pictures: list[Tensor] = []
+    for photograph in (first, *(others[index] for index in order)):
+        if len(pictures) < count:
+            with suppress(UnreadablePhotographError):  # it is named when its own turn comes
+                pictures.append(load_pixels(photograph, classifier))
     if not pictures:
         raise UserError("none of the photographs can be read")
     return torch.stack(pictures)
@@ -120,49 +135,53 @@ def add_selection(run: Run, selection: Selection) -> None:
         run.rows.add("network", "top1", "all", selection.top1)
 
 
-def _readable(
-    photographs: Iterator[Photograph], classifier: Classifier, left_out: dict[str, str] | None = None
-) -> Iterator[tuple[Photograph, Float[Tensor, "3 h w"]]]:
+def _predictions(
+    photographs: Sequence[Photograph], classifier: Classifier
+) -> dict[str, Chosen | UnreadablePhotographError]:
+    """What the network takes each photograph for, or why it cannot be read."""
+    found: dict[str, Chosen | UnreadablePhotographError] = {}
+    readable, pixels = [], []
     for photograph in photographs:
         try:
-            yield photograph, load_pixels(photograph, classifier)
+            pixels.append(load_pixels(photograph, classifier))
+            readable.append(photograph)
         except UnreadablePhotographError as error:
-            if left_out is not None:
-                left_out[photograph.name] = f"cannot be read: {error}"
-
-
-def _predictions(
-    photographs: list[Photograph], classifier: Classifier, selection: Selection
-) -> Iterator[tuple[Photograph, int, float]]:
-    readable = list(_readable(iter(photographs), classifier, selection.left_out))
+            found[photograph.name] = error
     if readable:
-        probabilities, classes = classifier.predict(torch.stack([pixels for _, pixels in readable]))
-        photographs = [photograph for photograph, _ in readable]
-        yield from zip(photographs, classes.tolist(), probabilities.tolist(), strict=True)
+        probabilities, classes = classifier.predict(torch.stack(pixels))
+        for photograph, predicted, probability in zip(readable, classes.tolist(), probabilities.tolist(), strict=True):
+            found[photograph.name] = Chosen(photograph, predicted, probability)
+    return found
 
 
-def _judge(chosen: Chosen, found: Photographs, selection: Selection) -> None:
-    photograph = chosen.photograph
+def _judge(
+    photograph: Photograph,
+    prediction: Chosen | UnreadablePhotographError,
+    found: Photographs,
+    classifier: Classifier,
+    selection: Selection,
+) -> None:
+    if isinstance(prediction, UnreadablePhotographError):
+        selection.leave_out(photograph, UNREADABLE, str(prediction))
+        return
     if photograph.label is not None:
         selection.labelled += 1
-        selection.correct += photograph.label == chosen.predicted
-        if found.only_correct and photograph.label != chosen.predicted:
-            selection.left_out[photograph.name] = WRONG_PREDICTION
+        selection.correct += photograph.label == prediction.predicted
+        if found.only_correct and photograph.label != prediction.predicted:
+            selection.leave_out(photograph, WRONG_PREDICTION)
             return
     try:
-        without = photograph.mask(chosen.predicted) is None  # read in any case: now is the time to leave it out
+        without = load_mask(prediction, classifier) is None  # read in any case: now is the time to leave it out
     except UnreadablePhotographError as error:
-        selection.left_out[photograph.name] = f"cannot be read: {error}"
+        selection.leave_out(photograph, UNREADABLE, str(error))
         return
     if found.mask_required and without:
-        selection.left_out[photograph.name] = NO_OBJECT
+        selection.leave_out(photograph, NO_OBJECT)
         return
-    selection.chosen.append(chosen)
+    selection.chosen.append(prediction)
 
 
 def _report(selection: Selection, found: Photographs, classifier: Classifier) -> None:
-    for index, (name, reason) in enumerate(selection.left_out.items()):
-        log.log(logging.INFO if index < NAMED_IN_THE_LOG else logging.DEBUG, "left out: %s (%s)", name, reason)
     if not selection.chosen:
         reasons = Counter(selection.left_out.values()).most_common(3)
         raise UserError("no photograph can be used: " + "; ".join(f"{n} x {reason}" for reason, n in reasons))

@@ -218,12 +218,23 @@ def _device(name: str) -> "torch.device":
     import torch
 
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _exact(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device={name} cannot be used here: {one_line(error)}") from error
+    return _exact(device)
+
+
+def _exact(device: "torch.device") -> "torch.device":
+    """Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default."""
+    import torch
+
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
     return device
 
 

@@ -98,11 +98,11 @@ def run(
     study = Study(classifier, attribution, evaluation, examples, run.seed)
     selection = select(found, classifier)
     add_selection(run, selection)
-    records = for_each(run, selection.chosen, "examples", partial(_one_photograph, study))
+    records = for_each(run, selection.chosen, "examples", partial(one_photograph, study))
     _add_mean_curves(run, [record["curves"] for record in records], _shares(evaluation.grid))
 
 
-def _one_photograph(study: Study, index: int, chosen: Chosen, file: Path) -> Record:
+def one_photograph(study: Study, index: int, chosen: Chosen, file: Path) -> Record:
     """Explain a photograph and judge the explanations."""
     pixels = load_pixels(chosen.photograph, study.classifier)
     mask = load_mask(chosen, study.classifier)
@@ -156,7 +156,7 @@ def measure(
     deletion = deletion_curves(*same, importance, image_of_map, grid, batch)
     values = {"deletion_auc": area(deletion, grid)[inverse]}
     values["completeness_gap"] = explanation.completeness_gap(maps, weights)
-    values["weighting_gap"] = explanation.weighting_gap(maps, weights)
+    values["weight_sum_gap"] = (weights.sum(dim=1) - 1).abs()
     if mask is not None:
         masks = mask.expand(len(first), *mask.shape)
         released = evaluation.overlap == "released_code"
@@ -185,6 +185,7 @@ def _baseline_rows(explanation: Explanation, weights: Mapping[str, Tensor]) -> l
     of_baselines = {
         "d_alpha": explanation.d_alpha[0],
         "d_alpha_share": explanation.d_alpha[0] / pixels,
+        "reached": explanation.reached[0].double(),
         "weight": weights[WG],
         "filtered_weight": weights[FILTERED],
         "f_baseline": result.f_baselines[0],
@@ -211,18 +212,17 @@ def _variance_rows(study: Study, explanation: Explanation, key: int) -> list[Row
 
 def _shares(grid: PerturbationGrid) -> list[float]:
     """The share of the pixels that is masked, or revealed, at each point of a curve."""
-    pixels = 10_000
-    distinct = torch.arange(float(pixels)).view(1, 100, 100)
+    pixels = 10**6
+    distinct = torch.arange(float(pixels), dtype=torch.float64).view(1, 1000, 1000)
     return (grid.counts(distinct)[0] / pixels).tolist()
 
 
 def _add_mean_curves(run: Run, curves: list[Mapping[str, Mapping[str, list[float]]]], shares: list[float]) -> None:
-    """Mean and spread over the photographs of each curve, at the percentage of masked (or revealed) pixels."""
+    """Mean and spread over the photographs of each curve, point by point."""
     for kind, of_methods in curves[0].items():
         for method in of_methods:
             values = np.array([of_image[kind][method] for of_image in curves])
             spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
-            for share, mean, deviation in zip(shares, values.mean(axis=0), spread, strict=True):
-                k = round(100 * share)
-                run.rows.add(method, f"{kind}_curve", "mean", mean, k=k)
-                run.rows.add(method, f"{kind}_curve_sd", "mean", deviation, k=k)
+            for k, (share, mean, deviation) in enumerate(zip(shares, values.mean(axis=0), spread, strict=True)):
+                run.rows.add(method, f"{kind}_curve", "mean", mean, k=k, share=share)
+                run.rows.add(method, f"{kind}_curve_sd", "mean", deviation, k=k, share=share)

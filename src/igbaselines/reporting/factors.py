@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -25,7 +26,10 @@ WORDS = {
 }
 GROUPS = ("attribution", "evaluation")
 # What is drawn or measured beside, and changes no number that is compared.
-BESIDE = {"evaluation.examples", "evaluation.draws", "evaluation.insertion", "evaluation.removed", "attribution.method"}
+BESIDE = {
+    *("evaluation.examples", "evaluation.draws", "evaluation.insertion", "evaluation.removed", "evaluation.study"),
+    "attribution.method",
+}
 NOT_SET = "not set"
 
 
@@ -46,7 +50,7 @@ class Factor:
 
 def varied_factors(configs: Sequence[Config]) -> list[Factor]:
     """Find what differs between runs in how they attribute and evaluate."""
-    settings = [_settings(config) for config in configs]
+    settings = [settings_of(config) for config in configs]
     keys = sorted(set().union(*settings), key=_place)
     found: dict[tuple[int, ...], Factor] = {}
     for key in keys:
@@ -62,6 +66,17 @@ def varied_factors(configs: Sequence[Config]) -> list[Factor]:
     return list(found.values())
 
 
+def combinations_run(columns: Sequence[Sequence[str]], places: Sequence[int]) -> tuple[int, int]:
+    """Count the combinations of levels that stand at some places, and all that their levels could make.
+
+    Args:
+        columns: the level of every run, of each thing that differs.
+        places: of the runs that count.
+    """
+    run = {tuple(column[place] for column in columns) for place in places}
+    return len(run), prod(len({column[place] for place in places}) for column in columns)
+
+
 def describe(value: Any) -> str:  # noqa: ANN401 (any YAML)
     """Say in short what a setting is: an object by its class and arguments, a mapping by its keys."""
     if isinstance(value, Mapping) and "_target_" in value:
@@ -75,7 +90,8 @@ def describe(value: Any) -> str:  # noqa: ANN401 (any YAML)
     return "none" if value is None else str(value)
 
 
-def _settings(config: Config) -> dict[str, Any]:
+def settings_of(config: Config) -> dict[str, Any]:
+    """Take what may be a factor: how a run attributes and evaluates, as `group.key`."""
     groups = {group: config.get(group) for group in GROUPS}
     found = {
         f"{group}.{key}": value

@@ -16,12 +16,13 @@ from PIL import Image
 from igbaselines.files import write_text
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.combined import Together, write_combined
-from igbaselines.reporting.runs import Run, find_runs
+from igbaselines.reporting.runs import FigureFile, Run, find_runs
 from igbaselines.reporting.tables import readable
 from igbaselines.reporting.verdicts import Verdict
 
 RESULT_COLUMNS = ["value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"]
 LARGEST_PNG = 500_000  # bytes
+MOST_FIGURES = 12  # of one run on the page: `explain` draws one for each photograph
 MANY = 3  # more results of a claim, or runs of an experiment, are folded away
 CLAIM_COLUMNS = ["paper", "id", "source", "statement", "paper_value", "experiment", "run", *RESULT_COLUMNS]
 
@@ -146,6 +147,7 @@ def _page(
         "format_p": format_p,
         "data_uri": data_uri,
         "with_indices": with_indices,
+        "shown": shown_figures,
     }
     template = environment.get_template("report.html.j2")
     return template.render(
@@ -180,6 +182,12 @@ def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:
         for result in claim.results
     ]
     return pd.DataFrame(lines, columns=CLAIM_COLUMNS)
+
+
+def shown_figures(run: Run) -> list[FigureFile]:
+    """Choose the figures of a run that the page embeds: all, or the first MOST_FIGURES with examples last."""
+    examples_last = sorted(run.figures, key=lambda figure: re.fullmatch(r"figure_\d+_\d+", figure.name) is not None)
+    return run.figures if len(run.figures) <= MOST_FIGURES else examples_last[:MOST_FIGURES]
 
 
 def data_uri(path: Path) -> str:

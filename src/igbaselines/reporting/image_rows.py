@@ -49,14 +49,31 @@ def by_image(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> pd.Data
         NotTestable: where a method was not measured, or an image has two values or lacks one: what is left would
             hide it.
     """
+    table = _by_image(rows, metric, methods)
+    require_finite(table.to_numpy(float))
+    return table
+
+
+def _by_image(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> pd.DataFrame:
     columns = {method: select(rows, metric, method).set_index("unit")["value"] for method in methods}
     for method, column in columns.items():
         if not column.index.is_unique:
             twice = column.index[column.index.duplicated()][0]
             raise NotTestable(f"image {twice!r} has several values of {metric!r} of method {method!r}")
-    table = pd.DataFrame(columns).sort_index()
-    require_finite(table.to_numpy(float))
-    return table
+    return pd.DataFrame(columns).sort_index()
+
+
+def by_finite_image(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> tuple[pd.DataFrame, int]:
+    """Lay out a metric over the images on which all methods have a finite value, and count the images left out.
+
+    For tables, which print that count; a claim is not judged on a part of the images.
+
+    Raises:
+        NotTestable: where a method was not measured, or an image has two values.
+    """
+    table = _by_image(rows, metric, methods)
+    finite = np.isfinite(table.to_numpy(float)).all(axis=1)
+    return table[finite], int((~finite).sum())
 
 
 def values_of(table: pd.DataFrame, method: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from igbaselines.reporting.claims import Record
 from igbaselines.reporting.verdicts import NotTestable
 
 LAST_LINES = 12
+TABLES, ABLATION = "tables", "ablation"  # studies: what runs of one experiment are made for
 
 RECORD_KEYS = (
     *("id", "paper", "source", "statement", "paper_value"),
@@ -89,6 +90,16 @@ class Results:
         """Name of the network."""
         return str(self.config["model_name"])
 
+    @property
+    def protocol(self) -> str:
+        """The protocol that its attributions follow; empty where it follows none by name."""
+        return str(_node(self.config, "attribution").get("protocol") or "")
+
+    @property
+    def study(self) -> str:
+        """What it was run for: the paper's tables, or an ablation of them."""
+        return str(_node(self.config, "evaluation").get("study") or TABLES)
+
 
 def read_results(run: Run) -> Results:
     """Read the rows and the configuration of a complete run.
@@ -134,6 +145,11 @@ def read_run(folder: Path) -> Run:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UnidentifiedImageError) as error:
         return Run(experiment, label, "unreadable", f"{type(error).__name__}: {error}")
+
+
+def _node(config: dict[str, Any], key: str) -> dict[str, Any]:
+    found = config.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _hidden(relative: Path) -> bool:

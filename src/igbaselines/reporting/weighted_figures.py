@@ -19,15 +19,16 @@ CURVE_STYLES: dict[str, Style] = {EG: STYLES[0], WG: STYLES[2], FILTERED: STYLES
 
 def curves_figure(rows: pd.DataFrame) -> Figure | None:
     """Draw the mean deletion curves, and the insertion curves where they were taken; None where there are none."""
-    kinds = [kind for kind in CURVES if methods_of(rows, f"{kind}_curve")]
+    tables = {kind: _curve_tables(rows, kind) for kind in CURVES}
+    kinds = [kind for kind in CURVES if tables[kind]]
     if not kinds:
         return None
     with page_style():
         figure = new_figure(7.5, 4.6 * len(kinds))
         panels = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
         for panel, kind in zip(panels, kinds, strict=True):
-            for method in methods_of(rows, f"{kind}_curve"):
-                _curve(panel, curve_table(rows, kind, method), method, CURVE_STYLES.get(method, STYLES[4]))
+            for method, table in tables[kind].items():
+                _curve(panel, table, method, CURVE_STYLES.get(method, STYLES[4]))
             panel.set_xlabel(CURVES[kind])
             panel.set_ylabel("mean probability of the class")
             panel.set_xlim(0, 100)
@@ -36,7 +37,7 @@ def curves_figure(rows: pd.DataFrame) -> Figure | None:
     return figure
 
 
-def curve_table(rows: pd.DataFrame, kind: str, method: str) -> pd.DataFrame:
+def curve_table(rows: pd.DataFrame, kind: str, method: str) -> pd.DataFrame | None:
     """Read a mean curve.
 
     Args:
@@ -45,14 +46,16 @@ def curve_table(rows: pd.DataFrame, kind: str, method: str) -> pd.DataFrame:
         method: whose.
 
     Returns:
-        Index k (percent); columns value, low and high (95 % t-interval of the mean over the images; NaN where the
-        spread or the number of images is not known).
+        Index k (point of the grid); columns share (of the pixels, in [0, 1]), value, low and high (95 % t-interval of
+        the mean over the images; NaN where the spread or the number of images is not known). None where the run has no
+        such curve, or an older one whose points have no share.
     """
-    columns = {}
-    for name, metric in (("value", f"{kind}_curve"), ("sd", f"{kind}_curve_sd")):
-        found = rows[(rows["metric"] == metric) & (rows["method"] == method)]
-        columns[name] = found.groupby("k")["value"].mean()
-    table = pd.DataFrame(columns).astype(float)
+    of_method = rows[rows["method"] == method]
+    points = of_method[of_method["metric"] == f"{kind}_curve"]
+    if points.empty or "share" not in points or points[["k", "share"]].isna().any(axis=None):
+        return None
+    spread = of_method[of_method["metric"] == f"{kind}_curve_sd"].set_index("k")["value"]
+    table = points.set_index("k")[["share", "value"]].assign(sd=spread).astype(float).sort_index()
     images = ((rows["metric"] == f"{kind}_auc") & (rows["method"] == method)).sum()
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, images - 1) / np.sqrt(images) if images > 1 else np.nan
     return table.assign(low=table["value"] - reach * table["sd"], high=table["value"] + reach * table["sd"])
@@ -88,8 +91,13 @@ def weights_figure(rows: pd.DataFrame) -> Figure | None:
     return figure
 
 
+def _curve_tables(rows: pd.DataFrame, kind: str) -> dict[str, pd.DataFrame]:
+    tables = {method: curve_table(rows, kind, method) for method in methods_of(rows, f"{kind}_curve")}
+    return {method: table for method, table in tables.items() if table is not None}
+
+
 def _curve(axes: Axes, table: pd.DataFrame, method: str, style: Style) -> None:
-    percent = list(table.index)
+    percent = 100 * table["share"]
     axes.fill_between(percent, table["low"], table["high"], color=style["color"], alpha=0.1, linewidth=0)
     axes.plot(percent, table["value"], label=plot_label(method), **{**style, "marker": ""})
 

@@ -17,7 +17,7 @@ from igbaselines.reporting.image_rows import (
     METRICS,
     WG,
     by_baseline,
-    by_image,
+    by_finite_image,
     methods_of,
     values_of,
 )
@@ -48,10 +48,10 @@ def table_1_line(rows: pd.DataFrame, metric: str, printed: Printed, model: str) 
 
     The tests: Welch's t-test ignores that both methods saw the same images (the paper names a t-test and no pairing),
     the paired t-test and Wilcoxon's signed-rank test use it. The interval of the improvement is the paired
-    bootstrap's.
+    bootstrap's. Images on which either method has no finite value are left out, and counted.
     """
     try:
-        table = by_image(rows, metric, (EG, WG))
+        table, left_out = by_finite_image(rows, metric, (EG, WG))
         reference, method = values_of(table, EG), values_of(table, WG)
         found = paired.compare(reference, method)
     except NotTestable:
@@ -61,6 +61,7 @@ def table_1_line(rows: pd.DataFrame, metric: str, printed: Printed, model: str) 
         "metric": known.label,
         "better": "lower" if known.lower_is_better else "higher",
         "images": found.n,
+        "not_finite": left_out,
         "EG": found.mean_a,
         "EG_sd": found.sd_a,
         "WG": found.mean_b,
@@ -78,13 +79,15 @@ def table_1_line(rows: pd.DataFrame, metric: str, printed: Printed, model: str) 
 def table_2_line(rows: pd.DataFrame, printed: Printed, model: str) -> Line | None:
     """Compare filtered WG with WG in the AUC of deletion [%], beside the paper's numbers."""
     try:
-        table = by_image(rows, "deletion_auc", (WG, FILTERED)) * PERCENT
+        table, left_out = by_finite_image(rows, "deletion_auc", (WG, FILTERED))
+        table = table * PERCENT
         found = paired.compare(values_of(table, FILTERED), values_of(table, WG))
     except NotTestable:
         return None
     said = _printed(printed, "table_2", model)
     return {
         "images": found.n,
+        "not_finite": left_out,
         "WG_%": found.mean_b,
         "filtered_WG_%": found.mean_a,
         "difference_%": found.difference,
@@ -120,11 +123,16 @@ def measured(rows: pd.DataFrame, metric: str, method: str) -> np.ndarray:
 
 
 def baselines_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """What each baseline was worth: means over the images, and how often it was filtered out."""
+    """What each baseline was worth: means over the images, and how often it was filtered out.
+
+    `share_reached`: of the images, where masking brought f down to alpha f(x) at all; elsewhere D_alpha is a bound.
+    """
     columns: dict[str, pd.Series[float]] = {}
-    for metric in ("d_alpha", "d_alpha_share", "weight", "deletion_auc", "f_baseline"):
+    for metric in ("d_alpha", "d_alpha_share", "weight", "f_baseline"):
         if (table := _by_baseline(rows, metric)) is not None:
             columns[f"mean_{metric}"] = table.mean()
+    if (reached := _by_baseline(rows, "reached")) is not None:
+        columns["share_reached"] = reached.mean()
     if (filtered := _by_baseline(rows, "filtered_weight")) is not None:
         columns["times_filtered_out"] = (filtered == 0).sum()
         columns["images"] = filtered.notna().sum()
@@ -133,15 +141,23 @@ def baselines_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Quantiles over the images of the relative completeness gap: of the averages, and of IG from every baseline."""
+    """Quantiles over the images of the relative completeness gap: of the averages, and of IG from every baseline.
+
+    The quantiles are of the finite gaps, and those that are not finite are counted: where a baseline is the image
+    itself, the gap is 0 / 0. For the averages, the largest |sum of the weights - 1| stands beside.
+    """
     gaps = {method: measured(rows, "completeness_gap", method) for method in (EG, WG)}
     if (single := _by_baseline(rows, "completeness_gap")) is not None:
         gaps |= {f"IG from {name}": single[name].to_numpy(float) for name in single}
-    lines = [
-        {"method": name, "images": len(values)} | {key: np.quantile(values, q) for key, q in QUANTILES.items()}
-        for name, values in gaps.items()
-        if len(values)
-    ]
+    lines = []
+    for name, values in gaps.items():
+        finite = values[np.isfinite(values)]
+        line: Line = {"method": name, "images": len(finite)}
+        line |= {key: np.quantile(finite, q) if len(finite) else np.nan for key, q in QUANTILES.items()}
+        line["not_finite"] = len(values) - len(finite)
+        if len(sums := measured(rows, "weight_sum_gap", name)):
+            line["largest_weight_sum_gap"] = sums.max()
+        lines += [line] if len(values) else []
     return pd.DataFrame(lines)
 
 
