@@ -77,7 +77,7 @@ def test_any_other_setting_makes_a_group_that_says_so() -> None:
     }
     assert "here: attribution.rule not set, dataset.n_images 50." in groups["demo_2"].differs
     assert groups["demo_3"].differs == (
-        "One of 3 tables of runs that cannot be put together; here: attribution.rule 4, dataset.n_images 20."
+        "One of 3 sets of runs that cannot be put together; here: attribution.rule 4, dataset.n_images 20."
     )
 
 

@@ -137,7 +137,8 @@ def test_an_ablation_gives_the_sweep_and_no_table() -> None:
 
 def test_an_incomplete_factorial_is_said_to_be_unbalanced() -> None:
     (drawn,) = combine(ABLATION[:3], PRINTED).figures
-    assert "AUC of deletion: only 3 of the 4 combinations of network and settings were run" in drawn.caption
+    words = "AUC of deletion, AUC of overlap: only 3 of the 4 combinations of network and settings were run"
+    assert words in drawn.caption
 
 
 def test_permuted_weights_stand_beside() -> None:

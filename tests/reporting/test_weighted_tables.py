@@ -10,7 +10,9 @@ from igbaselines.reporting.weighted_tables import run_tables, table_1_line, tabl
 from tests.reporting.conftest import CLAIMS_ROOT
 from tests.reporting.weighted_rows import BASELINES, EG, FILTERED, WG, make_rows
 
-PRINTED = printed_for(load_papers(CLAIMS_ROOT), "weighted_gradients")
+PAPERS = load_papers(CLAIMS_ROOT)
+PRINTED = printed_for(PAPERS, "weighted_gradients")
+CLAIM = next(paper for paper in PAPERS if paper.id == "2505.03201").claims["weighted_gradients"][0]
 
 
 def test_table_1_stands_beside_the_papers(weighted: pd.DataFrame) -> None:
@@ -131,9 +133,11 @@ def test_only_a_networks_exact_name_has_the_papers_numbers(weighted: pd.DataFram
         line = table_1_line(weighted, "deletion_auc", PRINTED, model)
         assert line is not None
         assert np.isnan([line["paper_EG"], line["paper_improvement_%"]]).all()
+        assert CLAIM.value_for(model) == CLAIM.paper_value
     line = table_1_line(weighted, "deletion_auc", PRINTED, "resnet50")
     assert line is not None
     assert line["paper_EG"] == 0.045
+    assert CLAIM.value_for("resnet50") == "0.045 to 0.029 (p = 0.002)"
 
 
 def test_what_is_missing_is_left_out() -> None:

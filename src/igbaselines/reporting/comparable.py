@@ -113,7 +113,7 @@ def _differences(part: Sequence[Results], parts: Sequence[Sequence[Results]]) ->
     said += _of_networks(part, everyone)
     more = f" and {len(said) - MOST_SAID} more" if len(said) > MOST_SAID else ""
     here = ", ".join(said[:MOST_SAID]) + more if said else "other runs of the same settings"
-    return f"One of {len(parts)} tables of runs that cannot be put together; here: {here}."
+    return f"One of {len(parts)} sets of runs that cannot be put together; here: {here}."
 
 
 def _of_networks(part: Sequence[Results], everyone: Sequence[Results]) -> list[str]:

@@ -156,12 +156,15 @@ def _sweep(group: Group, improvements: dict[str, list[Improvement]]) -> Iterable
 def _imbalance(group: Group, factors: Sequence[Factor], measured: dict[str, list[Improvement]]) -> Iterable[str]:
     """Warn of levels that are not balanced: a mean over a level is then one over other settings, too."""
     columns = [[of.model for of in group.results], *(factor.levels for factor in factors)]
+    counts: dict[tuple[int, int], list[str]] = {}
     for metric, improvements in measured.items():
-        run, possible = combinations_run(columns, [found.place for found in improvements])
+        counted = combinations_run(columns, [found.place for found in improvements])
+        counts.setdefault(counted, []).append(METRICS[metric].label)
+    for (run, possible), metrics in counts.items():
         if run < possible:
             yield (
-                f"{METRICS[metric].label}: only {run} of the {possible} combinations of network and settings were "
-                "run, so the levels are not balanced, and a difference between them may be due to the others."
+                f"{', '.join(metrics)}: only {run} of the {possible} combinations of network and settings were run, so "
+                "the levels are not balanced, and a difference between them may be due to the others."
             )
 
 
