@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -33,28 +34,42 @@ def table(**changes: object) -> pd.DataFrame:
     return pd.DataFrame(columns | changes)
 
 
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
-        ([], ["choose an experiment", "hep_baselines"]),
-        (["experiment=hep_baseline"], ["hep_baseline", "hep_baselines"]),
-        ([*SMOKE, "dataset.n_evnts=5"], ["unknown key", "n_events"]),
-        ([*SMOKE, "dataset.n_events=many"], ["n_events", "many"]),
-        ([*SMOKE, "evaluation.signal_efficiency=1.5"], ["evaluation.signal_efficiency", "1.5"]),
-        ([*SMOKE, "evaluation.top_k=[0]"], ["evaluation.top_k"]),
-        ([*SMOKE, "evaluation.top_k=[two]"], ["top_k", "two"]),
-        ([*SMOKE, "attribution.signal_events=100000"], ["signal_events", "n_events"]),
-        ([*SMOKE, "attribution.rule._target_=os.system"], ["_target_", "os.system"]),
-        ([*SMOKE, "model.dropout=1"], ["model.dropout"]),
-        ([*SMOKE, "device=cuda:77"], ["device=cuda:77"]),
-        ([*SMOKE, "dataset=hep_table"], ["path"]),
-        ([*SMOKE, "dataset=hep_table", "dataset.path=nowhere.parquet"], ["nowhere.parquet"]),
-        ([*SMOKE, "max_batch=0"], ["max_batch"]),
-        (["action=dance"], ["action=dance", "report"]),
-    ],
-)
-def test_a_mistake_on_the_command_line(command: Command, overrides: list[str], words: list[str]) -> None:
-    expect_one_line(command(*overrides), *words)
+MISTAKES: list[tuple[list[str], list[str]]] = [
+    ([], ["choose an experiment", "hep_baselines"]),
+    (["experiment=hep_baseline"], ["hep_baseline", "hep_baselines"]),
+    ([*SMOKE, "dataset.n_evnts=5"], ["unknown key", "n_events"]),
+    ([*SMOKE, "dataset.n_events=many"], ["n_events", "many"]),
+    ([*SMOKE, "evaluation.signal_efficiency=1.5"], ["evaluation.signal_efficiency", "1.5"]),
+    ([*SMOKE, "evaluation.top_k=[0]"], ["evaluation.top_k"]),
+    ([*SMOKE, "evaluation.top_k=[two]"], ["top_k", "two"]),
+    ([*SMOKE, "attribution.signal_events=100000"], ["signal_events", "n_events"]),
+    ([*SMOKE, "attribution.rule._target_=os.system"], ["_target_", "os.system"]),
+    ([*SMOKE, "model.dropout=1"], ["model.dropout"]),
+    ([*SMOKE, "device=cuda:77"], ["device=cuda:77"]),
+    ([*SMOKE, "dataset=hep_table"], ["path"]),
+    ([*SMOKE, "dataset=hep_table", "dataset.path=nowhere.parquet"], ["nowhere.parquet"]),
+    ([*SMOKE, "max_batch=0"], ["max_batch"]),
+    (["action=dance"], ["action=dance", "report"]),
+]
+
+
+@pytest.fixture(scope="module")
+def mistaken(
+    tmp_path_factory: pytest.TempPathFactory, data_root: Path
+) -> Iterator[list[tuple[Command, "Future[subprocess.CompletedProcess[str]]"]]]:
+    """All these commands, two at a time: each does little more than start Python."""
+    commands = [Command(tmp_path_factory.mktemp("mistake"), data_root) for _ in MISTAKES]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(command, *overrides) for command, (overrides, _) in zip(commands, MISTAKES, strict=True)]
+        yield list(zip(commands, runs, strict=True))
+
+
+@pytest.mark.parametrize("which", range(len(MISTAKES)), ids=lambda which: " ".join(MISTAKES[which][0]))
+def test_a_mistake_on_the_command_line(
+    mistaken: list[tuple[Command, "Future[subprocess.CompletedProcess[str]]"]], which: int
+) -> None:
+    command, result = mistaken[which]
+    expect_one_line(result.result(), *MISTAKES[which][1])
     assert command.runs() == []
     assert not list(command.outputs.rglob("rows.parquet"))
 

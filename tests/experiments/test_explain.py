@@ -5,9 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_dir
 from PIL import Image
 
+from igbaselines.config import instantiate, register
 from igbaselines.datasets.sample_photos import SamplePhotos
+from igbaselines.errors import UserError
+from igbaselines.experiments.explain import check_baselines
 from tests.experiments.conftest import ROOT, Command
 from tests.experiments.test_errors import expect_one_line
 
@@ -55,22 +59,27 @@ def test_a_folder_of_photographs(command: Command, photos: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "baselines"), [("ig", "black"), ("filtered_weighted_gradients", "noise")])
-def test_another_method_on_one_file(command: Command, photos: Path, method: str, baselines: str) -> None:
-    chosen = (f"attribution={method}", f"attribution/baselines={baselines}")
-    result = command(*FAST, f"dataset.path='{photos / 'grey.png'}'", *chosen)
+def test_integrated_gradients_of_one_file(command: Command, photos: Path) -> None:
+    result = command(*FAST, f"dataset.path='{photos / 'grey.png'}'", "attribution=ig")
     assert result.returncode == 0, result.stderr
     (folder,) = command.runs()
     rows = pd.read_parquet(folder / "rows.parquet")
-    assert set(rows.loc[rows["metric"] == "completeness_gap", "method"]) == {method}
+    assert set(rows.loc[rows["metric"] == "completeness_gap", "method"]) == {"ig"}
+
+
+def test_integrated_gradients_start_from_one_baseline() -> None:
+    register()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        chosen = ["dataset.path=x", "attribution=ig", "attribution/baselines=constants"]
+        config = compose("config", ["experiment=explain", *chosen])
+    with pytest.raises(UserError, match="attribution=ig starts from one baseline, attribution/baselines has 6"):
+        check_baselines(instantiate(config.attribution))
 
 
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["dataset.path=nowhere"], ["nowhere"]),
         ([], ["dataset.path"]),
-        (["dataset.path={photos}", "attribution=ig", "attribution/baselines=constants"], ["attribution=ig", "6"]),
         (["dataset.path={photos}", "model.checkpoint=nowhere.pth"], ["nowhere.pth", "model.checkpoint"]),
         (["dataset.path={photos}", "attribution=weighted"], ["weighted_gradients"]),
         (["dataset.path={photos}", "mask@attribution.fitness_mask=purple"], ["purple", "corner_mean"]),

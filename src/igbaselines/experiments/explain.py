@@ -45,7 +45,7 @@ def run(
     Raises:
         UserError: for photographs or settings that cannot work.
     """
-    _check(attribution)
+    check_baselines(attribution)
     if (checksum := dataset.checksum()) is not None:
         run.checksums["dataset"] = checksum
     found = dataset.photographs()
@@ -57,7 +57,7 @@ def run(
     for_each(run, selection.chosen, "explanations", partial(_one_photograph, *study))
 
 
-def _check(settings: ImageAttribution) -> None:
+def check_baselines(settings: ImageAttribution) -> None:
     """Say before any work that Integrated Gradients start from one baseline."""
     baselines = sum(getattr(source, "count", 1) for source in settings.baselines.values())
     if settings.method == "ig" and baselines > 1:
