@@ -1,6 +1,10 @@
 """Fixtures that every test may use: seeded randomness, devices, and the engine's own checks of shapes."""
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import jaxtyping
 import numpy as np
@@ -40,3 +44,20 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 300 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = shutil.which("mount") and os.geteuid() == 0
+    if (
+        not mounted
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], check=False).returncode
+    ):
+        pytest.skip("a small disk needs root and a mount that is allowed")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)

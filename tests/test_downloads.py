@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import shlex
-import shutil
 import signal
 import socket
 import stat
@@ -343,22 +342,6 @@ def test_a_server_that_falls_silent(site: Site, target: Path) -> None:
     download(site.url(), target, md5(CONTENT), len(CONTENT), Patience(attempts=2, pause=0.0, timeout=0.2))
     expect_only(target)
     assert site.ranges == [None, f"bytes={HALF}-"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    may_mount = shutil.which("mount") and os.geteuid() == 0
-    if (
-        not may_mount
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], check=False).returncode
-    ):
-        pytest.skip("a small disk needs root and a mount that is allowed")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_full_disk_is_told_and_not_tried_again(site: Site, small_disk: Path) -> None:

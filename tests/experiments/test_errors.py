@@ -1,8 +1,6 @@
 """What can go wrong before or during a run: one clear line, an exit code that is not 0, and nothing half written."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -97,22 +95,6 @@ def test_a_table_that_will_not_do(command: Command, tmp_path: Path, events: pd.D
 def test_a_folder_that_cannot_be_written(command: Command, tmp_path: Path, key: str) -> None:
     (tmp_path / "file").write_text("in the way")
     expect_one_line(command(*SMOKE, f"{key}={tmp_path / 'file' / 'outputs'}"), key, "cannot be written")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = shutil.which("mount") and os.geteuid() == 0
-    if (
-        not mounted
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], check=False).returncode
-    ):
-        pytest.skip("a small disk needs root and a mount that is allowed")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_full_disk(command: Command, small_disk: Path, smoke: Path) -> None:
