@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from igbaselines.allocator import keep_freed_memory
 from igbaselines.config import PROJECT_ROOT, RUN_TIME_KEYS, instantiate, one_line, register, resolve
 from igbaselines.errors import UserError
 
@@ -193,6 +194,7 @@ def _attempt(
     from igbaselines.results.rows import Rows, write_rows
 
     start = time.monotonic()
+    keep_freed_memory()
     experiment = importlib.import_module(f"igbaselines.experiments.{plain['experiment']}")
     run = Run(
         rows=Rows(plain["experiment"], plain["dataset_name"], plain["model_name"], plain["seed"]),
