@@ -14,7 +14,7 @@ setup: $(VENV)/.installed ## Make the virtual environment (does nothing when it 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,samples]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,samples,gridworld]"
 	@touch $@
 
 reproduce: reproduce-hep reproduce-wg report ## Every experiment at demo scale, then the report

@@ -23,8 +23,7 @@ from rich.table import Table
 from torch import Tensor
 
 from igbaselines.attribution import path_attribution
-from igbaselines.attribution.baselines import Reference
-from igbaselines.attribution.image_baselines import Together
+from igbaselines.attribution.baselines import Reference, Together
 from igbaselines.attribution.path import Function
 from igbaselines.config import PROJECT_ROOT, instantiate, register
 from igbaselines.experiments.classifier import Classifier, load_classifier

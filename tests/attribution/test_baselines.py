@@ -5,8 +5,11 @@ import torch
 
 from igbaselines.attribution.baselines import (
     BaselineSource,
+    GaussianNoise,
+    MaximumDistance,
     PerStratum,
     Reference,
+    UniformNoise,
     ZeroPhysical,
     ZeroStandardised,
 )
@@ -84,3 +87,21 @@ def test_draws_on_the_device_of_the_examples(device: torch.device) -> None:
     for source in (ZeroPhysical(), ZeroStandardised(), PerStratum(2, ByStratum())):
         baselines, weights = source.draw(INPUTS.to(device), moved, seeded(0))
         assert baselines.device.type == weights.device.type == device.type
+
+
+def test_the_farthest_point_and_noise_keep_to_the_features_ranges(generator: torch.Generator) -> None:
+    low, high = torch.tensor([-3.0, 0.0, 5.0]), torch.tensor([3.0, 1.0, 9.0])
+    reference = Reference(examples=torch.zeros(2, 3), centre=torch.zeros(3), low=low, high=high)
+    inputs = torch.tensor([[2.0, 0.1, 7.0], [-2.0, 0.9, 8.0]])
+    farthest, _ = MaximumDistance().draw(inputs, reference, generator)
+    assert farthest.squeeze(1).tolist() == [[-3.0, 1.0, 9.0], [3.0, 0.0, 5.0]]
+    for source in (UniformNoise(400), GaussianNoise(0.2, 400)):
+        drawn, _ = source.draw(inputs, reference, generator)
+        assert drawn.shape == (2, 400, 3)
+        assert (drawn >= low).all()
+        assert (drawn <= high).all()
+    uniform, _ = UniformNoise(4000).draw(inputs, reference, generator)
+    assert torch.allclose(uniform.mean(dim=1), ((low + high) / 2).expand(2, 3), atol=0.2)
+    near, _ = GaussianNoise(0.01, 4000).draw(inputs, reference, generator)
+    spread = (near - inputs[:, None]).std(dim=1) / (high - low)
+    assert torch.allclose(spread, torch.full_like(spread, 0.01), rtol=0.1)

@@ -4,17 +4,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from igbaselines.attribution.baselines import BaselineSource, Reference, ZeroPhysical, ZeroStandardised
-from igbaselines.attribution.image_baselines import (
-    Blurred,
-    Constant,
+from igbaselines.attribution.baselines import (
+    BaselineSource,
     Examples,
     FirstExample,
     GaussianNoise,
+    MaximumDistance,
     MeanExample,
+    Reference,
     Together,
     UniformNoise,
+    ZeroPhysical,
+    ZeroStandardised,
 )
+from igbaselines.attribution.image_baselines import Blurred, Constant
 
 SOURCES: list[BaselineSource] = [
     Constant(0.5),
@@ -24,6 +27,7 @@ SOURCES: list[BaselineSource] = [
     MeanExample(),
     Examples(2),
     FirstExample(),
+    MaximumDistance(),
     ZeroPhysical(),
     ZeroStandardised(),
 ]
@@ -107,7 +111,7 @@ def test_examples_are_never_the_input_itself(inputs: Tensor, reference: Referenc
         for picture, others in zip(inputs, drawn, strict=True):
             assert not (others == picture).flatten(1).all(dim=1).any()
             assert len(others.unique(dim=0)) == 6
-    with pytest.raises(ValueError, match="7 photographs beside the explained one are needed, found 6"):
+    with pytest.raises(ValueError, match="7 examples beside the explained one are needed, found 6"):
         Examples(7).draw(inputs, reference, seeded())
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, Midpoint, path_attribution
-from igbaselines.attribution.baselines import Reference, ZeroPhysical
+from igbaselines.attribution.baselines import Reference, Together, UniformNoise, ZeroPhysical
 from igbaselines.attribution.fitness import BinarySearch
-from igbaselines.attribution.image_baselines import Blurred, Constant, Together, UniformNoise
+from igbaselines.attribution.image_baselines import Blurred, Constant
 from igbaselines.attribution.masking import Black
 from igbaselines.attribution.methods import expected_gradients, filtered_weighted_gradients, weighted_gradients
 from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted

@@ -10,8 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution import Attribution, path_attribution
-from igbaselines.attribution.baselines import Reference
-from igbaselines.attribution.image_baselines import Together
+from igbaselines.attribution.baselines import Reference, Together
 from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance
 from igbaselines.errors import UserError
