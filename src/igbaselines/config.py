@@ -19,7 +19,7 @@ from igbaselines.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = ("run", "report")
-EXPERIMENTS = ("hep_baselines", "weighted_gradients", "explain")
+EXPERIMENTS = ("hep_baselines", "shapley_gridworld", "shapley_images", "weighted_gradients", "explain")
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
 ALLOWED_TARGETS = ("igbaselines", "torchvision.models", "timm")
 
@@ -68,18 +68,24 @@ RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_b
 SCHEMAS = {
     "hep_synthetic": "igbaselines.datasets.hep_synthetic.HepSynthetic",
     "hep_table": "igbaselines.datasets.hep_table.HepTable",
+    "gridworld": "igbaselines.datasets.gridworld.GridWorld",
     "imagenet": "igbaselines.datasets.imagenet.Imagenet",
     "coco": "igbaselines.datasets.coco.Coco",
     "image_folder": "igbaselines.datasets.image_folder.ImageFolder",
     "sample_photos": "igbaselines.datasets.sample_photos.SamplePhotos",
     "swish_dnn": "igbaselines.models.recipe.SwishRecipe",
+    "grid_value_mlp": "igbaselines.models.grid_recipe.GridValueRecipe",
     "torchvision_model": "igbaselines.models.image_recipe.TorchvisionModel",
     "timm_model": "igbaselines.models.image_recipe.TimmModel",
     "efficientnet_lite": "igbaselines.models.image_recipe.EfficientNetLite",
     "hep_attribution": "igbaselines.experiments.hep_settings.HepAttribution",
     "hep_evaluation": "igbaselines.experiments.hep_settings.HepEvaluation",
+    "gridworld_attribution": "igbaselines.experiments.gridworld_settings.GridworldAttribution",
+    "gridworld_evaluation": "igbaselines.experiments.gridworld_settings.GridworldEvaluation",
     "image_attribution": "igbaselines.experiments.image_settings.ImageAttribution",
     "weighted_gradients_evaluation": "igbaselines.experiments.image_settings.WeightedGradientsEvaluation",
+    "shapley_images_attribution": "igbaselines.experiments.image_settings.ShapleyImagesAttribution",
+    "shapley_images_evaluation": "igbaselines.experiments.image_settings.ShapleyImagesEvaluation",
     "explain_evaluation": "igbaselines.experiments.image_settings.ExplainEvaluation",
 }
 

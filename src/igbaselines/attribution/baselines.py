@@ -83,6 +83,23 @@ class ZeroStandardised:
         return centre, equal_weights(centre, 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Baselines that are there already, the same for every input.
+
+    Args:
+        baselines: all of them; each counts the same.
+    """
+
+    baselines: Float[Tensor, "k *features"]
+
+    def draw(
+        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "k *features"], Float[Tensor, " k"]]:
+        """Return them."""
+        return self.baselines, equal_weights(self.baselines, len(self.baselines))
+
+
 @dataclass(frozen=True)
 class PerStratum:
     """The same number of examples of every stratum (2412.13864: 20 events of each background).

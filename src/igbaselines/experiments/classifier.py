@@ -9,7 +9,7 @@ from torch import Tensor
 
 from igbaselines.attribution.chunking import automatic_max_batch
 from igbaselines.attribution.path import Function
-from igbaselines.experiments.image_settings import ImageAttribution
+from igbaselines.experiments.image_settings import Explained
 from igbaselines.experiments.runner import Run
 from igbaselines.models.image_network import ImageNetwork, Probabilities, state_checksum
 from igbaselines.models.image_recipe import ImageModel
@@ -55,12 +55,19 @@ class Classifier:
         return self.scored(pixels).argmax(dim=1)
 
 
-def load_classifier(model: ImageModel, attribution: ImageAttribution, run: Run) -> Classifier:
-    """Load a network, on the run's device, made for input gradients; its weights' checksum goes into the run."""
+def load_classifier(model: ImageModel, attribution: Explained, run: Run, prefix: str = "") -> Classifier:
+    """Load a network, on the run's device, made for input gradients; its weights' checksum goes into the run.
+
+    Args:
+        model: which network, with which weights.
+        attribution: what is explained, and what is scored.
+        run: its device, and where the checksums go.
+        prefix: of the checksums' names, where a run has several networks.
+    """
     network = model.load(run.device)
-    run.checksums["weights"] = state_checksum(network)
+    run.checksums[f"{prefix}weights"] = state_checksum(network)
     if (checkpoint := model.checksum()) is not None:
-        run.checksums["checkpoint"] = checkpoint
+        run.checksums[f"{prefix}checkpoint"] = checkpoint
     fast: ImageNetwork = for_gradients(network)
     probabilities = Probabilities(fast)
     explained = probabilities if attribution.output == "probability" else fast

@@ -1,6 +1,7 @@
 """The explanation of one photograph: Integrated Gradients from every baseline, how fit each is, and their averages."""
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution import Attribution, path_attribution
-from igbaselines.attribution.baselines import Reference, Together
+from igbaselines.attribution.baselines import BaselineSource, Reference, Together
 from igbaselines.attribution.perturbation import Score
+from igbaselines.attribution.quadrature import QuadratureRule
 from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance
 from igbaselines.errors import UserError
 from igbaselines.experiments.classifier import Classifier
 from igbaselines.experiments.image_settings import ImageAttribution
+from igbaselines.experiments.map_metrics import relative_gap
 from igbaselines.experiments.photographs import Chosen
 from igbaselines.files import replacing
 from igbaselines.randomness import generator_for
@@ -30,26 +33,20 @@ def image_key(name: str) -> int:
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """What a photograph's Integrated Gradients are made into; everything has n = 1 photograph.
+class BaselineGradients:
+    """A photograph's Integrated Gradients from named baselines; everything has n = 1 photograph.
 
     Args:
         pixels: the photograph.
         names: of the baselines.
         baselines: in pixel space.
         attribution: with the Integrated Gradients of every baseline.
-        d_alpha: of each baseline.
-        reached: whether alpha f(x) was reached.
-        score: of the class that fitness and metrics follow.
     """
 
     pixels: Float[Tensor, "1 c h w"]
     names: list[str]
     baselines: Float[Tensor, "1 k c h w"]
     attribution: Attribution
-    d_alpha: Int[Tensor, "1 k"]
-    reached: Bool[Tensor, "1 k"]
-    score: Score
 
     @property
     def per_baseline(self) -> Float[Tensor, "k c h w"]:
@@ -61,10 +58,76 @@ class Explanation:
         """Average the baselines' Integrated Gradients with the weights of each method."""
         return torch.einsum("mk,kchw->mchw", weights.to(self.per_baseline), self.per_baseline)
 
+    def change(self, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
+        """What the attributions should sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64."""
+        return self.attribution.f_inputs.double() - weights.double() @ self.attribution.f_baselines[0].double()
+
+
+@dataclass(frozen=True)
+class Explanation(BaselineGradients):
+    """What a photograph's Integrated Gradients are made into, with how fit each of its k baselines is.
+
+    Args:
+        d_alpha: of each baseline.
+        reached: whether alpha f(x) was reached.
+        score: of the class that fitness and metrics follow.
+    """
+
+    d_alpha: Int[Tensor, "1 k"]
+    reached: Bool[Tensor, "1 k"]
+    score: Score
+
     def completeness_gap(self, attributions: Tensor, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
-        """|sum of the attributions - change| over |change|, where change is f(x) - sum_k w_k f(x'_k) (theorem 1)."""
-        change = self.attribution.f_inputs.double() - weights.double() @ self.attribution.f_baselines[0].double()
-        return (attributions.double().flatten(1).sum(dim=1) - change).abs() / change.abs()
+        """The relative gap between the sum of each method's attributions and the change that they explain."""
+        return relative_gap(attributions, self.change(weights))
+
+
+def integrated_gradients(
+    chosen: Chosen,
+    pixels: Float[Tensor, "c h w"],
+    sources: Mapping[str, BaselineSource],
+    reference: Reference,
+    classifier: Classifier,
+    rule: QuadratureRule,
+    seed: int,
+    *key: int,
+) -> BaselineGradients:
+    """Attribute a photograph's class to its pixels from every baseline.
+
+    Args:
+        chosen: the photograph and its class.
+        pixels: the photograph as the network takes it.
+        sources: of the baselines, by name.
+        reference: what baselines may be made of.
+        classifier: the network.
+        rule: the quadrature rule.
+        seed: of the run.
+        key: what the random baselines and nodes depend on beside the seed.
+
+    Raises:
+        UserError: where the photographs are too few for the baselines.
+    """
+    one = pixels[None]
+    try:
+        names, baselines = Together(sources).draw_named(one, reference, generator_for(seed, BASELINES, *key))
+    except ValueError as error:
+        raise UserError(f"{error}: choose other baselines, such as attribution/baselines=constants") from error
+    attribution = path_attribution(
+        classifier.explained,
+        one,
+        baselines,
+        rule=rule,
+        target=torch.tensor([chosen.predicted], device=pixels.device),
+        max_batch=classifier.max_batch,
+        keep_per_baseline=True,
+        generator=generator_for(seed, POINTS, *key),
+    )
+    return BaselineGradients(one, names, baselines, attribution)
+
+
+def reference_for(classifier: Classifier, examples: Float[Tensor, "m c h w"]) -> Reference:
+    """What a network's baselines may be made of: photographs, and the colour that it takes for zero."""
+    return Reference(examples=examples, centre=classifier.centre.expand_as(examples[0]))
 
 
 def explain_photograph(
@@ -88,31 +151,21 @@ def explain_photograph(
     Raises:
         UserError: where the photographs are too few for the baselines.
     """
-    one = pixels[None]
     own = () if settings.same_draws else (image_key(chosen.photograph.name),)
-    reference = Reference(examples=examples, centre=classifier.centre.expand_as(pixels))
-    together = Together(settings.baselines)
-    try:
-        names, baselines = together.draw_named(one, reference, generator_for(seed, BASELINES, *own))
-    except ValueError as error:
-        raise UserError(f"{error}: choose other baselines, such as attribution/baselines=constants") from error
-    target = torch.tensor([chosen.predicted], device=pixels.device)
-    attribution = path_attribution(
-        classifier.explained,
-        one,
-        baselines,
-        rule=settings.rule,
-        target=target,
-        max_batch=classifier.max_batch,
-        keep_per_baseline=True,
-        generator=generator_for(seed, POINTS, *own),
+    reference = reference_for(classifier, examples)
+    gradients = integrated_gradients(
+        chosen, pixels, settings.baselines, reference, classifier, settings.rule, seed, *own
     )
+    one, attribution = gradients.pixels, gradients.attribution
     assert attribution.per_baseline is not None
+    target = torch.tensor([chosen.predicted], device=pixels.device)
     scored_class = target if settings.scored == "normalised" else classifier.scored_class(one)
     score = class_score(classifier.scored, scored_class)
     fitness = Fitness(settings.search, settings.fitness_mask, settings.ranking)
     found = fitness.d_alpha(score, one, attribution.per_baseline, classifier.max_batch)
-    return Explanation(one, names, baselines, attribution, found.d_alpha[None], found.reached[None], score)
+    return Explanation(
+        one, gradients.names, gradients.baselines, attribution, found.d_alpha[None], found.reached[None], score
+    )
 
 
 def save_explanation(
@@ -137,18 +190,58 @@ def save_explanation(
         probability: of the explained class.
         keep_channels: keep the attributions of every channel too, as `attributions`.
     """
+    save_maps(
+        path,
+        explanation.pixels[0],
+        maps,
+        mask,
+        label,
+        probability,
+        keep_channels,
+        baseline_names=np.array(explanation.names),
+        baselines=_bytes(explanation.baselines[0]),
+        baseline_maps=_numbers(pixel_importance(explanation.per_baseline, "signed")),
+        d_alpha=explanation.d_alpha[0].cpu().numpy(),
+        weights=weights.double().cpu().numpy(),
+    )
+
+
+def save_maps(
+    path: Path,
+    pixels: Float[Tensor, "c h w"],
+    maps: dict[str, Float[Tensor, "c h w"]],
+    mask: Bool[Tensor, "h w"] | None,
+    label: str,
+    probability: float,
+    keep_channels: bool = False,
+    **of_baselines: np.ndarray,
+) -> None:
+    """Write a photograph with the maps of several methods, as .npz without pickles.
+
+    Args:
+        path: the file.
+        pixels: the photograph.
+        maps: attributions by method.
+        mask: of the object.
+        label: name of the explained class.
+        probability: of the explained class.
+        keep_channels: keep the attributions of every channel too, as `attributions`.
+        of_baselines: what is to be drawn of the baselines, if anything is.
+    """
+    height, width = pixels.shape[1:]
     attributions = torch.stack(list(maps.values()))
     arrays = {
-        "image": _bytes(explanation.pixels[0]),
+        "image": _bytes(pixels),
         "methods": np.array(list(maps)),
         "maps": _numbers(pixel_importance(attributions, "signed")),
-        "baseline_names": np.array(explanation.names),
-        "baselines": _bytes(explanation.baselines[0]),
-        "baseline_maps": _numbers(pixel_importance(explanation.per_baseline, "signed")),
-        "d_alpha": explanation.d_alpha[0].cpu().numpy(),
-        "weights": weights.double().cpu().numpy(),
+        "baseline_names": np.array([], dtype=str),
+        "baselines": np.zeros((0, height, width, 3), dtype=np.uint8),
+        "baseline_maps": np.zeros((0, height, width), dtype=np.float32),
+        "d_alpha": np.zeros(0, dtype=np.int64),
+        "weights": np.zeros(0),
         "label": np.array(label),
         "probability": np.array(probability),
+        **of_baselines,
     }
     if keep_channels:
         arrays["attributions"] = _numbers(attributions)

@@ -1,7 +1,7 @@
 """What the image experiments can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from igbaselines.errors import UserError
 from igbaselines.experiments.checks import at_least, one_of
@@ -12,6 +12,20 @@ RANKINGS = ("signed", "magnitude")
 SCORED = ("normalised", "as_they_are")
 STUDIES = ("tables", "ablation")
 OVERLAPS = ("paper", "released_code")
+SHAPLEY_IG, IG_ABSENT, EXPECTED = "shapley_ig", "ig_absent", "expected_gradients"
+FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^4 pairs
+SHAPLEY_IMAGES_METHODS = (SHAPLEY_IG, IG_ABSENT, EXPECTED)  # those beside the ones that attribution.baselines names
+
+
+class Explained(Protocol):
+    """What a network is asked for: the output that is explained, and of which pixels scores are."""
+
+    output: str
+
+    @property
+    def scored(self) -> str:
+        """One of `SCORED`."""
+        ...
 
 
 @dataclass
@@ -100,3 +114,99 @@ class WeightedGradientsEvaluation:
 @dataclass
 class ExplainEvaluation:
     """Nothing is judged: `explain` has no metrics."""
+
+
+@dataclass
+class ShapleyImagesAttribution:
+    """How Shapley Integrated Gradients and its competitors explain a photograph, all at the same cost.
+
+    Args:
+        output: the explained output, probability or logit.
+        gradient_points: gradients that every method may take of a photograph.
+        absent: gives the value of the pixels outside a coalition; also the baseline of `ig_absent`, the control.
+        patch: side of the square patches that are the players [px].
+        shapley_nodes: quadrature nodes on the path from each coalition; `coalitions` follows.
+        paired: draw coalitions in antithetic pairs.
+        baselines: the other methods with one baseline, Integrated Gradients: method -> where its baseline comes from.
+        example_baselines: other photographs that expected gradients average over.
+        reference_images: photographs that baselines are made of.
+    """
+
+    output: str
+    gradient_points: int
+    absent: Any
+    patch: int
+    shapley_nodes: int
+    paired: bool
+    baselines: dict[str, Any]
+    example_baselines: int
+    reference_images: int
+
+    def __post_init__(self) -> None:
+        one_of("attribution.output", self.output, OUTPUTS)
+        at_least("attribution.patch", self.patch, 1)
+        at_least("attribution.reference_images", self.reference_images, 2)
+        for key in ("shapley_nodes", "example_baselines"):
+            value = getattr(self, key)
+            at_least(f"attribution.{key}", value, 1)
+            if self.gradient_points < value or self.gradient_points % value:
+                raise UserError(
+                    f"attribution.gradient_points must be a multiple of attribution.{key}, so that all methods cost "
+                    f"the same, got {self.gradient_points} and {value}"
+                )
+        for name, source in {"absent": self.absent, **self.baselines}.items():
+            if getattr(source, "count", 1) != 1:
+                key = name if name == "absent" else f"baselines.{name}"
+                raise UserError(f"attribution.{key} must give one baseline, got {source.count}")
+        if taken := set(self.baselines) & set(SHAPLEY_IMAGES_METHODS):
+            raise UserError(f"attribution.baselines.{min(taken)} is the name of a method of its own: choose another")
+
+    @property
+    def coalitions(self) -> int:
+        """Coalitions that Shapley Integrated Gradients can afford."""
+        return self.gradient_points // self.shapley_nodes
+
+    @property
+    def scored(self) -> str:
+        """Scores are always of the normalised photograph."""
+        return SCORED[0]
+
+
+@dataclass
+class ShapleyImagesEvaluation:
+    """How the maps are judged, and what is varied.
+
+    Args:
+        mask: what masked pixels become.
+        grid: at which counts of masked pixels the curves are taken.
+        ranking: how pixels are ordered: signed or magnitude.
+        overlap: the overlap AUC as in the text of 2505.03201, or as in its released code.
+        other_model: another network, whose maps of the same pixels are compared.
+        consistency_grid: cells a side over which maps are averaged before networks are compared.
+        patches: sides of the patches that Shapley Integrated Gradients is tried with [px].
+        coalitions: numbers of coalitions that it is tried with.
+        examples: photographs whose maps are kept and drawn.
+    """
+
+    mask: Any
+    grid: Any
+    ranking: str
+    overlap: str
+    other_model: Any
+    consistency_grid: int
+    patches: list[int]
+    coalitions: list[int]
+    examples: int
+
+    def __post_init__(self) -> None:
+        one_of("evaluation.ranking", self.ranking, RANKINGS)
+        one_of("evaluation.overlap", self.overlap, OVERLAPS)
+        if not 2 <= self.consistency_grid <= FINEST_CONSISTENCY:
+            raise UserError(
+                f"evaluation.consistency_grid must lie in 2..{FINEST_CONSISTENCY}, got {self.consistency_grid}: "
+                "finer maps are noise"
+            )
+        at_least("evaluation.examples", self.examples, 0)
+        for key in ("patches", "coalitions"):
+            for value in getattr(self, key):
+                at_least(f"evaluation.{key}", value, 1)

@@ -20,8 +20,7 @@ from igbaselines.attribution.weighted import pixel_importance
 from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, InverseFitness, WithoutLeastFit
 from igbaselines.datasets.photographs import PhotographDataset
 from igbaselines.errors import UserError
-from igbaselines.evaluation.localisation import overlap_auc, pointing_game
-from igbaselines.evaluation.perturbation_curves import PerturbationGrid, area, deletion_curves, insertion_curves
+from igbaselines.evaluation.perturbation_curves import PerturbationGrid
 from igbaselines.evaluation.stability import map_variance
 from igbaselines.experiments.classifier import Classifier, load_classifier
 from igbaselines.experiments.explanations import (
@@ -32,6 +31,7 @@ from igbaselines.experiments.explanations import (
     save_explanation,
 )
 from igbaselines.experiments.image_settings import ImageAttribution, WeightedGradientsEvaluation
+from igbaselines.experiments.map_metrics import MapJudge
 from igbaselines.experiments.photograph_records import Record, for_each
 from igbaselines.experiments.photographs import (
     Chosen,
@@ -145,35 +145,27 @@ def measure(
     mask: Bool[Tensor, "h w"] | None,
 ) -> tuple[list[Row], dict[str, dict[str, list[float]]]]:
     """Every metric of every method, and the curves behind them; equal weights are measured once."""
-    evaluation, grid = study.evaluation, study.evaluation.grid
+    evaluation = study.evaluation
     _, inverse = torch.unique(weights, dim=0, return_inverse=True)
     first = [int((inverse == value).nonzero()[0]) for value in range(int(inverse.max()) + 1)]
-    importance = pixel_importance(maps[first], evaluation.ranking)
-    image_of_map = torch.zeros(len(first), dtype=torch.int64, device=maps.device)
-    fill = evaluation.mask.fill(explanation.pixels)
-    batch = study.classifier.max_batch
-    same = (explanation.score, explanation.pixels, fill)
-    deletion = deletion_curves(*same, importance, image_of_map, grid, batch)
-    values = {"deletion_auc": area(deletion, grid)[inverse]}
+    place = dict(zip(methods, inverse.tolist(), strict=True))
+    released = evaluation.overlap == "released_code"
+    judge = MapJudge(evaluation.mask, evaluation.grid, evaluation.ranking, released, study.classifier.max_batch)
+    inserted = [place[method] for method in evaluation.insertion]
+    found = judge.judge(explanation.score, explanation.pixels, maps[first], mask, inserted)
+    values = {metric: of_maps[inverse] for metric, of_maps in found.of_all.items()}
     values["completeness_gap"] = explanation.completeness_gap(maps, weights)
     values["weight_sum_gap"] = (weights.sum(dim=1) - 1).abs()
-    if mask is not None:
-        masks = mask.expand(len(first), *mask.shape)
-        released = evaluation.overlap == "released_code"
-        values["overlap_auc"] = overlap_auc(importance, masks, released)[inverse]
-        values["pointing_game"] = pointing_game(importance, masks)[inverse]
     rows = [
         {"method": method, "metric": metric, "value": value}
         for metric, of_methods in values.items()
         for method, value in zip(methods, of_methods.tolist(), strict=True)
     ]
-    curves = {"deletion": {method: deletion[inverse[methods.index(method)]].tolist() for method in CURVES}}
+    curves = {"deletion": {method: found.deletion[place[method]].tolist() for method in CURVES}}
     if evaluation.insertion:
-        chosen = [int(inverse[methods.index(method)]) for method in evaluation.insertion]
-        insertion = insertion_curves(*same, importance[chosen], image_of_map[chosen], grid, batch)
-        for method, auc in zip(evaluation.insertion, area(insertion, grid).tolist(), strict=True):
+        for method, auc in zip(evaluation.insertion, found.insertion_auc.tolist(), strict=True):
             rows.append({"method": method, "metric": "insertion_auc", "value": auc})
-        curves["insertion"] = dict(zip(evaluation.insertion, insertion.tolist(), strict=True))
+        curves["insertion"] = dict(zip(evaluation.insertion, found.insertion.tolist(), strict=True))
     return rows, curves
 
 

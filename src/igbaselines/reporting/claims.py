@@ -11,17 +11,19 @@ import pandas as pd
 import yaml
 
 from igbaselines.errors import UserError
-from igbaselines.reporting import claim_tests, paired_tests
+from igbaselines.reporting import agreement_tests, claim_tests, paired_tests
+from igbaselines.reporting.agreement_rows import choose
 from igbaselines.reporting.verdicts import NotTestable, Region, Undecided, Verdict
 
 Record = dict[str, Any]
+Choice: TypeAlias = str | int | float
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
-TESTS = claim_tests.TESTS | paired_tests.TESTS
+TESTS = claim_tests.TESTS | paired_tests.TESTS | agreement_tests.TESTS
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
 PAPER_EXTRAS = {"tables", "notes"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
-CLAIM_EXTRAS = {"paper_values"}
+CLAIM_EXTRAS = {"paper_values", "where"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Claim:
         test: name of the test.
         claimed: the values for which the claim holds.
         parameters: what the test needs beside rows and region.
+        where: column -> value of the rows that count; empty: all.
     """
 
     id: str
@@ -49,6 +52,7 @@ class Claim:
     claimed: Region
     parameters: Mapping[str, Any]
     paper_values: Mapping[str, str | int | float] = field(default_factory=dict)
+    where: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
     def value_for(self, model: str | None) -> str | int | float:
         """The paper's value for a model; the general one where the paper did not use it."""
@@ -112,7 +116,7 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Record:
     }
     known["paper_value"] = claim.value_for(_model(rows))
     try:
-        outcome = TESTS[claim.test](rows, claim.claimed, **claim.parameters)
+        outcome = TESTS[claim.test](_chosen(rows, claim), claim.claimed, **claim.parameters)
     except NotTestable as reason:
         verdict = Verdict.INCONCLUSIVE if isinstance(reason, Undecided) else Verdict.NOT_TESTED
         return known | unmeasured(verdict, str(reason))
@@ -144,6 +148,16 @@ def unmeasured(verdict: Verdict, reason: str) -> Record:
     return empty | {"verdict": str(verdict), "note": reason}
 
 
+def _chosen(rows: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """Take the rows that a claim is about."""
+    found = choose(rows, claim.where)
+    if claim.where and found.empty:
+        raise NotTestable(
+            f"the run has no rows with {', '.join(f'{key}={value}' for key, value in claim.where.items())}"
+        )
+    return found
+
+
 def _model(rows: pd.DataFrame) -> str | None:
     models = set(rows["model"].dropna()) if "model" in rows else set()
     return str(models.pop()) if len(models) == 1 else None
@@ -171,6 +185,9 @@ def _claim(where: str, paper: str, fields: Mapping[str, Any]) -> Claim:
     _require_keys(where, fields, CLAIM_KEYS, CLAIM_EXTRAS)
     if not isinstance(fields.get("paper_values", {}), dict):
         raise UserError(f"{where}: paper_values must map models to values")
+    chosen = fields.get("where", {})
+    if not isinstance(chosen, dict) or not all(isinstance(value, str | int | float) for value in chosen.values()):
+        raise UserError(f"{where}: where must map columns to a text, a number, true or false")
     if fields["test"] not in TESTS:
         raise UserError(f"{where}: unknown test {fields['test']!r}; there are {', '.join(TESTS)}")
     try:
@@ -192,23 +209,25 @@ def _require_keys(where: str, found: Mapping[str, Any], expected: set[str], opti
 def _expanded(written: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Record]:
     """Write a claim out once for each combination of its `each` lists.
 
-    `{key}` stands for the value of the list `key`: as it is in ids and parameters, by its name (`names`) in
-    words.
+    `{key}` stands for the value of the list `key`: as it is in ids, parameters and `where` (a number stays one where
+    nothing stands beside it), by its name (`names`) in words.
     """
-    choices: Mapping[str, Sequence[str]] = written.get("each", {})
+    choices: Mapping[str, Sequence[Choice]] = written.get("each", {})
     template = {key: value for key, value in written.items() if key != "each"}
     for values in itertools.product(*choices.values()):
         raw = dict(zip(choices, values, strict=True))
-        named = {key: names.get(value, value) for key, value in raw.items()}
+        named: dict[str, Choice] = {key: names.get(str(value), value) for key, value in raw.items()}
         words = {key: _filled(value, named) for key, value in template.items() if key in ("statement", "source")}
         yield {key: _filled(value, raw) for key, value in template.items()} | words
 
 
-def _filled(value: Yaml, choices: Mapping[str, str]) -> Yaml:
+def _filled(value: Yaml, choices: Mapping[str, Choice]) -> Yaml:
     """Replace `{key}` in all texts of a YAML value."""
     if isinstance(value, str):
         for key, choice in choices.items():
-            value = value.replace(f"{{{key}}}", choice)
+            if value == f"{{{key}}}":
+                return choice
+            value = value.replace(f"{{{key}}}", str(choice))
         return value
     if isinstance(value, list):
         return [_filled(item, choices) for item in value]

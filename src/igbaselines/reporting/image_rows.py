@@ -32,6 +32,7 @@ METRICS = {
     "insertion_auc": Metric("AUC of insertion", lower_is_better=False),
     "pointing_game": Metric("pointing game", lower_is_better=False),
     "map_variance": Metric("relative variance of the map", lower_is_better=True),
+    "consistency": Metric("consistency between networks", lower_is_better=False),
     "completeness_gap": Metric("relative completeness gap", lower_is_better=True),
 }
 TABLE_1 = ("deletion_auc", "overlap_auc")  # the metrics of the paper's Table 1

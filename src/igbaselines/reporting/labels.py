@@ -17,6 +17,21 @@ METHODS = {
     "weighted_gradients": "WG",
     "filtered_weighted_gradients": "filtered WG",
     "permuted_weights": "WG, weights permuted",
+    "ig_zero": "IG, zero",
+    "ig_mean": "IG, mean",
+    "ig_uniform": "IG, uniform",
+    "ig_gaussian": "IG, Gaussian",
+    "ig_max_distance": "IG, max distance",
+    "ig_absent": "IG, absent value",
+    "ig_black": "IG, black",
+    "ig_white": "IG, white",
+    "ig_blur": "IG, blurred",
+    "shapley_ig": "SIG",
+    "shapley_ig_paired": "SIG, paired",
+    "shapley_sampling": "Shapley sampling",
+    "shapley_sampling_paired": "Shapley sampling, paired",
+    "kernel_shap": "KernelSHAP",
+    "exact": "exact",
 }
 
 MODELS = {

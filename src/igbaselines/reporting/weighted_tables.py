@@ -111,7 +111,7 @@ def methods_table(rows: pd.DataFrame) -> pd.DataFrame:
             values = measured(rows, metric, method)
             finite = values[np.isfinite(values)]
             line: Line = {"metric": known.label, "method": method, "images": len(finite)}
-            line |= _mean_with_interval(finite) | {"not_finite": len(values) - len(finite)}
+            line |= mean_with_interval(finite) | {"not_finite": len(values) - len(finite)}
             lines.append(line)
     return pd.DataFrame(lines)
 
@@ -183,7 +183,8 @@ def _improvement(reference: np.ndarray, method: np.ndarray, lower_is_better: boo
     return {"improvement_%": value, "improvement_low": low, "improvement_high": high}
 
 
-def _mean_with_interval(values: np.ndarray) -> dict[str, float]:
+def mean_with_interval(values: np.ndarray) -> dict[str, float]:
+    """The cells mean, low and high of (n,) finite values: a 95 % t-interval, NaN where they are too few for one."""
     try:
         found = mean_estimate(values)
         return {"mean": found.value, "low": found.low, "high": found.high}

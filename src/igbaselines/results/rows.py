@@ -19,6 +19,7 @@ class Rows:
     def __init__(self, experiment: str, dataset: str, model: str, seed: int) -> None:
         self._common = {"experiment": experiment, "dataset": dataset, "model": model, "seed": seed}
         self._rows: list[dict[str, object]] = []
+        self._tables: list[pd.DataFrame] = []
 
     def add(self, method: str, metric: str, unit: str, value: float | int, **extra: object) -> None:
         """Add one measured value.
@@ -34,9 +35,17 @@ class Rows:
             {**self._common, "method": method, "metric": metric, "unit": unit, "value": float(value), **extra}
         )
 
+    def add_table(self, table: pd.DataFrame) -> None:
+        """Add many measured values at once.
+
+        Args:
+            table: a row a value, with the columns method, metric, unit, value, and any of the experiment's own.
+        """
+        self._tables.append(table.assign(**self._common))
+
     def frame(self) -> pd.DataFrame:
         """The rows as a table: the common columns first, whole numbers as such where some rows have none."""
-        frame = pd.DataFrame(self._rows)
+        frame = pd.concat([*([pd.DataFrame(self._rows)] if self._rows else []), *self._tables], ignore_index=True)
         frame = frame[[*COLUMNS, *(column for column in frame if column not in COLUMNS)]]
         return frame.astype({"k": "Int64"}) if "k" in frame else frame
 

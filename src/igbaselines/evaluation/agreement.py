@@ -1,0 +1,113 @@
+"""How near attributions come to exact Shapley values (arXiv:2310.04821): in direction, proportions, order and signs.
+
+Every function compares rows (n, players) and returns one value a row, float64. Attributions are judged up to their scale,
+except by `efficiency_gap`. A row where a comparison has no meaning, such as the direction of a vector of zeros, gives NaN.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Float64, Int8
+from torch import Tensor
+
+# Values below this share of a row's largest are zero: a player that does nothing gets the rounding of a float32 network,
+# and the order and the signs of roundings mean nothing.
+NEGLIGIBLE = 1e-6
+
+Agreement = Callable[[Float[Tensor, "n p"], Float[Tensor, "n p"]], Float64[Tensor, " n"]]
+
+
+def cosine(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+    """Cosine of the angle between both, in [-1, 1]; NaN where either is zero."""
+    a, b = _scaled(attribution, exact)
+    return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
+
+
+def proportions_l1(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+    """Distance sum_i | |a_i| / sum |a| - |b_i| / sum |b| | of the proportions, in [0, 2]; NaN where either is zero."""
+    a, b = (values.abs() for values in _scaled(attribution, exact))
+    return (a / a.sum(1, keepdim=True) - b / b.sum(1, keepdim=True)).abs().sum(1)
+
+
+def spearman(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+    """Spearman's rank correlation of the signed values, ties at their average rank; NaN where either is constant."""
+    # A value's rank less the average rank is half of (values below it - values above it).
+    a, b = (signs.sum(2, dtype=torch.float64) for signs in _pairwise_signs(attribution, exact))
+    return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
+
+
+def kendall(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+    """Kendall's tau-b of the signed values; NaN where either is constant."""
+    a, b = _pairwise_signs(attribution, exact)
+    concordance = (a * b).sum((1, 2), dtype=torch.float64)
+    untied = [signs.abs().sum((1, 2), dtype=torch.float64) for signs in (a, b)]
+    return (concordance / (untied[0] * untied[1]).sqrt()).clamp(-1, 1)
+
+
+def top1(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+    """1 where the same player has the largest magnitude (of tied ones any), else 0; NaN where either is zero."""
+    a, b = (values.abs() for values in _scaled(attribution, exact))  # the largest magnitude is 1
+    same = ((a == 1) & (b == 1)).any(1).double()
+    return same.masked_fill((a.isnan() | b.isnan()).any(1), torch.nan)
+
+
+def sign_agreement(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+    """Share of equal signs among the players whose exact value is not negligible; NaN where the exact ones are zero."""
+    a, b = (_without_negligible(values).sign() for values in _checked(attribution, exact))
+    return ((a == b) & (b != 0)).sum(1).double() / (b != 0).sum(1)
+
+
+def efficiency_gap(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+    """|sum a - sum b| / sum |b|: by how much the sum misses that of the exact ones; NaN where those are zero."""
+    a, b = _checked(attribution, exact)
+    return (a.sum(1) - b.sum(1)).abs() / b.abs().sum(1)
+
+
+AGREEMENT: dict[str, Agreement] = {
+    "cosine": cosine,
+    "proportions_l1": proportions_l1,
+    "spearman": spearman,
+    "kendall": kendall,
+    "top1": top1,
+    "sign_agreement": sign_agreement,
+    "efficiency_gap": efficiency_gap,
+}
+
+
+def _checked(attribution: Tensor, exact: Tensor) -> tuple[Float64[Tensor, "n p"], Float64[Tensor, "n p"]]:
+    """Both as float64.
+
+    Raises:
+        ValueError: if the shapes differ or a value is not finite, which a comparison would turn into a wrong number.
+    """
+    if attribution.shape != exact.shape or attribution.dim() != 2:
+        raise ValueError(
+            f"attributions and exact values need one shape (n, players), "
+            f"got {tuple(attribution.shape)} and {tuple(exact.shape)}"
+        )
+    for name, values in (("attributions", attribution), ("exact values", exact)):
+        if not torch.isfinite(values).all():
+            raise ValueError(f"{name} must be finite")
+    return attribution.double(), exact.double()
+
+
+def _scaled(attribution: Tensor, exact: Tensor) -> tuple[Float64[Tensor, "n p"], Float64[Tensor, "n p"]]:
+    """Both with a largest magnitude of 1 in every row, so that no square underflows; NaN where a row is zero."""
+    a, b = _checked(attribution, exact)
+    return a / a.abs().amax(1, keepdim=True), b / b.abs().amax(1, keepdim=True)
+
+
+def _without_negligible(values: Float64[Tensor, "n p"]) -> Float64[Tensor, "n p"]:
+    magnitude = values.abs()
+    return values.masked_fill(magnitude <= NEGLIGIBLE * magnitude.amax(1, keepdim=True), 0)
+
+
+def _pairwise_signs(attribution: Tensor, exact: Tensor) -> tuple[Int8[Tensor, "n p p"], Int8[Tensor, "n p p"]]:
+    """Sign of value_i - value_j for all pairs, in bytes: pictures have hundreds of players."""
+    a, b = (_without_negligible(values) for values in _checked(attribution, exact))
+    return _signs_of_differences(a), _signs_of_differences(b)
+
+
+def _signs_of_differences(values: Float64[Tensor, "n p"]) -> Int8[Tensor, "n p p"]:
+    one, other = values.unsqueeze(2), values.unsqueeze(1)
+    return (one > other).to(torch.int8) - (one < other).to(torch.int8)

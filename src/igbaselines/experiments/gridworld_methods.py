@@ -1,0 +1,150 @@
+"""The methods that `shapley_gridworld` compares, each made for a number of evaluations that it may spend on a state.
+
+An evaluation is a gradient point (a forward and a backward pass) or, in methods without gradients, a forward pass.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from igbaselines.attribution.baselines import BaselineSource, Given, Reference
+from igbaselines.attribution.methods import AveragedGradients
+from igbaselines.attribution.path import Attribution, Function
+from igbaselines.attribution.quadrature import GaussLegendre, RandomPoint
+from igbaselines.attribution.shapley import ShapleyIG, ShapleySampling
+from igbaselines.errors import UserError
+from igbaselines.experiments.gridworld_settings import GridworldAttribution
+
+SIG, SIG_PAIRED = "shapley_ig", "shapley_ig_paired"
+SAMPLING, SAMPLING_PAIRED = "shapley_sampling", "shapley_sampling_paired"
+COALITIONAL = (SIG, SIG_PAIRED, SAMPLING, SAMPLING_PAIRED)
+EG, KERNEL_SHAP = "expected_gradients", "kernel_shap"
+
+
+class Method(Protocol):
+    """An attribution method, as in `attribution.methods`."""
+
+    def attribute(
+        self,
+        model: Function,
+        inputs: Float[Tensor, "n *features"],
+        targets: Int[Tensor, " n"] | None,
+        generator: torch.Generator,
+    ) -> Attribution:
+        """Attribute the model's output to the features."""
+        ...
+
+
+@dataclass(frozen=True)
+class Budgeted:
+    """A method and what it really spends on a state."""
+
+    method: Method
+    evaluations: float
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the methods may know beside the states.
+
+    Args:
+        reference: the training states, with their mean and their ranges.
+        absent: what absent players become; a source of it makes each coalition's baseline.
+        background: states that expected gradients start from.
+        players: number of features.
+    """
+
+    reference: Reference
+    absent: Float[Tensor, "r d"]
+    background: Float[Tensor, "b d"]
+    players: int
+
+
+def path_methods(sources: Sources, settings: GridworldAttribution, budget: int) -> dict[str, Budgeted]:
+    """Plain Integrated Gradients from every baseline, and expected gradients.
+
+    A source that draws anew (it has a `count`) is averaged over as many draws as the budget has paths. One path is
+    cut into at most `most_nodes` nodes: it has converged there, and would only repeat itself.
+    """
+    found = {}
+    for name, source in settings.baselines.items():
+        drawn = hasattr(source, "count")
+        nodes = min(budget, settings.steps if drawn else settings.most_nodes)
+        paths = budget // nodes if drawn else 1
+        baseline: BaselineSource = replace(source, count=paths) if drawn else source
+        method = AveragedGradients(baseline, sources.reference, GaussLegendre(nodes))
+        found[f"ig_{name}"] = Budgeted(method, nodes * paths)
+    # Every state of the background in turn, each path at a point of its own.
+    turns = sources.background.repeat(-(-budget // len(sources.background)), 1)[:budget]
+    found[EG] = Budgeted(AveragedGradients(Given(turns), sources.reference, RandomPoint()), budget)
+    return found
+
+
+def coalition_methods(
+    sources: Sources, settings: GridworldAttribution, budget: int | None = None, coalitions: int | None = None
+) -> dict[str, Budgeted]:
+    """Shapley IG and the classical sampler, plain and with antithetic pairs of coalitions.
+
+    Args:
+        sources: the players and what they are replaced by.
+        settings: of the run.
+        budget: evaluations that may be spent; None where the number of coalitions is given.
+        coalitions: their number; None with no budget takes all of them with their exact weights.
+    """
+    absent = Given(sources.absent)
+    nodes = settings.steps if budget is None else min(settings.steps, budget)
+    # A coalition of the sampler costs itself and every player that it lacks: n / H_n of n on average.
+    of_sampler = 1 + sources.players / sum(1 / k for k in range(1, sources.players + 1))
+    counts = (coalitions, coalitions) if budget is None else (budget // nodes, max(1, round(budget / of_sampler)))
+    everything = 2**sources.players * len(sources.absent)
+    found = {}
+    for name, paired in ((SIG, False), (SIG_PAIRED, True)):
+        method = ShapleyIG(absent, sources.reference, coalitions=counts[0], paired=paired, rule=GaussLegendre(nodes))
+        found[name] = Budgeted(method, nodes * (everything if counts[0] is None else counts[0]))
+    for name, paired in ((SAMPLING, False), (SAMPLING_PAIRED, True)):
+        sampler = ShapleySampling(absent, sources.reference, coalitions=counts[1], paired=paired)
+        found[name] = Budgeted(sampler, everything if counts[1] is None else of_sampler * counts[1])
+    return found
+
+
+def kernel_shap(
+    values: Callable[[Bool[np.ndarray, "m d"]], Float[np.ndarray, " m"]], players: int, budget: int, seed: int
+) -> Float[np.ndarray, " d"]:
+    """Shapley values by KernelSHAP (Lundberg and Lee 2017), as the package shapiq computes them.
+
+    Args:
+        values: the game: what each coalition is worth.
+        players: their number.
+        budget: coalitions that may be evaluated.
+        seed: of the sampled coalitions.
+
+    Raises:
+        UserError: if shapiq is not installed.
+    """
+    try:
+        import shapiq
+    except ImportError as error:
+        wanted = 'shapiq is not installed: pip install "igbaselines[gridworld]", or evaluation.kernel_shap=false'
+        raise UserError(wanted) from error
+    approximation = shapiq.KernelSHAP(n=players, random_state=seed).approximate(budget, values)
+    return np.asarray(approximation.get_n_order_values(1), dtype=float)
+
+
+def game_values(
+    f: Callable[[Tensor], Tensor], state: Float[Tensor, " d"], absent: Float[Tensor, "r d"]
+) -> Callable[[Bool[np.ndarray, "m d"]], Float[np.ndarray, " m"]]:
+    """What coalitions of a state's features are worth: f with the others replaced, averaged over what replaces them."""
+
+    @torch.no_grad()
+    def values(coalitions: Bool[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
+        present = torch.from_numpy(np.asarray(coalitions, dtype=bool)).to(state.device)
+        inputs = torch.where(present[:, None], state, absent)
+        outputs = f(inputs.flatten(0, 1)).view(len(present), len(absent))
+        return outputs.double().mean(dim=1).cpu().numpy()
+
+    return values
