@@ -39,6 +39,7 @@ lint: setup ## Check style and types
 bench: setup ## Time the engine against Captum, and a photograph against its bare network passes
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/images.py
+	$(BIN)/python benchmarks/shapley.py
 
 clean: ## Remove the environment and the caches (never outputs/ or data/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor
 
+from igbaselines.attribution import coalitions as coalitions_module
 from igbaselines.attribution.coalitions import (
     all_coalitions,
     exact_weights,
@@ -162,25 +163,28 @@ def test_an_odd_number_of_paired_coalitions_leaves_one_alone() -> None:
 @pytest.mark.parametrize("paired", [False, True])
 def test_every_player_is_left_out_of_some_coalition(paired: bool) -> None:
     for count in (1, 2, 5):
-        coalitions = sample_coalitions(20, 50, count, seeded(), paired)
-        in_all_before_the_last = coalitions[:, :-1].all(1).any(1)
-        assert not coalitions.all(1).any()
-        assert torch.all(~coalitions[in_all_before_the_last, -1].any(1) | ~in_all_before_the_last.any())
+        assert not sample_coalitions(20, 50, count, seeded(), paired).all(1).any()
     assert not sample_coalitions(20, 50, 1, seeded(), paired).any()
 
 
 def test_only_the_last_coalition_is_replaced_and_only_where_needed() -> None:
-    """A player that is in all coalitions but not in the last one needs no replacement."""
-    coalitions = sample_coalitions(6, 400, 4, seeded())
-    kept = coalitions[:, -1].any(1)
-    assert 0.2 < kept.float().mean() < 0.9
-    assert coalitions[:, :-1].any(2).float().mean() > 0.8
+    coalitions = sample_coalitions(PLAYERS, 6000, 3, seeded())
+    first = coalitions[:, :2].flatten(0, 1)
+    assert least_p_of_sizes(first) > LEAST_P
+    assert least_p_of_members(first) > LEAST_P
+    # the last is as large as ever where the others already leave out every player
+    needless = coalitions[~coalitions[:, :2].all(1).any(1), -1]
+    assert len(needless) > 1000
+    assert least_p_of_sizes(needless) > LEAST_P
 
 
-def test_inputs_are_drawn_one_after_the_other() -> None:
-    few, many = (sample_coalitions(7, inputs, 9, seeded()) for inputs in (3, 8))
+@pytest.mark.parametrize("paired", [False, True])
+def test_inputs_are_drawn_one_after_the_other(paired: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = (sample_coalitions(7, inputs, 9, seeded(), paired) for inputs in (3, 8))
     assert torch.equal(few, many[:3])
     assert not torch.equal(many[0], many[1])
+    monkeypatch.setattr(coalitions_module, "DRAWS_AT_ONCE", 200)
+    assert torch.equal(sample_coalitions(7, 8, 9, seeded(), paired), many)
     assert not torch.equal(few, sample_coalitions(7, 3, 9, seeded(1)))
 
 

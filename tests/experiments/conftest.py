@@ -70,6 +70,16 @@ def weighted_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) ->
 
 
 @pytest.fixture(scope="session")
+def shapley_images_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a smoke run of Shapley Integrated Gradients on the sample photographs."""
+    command = Command(tmp_path_factory.mktemp("shapley_images"), data_root)
+    result = command("experiment=shapley_images", "scale=smoke")
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    return folder
+
+
+@pytest.fixture(scope="session")
 def smoke_command(smoke: Path, data_root: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """The command that made the smoke run."""
     return Command(smoke.parents[1], data_root)

@@ -1,5 +1,6 @@
 """A run of shapley_gridworld as its experiment leaves it, with a truth that was put in."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,20 @@ def make_rows(states: int = 40, networks: int = 3, seed: int = 0) -> pd.DataFram
         "seed": 0,
     }
     return pd.concat(frames, ignore_index=True).assign(**common).astype({"players": "Int64", "value": float})
+
+
+@cache
+def small_run() -> pd.DataFrame:
+    """A run of ten states and three networks, made once for all tests: none may change it."""
+    return make_rows(states=10, networks=3)
+
+
+@cache
+def small_tables() -> dict[str, pd.DataFrame]:
+    """Its tables, likewise."""
+    from igbaselines.reporting.shapley_tables import run_tables
+
+    return run_tables(small_run())
 
 
 def network_rows(networks: int, rng: np.random.Generator) -> list[dict[str, Any]]:

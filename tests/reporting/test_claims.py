@@ -82,6 +82,34 @@ def test_a_claim_may_have_a_value_for_each_model(tmp_path: Path) -> None:
         load_papers(write(tmp_path, claim(paper_values=[1])))
 
 
+def test_a_claim_may_be_about_a_part_of_the_rows(tmp_path: Path) -> None:
+    part: dict[str, Any] = {
+        "where": {"dataset": "{dataset}", "k": "{k}"},
+        "each": {"dataset": ["synthetic", "other"], "k": [1, 3]},
+    }
+    part |= {"id": "high/{dataset}/{k}", "statement": "H_T is high at k = {k}."}
+    part |= {"parameters": {"features": ["HT"], "method": "background"}}
+    (paper,) = load_papers(write(tmp_path, claim(**part)))
+    first, second, other, _ = paper.claims["hep_baselines"]
+    assert (first.id, second.statement) == ("0000.00000/high/synthetic/1", "H_T is high at k = 3.")
+    assert second.where == {"dataset": "synthetic", "k": 3}  # a number stays one
+    rows = make_rows(networks=3)
+    ranks = rows[rows["metric"] == "rank"]
+    marked = pd.concat([ranks.assign(k=1), ranks.assign(k=3, value=30.0), ranks.assign(k=5)], ignore_index=True)
+    assert judge(first, marked)["value"] == pytest.approx(ranks.query("feature == 'HT'")["value"].min())
+    assert judge(second, marked)["value"] == 30
+    judged = judge(other, marked)
+    assert (judged["verdict"], judged["value"]) == (Verdict.NOT_TESTED, None)
+    assert judged["note"] == "the run has no rows with dataset=other, k=1"
+    assert "no rows with" in judge(first, rows.drop(columns="k"))["note"]
+
+
+@pytest.mark.parametrize("where", [["dataset"], {"dataset": None}, {"k": [1, 2]}])
+def test_a_part_of_the_rows_is_chosen_by_single_values(tmp_path: Path, where: Any) -> None:
+    with pytest.raises(UserError, match="claim 'high/background': where must map columns to a text"):
+        load_papers(write(tmp_path, claim(where=where)))
+
+
 def test_a_missing_field_is_named(tmp_path: Path) -> None:
     lacking = claim()
     del lacking["source"]

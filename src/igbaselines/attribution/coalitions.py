@@ -7,10 +7,11 @@ draws coalitions with probability proportional to that weight and averages with 
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 MOST_PLAYERS = 16  # 65,536 coalitions an input
+DRAWS_AT_ONCE = 2**20  # random numbers, float64, that are held at a time: 8 MiB
 
 
 def shapley_weights(players: int) -> Float[Tensor, " players"]:
@@ -81,9 +82,10 @@ def sample_coalitions(
         players: number of players.
         inputs: number of inputs, each with its own coalitions.
         count: coalitions of an input.
-        generator: on the CPU; inputs are drawn one after the other.
+        generator: on the CPU; inputs are drawn one after the other, so that the first do not depend on how many follow.
         paired: draw coalitions 2j and 2j + 1 as an antithetic pair: sizes at the quantiles u and 1 - u, members from
             the two ends of one random order. Each by itself is distributed as above; a last odd one stands alone.
+            For smooth f it takes a quarter off the variance with four players, and less with more.
 
     Returns:
         The coalitions, on the CPU.
@@ -94,29 +96,30 @@ def sample_coalitions(
     _check_players(players)
     if count < 1:
         raise ValueError(f"at least one coalition of each input is needed, got {count}")
-    coalitions = torch.empty(inputs, count, players, dtype=torch.bool)
-    for own in coalitions:
-        own[:] = _sample_paired(players, count, generator) if paired else _sample(players, count, generator)[0]
-        if own.all(dim=0).any():
-            own[-1] = False
+    share = 1 / torch.arange(players, 0, -1, dtype=torch.float64)
+    quantile = share.cumsum(0) / share.sum()
+    orders = -(-count // 2) if paired else count
+    blocks = []
+    for some in torch.arange(inputs).split(max(1, DRAWS_AT_ONCE // (orders * (players + 1)))):
+        draws = torch.rand(len(some), orders, players + 1, dtype=torch.float64, generator=generator)
+        # Sorting independent draws gives a random permutation, here read as each player's place in a random order.
+        place, u = draws[..., 1:].argsort(dim=-1), draws[..., 0]
+        members = _first(place, u, quantile)
+        if paired:
+            members = torch.stack([members, _first(players - 1 - place, 1 - u, quantile)], dim=2)
+        blocks.append(members.reshape(len(some), -1, players)[:, :count])
+    coalitions = torch.cat(blocks)
+    coalitions[coalitions.all(dim=1).any(dim=1), -1] = False
     return coalitions
 
 
-def _sample_paired(players: int, count: int, generator: torch.Generator) -> Bool[Tensor, "count players"]:
-    pairs = _sample(players, -(-count // 2), generator)
-    return pairs.transpose(0, 1).flatten(0, 1)[:count]
-
-
-def _sample(players: int, count: int, generator: torch.Generator) -> Bool[Tensor, "2 count players"]:
-    """Draw coalitions, and the antithetic partner of each."""
-    share = 1 / torch.arange(players, 0, -1, dtype=torch.float64)
-    quantile = share.cumsum(0) / share.sum()
-    u = torch.rand(count, dtype=torch.float64, generator=generator)
+def _first(
+    place: Int[Tensor, "*m players"], u: Float[Tensor, "*m"], quantile: Float[Tensor, " players"]
+) -> Bool[Tensor, "*m players"]:
+    """The first players of each order, as many as belong to the quantile u of the sizes."""
     # The sums of many shares may end a rounding error below one.
-    sizes = torch.searchsorted(quantile, torch.stack([u, 1 - u]), right=True).clamp(max=players - 1)
-    # Sorting independent draws gives a random permutation, here read as each player's place in a random order.
-    place = torch.rand(count, players, dtype=torch.float64, generator=generator).argsort(dim=1)
-    return torch.stack([place, players - 1 - place]) < sizes[..., None]
+    sizes = torch.searchsorted(quantile, u.contiguous(), right=True).clamp(max=len(quantile) - 1)
+    return place < sizes[..., None]
 
 
 def _check_players(players: int) -> None:

@@ -172,8 +172,7 @@ class ShapleySampling(CoalitionMethod):
     def _by_values(self, game: Game, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Each player's value, float64, and the evaluations of f for each input."""
         if self.coalitions is None:
-            n, r = game.absent.shape[:2]
-            spent = torch.full((n,), r * 2**game.players, device=game.inputs.device)
+            spent = torch.full((len(game.inputs),), len(game.shares) * 2**game.players, device=game.inputs.device)
             return game.shapley_values().values, spent
         players, steps_taken = _no_values(game)
         for coalitions in self._draw_coalitions(game, generator):
@@ -242,7 +241,7 @@ class _Steps:
 
     def starts(self, index: Int[Tensor, " m"]) -> Choice:
         """The points x_S of some coalitions."""
-        return self.rows[index], self.members[index], self.absent[index]
+        return self.rows[index], self.members.index_select(0, index), self.absent[index]
 
     def ends(self, index: Int[Tensor, " m"]) -> Choice:
         """The points x_{S+i} of some steps."""

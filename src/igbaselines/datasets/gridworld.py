@@ -178,6 +178,6 @@ def _listed() -> str:
     return ", ".join(FEATURES)
 
 
-def _check_range(name: str, value: float, least: float, most: float) -> None:
+def _check_range(name: str, value: float | int, least: float | int, most: float | int) -> None:
     if not least <= value <= most:
         raise UserError(f"dataset.{name} must lie in {least}..{most}, got {value}")

@@ -102,7 +102,7 @@ def greedy_success(
     """Share of episodes, one a world, that reach the goal within the step limit.
 
     Args:
-        worlds: where the episodes take place; repeat a world (`worlds[[0, 0]]`) for several episodes in it.
+        worlds: where the episodes take place; repeat a world (`worlds[np.array([0, 0])]`) for several in it.
         policy: the action that is meant in each state.
         starts: state in which each episode starts.
         rng: of the slips.

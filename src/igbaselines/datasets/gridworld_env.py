@@ -87,13 +87,19 @@ class GridWorldEnv(gymnasium.Env[Float32[np.ndarray, " d"], np.int64]):
         return self._observation(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[Float32[np.ndarray, " d"], float, bool, bool, dict[str, Any]]:
-        """Move, or slip; the episode is cut off after 4 * size ** 2 moves."""
-        done = int(slip(self.np_random, np.array([action]), self._settings.slip)[0])
-        before, self._state = self._state, int(self._moves.next_state[0, self._state, done])
+        """Move, or slip; the episode is cut off after 4 * size ** 2 moves.
+
+        Raises:
+            ValueError: if there is no such action.
+        """
+        if not self.action_space.contains(action):
+            raise ValueError(f"an action must lie in 0..{len(ACTIONS) - 1} ({', '.join(ACTIONS)}), got {action}")
+        taken = int(slip(self.np_random, np.array([action]), self._settings.slip)[0])
+        before, self._state = self._state, int(self._moves.next_state[0, self._state, taken])
         self._steps += 1
-        terminated = bool(self._moves.ends[0, before, done])
+        terminated = bool(self._moves.ends[0, before, taken])
         truncated = not terminated and self._steps >= step_limit(self._world.size)
-        return self._observation(), float(self._moves.reward[0, before, done]), terminated, truncated, self._info()
+        return self._observation(), float(self._moves.reward[0, before, taken]), terminated, truncated, self._info()
 
     def render(self) -> UInt8[np.ndarray, "h w 3"] | None:
         """Picture of the state, None without a render mode."""

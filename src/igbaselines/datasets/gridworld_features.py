@@ -9,14 +9,17 @@ from jaxtyping import Bool, Float32, Int
 from igbaselines.datasets.gridworld_dynamics import ACTIONS, blocked
 from igbaselines.datasets.gridworld_worlds import Worlds
 
-OFFSETS = (
-    "goal_row", "goal_column", "key_row", "key_column", "door_row", "door_column", "trap_row", "trap_column"
-)  # fmt: skip
 FEATURES = (
-    *OFFSETS[:6],
+    "goal_row",
+    "goal_column",
+    "key_row",
+    "key_column",
+    "door_row",
+    "door_column",
     "has_key",
     "door_between",
-    *OFFSETS[6:],
+    "trap_row",
+    "trap_column",
     *(f"wall_{action}" for action in ACTIONS),
 )
 
@@ -48,7 +51,7 @@ def features_of(worlds: Worlds) -> Float32[np.ndarray, "w states 14"]:
 
 def bounds(name: str, size: int) -> tuple[float, float]:
     """Smallest and largest value that a feature can take."""
-    return (-(size - 1.0), size - 1.0) if name in OFFSETS else (0.0, 1.0)
+    return (-(size - 1.0), size - 1.0) if name.endswith(("_row", "_column")) else (0.0, 1.0)
 
 
 def _door_between(worlds: Worlds, agent: Int[np.ndarray, "states 2"]) -> Bool[np.ndarray, "w states"]:

@@ -40,7 +40,7 @@ class Worlds:
     def __len__(self) -> int:
         return len(self.walls)
 
-    def __getitem__(self, index: int | slice | Int[np.ndarray, " n"] | Bool[np.ndarray, " w"]) -> "Worlds":
+    def __getitem__(self, index: int | np.int64 | slice | Int[np.ndarray, " n"] | Bool[np.ndarray, " w"]) -> "Worlds":
         """Some of the worlds, in the order of the index; an integer gives one world, still as `Worlds`."""
         chosen = [index] if isinstance(index, int | np.integer) else index
         return Worlds(*(getattr(self, field.name)[chosen] for field in fields(self)))

@@ -1,7 +1,8 @@
 """How near attributions come to exact Shapley values (arXiv:2310.04821): in direction, proportions, order and signs.
 
-Every function compares rows (n, players) and returns one value a row, float64. Attributions are judged up to their scale,
-except by `efficiency_gap`. A row where a comparison has no meaning, such as the direction of a vector of zeros, gives NaN.
+Every function compares rows (n, players) and returns one value a row, float64. Attributions are judged up to their
+scale, except by `efficiency_gap`. A row where a comparison has no meaning, such as the direction of a vector of zeros,
+gives NaN. Shapes that differ and values that are not finite raise a ValueError.
 """
 
 from collections.abc import Callable
@@ -10,8 +11,8 @@ import torch
 from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
-# Values below this share of a row's largest are zero: a player that does nothing gets the rounding of a float32 network,
-# and the order and the signs of roundings mean nothing.
+# For order and signs a value below this share of the row's largest is zero: a player that does nothing gets what a
+# float32 network rounds by, and the order and the signs of that mean nothing.
 NEGLIGIBLE = 1e-6
 
 Agreement = Callable[[Float[Tensor, "n p"], Float[Tensor, "n p"]], Float64[Tensor, " n"]]
@@ -19,8 +20,7 @@ Agreement = Callable[[Float[Tensor, "n p"], Float[Tensor, "n p"]], Float64[Tenso
 
 def cosine(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
     """Cosine of the angle between both, in [-1, 1]; NaN where either is zero."""
-    a, b = _scaled(attribution, exact)
-    return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
+    return _cosine(*_scaled(attribution, exact))
 
 
 def proportions_l1(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
@@ -33,7 +33,7 @@ def spearman(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> 
     """Spearman's rank correlation of the signed values, ties at their average rank; NaN where either is constant."""
     # A value's rank less the average rank is half of (values below it - values above it).
     a, b = (signs.sum(2, dtype=torch.float64) for signs in _pairwise_signs(attribution, exact))
-    return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).clamp(-1, 1)
+    return _cosine(a, b)
 
 
 def kendall(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
@@ -60,7 +60,8 @@ def sign_agreement(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"
 def efficiency_gap(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
     """|sum a - sum b| / sum |b|: by how much the sum misses that of the exact ones; NaN where those are zero."""
     a, b = _checked(attribution, exact)
-    return (a.sum(1) - b.sum(1)).abs() / b.abs().sum(1)
+    total = b.abs().sum(1)
+    return (a.sum(1) - b.sum(1)).abs() / total.masked_fill(total == 0, torch.nan)
 
 
 AGREEMENT: dict[str, Agreement] = {
@@ -72,6 +73,12 @@ AGREEMENT: dict[str, Agreement] = {
     "sign_agreement": sign_agreement,
     "efficiency_gap": efficiency_gap,
 }
+
+
+def _cosine(a: Float64[Tensor, "n p"], b: Float64[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+    norms = torch.linalg.vector_norm(a, dim=1) * torch.linalg.vector_norm(b, dim=1)
+    value: Tensor = (a * b).sum(1) / norms
+    return value.clamp(-1, 1)
 
 
 def _checked(attribution: Tensor, exact: Tensor) -> tuple[Float64[Tensor, "n p"], Float64[Tensor, "n p"]]:

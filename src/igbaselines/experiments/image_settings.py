@@ -1,7 +1,7 @@
 """What the image experiments can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from igbaselines.errors import UserError
 from igbaselines.experiments.checks import at_least, one_of
@@ -17,6 +17,7 @@ FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^
 SHAPLEY_IMAGES_METHODS = (SHAPLEY_IG, IG_ABSENT, EXPECTED)  # those beside the ones that attribution.baselines names
 
 
+@runtime_checkable
 class Explained(Protocol):
     """What a network is asked for: the output that is explained, and of which pixels scores are."""
 

@@ -1,10 +1,10 @@
-"""Training of networks that learn the exact values of grid worlds: AdamW, one cycle of the learning rate, fixed epochs."""
+"""Training of networks that learn the exact values of grid worlds: AdamW, one cycle of the rate, fixed epochs."""
 
-import itertools
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
 from igbaselines.models.grid_recipe import GridValueRecipe
@@ -45,12 +45,14 @@ def train_value(
     network = for_network(recipe, standardisation(features), generator_for(*seed, WEIGHTS))
     target = torch.cat([value[:, None], action_value], dim=1).to(features)
     # One scale for all outputs: the loss stays that of the values, up to a factor.
-    mean, scale = target.mean(0), _nonzero(target.std(correction=0))
-    _fit(network, features, (target - mean) / scale, recipe, seed, progress)
+    mean = target.mean(0)
+    scale = _nonzero((target - mean).std(correction=0))
+    with _one_thread():
+        _fit(network, features, (target - mean) / scale, recipe, seed, progress)
     weight, bias, _ = network.layers()[-1]
     with torch.no_grad():
-        weight *= scale
-        bias.copy_(bias * scale + mean)
+        weight.mul_(scale)
+        bias.mul_(scale).add_(mean)
     if not all(torch.isfinite(parameter).all() for parameter in network.parameters()):
         raise FloatingPointError("training diverged: choose a lower model.learning_rate")
     return network.requires_grad_(False).eval()
@@ -62,7 +64,7 @@ def standardisation(features: Float[Tensor, "s d"]) -> Standardise:
 
 
 def r_squared(predicted: Float[Tensor, "*n"], true: Float[Tensor, "*n"]) -> float:
-    """Share of the variance of `true` that is predicted, 1 - SS_res / SS_tot; 1 is perfect, NaN where it is constant."""
+    """Share of the variance of `true` that is predicted, 1 - SS_res / SS_tot; not finite where `true` is constant."""
     predicted, true = predicted.double(), true.double()
     return float(1 - (predicted - true).square().sum() / (true - true.mean()).square().sum())
 
@@ -91,6 +93,17 @@ def _fit(
             schedule.step()
         if progress is not None:
             progress(epoch + 1)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """The products are so small that threads would wait for one another for most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _nonzero(scale: Tensor) -> Tensor:

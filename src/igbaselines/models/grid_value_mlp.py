@@ -33,15 +33,15 @@ class GridValueMLP(nn.Module):
         super().__init__()
         self.standardise = standardise
         widths = [len(standardise.mean), *hidden, OUTPUTS]
-        self.linear = nn.ModuleList(
-            # `for_network` draws the weights; nn.Linear by itself would draw them from global state.
-            nn.utils.skip_init(nn.Linear, a, b, device=standardise.mean.device)
-            for a, b in itertools.pairwise(widths)
-        )
+        device = standardise.mean.device
+        # `for_network` draws the weights; nn.Linear by itself would draw them from global state.
+        linear = (nn.utils.skip_init(nn.Linear, a, b, device=device) for a, b in itertools.pairwise(widths))
+        self.linear = nn.ModuleList(linear)
 
-    def layers(self) -> list[tuple[nn.Parameter, nn.Parameter, int]]:
+    def layers(self) -> list[tuple[Tensor, Tensor, int]]:
         """Weight, bias and fan-in of each layer, the output's last."""
-        return [(linear.weight, linear.bias, linear.in_features) for linear in self.linear]
+        linear = (layer for layer in self.linear if isinstance(layer, nn.Linear))
+        return [(layer.weight, layer.bias, layer.in_features) for layer in linear]
 
     def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
         """Standardisation and first linear layer."""
@@ -80,7 +80,7 @@ class AdditiveGridValue(nn.Module):
         shapes = [*((features, 1, width) for width in hidden), (OUTPUTS,)]
         self.bias = nn.ParameterList(torch.zeros(shape, device=device) for shape in shapes)
 
-    def layers(self) -> list[tuple[nn.Parameter, nn.Parameter, int]]:
+    def layers(self) -> list[tuple[Tensor, Tensor, int]]:
         """Weight, bias and fan-in of each layer, the output's last."""
         fan_in = [weight.shape[1] for weight in self.weight]
         fan_in[-1] *= len(self.weight[-1])  # it sums over the features
@@ -96,7 +96,8 @@ class AdditiveGridValue(nn.Module):
         a = z.T.unsqueeze(2) * self.weight[0] + self.bias[0]  # (d, m, h)
         for weight, bias in zip(self.weight[1:-1], self.bias[1:-1], strict=True):
             a = torch.baddbmm(bias, silu(a), weight)
-        return torch.bmm(silu(a), self.weight[-1]).sum(0) + self.bias[-1]
+        outputs: Tensor = torch.bmm(silu(a), self.weight[-1]).sum(0) + self.bias[-1]
+        return outputs
 
     def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m 5"]:
         """The value of each state and of its four actions."""

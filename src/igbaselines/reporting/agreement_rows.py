@@ -40,7 +40,7 @@ STABILITY = {
 ONE_NETWORK = "all"  # stands for the network of rows that belong to none
 
 
-def choose(rows: pd.DataFrame, where: Mapping[str, str | float | bool]) -> pd.DataFrame:
+def choose(rows: pd.DataFrame, where: Mapping[str, str | int | float]) -> pd.DataFrame:
     """Take the rows that have the given values in their columns; none where a column is missing."""
     kept = pd.Series(True, index=rows.index)
     for column, value in where.items():
@@ -69,20 +69,32 @@ def by_state(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> dict[st
     return aligned
 
 
-def finite_states(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Lay out rows of one metric and method over the states that have a finite value in every network.
+def state_means(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Average every state over the networks, in each part of the rows.
 
-    For tables and figures, which print how many are left out; a claim is not judged on a part of the states.
+    For tables and figures, which print how many states are left out; a claim is not judged on a part of the states.
+
+    Args:
+        rows: of a run.
+        keys: columns that tell the parts apart.
 
     Returns:
-        States down, networks across; and the number of states left out.
+        One line for each part and state: `keys`, unit, value (NaN where a network of the part has no finite value),
+        networks (NaN: the rows belong to none), and the mean of evaluations where there are any.
 
     Raises:
         NotTestable: where a state has several values in a network.
     """
-    table = _by_state(rows, "the metric")
-    finite = np.isfinite(table.to_numpy(float)).all(axis=1)
-    return table[finite], int((~finite).sum())
+    found = rows.assign(network=_networks(rows), value=rows["value"].where(np.isfinite(rows["value"].astype(float))))
+    _require_single(found, [*keys, "unit", "network"])
+    found = found.assign(networks=found.groupby(list(keys), dropna=False)["network"].transform("nunique"))
+    wanted = {"value": ("value", "mean"), "count": ("value", "count"), "networks": ("networks", "first")}
+    if "evaluations" in rows:
+        wanted["evaluations"] = ("evaluations", "mean")
+    means = found.groupby([*keys, "unit"], dropna=False, sort=False).agg(**wanted).reset_index()
+    means["value"] = means["value"].where(means["count"] == means["networks"])
+    belongs = "network" in rows and rows["network"].notna().any()
+    return means.drop(columns="count").assign(networks=means["networks"] if belongs else np.nan)
 
 
 def budgets(rows: pd.DataFrame) -> "pd.Series[float]":
@@ -95,12 +107,19 @@ def budgets(rows: pd.DataFrame) -> "pd.Series[float]":
 
 
 def _by_state(rows: pd.DataFrame, what: str) -> pd.DataFrame:
-    network = rows["network"] if "network" in rows else pd.Series(None, index=rows.index, dtype=object)
-    found = pd.DataFrame(
-        {"unit": rows["unit"], "network": network.astype(object).fillna(ONE_NETWORK), "value": rows["value"]}
-    )
-    twice = found.duplicated(["unit", "network"])
-    if twice.any():
-        state = found.loc[twice, "unit"].iloc[0]
-        raise NotTestable(f"state {state!r} has several values of {what} in a network: choose among them")
+    found = rows.assign(network=_networks(rows))
+    _require_single(found, ["unit", "network"], f" of {what}")
     return found.pivot(index="unit", columns="network", values="value")
+
+
+def _networks(rows: pd.DataFrame) -> "pd.Series[str]":
+    if "network" not in rows:
+        return pd.Series(ONE_NETWORK, index=rows.index, dtype=object)
+    return rows["network"].astype(object).fillna(ONE_NETWORK)
+
+
+def _require_single(rows: pd.DataFrame, columns: list[str], what: str = "") -> None:
+    twice = rows.duplicated(columns)
+    if twice.any():
+        state = rows.loc[twice, "unit"].iloc[0]
+        raise NotTestable(f"state {state!r} has several values{what} in a network: choose among them")

@@ -46,7 +46,7 @@ def agreement_mean(rows: pd.DataFrame, claimed: Region, *, metric: str, method: 
 
 
 def q_robustness(
-    rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, q_low: float, q_high: float
+    rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, q_low: int | float, q_high: int | float
 ) -> Outcome:
     """Test what sampling few coalitions changes: the mean over states of a metric at q_low minus that at q_high.
 
@@ -150,7 +150,7 @@ def _over_states(table: pd.DataFrame, claimed: Region, words: str) -> Outcome:
     return Outcome(estimate, verdict, note)
 
 
-def _at_q(rows: pd.DataFrame, q: float) -> pd.DataFrame:
+def _at_q(rows: pd.DataFrame, q: int | float) -> pd.DataFrame:
     measured = rows["q"].astype(float) if "q" in rows else pd.Series(np.nan, index=rows.index)
     found = rows[np.isclose(measured, q)]
     if found.empty:

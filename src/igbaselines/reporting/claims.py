@@ -52,7 +52,7 @@ class Claim:
     claimed: Region
     parameters: Mapping[str, Any]
     paper_values: Mapping[str, str | int | float] = field(default_factory=dict)
-    where: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    where: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def value_for(self, model: str | None) -> str | int | float:
         """The paper's value for a model; the general one where the paper did not use it."""

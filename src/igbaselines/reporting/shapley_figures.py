@@ -164,7 +164,7 @@ def _line(axes: Axes, table: pd.DataFrame, method: str, until: float | None = No
     look, table = look_of(method), table.sort_values("place")
     axes.fill_between(table["place"], table["low"], table["high"], color=look["color"], alpha=0.15, linewidth=0)
     axes.plot(table["place"], table["mean"], markersize=5, **look)
-    if until is not None and table["place"].iloc[-1] < until:
+    if until is not None and table["place"].iloc[-1] < until / 2:  # not of a sampler that spent a little less
         ends = [table["place"].iloc[-1], until]
         axes.plot(ends, [table["mean"].iloc[-1]] * 2, color=look["color"], linestyle=":", linewidth=1.0, zorder=1)
 

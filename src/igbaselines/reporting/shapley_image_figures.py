@@ -161,7 +161,7 @@ def _dots(
     return figure
 
 
-def _dot(axes: Axes, place: float, mean: float, low: float, high: float, style: Style) -> None:
+def _dot(axes: Axes, place: int, mean: float, low: float, high: float, style: Style) -> None:
     axes.hlines(place, low, high, color=style["color"], linewidth=1.6)
     axes.plot(mean, place, marker=style["marker"], markersize=5, color=style["color"])
 

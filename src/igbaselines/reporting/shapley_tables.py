@@ -18,7 +18,7 @@ from igbaselines.reporting.agreement_rows import (
     STABILITY,
     budgets,
     choose,
-    finite_states,
+    state_means,
 )
 from igbaselines.reporting.agreement_tests import ratio_estimate
 from igbaselines.reporting.estimates import mean_estimate
@@ -63,16 +63,16 @@ def means_table(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """
     if rows.empty:
         return pd.DataFrame()
+    columns = [*keys, "metric", "method"]
     lines = []
-    for values, group in rows.groupby([*keys, "metric", "method"], dropna=False, sort=False):
-        table, left_out = finite_states(group)
-        line: Line = dict(zip((*keys, "metric", "method"), values, strict=True))
-        line |= _mean_with_interval(table.to_numpy(float).mean(axis=1))
-        line |= {"states": len(table), "not_finite": left_out}
-        if "network" in group and group["network"].notna().any():
-            line["networks"] = table.shape[1]
+    for values, group in state_means(rows, columns).groupby(columns, dropna=False, sort=False):
+        line: Line = dict(zip(columns, values, strict=True))
+        finite = group["value"].dropna().to_numpy(float)
+        line |= {**_mean_with_interval(finite), "states": len(finite), "not_finite": len(group) - len(finite)}
+        if group["networks"].notna().all():
+            line["networks"] = int(group["networks"].iloc[0])
         lines.append(line | _spent(group))
-    return _in_order(pd.DataFrame(lines), [*keys, "metric", "method"])
+    return _in_order(pd.DataFrame(lines), columns)
 
 
 def summary_table(agreement: pd.DataFrame) -> pd.DataFrame:
@@ -97,6 +97,8 @@ def against_plain_ig(rows: pd.DataFrame) -> pd.DataFrame:
     `p_holm` is the paired t-test's p-value corrected for the number of lines.
     """
     agreement = choose(rows, {"study": "agreement"})
+    if agreement.empty:
+        return agreement
     lines = [
         line
         for metric in COMPARED
@@ -143,6 +145,8 @@ def networks_table(rows: pd.DataFrame) -> pd.DataFrame:
 def time_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Seconds of every method with t-intervals over the networks, and their geometric ratio to IG over many paths."""
     found = choose(rows, {"study": "time"})
+    if found.empty:
+        return found
     lines = []
     for (metric, method), group in found.groupby(["metric", "method"], sort=False):
         times = group.groupby("unit")["value"].mean()
@@ -158,12 +162,12 @@ def time_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _against(rows: pd.DataFrame, metric: str, method: str, plain: str) -> Line | None:
-    own, other = (finite_states(choose(rows, {"method": name}))[0] for name in (method, plain))
-    shared = own.index.intersection(other.index)
-    if shared.empty or set(own) != set(other):
+    means = state_means(rows[rows["method"].isin([method, plain])], ["method"])
+    table = means.pivot(index="unit", columns="method", values="value")
+    finite = table.dropna()
+    if not {method, plain} <= set(table) or finite.empty:
         return None
-    a, b = (table.loc[shared].to_numpy(float).mean(axis=1) for table in (own, other))
-    found = paired.compare(a, b)
+    found = paired.compare(finite[method].to_numpy(float), finite[plain].to_numpy(float))
     better = found.high < 0 if METRICS[metric].lower_is_better else found.low > 0
     worse = found.low > 0 if METRICS[metric].lower_is_better else found.high < 0
     return {
@@ -172,8 +176,8 @@ def _against(rows: pd.DataFrame, metric: str, method: str, plain: str) -> Line |
         "method": method,
         "plain": plot_label(plain),
         "states": found.n,
-        "networks": own.shape[1],
-        "not_finite": rows["unit"].nunique() - found.n,
+        "networks": means["networks"].max(),
+        "not_finite": len(table) - found.n,
         "mean": found.mean_a,
         "mean_plain": found.mean_b,
         "difference": found.difference,
