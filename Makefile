@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(BIN)/python run.py
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce reproduce-hep reproduce-wg report test lint bench clean
+.PHONY: help setup reproduce reproduce-hep reproduce-wg reproduce-sig report test lint bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/##/' | awk -F '##' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -17,13 +17,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,samples,gridworld]"
 	@touch $@
 
-reproduce: reproduce-hep reproduce-wg report ## Every experiment at demo scale, then the report
+reproduce: reproduce-hep reproduce-sig reproduce-wg report ## Every experiment at demo scale, then the report
 
 reproduce-hep: setup ## 2412.13864 at demo scale: averaged background baselines
 	$(RUN) experiment=hep_baselines
 
 reproduce-wg: setup ## 2505.03201 at demo scale: Weighted Gradients on 20 photographs
 	$(RUN) experiment=weighted_gradients
+
+reproduce-sig: setup ## 2310.04821 at demo scale: Shapley IG on grid worlds and on photographs
+	$(RUN) experiment=shapley_gridworld
+	$(RUN) experiment=shapley_images
 
 report: setup ## Rebuild outputs/report/index.html from what is in outputs/
 	$(RUN) action=report

@@ -1,4 +1,4 @@
-"""One smoke run, made as a user makes it, that the tests of this folder look at."""
+"""A smoke run of each experiment, made as a user makes it, that the tests of this folder look at."""
 
 import os
 import subprocess
@@ -49,34 +49,36 @@ def command(tmp_path: Path, data_root: Path) -> Command:
     return Command(tmp_path / "outputs", data_root)
 
 
+def _smoke_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path, experiment: str) -> Path:
+    command = Command(tmp_path_factory.mktemp(experiment), data_root)
+    result = command(f"experiment={experiment}", "scale=smoke")
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
-    """The folder of a smoke run."""
-    command = Command(tmp_path_factory.mktemp("smoke"), data_root)
-    result = command("experiment=hep_baselines", "scale=smoke")
-    assert result.returncode == 0, result.stderr
-    (folder,) = command.runs()
-    return folder
+    """The folder of a smoke run on synthetic collisions."""
+    return _smoke_run(tmp_path_factory, data_root, "hep_baselines")
 
 
 @pytest.fixture(scope="session")
-def weighted_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
-    """The folder of a smoke run of Weighted Gradients on the sample photographs."""
-    command = Command(tmp_path_factory.mktemp("weighted"), data_root)
-    result = command("experiment=weighted_gradients", "scale=smoke")
-    assert result.returncode == 0, result.stderr
-    (folder,) = command.runs()
-    return folder
+def gridworld_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a smoke run of Shapley Integrated Gradients on grid worlds."""
+    return _smoke_run(tmp_path_factory, data_root, "shapley_gridworld")
 
 
 @pytest.fixture(scope="session")
 def shapley_images_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
     """The folder of a smoke run of Shapley Integrated Gradients on the sample photographs."""
-    command = Command(tmp_path_factory.mktemp("shapley_images"), data_root)
-    result = command("experiment=shapley_images", "scale=smoke")
-    assert result.returncode == 0, result.stderr
-    (folder,) = command.runs()
-    return folder
+    return _smoke_run(tmp_path_factory, data_root, "shapley_images")
+
+
+@pytest.fixture(scope="session")
+def weighted_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a smoke run of Weighted Gradients on the sample photographs."""
+    return _smoke_run(tmp_path_factory, data_root, "weighted_gradients")
 
 
 @pytest.fixture(scope="session")

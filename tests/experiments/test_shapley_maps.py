@@ -134,6 +134,7 @@ def test_shapley_ig_with_the_empty_coalition_alone_is_the_control(photograph: Te
         ({"gradient_points": 10}, ["attribution.gradient_points", "multiple of attribution.example_baselines"]),
         ({"gradient_points": 0}, ["attribution.gradient_points", "0 and 2"]),
         ({"shapley_nodes": 0}, ["attribution.shapley_nodes", "at least 1"]),
+        ({"reference_images": 4}, ["attribution.reference_images", "exceed attribution.example_baselines", "4 and 4"]),
         ({"output": "odds"}, ["attribution.output", "probability or logit"]),
         ({"absent": UniformNoise(2)}, ["attribution.absent", "one baseline"]),
         ({"baselines": {"noise": UniformNoise(2)}}, ["attribution.baselines.noise", "one baseline"]),
@@ -165,6 +166,12 @@ def test_settings_that_do_not_fit_the_network(
             dataclasses.replace(EVALUATION, **evaluation),  # type: ignore[arg-type]
         )
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_too_few_photographs_for_expected_gradients_are_named(photograph: Tensor) -> None:
+    short = dataclasses.replace(maker(Linear()), examples=photograph[None])  # itself alone
+    with pytest.raises(UserError, match=r"too few photographs: 4 .* found 0; choose a smaller attribution.example"):
+        short.every_method(CHOSEN, photograph)
 
 
 @pytest.mark.parametrize("changed", [{"consistency_grid": 1}, {"consistency_grid": 33}, {"coalitions": [0]}])

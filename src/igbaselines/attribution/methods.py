@@ -5,6 +5,7 @@ so that every method is found in one place.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +18,28 @@ from igbaselines.attribution.shapley import ShapleyIG as ShapleyIG
 from igbaselines.attribution.shapley import ShapleySampling as ShapleySampling
 from igbaselines.attribution.weighted import Fitness, WeightedGradients
 from igbaselines.attribution.weighting import InverseFitness
+
+
+@runtime_checkable
+class Method(Protocol):
+    """An attribution method, ready to explain a model."""
+
+    def attribute(
+        self,
+        model: Function,
+        inputs: Float[Tensor, "n *features"],
+        targets: Int[Tensor, " n"] | None,
+        generator: torch.Generator,
+    ) -> Attribution:
+        """Attribute the model's output (that of `targets`, where it has classes) to the features.
+
+        Args:
+            model: (m, *features) -> (m,), or -> (m, classes) where there are targets.
+            inputs: the inputs to explain.
+            targets: class index of each input.
+            generator: of everything random, on the CPU.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def integrated_gradients(
     rule: QuadratureRule,
     seed: int,
     *key: int,
+    instead: str,
 ) -> BaselineGradients:
     """Attribute a photograph's class to its pixels from every baseline.
 
@@ -103,6 +104,7 @@ def integrated_gradients(
         rule: the quadrature rule.
         seed: of the run.
         key: what the random baselines and nodes depend on beside the seed.
+        instead: what the user can choose where the photographs are too few.
 
     Raises:
         UserError: where the photographs are too few for the baselines.
@@ -111,7 +113,7 @@ def integrated_gradients(
     try:
         names, baselines = Together(sources).draw_named(one, reference, generator_for(seed, BASELINES, *key))
     except ValueError as error:
-        raise UserError(f"{error}: choose other baselines, such as attribution/baselines=constants") from error
+        raise UserError(f"too few photographs: {error}; choose {instead}") from error
     attribution = path_attribution(
         classifier.explained,
         one,
@@ -154,7 +156,15 @@ def explain_photograph(
     own = () if settings.same_draws else (image_key(chosen.photograph.name),)
     reference = reference_for(classifier, examples)
     gradients = integrated_gradients(
-        chosen, pixels, settings.baselines, reference, classifier, settings.rule, seed, *own
+        chosen,
+        pixels,
+        settings.baselines,
+        reference,
+        classifier,
+        settings.rule,
+        seed,
+        *own,
+        instead="other baselines, such as attribution/baselines=constants",
     )
     one, attribution = gradients.pixels, gradients.attribution
     assert attribution.per_baseline is not None

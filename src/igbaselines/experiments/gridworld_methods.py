@@ -5,16 +5,15 @@ An evaluation is a gradient point (a forward and a backward pass) or, in methods
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from igbaselines.attribution.baselines import BaselineSource, Given, Reference
-from igbaselines.attribution.methods import AveragedGradients
-from igbaselines.attribution.path import Attribution, Function
+from igbaselines.attribution.methods import AveragedGradients, Method
+from igbaselines.attribution.path import Function
 from igbaselines.attribution.quadrature import GaussLegendre, RandomPoint
 from igbaselines.attribution.shapley import ShapleyIG, ShapleySampling
 from igbaselines.errors import UserError
@@ -24,20 +23,6 @@ SIG, SIG_PAIRED = "shapley_ig", "shapley_ig_paired"
 SAMPLING, SAMPLING_PAIRED = "shapley_sampling", "shapley_sampling_paired"
 COALITIONAL = (SIG, SIG_PAIRED, SAMPLING, SAMPLING_PAIRED)
 EG, KERNEL_SHAP = "expected_gradients", "kernel_shap"
-
-
-class Method(Protocol):
-    """An attribution method, as in `attribution.methods`."""
-
-    def attribute(
-        self,
-        model: Function,
-        inputs: Float[Tensor, "n *features"],
-        targets: Int[Tensor, " n"] | None,
-        generator: torch.Generator,
-    ) -> Attribution:
-        """Attribute the model's output to the features."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -136,15 +121,17 @@ def kernel_shap(
 
 
 def game_values(
-    f: Callable[[Tensor], Tensor], state: Float[Tensor, " d"], absent: Float[Tensor, "r d"]
+    model: Function, target: int, state: Float[Tensor, " d"], absent: Float[Tensor, "r d"]
 ) -> Callable[[Bool[np.ndarray, "m d"]], Float[np.ndarray, " m"]]:
-    """What coalitions of a state's features are worth: f with the others replaced, averaged over what replaces them."""
+    """What coalitions of a state's features are worth: an output of the model with the others replaced, averaged over
+    what replaces them.
+    """
 
     @torch.no_grad()
     def values(coalitions: Bool[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
         present = torch.from_numpy(np.asarray(coalitions, dtype=bool)).to(state.device)
         inputs = torch.where(present[:, None], state, absent)
-        outputs = f(inputs.flatten(0, 1)).view(len(present), len(absent))
+        outputs = model(inputs.flatten(0, 1))[:, target].view(len(present), len(absent))
         return outputs.double().mean(dim=1).cpu().numpy()
 
     return values

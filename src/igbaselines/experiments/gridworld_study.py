@@ -173,7 +173,7 @@ class Studies:
         states = self.states
         found = []
         for place, (state, target) in enumerate(zip(states.inputs, states.targets.tolist(), strict=True)):
-            values = game_values(lambda x, column=target: states.model(x)[:, column], state, sources.absent)
+            values = game_values(states.model, target, state, sources.absent)
             found.append(torch.from_numpy(kernel_shap(values, sources.players, coalitions, self.seed + place)))
         return torch.stack(found).to(states.inputs)
 
@@ -184,7 +184,7 @@ class Studies:
         exact: Float[Tensor, "n d"],
         found: Mapping[str, tuple[Float[Tensor, "n d"], float]],
         metrics: Iterable[str],
-        **columns: object,
+        **columns: float,
     ) -> None:
         for method, (values, evaluations) in found.items():
             for metric in metrics:

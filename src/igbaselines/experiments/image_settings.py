@@ -155,6 +155,11 @@ class ShapleyImagesAttribution:
                     f"attribution.gradient_points must be a multiple of attribution.{key}, so that all methods cost "
                     f"the same, got {self.gradient_points} and {value}"
                 )
+        if self.example_baselines >= self.reference_images:
+            raise UserError(
+                "attribution.reference_images must exceed attribution.example_baselines, since a photograph is no "
+                f"baseline of its own, got {self.reference_images} and {self.example_baselines}"
+            )
         for name, source in {"absent": self.absent, **self.baselines}.items():
             if getattr(source, "count", 1) != 1:
                 key = name if name == "absent" else f"baselines.{name}"

@@ -31,11 +31,12 @@ from igbaselines.experiments.gridworld_study import ExplainedStates, Studies
 from igbaselines.experiments.runner import Run
 from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.models.grid_training import r_squared, train_value
-from igbaselines.models.grid_value_mlp import Advantage
+from igbaselines.models.grid_value_mlp import Advantage, GridValueNetwork
 from igbaselines.progress import bar
 from igbaselines.randomness import generator_for
 from igbaselines.results.rows import write_rows
 from igbaselines.tensors import load_tensors, save_tensors
+from igbaselines.threads import one_thread
 
 log = logging.getLogger(__name__)
 
@@ -108,13 +109,13 @@ def run(
     Raises:
         UserError: for settings that cannot work, before any training.
     """
-    check(dataset, evaluation)
+    check(dataset, model, evaluation)
     states = dataset.load()
     shared = Shared(dataset, states, states.explained(evaluation.states, run.seed), model, attribution, evaluation)
     log.info("%d states of %d worlds, %d held out", len(states), dataset.n_worlds, dataset.held_out)
     planned = list(variants(tuple(dataset.features), evaluation))
     attributions = []
-    with bar("networks", len(planned)) as progress:
+    with one_thread(), bar("networks", len(planned)) as progress:
         for done, variant in enumerate(planned, start=1):
             found = _measured(run, shared, variant)
             if "agreement" in variant.studies:
@@ -123,12 +124,18 @@ def run(
     _add_stability(run, shared, attributions)
 
 
-def check(dataset: GridWorld, evaluation: GridworldEvaluation) -> None:
+def check(dataset: object, model: object, evaluation: GridworldEvaluation) -> None:
     """Say before any work what cannot work together.
 
     Raises:
         UserError: in one line.
     """
+    if not isinstance(dataset, GridWorld) or not isinstance(model, GridValueRecipe):
+        raise UserError("experiment=shapley_gridworld needs dataset=gridworld and model=grid_value_mlp")
+    if evaluation.states > dataset.held_out:
+        raise UserError(
+            f"evaluation.states={evaluation.states}, but dataset.held_out={dataset.held_out}: states are of a world each"
+        )
     most = max((len(dataset.features), *evaluation.players))
     if most > len(FEATURES):
         raise UserError(f"evaluation.players={most}, but a state has {len(FEATURES)} features")
@@ -137,8 +144,8 @@ def check(dataset: GridWorld, evaluation: GridworldEvaluation) -> None:
 def variants(features: tuple[str, ...], evaluation: GridworldEvaluation) -> Iterator[Variant]:
     """List the networks: those of the main comparison first."""
     for network in range(evaluation.networks):
-        more = ("cost", "q", "time") if network < evaluation.study_networks else ()
-        yield Variant(network, features, True, ("agreement", *more))
+        more = ("cost", "q") if network < evaluation.study_networks else ()
+        yield Variant(network, features, True, ("agreement", "time", *more))
     for network in range(evaluation.study_networks):
         for count in evaluation.players:
             yield Variant(network, FEATURES[:count], True, ("players",))
@@ -171,7 +178,9 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
     x = torch.from_numpy(states.features).to(run.device)
     value, action_value = (torch.from_numpy(part).to(x) for part in (states.value, states.action_value))
     train = torch.from_numpy(~states.held_out).to(run.device)
-    recipe = replace(shared.model, interactions=variant.interactions)
+    recipe = shared.model
+    if not variant.interactions:  # one network a feature: a quarter of the width learns as well
+        recipe = replace(recipe, interactions=False, hidden=[max(1, width // 4) for width in recipe.hidden])
     start = time.monotonic()
     network = train_value(x[train], value[train], action_value[train], recipe, (run.seed, NETWORK, variant.network))
     log.info("%s: trained in %.1f s", variant.name, time.monotonic() - start)
@@ -182,7 +191,7 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
         studies.carry_out(study)
     studies.rows.append(_quality(run, shared, outputs.double().cpu().numpy()))
     rows = pd.concat(studies.rows, ignore_index=True)
-    columns = {
+    columns: dict[str, str | int | bool] = {
         "network": f"network_{variant.network}",
         "players": len(variant.features),
         "interactions": variant.interactions,
@@ -193,7 +202,9 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
     return rows, {name: tensor.contiguous() for name, tensor in network.state_dict().items()} | kept
 
 
-def _explained(run: Run, shared: Shared, network: nn.Module, x: Float[Tensor, "s d"], train: Tensor) -> ExplainedStates:
+def _explained(
+    run: Run, shared: Shared, network: GridValueNetwork, x: Float[Tensor, "s d"], train: Tensor
+) -> ExplainedStates:
     """The states explained as this network sees them, and the output that is explained."""
     chosen = torch.from_numpy(shared.explained).to(x.device)
     inputs, examples = x[chosen], x[train]
@@ -247,7 +258,8 @@ def _save_examples(run: Run, shared: Shared, attributions: dict[str, Float[Tenso
     """Keep the first states with what a few methods say of them."""
     states, names = shared.states, tuple(shared.dataset.features)
     seen = states.with_features(names).features
-    for place, row in enumerate(shared.explained[: shared.evaluation.examples]):
+    for place in _shown(shared):
+        row = shared.explained[place]
         file = run.artifacts / "examples" / f"{place:02d}-{_units(shared)[place]}.npz"
         save_example(
             file,
@@ -258,6 +270,13 @@ def _save_examples(run: Run, shared: Shared, attributions: dict[str, Float[Tenso
             "mean",
             _title(shared, row),
         )
+
+
+def _shown(shared: Shared) -> list[int]:
+    """Places of the states that are drawn: the first ones, with and without the key in turn."""
+    with_key = shared.states.state[shared.explained] >= shared.dataset.size**2
+    turn = np.where(with_key, with_key.cumsum(), (~with_key).cumsum())
+    return [int(place) for place in np.argsort(turn, kind="stable")[: shared.evaluation.examples]]
 
 
 def _title(shared: Shared, row: int) -> str:
@@ -273,7 +292,7 @@ def _add_stability(run: Run, shared: Shared, attributions: list[dict[str, Float[
     if not pairs:
         log.info("a single network: no stability over training seeds")
         return
-    for method in attributions[0]:
+    for method in sorted(attributions[0]):  # checkpoints keep no order
         for metric in SIMILARITIES:
             similar = [AGREEMENT[metric](a[method].double(), b[method].double()) for a, b in pairs]
             for unit, value in zip(_units(shared), torch.stack(similar).mean(dim=0).tolist(), strict=True):

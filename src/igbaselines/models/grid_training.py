@@ -1,7 +1,6 @@
 """Training of networks that learn the exact values of grid worlds: AdamW, one cycle of the rate, fixed epochs."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -11,6 +10,7 @@ from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.models.grid_value_mlp import GridValueNetwork, for_network
 from igbaselines.models.swish_dnn import Standardise
 from igbaselines.randomness import generator_for
+from igbaselines.threads import one_thread
 
 WEIGHTS, ORDER = 0, 1  # what a generator is for, as the second last part of its key
 
@@ -47,7 +47,7 @@ def train_value(
     # One scale for all outputs: the loss stays that of the values, up to a factor.
     mean = target.mean(0)
     scale = _nonzero((target - mean).std(correction=0))
-    with _one_thread():
+    with one_thread():
         _fit(network, features, (target - mean) / scale, recipe, seed, progress)
     weight, bias, _ = network.layers()[-1]
     with torch.no_grad():
@@ -93,17 +93,6 @@ def _fit(
             schedule.step()
         if progress is not None:
             progress(epoch + 1)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The products are so small that threads would wait for one another for most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _nonzero(scale: Tensor) -> Tensor:

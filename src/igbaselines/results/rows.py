@@ -17,7 +17,12 @@ class Rows:
     """
 
     def __init__(self, experiment: str, dataset: str, model: str, seed: int) -> None:
-        self._common = {"experiment": experiment, "dataset": dataset, "model": model, "seed": seed}
+        self._common: dict[str, str | int] = {
+            "experiment": experiment,
+            "dataset": dataset,
+            "model": model,
+            "seed": seed,
+        }
         self._rows: list[dict[str, object]] = []
         self._tables: list[pd.DataFrame] = []
 
