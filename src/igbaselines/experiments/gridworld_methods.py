@@ -123,9 +123,7 @@ def kernel_shap(
 def game_values(
     model: Function, target: int, state: Float[Tensor, " d"], absent: Float[Tensor, "r d"]
 ) -> Callable[[Bool[np.ndarray, "m d"]], Float[np.ndarray, " m"]]:
-    """What coalitions of a state's features are worth: an output of the model with the others replaced, averaged over
-    what replaces them.
-    """
+    """What coalitions of a state's features are worth: the mean output over all that the others are replaced by."""
 
     @torch.no_grad()
     def values(coalitions: Bool[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:

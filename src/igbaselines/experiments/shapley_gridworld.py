@@ -134,7 +134,7 @@ def check(dataset: object, model: object, evaluation: GridworldEvaluation) -> No
         raise UserError("experiment=shapley_gridworld needs dataset=gridworld and model=grid_value_mlp")
     if evaluation.states > dataset.held_out:
         raise UserError(
-            f"evaluation.states={evaluation.states}, but dataset.held_out={dataset.held_out}: states are of a world each"
+            f"evaluation.states={evaluation.states}, but dataset.held_out={dataset.held_out}: each is of another world"
         )
     most = max((len(dataset.features), *evaluation.players))
     if most > len(FEATURES):
