@@ -14,7 +14,6 @@ def save_example(
     picture: UInt8[np.ndarray, "h w 3"],
     features: Mapping[str, float],
     attributions: Mapping[str, Float[np.ndarray, " d"]],
-    value: float,
     reference: str,
     title: str,
 ) -> None:
@@ -25,7 +24,6 @@ def save_example(
         picture: of the world with the agent in it.
         features: name -> value, in cells.
         attributions: method -> attribution of every feature; the exact values first.
-        value: the explained output.
         reference: what stands for absent features.
         title: what is explained.
     """
@@ -35,7 +33,6 @@ def save_example(
         "feature_values": np.array(list(features.values())),
         "methods": np.array(list(attributions)),
         "attributions": np.stack(list(attributions.values())),
-        "value": np.array(value),
         "reference": np.array(reference),
         "title": np.array(title),
     }

@@ -14,7 +14,7 @@ from torch import Tensor
 from igbaselines.attribution.baselines import BaselineSource, Given, Reference
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.path import Function
-from igbaselines.attribution.quadrature import GaussLegendre, RandomPoint
+from igbaselines.attribution.quadrature import GaussLegendre
 from igbaselines.attribution.shapley import ShapleyIG, ShapleySampling
 from igbaselines.errors import UserError
 from igbaselines.experiments.gridworld_settings import GridworldAttribution
@@ -64,9 +64,11 @@ def path_methods(sources: Sources, settings: GridworldAttribution, budget: int) 
         baseline: BaselineSource = replace(source, count=paths) if drawn else source
         method = AveragedGradients(baseline, sources.reference, GaussLegendre(nodes))
         found[f"ig_{name}"] = Budgeted(method, nodes * paths)
-    # Every state of the background in turn, each path at a point of its own.
-    turns = sources.background.repeat(-(-budget // len(sources.background)), 1)[:budget]
-    found[EG] = Budgeted(AveragedGradients(Given(turns), sources.reference, RandomPoint()), budget)
+    # The background's states in turn, on as many paths of as many nodes as every other method with many paths.
+    nodes = min(settings.steps, budget)
+    paths = budget // nodes
+    turns = sources.background.repeat(-(-paths // len(sources.background)), 1)[:paths]
+    found[EG] = Budgeted(AveragedGradients(Given(turns), sources.reference, GaussLegendre(nodes)), paths * nodes)
     return found
 
 
@@ -85,15 +87,17 @@ def coalition_methods(
     nodes = settings.steps if budget is None else min(settings.steps, budget)
     # A coalition of the sampler costs itself and every player that it lacks: n / H_n of n on average.
     of_sampler = 1 + sources.players / sum(1 / k for k in range(1, sources.players + 1))
-    counts = (coalitions, coalitions) if budget is None else (budget // nodes, max(1, round(budget / of_sampler)))
+    of_sig, of_sampling = (coalitions, coalitions) if budget is None else (budget // nodes, int(budget / of_sampler))
     everything = 2**sources.players * len(sources.absent)
     found = {}
     for name, paired in ((SIG, False), (SIG_PAIRED, True)):
-        method = ShapleyIG(absent, sources.reference, coalitions=counts[0], paired=paired, rule=GaussLegendre(nodes))
-        found[name] = Budgeted(method, nodes * (everything if counts[0] is None else counts[0]))
+        method = ShapleyIG(absent, sources.reference, coalitions=of_sig, paired=paired, rule=GaussLegendre(nodes))
+        found[name] = Budgeted(method, nodes * (everything if of_sig is None else of_sig))
+    if of_sampling == 0:  # not even one coalition can be afforded
+        return found
     for name, paired in ((SAMPLING, False), (SAMPLING_PAIRED, True)):
-        sampler = ShapleySampling(absent, sources.reference, coalitions=counts[1], paired=paired)
-        found[name] = Budgeted(sampler, everything if counts[1] is None else of_sampler * counts[1])
+        sampler = ShapleySampling(absent, sources.reference, coalitions=of_sampling, paired=paired)
+        found[name] = Budgeted(sampler, everything if of_sampling is None else of_sampler * of_sampling)
     return found
 
 

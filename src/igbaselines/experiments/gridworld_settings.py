@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from igbaselines.errors import UserError
-from igbaselines.experiments.checks import at_least, one_of
+from igbaselines.experiments.checks import at_least, distinct, one_of
 
 EXPLAINED = ("value", "action")
 REFERENCES = ("zero", "mean", "background")
@@ -37,6 +37,12 @@ class GridworldAttribution:
             one_of("attribution.references", reference, REFERENCES)
         if not self.references or not self.baselines:
             raise UserError("attribution.references and attribution.baselines need at least one each")
+        distinct("attribution.references", self.references)
+        for name, source in self.baselines.items():
+            if not hasattr(source, "draw"):
+                raise UserError(
+                    f"attribution.baselines.{name} must be a source of baselines with a _target_, got {source}"
+                )
         at_least("attribution.background", self.background, 1)
         at_least("attribution.steps", self.steps, 1)
         at_least("attribution.most_nodes", self.most_nodes, 1)
@@ -53,8 +59,10 @@ class GridworldEvaluation:
         budgets: the same for the curves of agreement against cost.
         cost_references: references of those curves.
         q: shares of all coalitions; 1 takes each once with its exact weight.
-        players: numbers of features of further networks: the first so many of the dataset module's list.
-        additive: train further networks without interactions between features.
+        players: numbers of features of further networks: the first so many of the dataset module's list. Networks
+            with as many features as the main ones are there already.
+        additive: train further networks without interactions between features, unless all are such (the model's
+            `interactions`).
         study_networks: networks in each of these studies.
         kernel_shap: add KernelSHAP by the package shapiq.
         examples: states that are drawn.
@@ -84,6 +92,8 @@ class GridworldEvaluation:
                 raise UserError(f"evaluation.q is a share of all coalitions in (0, 1], got {share}")
         for count in self.players:
             at_least("evaluation.players", count, 2)
+        for key in ("budgets", "cost_references", "q", "players"):
+            distinct(f"evaluation.{key}", getattr(self, key))
         at_least("evaluation.study_networks", self.study_networks, 1)
         if self.study_networks > self.networks:
             raise UserError(

@@ -131,7 +131,8 @@ class Studies:
         sources, budget = self.states.sources("mean"), self.evaluation.evaluations
         methods = path_methods(sources, self.attribution, budget) | coalition_methods(sources, self.attribution, budget)
         timed = {name: methods[name] for name in TIMED if name in methods}
-        seconds = {name: min(self._seconds(one) for _ in range(TIMES)) for name, one in timed.items()}
+        turns = [{name: self._seconds(one) for name, one in timed.items()} for _ in range(TIMES)]
+        seconds = {name: min(turn[name] for turn in turns) for name in timed}
         rows = [
             {"method": name, "metric": metric, "value": value, "evaluations": timed[name].evaluations}
             for name, taken in seconds.items()

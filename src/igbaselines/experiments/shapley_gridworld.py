@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import combinations
 
 import numpy as np
@@ -109,11 +110,15 @@ def run(
     Raises:
         UserError: for settings that cannot work, before any training.
     """
-    check(dataset, model, evaluation)
+    check(dataset, model, attribution, evaluation)
     states = dataset.load()
     shared = Shared(dataset, states, states.explained(evaluation.states, run.seed), model, attribution, evaluation)
     log.info("%d states of %d worlds, %d held out", len(states), dataset.n_worlds, dataset.held_out)
-    planned = list(variants(tuple(dataset.features), evaluation))
+    if attribution.background > (train := int((~states.held_out).sum())):
+        raise UserError(f"attribution.background={attribution.background}, but there are {train} training states")
+    if "mean" not in attribution.references:
+        log.info("without the mean among attribution.references: no stability over training seeds, no examples")
+    planned = list(variants(tuple(dataset.features), model.interactions, evaluation))
     attributions = []
     with one_thread(), bar("networks", len(planned)) as progress:
         for done, variant in enumerate(planned, start=1):
@@ -124,14 +129,22 @@ def run(
     _add_stability(run, shared, attributions)
 
 
-def check(dataset: object, model: object, evaluation: GridworldEvaluation) -> None:
+def check(dataset: object, model: object, attribution: object, evaluation: GridworldEvaluation) -> None:
     """Say before any work what cannot work together.
 
     Raises:
         UserError: in one line.
     """
-    if not isinstance(dataset, GridWorld) or not isinstance(model, GridValueRecipe):
-        raise UserError("experiment=shapley_gridworld needs dataset=gridworld and model=grid_value_mlp")
+    parts = ((dataset, GridWorld), (model, GridValueRecipe), (attribution, GridworldAttribution))
+    if not all(isinstance(part, kind) for part, kind in parts):
+        raise UserError(
+            "experiment=shapley_gridworld needs dataset=gridworld, model=grid_value_mlp and attribution=shapley_gridworld"
+        )
+    assert isinstance(dataset, GridWorld)
+    if evaluation.kernel_shap and find_spec("shapiq") is None:
+        raise UserError(
+            'shapiq is not installed: pip install "igbaselines[gridworld]", or take evaluation.kernel_shap=false'
+        )
     if evaluation.states > dataset.held_out:
         raise UserError(
             f"evaluation.states={evaluation.states}, but dataset.held_out={dataset.held_out}: each is of another world"
@@ -141,15 +154,16 @@ def check(dataset: object, model: object, evaluation: GridworldEvaluation) -> No
         raise UserError(f"evaluation.players={most}, but a state has {len(FEATURES)} features")
 
 
-def variants(features: tuple[str, ...], evaluation: GridworldEvaluation) -> Iterator[Variant]:
+def variants(features: tuple[str, ...], interactions: bool, evaluation: GridworldEvaluation) -> Iterator[Variant]:
     """List the networks: those of the main comparison first."""
     for network in range(evaluation.networks):
         more = ("cost", "q") if network < evaluation.study_networks else ()
-        yield Variant(network, features, True, ("agreement", "time", *more))
+        yield Variant(network, features, interactions, ("agreement", "time", *more))
     for network in range(evaluation.study_networks):
         for count in evaluation.players:
-            yield Variant(network, FEATURES[:count], True, ("players",))
-        if evaluation.additive:
+            if count != len(features):
+                yield Variant(network, FEATURES[:count], interactions, ("players",))
+        if evaluation.additive and interactions:
             yield Variant(network, features, False, ("interactions",))
 
 
@@ -179,7 +193,7 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
     value, action_value = (torch.from_numpy(part).to(x) for part in (states.value, states.action_value))
     train = torch.from_numpy(~states.held_out).to(run.device)
     recipe = shared.model
-    if not variant.interactions:  # one network a feature: a quarter of the width learns as well
+    if variant.interactions != recipe.interactions:  # one network a feature: a quarter of the width learns as well
         recipe = replace(recipe, interactions=False, hidden=[max(1, width // 4) for width in recipe.hidden])
     start = time.monotonic()
     network = train_value(x[train], value[train], action_value[train], recipe, (run.seed, NETWORK, variant.network))
@@ -198,8 +212,9 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
     }
     rows = rows.assign(**columns)
     rows["unit"] = rows["unit"].fillna(rows["network"])
-    kept = {f"attributions.{name}": values.contiguous() for name, values in studies.attributions.items()}
-    return rows, {name: tensor.contiguous() for name, tensor in network.state_dict().items()} | kept
+    kept = {f"attributions.{name}": values for name, values in studies.attributions.items()}
+    kept |= network.state_dict()
+    return rows, {name: tensor.cpu().contiguous() for name, tensor in kept.items()}
 
 
 def _explained(
@@ -212,8 +227,8 @@ def _explained(
     targets = torch.zeros(len(inputs), dtype=torch.int64, device=x.device)
     if shared.attribution.explained == "action":
         model = Advantage(network)
-        with torch.no_grad():
-            targets = model(inputs).argmax(dim=1)
+        best = shared.states.action_value[shared.explained].argmax(axis=1)  # the same action for every network
+        targets = torch.from_numpy(best).to(x.device)
     order = torch.randperm(len(examples), generator=generator_for(run.seed, BACKGROUND))
     background = examples[order[: shared.attribution.background].to(x.device)]
     reference = Reference(
@@ -266,7 +281,6 @@ def _save_examples(run: Run, shared: Shared, attributions: dict[str, Float[Tenso
             draw_world(states.worlds[int(states.world[row])], int(states.state[row])),
             dict(zip(names, seen[row].tolist(), strict=True)),
             {name: attributions[name][place].cpu().numpy() for name in DRAWN if name in attributions},
-            float(states.value[row]),
             "mean",
             _title(shared, row),
         )
@@ -283,7 +297,7 @@ def _title(shared: Shared, row: int) -> str:
     """What is explained of a state."""
     if shared.attribution.explained == "value":
         return f"value {shared.states.value[row]:.2f}"
-    return f"why {ACTIONS[int(shared.states.action_value[row].argmax())]}"
+    return f"why go {ACTIONS[int(shared.states.action_value[row].argmax())]}"
 
 
 def _add_stability(run: Run, shared: Shared, attributions: list[dict[str, Float[Tensor, "n d"]]]) -> None:

@@ -30,7 +30,6 @@ class ExplainedState:
         features: (d,) names.
         values: (d,) of the features in this state.
         attributions: method -> (d,).
-        value: what is explained: the network's output.
         reference: of the attributions.
     """
 
@@ -39,7 +38,6 @@ class ExplainedState:
     features: list[str]
     values: Float[np.ndarray, " d"]
     attributions: dict[str, Float[np.ndarray, " d"]]
-    value: float
     reference: str
 
     @property
@@ -62,7 +60,6 @@ def load_state(path: Path) -> ExplainedState:
                 str(method): values.astype(float)
                 for method, values in zip(file["methods"], file["attributions"], strict=True)
             },
-            value=float(file["value"]),
             reference=str(file["reference"]),
         )
 
@@ -92,7 +89,7 @@ def states_caption(states: Sequence[ExplainedState]) -> str:
     """Say what a figure of states shows."""
     references = ", ".join(dict.fromkeys(state.reference for state in states))
     return (
-        "States of GridWorld and what their value is attributed to: exact Shapley values (grey) and the methods' "
+        "States of GridWorld, and what is attributed to their features (the title says of which output): exact Shapley values (grey) and the methods' "
         f"estimates, feature by feature, with the reference {references}. The agent is a blue disc, the key gold, the "
         "goal green; traps are red. These are examples: means over all states are in figure_agreement."
     )
