@@ -161,8 +161,10 @@ class ShapleyImagesAttribution:
                 f"baseline of its own, got {self.reference_images} and {self.example_baselines}"
             )
         for name, source in {"absent": self.absent, **self.baselines}.items():
+            key = name if name == "absent" else f"baselines.{name}"
+            if not callable(getattr(source, "draw", None)):
+                raise UserError(f"attribution.{key} must be a source of baselines, as attribution/absent=black is one")
             if getattr(source, "count", 1) != 1:
-                key = name if name == "absent" else f"baselines.{name}"
                 raise UserError(f"attribution.{key} must give one baseline, got {source.count}")
         if taken := set(self.baselines) & set(SHAPLEY_IMAGES_METHODS):
             raise UserError(f"attribution.baselines.{min(taken)} is the name of a method of its own: choose another")

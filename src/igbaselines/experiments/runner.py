@@ -164,7 +164,7 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
     with folder.alone():
         folder.recover()
         if folder.is_complete() and not plain["force"]:
-            if not _data_changed(folder.path, settings["dataset"], settings["model"]):
+            if not _data_changed(folder.path, *_sources(settings)):
                 log.info("complete already (force=true runs it again): %s", folder.path)
                 return folder.path
             log.info("data or weights have changed since the run was made: it is made again")
@@ -238,6 +238,12 @@ def _exact(device: "torch.device") -> "torch.device":
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
     return device
+
+
+def _sources(settings: dict[str, Any]) -> list[Any]:
+    """What a run is made from that may change outside of its configuration."""
+    other = getattr(settings["evaluation"], "other_model", None)
+    return [settings["dataset"], settings["model"], *([] if other is None else [other])]
 
 
 def _data_changed(folder: Path, *sources: Any) -> bool:  # noqa: ANN401 (any dataset or model)

@@ -138,7 +138,8 @@ def check(dataset: object, model: object, attribution: object, evaluation: Gridw
     parts = ((dataset, GridWorld), (model, GridValueRecipe), (attribution, GridworldAttribution))
     if not all(isinstance(part, kind) for part, kind in parts):
         raise UserError(
-            "experiment=shapley_gridworld needs dataset=gridworld, model=grid_value_mlp and attribution=shapley_gridworld"
+            "experiment=shapley_gridworld needs dataset=gridworld, model=grid_value_mlp and "
+            "attribution=shapley_gridworld"
         )
     assert isinstance(dataset, GridWorld)
     if evaluation.kernel_shap and find_spec("shapiq") is None:

@@ -92,6 +92,11 @@ def run(
     found = dataset.photographs()
     classifier = load_classifier(model, attribution, run)
     examples = reference_photographs(found.candidates, classifier, attribution.reference_images, run.seed, REFERENCE)
+    if len(examples) <= attribution.example_baselines:
+        raise UserError(
+            f"{len(examples)} photographs can be read, but attribution.example_baselines="
+            f"{attribution.example_baselines} others are needed beside each: take fewer, or more photographs"
+        )
     other = load_classifier(evaluation.other_model, attribution, run, prefix="other_")
     maker, other_maker = (MapMaker(network, attribution, examples, run.seed) for network in (classifier, other))
     study = Study(maker, other_maker, evaluation.other_model.architecture, evaluation)
@@ -111,6 +116,11 @@ def check_settings(
         UserError: where not.
     """
     other = evaluation.other_model
+    if (other.architecture, other.checkpoint) == (model.architecture, model.checkpoint):
+        raise UserError(
+            f"evaluation.other_model is the model itself, {model.architecture}: choose another network, such as "
+            "model@evaluation.other_model=efficientnet_lite2"
+        )
     if other.preprocessing != model.preprocessing:
         raise UserError(
             f"both networks must see the same pixels: evaluation.other_model has {other.preprocessing}, "

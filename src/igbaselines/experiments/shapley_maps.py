@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import BaselineSource, Examples
+from igbaselines.attribution.baselines import BaselineSource, Examples, Given
 from igbaselines.attribution.players import Patches
 from igbaselines.attribution.quadrature import GaussLegendre
 from igbaselines.attribution.shapley import ShapleyIG
@@ -21,7 +21,7 @@ from igbaselines.experiments.image_settings import EXPECTED, IG_ABSENT, SHAPLEY_
 from igbaselines.experiments.photographs import Chosen
 from igbaselines.randomness import generator_for
 
-COALITIONS = 2_000_021
+COALITIONS, ABSENT = 2_000_021, 2_000_022
 FEW_PLAYERS = 10  # up to here the share of all coalitions is worth a number
 
 T = TypeVar("T")
@@ -45,7 +45,8 @@ class Sampling:
         """What a row says of it; `q` is the share of all coalitions, where there are few players."""
         players = (-(-self.side // self.patch)) ** 2
         known: dict[str, int | float] = {"patch": self.patch, "coalitions": self.coalitions, "players": players}
-        return known | ({"q": self.coalitions / 2**players} if players <= FEW_PLAYERS else {})
+        few = players <= FEW_PLAYERS and self.coalitions <= 2**players  # more than all would be no share
+        return known | ({"q": self.coalitions / 2**players} if few else {})
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class MapMaker:
     def every_method(self, chosen: Chosen, pixels: Float[Tensor, "c h w"]) -> list[MethodMap]:
         """Explain a photograph's class by Shapley Integrated Gradients and by each of its competitors."""
         points, examples = self.settings.gradient_points, self.settings.example_baselines
-        absent = self._averaged(chosen, pixels, IG_ABSENT, self.settings.absent, points)
+        absent = self._averaged(chosen, pixels, IG_ABSENT, self._absent(chosen, pixels), points)
         maps = [self.shapley(chosen, pixels, self.sampling, absent.change), absent]
         maps += [
             self._averaged(chosen, pixels, method, source, points) for method, source in self.settings.baselines.items()
@@ -109,7 +110,7 @@ class MapMaker:
             change: f(x) - f(absent).
         """
         method = ShapleyIG(
-            self.settings.absent,
+            self._absent(chosen, pixels),
             reference_for(self.classifier, self.examples),
             players=Patches(sampling.patch, sampling.patch),
             coalitions=sampling.coalitions,
@@ -123,6 +124,12 @@ class MapMaker:
             lambda: method.attribute(self.classifier.explained, pixels[None], target, generator)
         )
         return MethodMap(SHAPLEY_IG, found.attributions[0], change, int(found.evaluations[0]), seconds)
+
+    def _absent(self, chosen: Chosen, pixels: Float[Tensor, "c h w"]) -> Given:
+        """What pixels outside a coalition become in this photograph: once drawn, the same for the control."""
+        generator = generator_for(self.seed, ABSENT, image_key(chosen.photograph.name))
+        drawn, _ = self.settings.absent.draw(pixels[None], reference_for(self.classifier, self.examples), generator)
+        return Given(drawn.reshape(1, *pixels.shape))
 
     def _averaged(
         self, chosen: Chosen, pixels: Float[Tensor, "c h w"], method: str, source: BaselineSource, nodes: int

@@ -66,14 +66,16 @@ def _cost_caption(table: pd.DataFrame) -> str:
     return (
         "Distance from the exact Shapley values against the evaluations (gradient points, or network evaluations) "
         f"spent on a state; lower is nearer. Mean of {counts_of(table)}; bands are its {INTERVAL}. Dotted lines go on "
-        f"where a method has converged and spends no more. Values below {FLOOR:g} are drawn at {FLOOR:g}."
+        f"where a method has converged and spends no more. SIG with few coalitions is near plain IG, on which it "
+        f"falls back for features that no coalition excludes. Values below {FLOOR:g} are drawn at {FLOOR:g}."
     )
 
 
 def _q_caption(table: pd.DataFrame) -> str:
     return (
         "Agreement with the exact Shapley values against Q, the share of all coalitions that is sampled; 100 % takes "
-        "every coalition once with its exact weight. Similarity is better higher, distance lower. Mean of "
+        "every coalition once with its exact weight; with few, the empty coalition stands in where a feature is in all "
+        "of them. Similarity is better higher, distance lower. Mean of "
         f"{counts_of(table)}; bands are its {INTERVAL}."
     )
 

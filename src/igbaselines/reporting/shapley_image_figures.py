@@ -47,7 +47,8 @@ SWEEPS_CAPTION = (
     "Advantage of SIG over plain IG from the same absent value (zero line, at the main number of gradient points) "
     "against the side of a patch, at the same number of gradient points, and against the number of coalitions, each "
     "at the same number of nodes: mean paired difference over the images, turned so that more is better, with its "
-    "95 % t-interval."
+    "95 % t-interval. Where few coalitions meet many patches, some patch is in all of them and the last one gives "
+    "way to the empty coalition, which is plain IG."
 )
 
 
@@ -105,8 +106,9 @@ def advantages_figure(rows: pd.DataFrame) -> Figure | None:
     for metric in JUDGED:
         others = [method for method in methods_of(found, metric) if method != SIG]
         compared = {method: Advantage.of(found, metric, method) for method in others}
-        if known := {method: one.interval() for method, one in compared.items() if one is not None}:
-            points[metric] = known
+        intervals = {method: one.interval() for method, one in compared.items() if one is not None}
+        if intervals:
+            points[metric] = {**intervals}
     return _dots(points, {metric: f"SIG's advantage,\n{KNOWN[metric].label}" for metric in points}, line_at=None)
 
 
@@ -131,7 +133,7 @@ def sweeps_figure(rows: pd.DataFrame) -> Figure | None:
 
 def _finite(rows: pd.DataFrame, metric: str, method: str) -> np.ndarray:
     values = measured(rows, metric, method)
-    return values[np.isfinite(values)]
+    return np.asarray(values[np.isfinite(values)])
 
 
 def _dots(

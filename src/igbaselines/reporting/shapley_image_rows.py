@@ -18,7 +18,7 @@ COSTS: Mapping[str, Metric] = {
     "gradient_points": Metric("gradient points", lower_is_better=True),
     "seconds": Metric("seconds", lower_is_better=True),
 }
-KNOWN: Mapping[str, Metric] = {name: METRICS[name] for name in (*JUDGED, "completeness_gap")} | COSTS
+KNOWN: Mapping[str, Metric] = {**{name: METRICS[name] for name in (*JUDGED, "completeness_gap")}, **COSTS}
 
 
 def of_study(rows: pd.DataFrame, study: str) -> pd.DataFrame:

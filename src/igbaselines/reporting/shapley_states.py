@@ -89,9 +89,9 @@ def states_caption(states: Sequence[ExplainedState]) -> str:
     """Say what a figure of states shows."""
     references = ", ".join(dict.fromkeys(state.reference for state in states))
     return (
-        "States of GridWorld, and what is attributed to their features (the title says of which output): exact Shapley values (grey) and the methods' "
-        f"estimates, feature by feature, with the reference {references}. The agent is a blue disc, the key gold, the "
-        "goal green; traps are red. These are examples: means over all states are in figure_agreement."
+        "States of GridWorld, and what is attributed to their features (the title says of which output): exact Shapley "
+        f"values (grey) and the methods' estimates, with the reference {references}. The agent is a blue disc, the key "
+        "gold, the goal green; traps are red. These are examples: means over all states are in figure_agreement."
     )
 
 

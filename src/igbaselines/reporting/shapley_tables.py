@@ -21,9 +21,10 @@ from igbaselines.reporting.agreement_rows import (
     state_means,
 )
 from igbaselines.reporting.agreement_tests import ratio_estimate
-from igbaselines.reporting.estimates import mean_estimate
+from igbaselines.reporting.estimates import CONFIDENCE
 from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.verdicts import NotTestable
+from igbaselines.reporting.weighted_tables import mean_with_interval
 
 COMPARED = ("cosine", "proportions_l1")  # the metrics of every study
 TIMED_AGAINST = "ig_uniform"  # many paths at the full budget, as SIG has
@@ -68,7 +69,7 @@ def means_table(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     for values, group in state_means(rows, columns).groupby(columns, dropna=False, sort=False):
         line: Line = dict(zip(columns, values, strict=True))
         finite = group["value"].dropna().to_numpy(float)
-        line |= {**_mean_with_interval(finite), "states": len(finite), "not_finite": len(group) - len(finite)}
+        line |= {**mean_with_interval(finite), "states": len(finite), "not_finite": len(group) - len(finite)}
         if group["networks"].notna().all():
             line["networks"] = int(group["networks"].iloc[0])
         lines.append(line | _spent(group))
@@ -94,7 +95,7 @@ def summary_table(agreement: pd.DataFrame) -> pd.DataFrame:
 def against_plain_ig(rows: pd.DataFrame) -> pd.DataFrame:
     """Compare SIG with plain Integrated Gradients that takes the same reference, state by state.
 
-    `p_holm` is the paired t-test's p-value corrected for the number of lines.
+    `p_holm` is the paired t-test's p-value corrected for the number of lines; `result` says what it resolves.
     """
     agreement = choose(rows, {"study": "agreement"})
     if agreement.empty:
@@ -106,8 +107,9 @@ def against_plain_ig(rows: pd.DataFrame) -> pd.DataFrame:
         for method in (SIG, SIG_PAIRED)
         if (line := _against(choose(agreement, {"reference": reference, "metric": metric}), metric, method, plain))
     ]
-    table = pd.DataFrame(lines)
-    return table if table.empty else table.assign(p_holm=paired.holm(list(table["p_paired_t"])))
+    for line, p_value in zip(lines, paired.holm([line["p_paired_t"] for line in lines]), strict=True):
+        line |= {"p_holm": p_value, "result": _words(line, p_value)}
+    return pd.DataFrame(lines)
 
 
 def cost_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +152,7 @@ def time_table(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for (metric, method), group in found.groupby(["metric", "method"], sort=False):
         times = group.groupby("unit")["value"].mean()
-        line: Line = {"metric": metric, "method": method, **_mean_with_interval(times.to_numpy(float))}
+        line: Line = {"metric": metric, "method": method, **mean_with_interval(times.to_numpy(float))}
         line |= {"networks": len(times), **_spent(group)}
         plain = choose(found, {"metric": str(metric), "method": TIMED_AGAINST}).groupby("unit")["value"].mean()
         both = pd.DataFrame({"own": times, "plain": plain}).dropna()
@@ -168,8 +170,6 @@ def _against(rows: pd.DataFrame, metric: str, method: str, plain: str) -> Line |
     if not {method, plain} <= set(table) or finite.empty:
         return None
     found = paired.compare(finite[method].to_numpy(float), finite[plain].to_numpy(float))
-    better = found.high < 0 if METRICS[metric].lower_is_better else found.low > 0
-    worse = found.low > 0 if METRICS[metric].lower_is_better else found.high < 0
     return {
         "metric": METRICS[metric].label,
         "reference": rows["reference"].iloc[0],
@@ -185,16 +185,14 @@ def _against(rows: pd.DataFrame, metric: str, method: str, plain: str) -> Line |
         "high": found.high,
         "p_paired_t": found.p_paired,
         "p_wilcoxon": found.p_wilcoxon,
-        "result": "SIG better" if better else "IG better" if worse else "no difference resolved",
     }
 
 
-def _mean_with_interval(values: np.ndarray) -> dict[str, float]:
-    try:
-        found = mean_estimate(values)
-        return {"mean": found.value, "low": found.low, "high": found.high}
-    except NotTestable:  # one value has a mean and no interval
-        return {"mean": float(values.mean()) if len(values) else np.nan, "low": np.nan, "high": np.nan}
+def _words(line: Line, p_value: float) -> str:
+    if not p_value < 1 - CONFIDENCE:
+        return "no difference resolved"
+    lower_is_better = next(known.lower_is_better for known in METRICS.values() if known.label == line["metric"])
+    return "SIG better" if (line["difference"] < 0) == lower_is_better else "IG better"
 
 
 def _spent(rows: pd.DataFrame) -> dict[str, float]:
