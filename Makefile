@@ -32,8 +32,8 @@ reproduce-sig: setup ## 2310.04821 at demo scale: Shapley IG on grid worlds and 
 report: setup ## Rebuild outputs/report/index.html from what is in outputs/
 	$(RUN) action=report
 
-test: setup ## Run the tests
-	$(BIN)/python -m pytest
+test: setup ## Run the tests, a file a core at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

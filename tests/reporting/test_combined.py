@@ -35,7 +35,8 @@ def finished(root: Path, models: Sequence[str]) -> Path:
 
 
 def records(model: str) -> list[dict[str, object]]:
-    claim = load_papers(CLAIMS_ROOT)[1].claims["weighted_gradients"][0]
+    (paper,) = (paper for paper in load_papers(CLAIMS_ROOT) if "weighted_gradients" in paper.claims)
+    claim = paper.claims["weighted_gradients"][0]
     known = {"id": claim.id, "paper": claim.paper, "source": claim.source, "statement": claim.statement}
     known["paper_value"] = str(claim.value_for(model))
     measured = {"value": 0.02, "ci_low": 0.01, "ci_high": 0.03, "n": 8, "p_value": 0.01, "test": "t-test"}
