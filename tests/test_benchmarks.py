@@ -28,3 +28,9 @@ def test_images_benchmark_runs() -> None:
     assert "limit: 6 gradient points" in done.stdout
     assert "attribution / its gradient points" in done.stdout
     assert "whole photograph / its gradient points and scored pictures" in done.stdout
+
+
+def test_shapley_benchmark_runs() -> None:
+    done = run_benchmark("shapley.py")
+    assert "exact values" in done.stdout
+    assert done.stdout.replace("\n", "").count("falls as coalitions^") == 2

@@ -12,6 +12,7 @@ from igbaselines.attribution import shapley_exact
 from igbaselines.attribution.players import EachFeature, Patches, Players
 from igbaselines.attribution.shapley import exact_shapley_values
 from igbaselines.attribution.shapley_exact import Game
+from tests.attribution.test_chunking import LiveBytes
 
 Make = Callable[..., nn.Module]
 Function = Callable[[Tensor], Tensor]
@@ -215,3 +216,21 @@ def test_a_game_knows_its_ends(make_mlp: Make, generator: torch.Generator) -> No
     f_inputs, f_absent = Game(network, x, absent, None, EachFeature(), None, 4).at_ends()
     torch.testing.assert_close(f_inputs, network(x).detach(), rtol=0, atol=1e-14)
     torch.testing.assert_close(f_absent, network(absent.flatten(0, 1)).view(3, 2).detach(), rtol=0, atol=1e-14)
+
+
+def peak_bytes(inputs: int, absent: int, make_mlp: Make) -> int:
+    network, generator = make_mlp(features=7), torch.Generator().manual_seed(0)
+    x, others = draw(generator, inputs, 7), draw(generator, absent, 7)
+    with LiveBytes() as live:
+        exact_shapley_values(network, x, others, max_batch=64)
+    peak: int = live.peak
+    return peak
+
+
+def test_memory_does_not_grow_with_inputs_or_absent_values(make_mlp: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapley_exact, "VALUES_AT_ONCE", 2**7)  # the values of one input
+    small = peak_bytes(2, 1, make_mlp)
+    for inputs, absent in ((40, 1), (2, 20), (40, 20)):
+        results = 8 * inputs * (7 + 7 * absent + 9)  # what comes in and goes out for each input
+        assert peak_bytes(inputs, absent, make_mlp) < 1.1 * small + results
+    assert small < 8 * 2**7 * 120  # a few vectors of the 2^7 coalitions, their 7 members and a chunk of points
