@@ -42,10 +42,14 @@ def test_every_make_target_exists_and_is_explained(target: str) -> None:
     assert target == "help" or re.search(rf"^  {target} ", run("make", "help").stdout, re.MULTILINE)
 
 
-def test_the_engines_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})
-    assert "torch.Size([5, 10])" in capsys.readouterr().out
+def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert len(examples) == 2
+    assert "torch.Size([5, 10])" in said
+    assert "ShapleySampling 0.9" in said
 
 
 def test_what_the_readme_links_to_is_there() -> None:
