@@ -59,6 +59,22 @@ def test_a_folder_of_photographs(command: Command, photos: Path) -> None:
 
 
 @pytest.mark.slow
+def test_coalitions_of_patches(command: Command, photos: Path) -> None:
+    little = ("attribution.gradient_points=8", "attribution.patch=112", "attribution.reference_images=8")
+    file = photos / "grey.png"
+    result = command("experiment=explain", "scale=smoke", f"dataset.path='{file}'", "attribution=shapley_ig", *little)
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    assert set(rows.loc[rows["metric"] == "gradient_points", "value"]) == {8}
+    with np.load(folder / "explanations" / "grey.npz", allow_pickle=False) as found:
+        assert list(found["methods"]) == ["shapley_ig", "ig_absent"]
+        of_patches = found["maps"][0].reshape(2, 112, 2, 112).sum(axis=(1, 3))
+        np.testing.assert_allclose(found["patches"], of_patches, atol=1e-5)
+        assert np.abs(found["maps"][0] - found["maps"][1]).max() > 0
+    assert (folder / "figures" / "grey.png").exists()
+
+
 def test_integrated_gradients_of_one_file(command: Command, photos: Path) -> None:
     result = command(*FAST, f"dataset.path='{photos / 'grey.png'}'", "attribution=ig")
     assert result.returncode == 0, result.stderr

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,9 +11,10 @@ from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, In
 from igbaselines.datasets.photographs import PhotographDataset
 from igbaselines.errors import UserError
 from igbaselines.experiments.classifier import Classifier, load_classifier
-from igbaselines.experiments.explanations import REFERENCE, explain_photograph, save_explanation
-from igbaselines.experiments.image_settings import ExplainEvaluation, ImageAttribution
-from igbaselines.experiments.photograph_records import Record, for_each
+from igbaselines.experiments.explanations import REFERENCE, explain_photograph, save_explanation, save_maps
+from igbaselines.experiments.image_settings import ExplainEvaluation, ImageAttribution, ShapleyImagesAttribution
+from igbaselines.experiments.map_metrics import relative_gap
+from igbaselines.experiments.photograph_records import Record, Work, for_each
 from igbaselines.experiments.photographs import (
     Chosen,
     add_selection,
@@ -22,6 +24,8 @@ from igbaselines.experiments.photographs import (
     select,
 )
 from igbaselines.experiments.runner import Run
+from igbaselines.experiments.shapley_images import check_patch
+from igbaselines.experiments.shapley_maps import MapMaker
 from igbaselines.models.image_recipe import ImageModel
 from igbaselines.models.imagenet_classes import class_name
 
@@ -30,10 +34,13 @@ def run(
     run: Run,
     dataset: PhotographDataset,
     model: ImageModel,
-    attribution: ImageAttribution,
+    attribution: ImageAttribution | ShapleyImagesAttribution,
     evaluation: ExplainEvaluation,
 ) -> None:
     """Explain every photograph; `explanations/NAME.npz` holds its attributions.
+
+    With Shapley Integrated Gradients it holds those of plain Integrated Gradients from the same reference, too, and
+    `patches`, what each player gets.
 
     Args:
         run: where it runs and where results go.
@@ -45,7 +52,10 @@ def run(
     Raises:
         UserError: for photographs or settings that cannot work.
     """
-    check_baselines(attribution)
+    if isinstance(attribution, ShapleyImagesAttribution):
+        check_patch("attribution.patch", attribution.patch, model)
+    else:
+        check_baselines(attribution)
     if (checksum := dataset.checksum()) is not None:
         run.checksums["dataset"] = checksum
     found = dataset.photographs()
@@ -53,8 +63,12 @@ def run(
     examples = reference_photographs(found.candidates, classifier, attribution.reference_images, run.seed, REFERENCE)
     selection = select(found, classifier)
     add_selection(run, selection)
-    study = (classifier, attribution, examples, run.seed)
-    for_each(run, selection.chosen, "explanations", partial(_one_photograph, *study))
+    explain: Work
+    if isinstance(attribution, ShapleyImagesAttribution):
+        explain = partial(_by_coalitions, MapMaker(classifier, attribution, examples, run.seed))
+    else:
+        explain = partial(_one_photograph, classifier, attribution, examples, run.seed)
+    for_each(run, selection.chosen, "explanations", explain)
 
 
 def check_baselines(settings: ImageAttribution) -> None:
@@ -105,4 +119,38 @@ def _one_photograph(
     for metric, values in (("weight", weights[0]), ("d_alpha", explanation.d_alpha[0])):
         for name, value in zip(explanation.names, values.tolist(), strict=True):
             rows.append({"method": "ig", "metric": metric, "value": value, "baseline": name})
+    return {"rows": rows}
+
+
+def _by_coalitions(maker: MapMaker, index: int, chosen: Chosen, file: Path) -> Record:
+    """Explain a photograph by Shapley Integrated Gradients, and by plain ones from the same reference beside them."""
+    pixels = load_pixels(chosen.photograph, maker.classifier)
+    control = maker.control(chosen, pixels)
+    found = maker.shapley(chosen, pixels, maker.sampling, control.change)
+    label, mask = class_name(chosen.predicted), load_mask(chosen, maker.classifier)
+    assert found.players is not None
+    across = -(-pixels.shape[2] // maker.settings.patch)
+    save_maps(
+        file,
+        pixels,
+        {one.method: one.attributions for one in (found, control)},
+        mask,
+        label,
+        chosen.probability,
+        keep_channels=True,
+        patches=found.players.view(-1, across).float().cpu().numpy(),
+    )
+    rows = []
+    for one in (found, control):
+        change = torch.tensor([one.change], dtype=torch.float64, device=pixels.device)
+        of_method = {
+            "probability": chosen.probability,
+            "predicted_class": chosen.predicted,
+            "completeness_gap": relative_gap(one.attributions[None], change).item(),
+            "gradient_points": one.gradient_points,
+        }
+        rows += [
+            {"method": one.method, "metric": metric, "value": value, "label": label}
+            for metric, value in of_method.items()
+        ]
     return {"rows": rows}

@@ -126,10 +126,21 @@ def check_settings(
             f"both networks must see the same pixels: evaluation.other_model has {other.preprocessing}, "
             f"model has {model.preprocessing}"
         )
-    patches = [("attribution.patch", attribution.patch), *(("evaluation.patches", side) for side in evaluation.patches)]
-    for key, patch in patches:
-        if patch >= model.size:
-            raise UserError(f"{key} must be below model.size ({model.size}) for there to be players, got {patch}")
+    for key, patch in [
+        ("attribution.patch", attribution.patch),
+        *(("evaluation.patches", p) for p in evaluation.patches),
+    ]:
+        check_patch(key, patch, model)
+
+
+def check_patch(key: str, patch: int, model: ImageModel) -> None:
+    """Say that a patch as large as the picture leaves no players.
+
+    Raises:
+        UserError: where it is.
+    """
+    if patch >= model.size:
+        raise UserError(f"{key} must be below model.size ({model.size}) for there to be players, got {patch}")
 
 
 def one_photograph(study: Study, index: int, chosen: Chosen, file: Path) -> Record:

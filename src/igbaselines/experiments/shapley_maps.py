@@ -60,6 +60,7 @@ class MethodMap:
             Shapley Integrated Gradients the absent values are the baseline.
         gradient_points: gradients taken.
         seconds: wall time of the attribution.
+        players: what each patch gets, where patches are the players.
     """
 
     method: str
@@ -67,6 +68,7 @@ class MethodMap:
     change: float
     gradient_points: int
     seconds: float
+    players: Float[Tensor, " p"] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,17 @@ class MapMaker:
     def every_method(self, chosen: Chosen, pixels: Float[Tensor, "c h w"]) -> list[MethodMap]:
         """Explain a photograph's class by Shapley Integrated Gradients and by each of its competitors."""
         points, examples = self.settings.gradient_points, self.settings.example_baselines
-        absent = self._averaged(chosen, pixels, IG_ABSENT, self._absent(chosen, pixels), points)
-        maps = [self.shapley(chosen, pixels, self.sampling, absent.change), absent]
+        control = self.control(chosen, pixels)
+        maps = [self.shapley(chosen, pixels, self.sampling, control.change), control]
         maps += [
             self._averaged(chosen, pixels, method, source, points) for method, source in self.settings.baselines.items()
         ]
         return [*maps, self._averaged(chosen, pixels, EXPECTED, Examples(examples), points // examples)]
+
+    def control(self, chosen: Chosen, pixels: Float[Tensor, "c h w"]) -> MethodMap:
+        """Explain a photograph's class by plain Integrated Gradients from the value that absent pixels take."""
+        absent = self._absent(chosen, pixels)
+        return self._averaged(chosen, pixels, IG_ABSENT, absent, self.settings.gradient_points)
 
     def shapley(self, chosen: Chosen, pixels: Float[Tensor, "c h w"], sampling: Sampling, change: float) -> MethodMap:
         """Explain a photograph's class by Shapley Integrated Gradients.
@@ -123,7 +130,8 @@ class MapMaker:
         found, seconds = self._timed(
             lambda: method.attribute(self.classifier.explained, pixels[None], target, generator)
         )
-        return MethodMap(SHAPLEY_IG, found.attributions[0], change, int(found.evaluations[0]), seconds)
+        points = int(found.evaluations[0])
+        return MethodMap(SHAPLEY_IG, found.attributions[0], change, points, seconds, found.players[0])
 
     def _absent(self, chosen: Chosen, pixels: Float[Tensor, "c h w"]) -> Given:
         """What pixels outside a coalition become in this photograph: once drawn, the same for the control."""

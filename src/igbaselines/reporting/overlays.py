@@ -103,11 +103,11 @@ def example_figure(example: Explained) -> Figure:
 def overlay_caption(example: Explained) -> str:
     """Say what a figure of an explanation shows."""
     outline = "; the outline is the object's mask" if example.mask is not None else ""
+    below = " Below: every baseline, the attributions with it alone, D_alpha in pixels (fewer: fitter) and its weight."
     return (
         f"{example.name}, explained as {example.label} (probability {example.probability:.2f}): the positive part of "
         f"the attributions, summed over channels and cut off at its {CLIP} % quantile, in colour over the greyed "
-        f"photograph{outline}. Below: every baseline, the attributions with it alone, D_alpha in pixels (fewer: "
-        "fitter) and its weight."
+        f"photograph{outline}.{below if example.baseline_names else ''}"
     )
 
 

@@ -69,6 +69,8 @@ def cost_figure(cost: pd.DataFrame) -> Figure:
     metrics = [metric for metric in AXES if (cost["metric"] == metric).any()]
     references = [name for name in REFERENCES if (cost["reference"] == name).any()]
     largest = cost["evaluations"].max()
+    spent = cost["evaluations"].value_counts()
+    budgets = pd.Series(spent.index[spent == spent.max()])  # samplers spend a little less or more
     with page_style():
         figure = new_figure(max(7.0, 5.0 * len(references)), 1.1 + 3.9 * len(metrics))
         panels = figure.subplots(len(metrics), len(references), squeeze=False, sharex=True, sharey="row")
@@ -82,8 +84,7 @@ def cost_figure(cost: pd.DataFrame) -> Figure:
             axes.set_xlabel("evaluations for one state" if line == len(metrics) - 1 else "")
             axes.set_ylabel(AXES[metric] if column == 0 else "")
             axes.set_yscale("log")
-            # Methods spend a little more or less than the budget: the common one is what most of them spend.
-            _number_axis(axes, cost["evaluations"][cost["evaluations"] % 1 == 0])
+            _number_axis(axes, budgets)
         method_legend(figure, cost)
     return figure
 
