@@ -38,8 +38,8 @@ IMAGE_OPTIONS = [
     *((group, name) for group in ("attribution/baselines", "attribution/rule") for name in options(group)),
     *((group, name) for group in ("attribution/search", "evaluation/grid", "protocol") for name in options(group)),
     *((f"mask@{key}", name) for key in ("evaluation.mask", "attribution.fitness_mask") for name in options("mask")),
-    *(("model", name) for name in options("model") if name != "swish_dnn"),
-    *(("dataset", name) for name in options("dataset") if not name.startswith("hep_")),
+    *(("model", name) for name in options("model") if name not in ("swish_dnn", "grid_value_mlp")),
+    *(("dataset", name) for name in options("dataset") if not name.startswith(("hep_", "gridworld"))),
 ]
 
 
@@ -50,6 +50,12 @@ def test_every_choice_for_images_composes_and_builds(group: str, name: str) -> N
     config = composed("experiment=weighted_gradients", "scale=paper", f"{group}={name}", needed)
     for part in ("dataset", "model", "attribution", "evaluation"):
         assert instantiate(config[part]) is not None
+
+
+@pytest.mark.parametrize("absent", options("attribution/absent"))
+def test_every_value_of_absent_pixels_composes_and_builds(absent: str) -> None:
+    config = composed("experiment=shapley_images", f"attribution/absent={absent}")
+    assert instantiate(config["attribution"]).coalitions > 1
 
 
 @pytest.mark.parametrize(
