@@ -137,6 +137,7 @@ def test_shapley_ig_with_the_empty_coalition_alone_is_the_control(photograph: Te
         ({"reference_images": 4}, ["attribution.reference_images", "exceed attribution.example_baselines", "4 and 4"]),
         ({"output": "odds"}, ["attribution.output", "probability or logit"]),
         ({"absent": UniformNoise(2)}, ["attribution.absent", "one baseline"]),
+        ({"absent": "black"}, ["attribution.absent", "attribution/absent=black"]),
         ({"baselines": {"noise": UniformNoise(2)}}, ["attribution.baselines.noise", "one baseline"]),
         ({"baselines": {"shapley_ig": MaximumDistance()}}, ["attribution.baselines.shapley_ig", "another"]),
     ],
@@ -154,6 +155,7 @@ def test_settings_that_will_not_do(changed: dict[str, object], words: list[str])
         ({"patch": 224}, {}, ["attribution.patch", "below model.size (224)"]),
         ({}, {"patches": [56, 300]}, ["evaluation.patches", "300"]),
         ({}, {"other_model": EfficientNetLite("efficientnet_lite1", size=240)}, ["same pixels", "240", "224"]),
+        ({}, {"other_model": EfficientNetLite("efficientnet_lite0")}, ["efficientnet_lite0", "another network"]),
     ],
 )
 def test_settings_that_do_not_fit_the_network(
@@ -166,6 +168,11 @@ def test_settings_that_do_not_fit_the_network(
             dataclasses.replace(EVALUATION, **evaluation),  # type: ignore[arg-type]
         )
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_the_settings_of_another_experiment_are_refused() -> None:
+    with pytest.raises(UserError, match="attribution=shapley_ig"):
+        check_settings(EfficientNetLite("efficientnet_lite0"), object(), EVALUATION)
 
 
 def test_too_few_photographs_for_expected_gradients_are_named(photograph: Tensor) -> None:

@@ -107,14 +107,14 @@ def run(
     for_each(run, selection.chosen, "examples", partial(one_photograph, study))
 
 
-def check_settings(
-    model: ImageModel, attribution: ShapleyImagesAttribution, evaluation: ShapleyImagesEvaluation
-) -> None:
+def check_settings(model: ImageModel, attribution: object, evaluation: ShapleyImagesEvaluation) -> None:
     """Say before any work that both networks see the same pixels, and that there are players.
 
     Raises:
         UserError: where not.
     """
+    if not isinstance(attribution, ShapleyImagesAttribution):
+        raise UserError("this experiment compares methods itself: attribution=shapley_ig")
     other = evaluation.other_model
     if (other.architecture, other.checkpoint) == (model.architecture, model.checkpoint):
         raise UserError(

@@ -88,8 +88,9 @@ def run(
     Raises:
         UserError: for data or settings that cannot work, before any attribution.
     """
-    if attribution.method != WG:
-        raise UserError(f"this experiment compares methods itself: attribution={WG}, not {attribution.method}")
+    method = getattr(attribution, "method", "another experiment's")
+    if method != WG:
+        raise UserError(f"this experiment compares methods itself: attribution={WG}, not {method}")
     if (checksum := dataset.checksum()) is not None:
         run.checksums["dataset"] = checksum
     found = dataset.photographs()
