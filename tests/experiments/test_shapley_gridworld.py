@@ -21,7 +21,8 @@ from igbaselines.datasets.gridworld import GridStates, GridWorld
 from igbaselines.datasets.gridworld_features import FEATURES
 from igbaselines.errors import UserError
 from igbaselines.experiments.gridworld_methods import COALITIONAL, game_values, kernel_shap
-from igbaselines.experiments.shapley_gridworld import check, variants
+from igbaselines.experiments.gridworld_networks import variants
+from igbaselines.experiments.shapley_gridworld import check
 from igbaselines.models.grid_training import standardisation
 from igbaselines.models.grid_value_mlp import GridValueMLP
 from tests.experiments.conftest import Command

@@ -5,11 +5,49 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
+from igbaselines.datasets.gridworld_drawing import draw_world
+from igbaselines.datasets.gridworld_dynamics import ACTIONS
+from igbaselines.experiments.gridworld_methods import SAMPLING, SIG
+from igbaselines.experiments.gridworld_networks import Shared
 from igbaselines.files import replacing
 
+DRAWN = ("exact", "ig_zero", "ig_mean", SIG, SAMPLING)
 
-def save_example(
+
+def save_examples(folder: Path, shared: Shared, attributions: Mapping[str, Float[Tensor, "n d"]]) -> None:
+    """Keep the first states with what a few methods say of them."""
+    states, names = shared.states, tuple(shared.dataset.features)
+    seen = states.with_features(names).features
+    for place in _shown(shared):
+        row = shared.explained[place]
+        file = folder / f"{place:02d}-{shared.units[place]}.npz"
+        _save_example(
+            file,
+            draw_world(states.worlds[int(states.world[row])], int(states.state[row])),
+            dict(zip(names, seen[row].tolist(), strict=True)),
+            {name: attributions[name][place].cpu().numpy() for name in DRAWN if name in attributions},
+            "mean",
+            _title(shared, row),
+        )
+
+
+def _shown(shared: Shared) -> list[int]:
+    """Places of the states that are drawn: the first ones, with and without the key in turn."""
+    with_key = shared.states.state[shared.explained] >= shared.dataset.size**2
+    turn = np.where(with_key, with_key.cumsum(), (~with_key).cumsum())
+    return [int(place) for place in np.argsort(turn, kind="stable")[: shared.evaluation.examples]]
+
+
+def _title(shared: Shared, row: int) -> str:
+    """What is explained of a state."""
+    if shared.attribution.explained == "value":
+        return f"value {shared.states.value[row]:.2f}"
+    return f"why go {ACTIONS[int(shared.states.action_value[row].argmax())]}"
+
+
+def _save_example(
     path: Path,
     picture: UInt8[np.ndarray, "h w 3"],
     features: Mapping[str, float],
