@@ -115,6 +115,14 @@ def test_every_schema_is_used() -> None:
     assert [name for name in SCHEMAS if f"/schema/{name}@" not in used] == []
 
 
+def test_a_model_of_another_experiment_is_explained_in_one_line() -> None:
+    with pytest.raises(Exception, match=r"(?s).+") as caught:
+        composed("experiment=shapley_gridworld", "scale=smoke", "model=resnet50")
+    line = one_line(caught.value)
+    assert line.startswith("TorchvisionModel does not fit this experiment"), line
+    assert "epochs" in line
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

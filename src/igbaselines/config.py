@@ -160,6 +160,8 @@ def one_line(error: BaseException) -> str:
     if missing := re.search(r"Could not find '(\S+)/(\S+)'", text):
         options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
         return f"{missing.group(1)}={missing.group(2)} does not exist: choose from {', '.join(options)}"
+    if misfit := re.search(r"(?s)In '(\S+)': ConfigKeyError .*?Key '(\w+)' not in '(\w+)'", text):
+        return f"{misfit[3]} does not fit this experiment: {misfit[1]} sets {misfit[2]}, which it does not have"
     if "Error merging override" in text and error.__cause__ is not None:
         text = f"{text}: {str(error.__cause__).splitlines()[0]}"
     if isinstance(error, MissingMandatoryValue):

@@ -54,8 +54,10 @@ def run(
     """
     if isinstance(attribution, ShapleyImagesAttribution):
         check_patch("attribution.patch", attribution.patch, model)
-    else:
+    elif isinstance(attribution, ImageAttribution):
         check_baselines(attribution)
+    else:
+        raise UserError("this experiment explains photographs: attribution=ig, weighted_gradients, shapley_ig, ...")
     if (checksum := dataset.checksum()) is not None:
         run.checksums["dataset"] = checksum
     found = dataset.photographs()

@@ -55,7 +55,10 @@ def run(
     if attribution.background > (train := int((~states.held_out).sum())):
         raise UserError(f"attribution.background={attribution.background}, but there are {train} training states")
     if "mean" not in attribution.references:
-        log.info("without the mean among attribution.references: no stability over training seeds, no examples")
+        log.info(
+            "attribution.references leaves out the mean: only the main comparison follows it, the studies take the "
+            "mean all the same; there is no stability over training seeds, and no state is drawn"
+        )
     planned = list(variants(tuple(dataset.features), model.interactions, evaluation))
     attributions = []
     with one_thread(), bar("networks", len(planned)) as progress:
@@ -88,7 +91,8 @@ def check(dataset: object, model: object, attribution: object, evaluation: Gridw
         )
     if evaluation.states > dataset.held_out:
         raise UserError(
-            f"evaluation.states={evaluation.states}, but dataset.held_out={dataset.held_out}: each is of another world"
+            f"evaluation.states={evaluation.states} must be at most dataset.held_out={dataset.held_out}: one state of "
+            "each held-out world"
         )
     most = max((len(dataset.features), *evaluation.players))
     if most > len(FEATURES):

@@ -73,9 +73,9 @@ def _cost_caption(table: pd.DataFrame) -> str:
 
 def _q_caption(table: pd.DataFrame) -> str:
     return (
-        "Agreement with the exact Shapley values against Q, the share of all coalitions that is sampled; 100 % takes "
-        "every coalition once with its exact weight; with few, the empty coalition stands in where a feature is in all "
-        "of them. Similarity is better higher, distance lower. Mean of "
+        "Agreement with the exact Shapley values (the mean for absent features) against Q, the share of all coalitions "
+        "that is sampled; 100 % takes every coalition once with its exact weight; with few, the empty coalition stands "
+        "in where a feature is in all of them. Similarity is better higher, distance lower. Mean of "
         f"{counts_of(table)}; bands are its {INTERVAL}."
     )
 
