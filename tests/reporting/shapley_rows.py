@@ -7,23 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from igbaselines.datasets.gridworld_features import FEATURES as ALL_FEATURES
+
 REFERENCES = ("zero", "mean", "background")
 SAMPLERS = ("shapley_sampling", "shapley_sampling_paired")
 SIGS = ("shapley_ig", "shapley_ig_paired")
 METRICS = ("cosine", "proportions_l1", "spearman", "kendall", "top1", "sign_agreement", "efficiency_gap")
-FEATURES = (
-    "goal_row",
-    "goal_column",
-    "key_row",
-    "key_column",
-    "door_row",
-    "door_column",
-    "has_key",
-    "door_between",
-    "trap_row",
-    "trap_column",
-)
 MAIN, PLAYERS = 256, 10
+FEATURES = ALL_FEATURES[:PLAYERS]
 # 1 - cosine that stays however much is spent: plain IG from the same reference is nearer than SIG is.
 BIAS = {
     "zero": {"ig_zero": 0.10, "ig_mean": 0.30, "expected_gradients": 0.36, "shapley_ig": 0.17},
@@ -185,7 +176,6 @@ def write_example(path: Path, methods: tuple[str, ...] = ("exact", "ig_mean", "s
         feature_values=np.array([3.0, -2, 0, 4, 1, 1, 1, 0, -1, 2]),
         methods=np.array(methods),
         attributions=np.array(attributions),
-        value=np.array(0.62),
         reference=np.array("mean"),
         title=np.array(f"{path.stem}: predicted value 0.62"),
     )

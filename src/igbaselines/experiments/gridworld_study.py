@@ -122,14 +122,14 @@ class Studies:
     def compared(self, study: str) -> None:
         """Compare a few methods on a network of another kind."""
         sources, budget = self.states.sources("mean"), self.evaluation.evaluations
-        methods = path_methods(sources, self.attribution, budget) | coalition_methods(sources, self.attribution, budget)
+        methods = self._methods(sources, budget)
         chosen = {name: methods[name] for name in COMPARED if name in methods}
         self._add(study, "mean", self.states.exact("mean"), self._attribute(chosen, (budget,)), CURVES)
 
     def times(self) -> None:
         """Time methods in turn at the main budget; a row a method, its unit is filled in by the caller."""
         sources, budget = self.states.sources("mean"), self.evaluation.evaluations
-        methods = path_methods(sources, self.attribution, budget) | coalition_methods(sources, self.attribution, budget)
+        methods = self._methods(sources, budget)
         timed = {name: methods[name] for name in TIMED if name in methods}
         turns = [{name: self._seconds(one) for name, one in timed.items()} for _ in range(TIMES)]
         seconds = {name: min(turn[name] for turn in turns) for name in timed}
@@ -139,6 +139,11 @@ class Studies:
             for metric, value in (("seconds", taken), ("seconds_per_point", taken / timed[name].evaluations))
         ]
         self.rows.append(pd.DataFrame(rows).assign(study="time", reference="mean"))
+
+    def _methods(self, sources: Sources, budget: int) -> dict[str, Budgeted]:
+        """All methods at a budget but KernelSHAP, which is none of ours."""
+        of_coalitions = coalition_methods(sources, self.attribution, budget)
+        return path_methods(sources, self.attribution, budget) | of_coalitions
 
     def _seconds(self, budgeted: Budgeted) -> float:
         """Seconds a state."""
@@ -150,7 +155,7 @@ class Studies:
     def _all(self, reference: str, budget: int) -> dict[str, tuple[Float[Tensor, "n d"], float]]:
         """Attributions of every method at a budget, and what they cost."""
         sources = self.states.sources(reference)
-        methods = path_methods(sources, self.attribution, budget) | coalition_methods(sources, self.attribution, budget)
+        methods = self._methods(sources, budget)
         found = self._attribute(methods, (budget,))
         coalitions = min(budget // len(sources.absent), 2**sources.players)
         if self.evaluation.kernel_shap and coalitions >= sources.players + 2:  # fewer do not fix the regression
