@@ -13,7 +13,6 @@ import pytest
 from igbaselines.datasets import hep_cache, hep_synthetic
 from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_features import FEATURE_NAMES
-from igbaselines.datasets.hep_generation import Cutflow
 from igbaselines.datasets.hep_processes import CHAINS
 from igbaselines.datasets.hep_synthetic import HepSynthetic, Process
 from igbaselines.datasets.hep_table import read_events, sha256
@@ -209,13 +208,14 @@ def test_the_writer_keeps_rows_across_row_groups(
     parts = [rng.random((count, 87), dtype=np.float32) for count in (3, 2, 5, 1)]
     path = tmp_path / "events.parquet"
     with hep_cache.whole_file(path) as writer:
-        writer.cutflows["wj"] = Cutflow(10, 5, 2, 0.4)
+        writer.record["cutflow"] = {"wj": {"selected": 2}}
         for part in parts:
             writer.add("wj", False, 0.25, part)
     assert pq.ParquetFile(path).num_row_groups > 1
     table = read_events(path)
     np.testing.assert_array_equal(table.features, np.concatenate(parts))
     assert hep_cache.is_whole(path)
+    assert json.loads(path.with_suffix(".json").read_text())["cutflow"] == {"wj": {"selected": 2}}
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """A user's table: what is read, and one clear line for everything that is wrong with it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from igbaselines.datasets.hep_table import HepTable, sha256
@@ -111,5 +113,56 @@ def test_a_part_of_the_events_keeps_shares_and_cross_sections(tmp_path: Path) ->
     assert np.bincount(part.process).tolist() == [100, 60, 40]
     assert part.weight is not None
     assert np.bincount(part.process, part.weight) == pytest.approx([500, 300, 200])
+    slices = np.where(np.arange(2000) % 10 == 0, 5.0, 0.1)  # as from ranges of the collision's energy
+    events.assign(weight=slices).to_parquet(tmp_path / "slices.parquet")
+    sliced = HepTable(str(tmp_path / "slices.parquet"), n_events=200).load(tmp_path, 1)
+    assert sliced.weight is not None
+    assert np.bincount(sliced.process, sliced.weight) == pytest.approx([590, 354, 236])
     other = HepTable(str(tmp_path / "events.parquet"), n_events=200, seed=1).load(tmp_path, 1)
     assert set(part.features[:, 0]) != set(other.features[:, 0])
+
+
+# Errors of the cross-sections, in the file's metadata
+
+
+def with_errors(path: Path, text: str) -> Path:
+    table = pq.read_table(write(path))
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, "cross_section_error": text}), path)
+    return path
+
+
+def test_errors_of_the_cross_sections_are_read_and_stay_with_a_part_of_the_events(tmp_path: Path) -> None:
+    errors = {"new": 0.01, "old": 0, "older": 0.2}
+    path = with_errors(tmp_path / "events.parquet", json.dumps(errors | {"left out": 0.5}))
+    assert load(path).cross_section_error == errors
+    assert load(path).at_most(3, seed=0).cross_section_error == errors
+    assert load(write(tmp_path / "events.parquet")).cross_section_error is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is no JSON"),
+        ("[0.1]", r"must map each process to its relative error, found \[0.1\]"),
+        ('{"new": 0.1, "old": 0.1}', r"must give process 'older' a relative error in \[0, 1\), found none"),
+        ('{"new": 0.1, "old": 3, "older": 0}', r"process 'old' a relative error in \[0, 1\), found 3"),
+        ('{"new": -0.1, "old": 0, "older": 0}', "found -0.1"),
+        ('{"new": NaN, "old": 0, "older": 0}', "found nan"),
+        ('{"new": "1 %", "old": 0, "older": 0}', "found 1 %"),
+        ('{"new": true, "old": 0, "older": 0}', "found True"),
+    ],
+)
+def test_broken_errors_end_in_one_line(text: str, message: str, tmp_path: Path) -> None:
+    path = with_errors(tmp_path / "events.parquet", text)
+    with pytest.raises(UserError, match=message) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}: metadata 'cross_section_error'")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "label"), [("signal", 1), ("background", 0)])
+def test_a_class_without_cross_section_is_refused(name: str, label: int, tmp_path: Path) -> None:
+    weight = [0.0 if own == label else 1.0 for own in GOOD["label"]]
+    events = load(write(tmp_path / "events.parquet", weight=weight))
+    with pytest.raises(UserError, match=f"the weights of the {name} add up to 0"):
+        events.require(process_events=1)

@@ -1,8 +1,9 @@
 """Collision events as a table: one row an event, one column a kinematic feature."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
@@ -23,6 +24,7 @@ class EventTable:
         weight: cross-section [fb] that each event stands for, or None where it is unknown; the weights of a
             process add up to its selected cross-section.
         checksum: sha256 of the file that the events came from.
+        cross_section_error: process -> relative Monte Carlo error of its cross-section, or None where unknown.
     """
 
     features: Float32[np.ndarray, "n d"]
@@ -32,12 +34,13 @@ class EventTable:
     is_signal: Bool[np.ndarray, " n"]
     weight: Float[np.ndarray, " n"] | None
     checksum: str
+    cross_section_error: Mapping[str, float] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
 
     def at_most(self, n_events: int, seed: int) -> "EventTable":
-        """Take a random part with about the same shares of processes; cross-sections stay what they are."""
+        """Take a random part with about the same shares of processes; cross-sections and errors stay what they are."""
         if len(self) <= n_events:
             return self
         order = np.random.default_rng(seed).permutation(len(self))
@@ -63,12 +66,13 @@ class EventTable:
         """Check that there is signal, background, and enough events of every process.
 
         Raises:
-            UserError: naming the process and how many events it has.
+            UserError: naming the process and how many events it has, or what has no cross-section.
         """
-        if not self.is_signal.any():
-            raise UserError("the events hold no signal: at least one needs label 1")
-        if self.is_signal.all():
-            raise UserError("the events hold no background: at least one needs label 0")
+        for name, label, part in (("signal", 1, self.is_signal), ("background", 0, ~self.is_signal)):
+            if not part.any():
+                raise UserError(f"the events hold no {name}: at least one needs label {label}")
+            if self.weight is not None and not self.weight[part].sum() > 0:
+                raise UserError(f"the weights of the {name} add up to 0: give cross-sections [fb], or no column weight")
         for index, name in enumerate(self.processes):
             found = int((self.process == index).sum())
             if found < process_events:
@@ -76,6 +80,7 @@ class EventTable:
                 raise UserError(f"process {name!r} has {found} selected events, {needed}")
 
 
+@runtime_checkable
 class EventDataset(Protocol):
     """What a HEP dataset offers an experiment."""
 

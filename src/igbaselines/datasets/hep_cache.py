@@ -1,23 +1,22 @@
 """A cached table of events: a parquet file that is written whole or not at all, and a .json beside it.
 
-The .json holds the file's sha256 and the cutflow. It is written last: a file without it does not count.
+The .json holds the file's sha256 and how the events came about. It is written last: a file without it does not count.
 """
 
 import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from igbaselines.datasets.hep_features import FEATURE_NAMES
-from igbaselines.datasets.hep_generation import Cutflow
 from igbaselines.datasets.hep_table import sha256
 
 _ROW_GROUP = 50_000  # events: large enough for parquet to be fast, small enough for the memory
@@ -37,21 +36,30 @@ class EventWriter:
 
     Args:
         file: the parquet file.
+
+    Attributes:
+        record: what else the .json says.
     """
 
     def __init__(self, file: Path) -> None:
         self._writer = pq.ParquetWriter(file, _SCHEMA, use_dictionary=["process"])
         self._tables: list[pa.Table] = []
         self._rows = 0
-        self.cutflows: dict[str, Cutflow] = {}
+        self.record: dict[str, Any] = {}
 
-    def add(self, process: str, is_signal: bool, weight: float, features: Float32[np.ndarray, "n 87"]) -> None:
+    def add(
+        self,
+        process: str,
+        is_signal: bool,
+        weight: float | Float[np.ndarray, " n"],
+        features: Float32[np.ndarray, "n 87"],
+    ) -> None:
         """Append events of a process, each standing for `weight` fb."""
         count = len(features)
         columns = [
             pa.array([process] * count, pa.string()),
             pa.array(np.full(count, is_signal, dtype=np.int8)),
-            pa.array(np.full(count, weight)),
+            pa.array(np.broadcast_to(weight, count).astype(np.float64)),
             *(pa.array(column) for column in np.ascontiguousarray(features.T)),
         ]
         self._tables.append(pa.Table.from_arrays(columns, schema=_SCHEMA))
@@ -84,8 +92,7 @@ def whole_file(path: Path) -> Iterator[EventWriter]:
             complete = True
         finally:
             writer.close(complete=complete)
-        cutflow = {name: asdict(cutflow) for name, cutflow in writer.cutflows.items()}
-        record.write_text(json.dumps({"sha256": sha256(file), "cutflow": cutflow}, indent=1))
+        record.write_text(json.dumps({"sha256": sha256(file)} | writer.record, indent=1))
         path.with_suffix(".json").unlink(missing_ok=True)  # an old record must not vouch for the new file
         file.replace(path)
         record.replace(path.with_suffix(".json"))

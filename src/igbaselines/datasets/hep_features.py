@@ -62,17 +62,36 @@ def features(rng: np.random.Generator, observed: Observed) -> Float[np.ndarray, 
     """
     objects, inside = reconstructed(observed)
     shapes, subjettiness = substructure(rng, observed, objects[:, :, 1:], inside)
-    columns = [
-        np.stack([observed.ht, observed.met], axis=1),
+    return columns(observed.ht, observed.met, objects, subjettiness, shapes)
+
+
+def columns(
+    ht: Float[np.ndarray, " n"],
+    met: Float[np.ndarray, " n"],
+    objects: Float[np.ndarray, "4 n 6"],
+    subjettiness: Float[np.ndarray, "n 4"],
+    shapes: Float[np.ndarray, "n 5 4"],
+) -> Float[np.ndarray, "n 87"]:
+    """Features, in the order of `FEATURE_NAMES`.
+
+    Args:
+        ht: scalar sum of the jets' transverse momenta [GeV].
+        met: missing transverse momentum [GeV].
+        objects: four-momenta [GeV] of the objects, in the order of `OBJECTS`.
+        subjettiness: tau21, tau32 of the fat jet for beta 1, then for beta 2.
+        shapes: girth, variance, skewness and kurtosis of each hadronic object.
+    """
+    parts = [
+        np.stack([ht, met], axis=1),
         transverse_momentum(objects),
         subjettiness,
         _distances(objects),
         mass(objects[:, :, 1:]),
         _masses_of_sums(objects, _PAIRS),
         _masses_of_sums(objects, _TRIPLES),
-        shapes.reshape(len(shapes), -1),
+        shapes.reshape(len(shapes), 4 * len(HADRONIC)),
     ]
-    return np.concatenate(columns, axis=1)
+    return np.concatenate(parts, axis=1)
 
 
 def reconstructed(observed: Observed) -> tuple[Float[np.ndarray, "4 n 6"], Bool[np.ndarray, "n 5 p"]]:

@@ -157,14 +157,16 @@ class HepSynthetic:
 
     def _make(self, path: Path, workers: int) -> None:
         done, pool = 0, worker_pool(workers if self.n_events >= _POOL_EVENTS else 1)
+        cutflows = {}
         with whole_file(path) as writer, pool as executor, bar("collisions", self.n_events) as show:
             for name, events in self.events_of().items():
                 recipe = self.recipe(name)
                 counts = in_order(calibration_chunk, recipe, executor, workers)
                 cross_section = self.processes[name].cross_section
                 cutflow = calibrate(recipe, cross_section, self.cross_section_error, counts)
-                writer.cutflows[name] = cutflow
+                cutflows[name] = asdict(cutflow)
                 for chunk in collect(recipe, events, in_order(event_chunk, recipe, executor, workers)):
                     writer.add(name, CHAINS[name].is_signal, cutflow.cross_section / events, chunk)
                     done += len(chunk)
                     show(done)
+            writer.record["cutflow"] = cutflows

@@ -1,13 +1,15 @@
 """A table of collision events in a parquet file: the user's own, or one that a generator has cached.
 
 Columns: `process` (text), `label` (1 = signal, 0 = background), optionally `weight` (the cross-section [fb]
-that an event stands for); every other column is a numeric feature.
+that an event stands for); every other column is a numeric feature. The file's schema metadata may hold
+`cross_section_error`, a JSON text: process -> relative Monte Carlo error of its cross-section.
 """
 
 # Arithmetic on arrays of undeclared dtype is Any to mypy.
 # mypy: disable-error-code="no-any-return"
 
 import hashlib
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from igbaselines.errors import UserError
 
 _log = logging.getLogger(__name__)
 _NOT_FEATURES = ("process", "label", "weight")
+CROSS_SECTION_ERROR = "cross_section_error"
 
 
 @dataclass
@@ -65,7 +68,7 @@ def read_events(path: Path) -> EventTable:
     """Events of a parquet file.
 
     Raises:
-        UserError: if the file is missing, is not parquet or its columns are not what they should be.
+        UserError: if the file is missing, is not parquet, or its columns or errors are not what they should be.
     """
     columns = _open(path).schema_arrow.names
     for name in ("process", "label"):
@@ -88,6 +91,7 @@ def read_events(path: Path) -> EventTable:
         is_signal=is_signal,
         weight=_weights(path, head["weight"]) if "weight" in columns else None,
         checksum=sha256(path),
+        cross_section_error=_cross_section_error(path, processes),
     )
 
 
@@ -181,3 +185,26 @@ def _weights(path: Path, column: pa.ChunkedArray) -> Float[np.ndarray, " n"]:
     if negative:
         raise UserError(f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative")
     return weight
+
+
+def _cross_section_error(path: Path, processes: tuple[str, ...]) -> dict[str, float] | None:
+    """Relative error of each process's cross-section; the file may tell of processes that it no longer holds."""
+    text = (_open(path).schema_arrow.metadata or {}).get(CROSS_SECTION_ERROR.encode())
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: metadata {CROSS_SECTION_ERROR!r} is no JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise UserError(
+            f"{path}: metadata {CROSS_SECTION_ERROR!r} must map each process to its relative error, found {found!r}"
+        )
+    for name in processes:
+        value = found.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            raise UserError(
+                f"{path}: metadata {CROSS_SECTION_ERROR!r} must give process {name!r} a relative error in [0, 1), "
+                f"found {'none' if value is None else value}"
+            )
+    return {name: float(found[name]) for name in processes}
