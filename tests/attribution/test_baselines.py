@@ -1,5 +1,7 @@
 """Sources of baselines."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -60,6 +62,28 @@ def test_the_weighting_does_not_change_the_draw() -> None:
     assert torch.equal(plain, weighted)
     share = {0: 4 / 16, 2: 3 / 16, 5: 1 / 16}
     assert weights.tolist() == pytest.approx([share[stratum] for stratum in drawn_strata(weighted)])
+
+
+def test_examples_are_drawn_in_proportion_to_their_weights() -> None:
+    """Two strata of 40 examples; in one of them every fourth example stands for ten of the others."""
+    stratum = torch.arange(80) % 2
+    weight = torch.where((stratum == 1) & (torch.arange(80) // 2 % 4 == 0), 10.0, 1.0)
+    examples = torch.stack([stratum.float(), weight], dim=1)
+    reference = Reference(examples, torch.zeros(2), stratum, example_weight=weight)
+    drawn = torch.cat([PerStratum(1).draw(INPUTS, reference, seeded(seed))[0] for seed in range(600)])
+    heavy = (drawn[drawn[:, 0] == 1, 1] == 10).double().mean().item()
+    assert heavy == pytest.approx(100 / 130, abs=4 * (100 * 30 / 130**2 / 600) ** 0.5)
+    several, _ = PerStratum(40).draw(INPUTS, reference, seeded(0))
+    assert several[several[:, 0] == 1, 1].sum() == weight[stratum == 1].sum()  # each of them once
+
+
+def test_equal_weights_draw_as_none_do_and_no_weight_is_never_drawn() -> None:
+    plain, _ = PerStratum(2).draw(INPUTS, REFERENCE, seeded(3))
+    equal = replace(REFERENCE, example_weight=0.1 + 0.2 * STRATUM)
+    assert torch.equal(PerStratum(2).draw(INPUTS, equal, seeded(3))[0], plain)
+    none = replace(REFERENCE, example_weight=torch.tensor([1.0] * 9 + [0.0] * 2))
+    with pytest.raises(ValueError, match="stratum 5 has 1 examples, 2 are needed"):
+        PerStratum(2).draw(INPUTS, none, seeded(0))
 
 
 def test_says_which_stratum_has_too_few_examples() -> None:

@@ -1,5 +1,7 @@
 """Weights of baselines."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,41 @@ def test_weights_sum_to_one(weighting: Weighting, generator: torch.Generator) ->
 def test_by_stratum_needs_the_weights_of_strata() -> None:
     with pytest.raises(ValueError, match="need the weight of each stratum"):
         ByStratum().weights(STRATUM, None)
+
+
+CROSS_SECTIONS = torch.tensor([0.1, 1000.0, 9.0, 1.0])  # the last stratum gives no baselines
+
+
+@pytest.mark.parametrize(
+    ("transform", "of_stratum"),
+    [
+        ("proportional", [0.1, 1000, 9]),
+        ("square_root", [math.sqrt(0.1), math.sqrt(1000), 3]),
+        ("logarithm", [math.log(2), math.log(10001), math.log(91)]),
+        ("percentile", [1 / 3, 1, 2 / 3]),
+    ],
+)
+def test_what_counts_of_a_stratums_weight(transform: str, of_stratum: list[float]) -> None:
+    weights = ByStratum(transform).weights(STRATUM, CROSS_SECTIONS)
+    expected = np.array(of_stratum)[[0, 0, 0, 1, 2, 2]] / [3, 3, 3, 1, 2, 2]
+    np.testing.assert_allclose(weights, expected / expected.sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("transform", ["square_root", "logarithm", "percentile"])
+def test_strong_imbalance_is_evened_out_and_no_unit_counts(transform: str) -> None:
+    stratum, cross_section = torch.arange(10).repeat_interleave(20), torch.logspace(-1, 3, 10, dtype=torch.float64)
+    plain, even = (ByStratum(name).weights(stratum, cross_section) for name in ("proportional", transform))
+    effective = [float(1 / weights.square().sum()) for weights in (plain, even)]
+    assert effective[0] < effective[1] < len(stratum)
+    torch.testing.assert_close(ByStratum(transform).weights(stratum, 1000 * cross_section), even)
+
+
+def test_equal_weights_stay_equal_and_an_unknown_transform_is_refused() -> None:
+    for transform in ("proportional", "square_root", "logarithm", "percentile"):
+        weights = ByStratum(transform).weights(torch.tensor([0, 1, 2]), torch.full((3,), 7.0))
+        assert weights.tolist() == pytest.approx([1 / 3] * 3)
+    with pytest.raises(ValueError, match="transform=cube is unknown: proportional or square_root"):
+        ByStratum("cube")
 
 
 D_ALPHA = torch.tensor([[100, 50, 400, 100], [7, 7, 7, 7]])

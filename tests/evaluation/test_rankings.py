@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from igbaselines.evaluation.rankings import by_score, by_single_feature_auc, top_masks
+from igbaselines.evaluation.rankings import (
+    by_borda_count,
+    by_mean_rank,
+    by_score,
+    by_single_feature_auc,
+    spearman,
+    top_masks,
+    top_overlap,
+)
 
 
 def test_highest_first_and_ties_in_order() -> None:
@@ -45,3 +53,34 @@ def test_rankings_that_agree_share_a_set() -> None:
 def test_a_size_beyond_the_features_takes_all(size: int) -> None:
     masks, _ = top_masks([np.array([1, 0, 2])], [size])
     assert masks.tolist() == [[True, True, True]]
+
+
+def test_mean_rank_counts_places() -> None:
+    # mean places: 0: (0 + 2) / 2, 1: (1 + 0) / 2, 2: (2 + 1) / 2, 3: 3
+    assert by_mean_rank([np.array([0, 1, 2, 3]), np.array([1, 2, 0, 3])]).tolist() == [1, 0, 2, 3]
+
+
+def test_a_borda_count_of_all_places_is_the_mean_rank(rng: np.random.Generator) -> None:
+    for _ in range(20):
+        rankings = [rng.permutation(9) for _ in range(4)]
+        assert by_borda_count(rankings, 9).tolist() == by_mean_rank(rankings).tolist()
+
+
+def test_a_borda_count_of_first_places_forgives_a_last_place() -> None:
+    rankings = [np.array([4, 0, 1, 2, 3]), np.array([4, 1, 0, 2, 3]), np.array([0, 1, 2, 3, 4])]
+    assert by_mean_rank(rankings).tolist() == [0, 1, 4, 2, 3]
+    # points of 2: feature 4 has 2 + 2, feature 0 has 1 + 0 + 2, feature 1 has 0 + 1 + 1; the others by their mean rank
+    assert by_borda_count(rankings, 2).tolist() == [4, 0, 1, 2, 3]
+
+
+def test_spearman_is_the_formula_without_ties(rng: np.random.Generator) -> None:
+    a, b = rng.permutation(12), rng.permutation(12)
+    squares = sum((a.tolist().index(i) - b.tolist().index(i)) ** 2 for i in range(12))
+    assert spearman(a, b) == pytest.approx(1 - 6 * squares / (12 * 143))
+    assert spearman(a, a) == pytest.approx(1)
+    assert spearman(a, a[::-1]) == pytest.approx(-1)
+
+
+def test_the_first_features_are_compared_as_sets() -> None:
+    a, b = np.array([3, 1, 0, 2]), np.array([1, 3, 2, 0])
+    assert [top_overlap(a, b, top) for top in (1, 2, 3, 4, 9)] == pytest.approx([0, 1, 2 / 3, 1, 1])

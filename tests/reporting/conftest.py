@@ -97,6 +97,7 @@ def performance_rows(method: str, networks: int, replicates: int, noise: Mapping
         known = {"method": method, "unit": "pooled", "k": k}
         rows += [
             known | {"metric": "significance", "value": curve[place]},
+            known | {"metric": "significance_mc_error", "value": 0.5},
             known | {"metric": "background_n_eff", "value": 25.0 + 5 * place - (20 if k == 1 else 0)},
         ]
         for replicate in range(replicates):
@@ -124,14 +125,15 @@ def make_rows(networks: int = 5, replicates: int = 40, seed: int = 0) -> pd.Data
         for part, value in (("median", 1e-6), ("q95", 1e-4), ("max", 1e-3)):
             units = {f"network_{network}": value for network in range(networks)}
             rows += series(f"completeness_gap_{part}", method, units) if method in BASELINES else []
-    for process, events, cross_section in (
-        ("signal", 5000.0, 0.237),
-        ("tt1l", 4000.0, 1098.0),
-        ("a|b_<c>", 99.0, 1.5),
+    for process, events, effective, cross_section in (
+        ("signal", 5000.0, 5000.0, 0.237),
+        ("tt1l", 4000.0, 1234.5, 1098.0),
+        ("a|b_<c>", 99.0, 98.0, 1.5),
     ):
         known = {"method": "data", "unit": "all", "process": process}
         rows += [
             known | {"metric": "selected_events", "value": events},
+            known | {"metric": "n_eff", "value": effective},
             known | {"metric": "cross_section", "value": cross_section},
         ]
     return as_rows(rows)

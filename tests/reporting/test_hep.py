@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from igbaselines.reporting.hep import performance_figure, ranking, ranking_metric, thin_points
-from tests.reporting.conftest import BASELINES, FEATURES, K
+from igbaselines.reporting.claims import load_papers, printed_for
+from igbaselines.reporting.hep import performance_figure, ranking, ranking_metric, render, thin_points
+from tests.reporting.conftest import BASELINES, CLAIMS_ROOT, FEATURES, K
 
 
 def test_features_stand_in_the_order_of_their_mean(rows: pd.DataFrame) -> None:
@@ -61,8 +62,11 @@ def test_contents_of_the_tables(run_folder: Path, rows: pd.DataFrame) -> None:
     assert curve("background", 3, "accuracy") == pytest.approx(accuracy.mean())
     assert curve("background", 3, "significance_low") < curve("background", 3, "significance_high")
     assert curve("random_0", K[-1], "background_n_eff") > 10
+    assert curve("random_0", K[-1], "significance_mc_error") == 0.5
     events = table("events").set_index("process")
     assert (events["selected_events"]["signal"], events["cross_section"]["signal"]) == (5000, 0.237)
+    assert list(events.columns) == ["selected_events", "n_eff", "cross_section"]
+    assert events["n_eff"]["tt1l"] == 1234.5
     assert len(table("completeness")) == len(BASELINES) * 5
 
 
@@ -70,3 +74,13 @@ def test_every_figure_is_written(run_folder: Path) -> None:
     names = ("1", "2a", "2b", "3", "4", "5")
     files = {path.name for path in (run_folder / "figures").iterdir()}
     assert files == {f"figure_{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
+
+
+def test_errors_of_cross_sections_are_listed_where_they_are_known(rows: pd.DataFrame, tmp_path: Path) -> None:
+    printed = printed_for(load_papers(CLAIMS_ROOT), "hep_baselines")
+    counts = rows[rows["method"] == "data"]
+    errors = counts[counts["metric"] == "cross_section"].assign(metric="cross_section_error", value=0.125)
+    render(tmp_path, pd.concat([counts, errors]), printed)
+    events = pd.read_csv(tmp_path / "tables" / "events.csv")
+    assert list(events.columns) == ["process", "selected_events", "n_eff", "cross_section", "cross_section_error"]
+    assert (events["cross_section_error"] == 0.125).all()

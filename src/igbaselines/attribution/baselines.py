@@ -20,6 +20,7 @@ class Reference:
         centre: the input that the network's standardisation maps to zero.
         stratum: for each example the index of its stratum, such as its process; None where there are none.
         stratum_weight: weight of each stratum, such as its cross-section; None where unknown.
+        example_weight: how often each example counts among those of its stratum; None: all the same.
         low: least value of each feature; None for 0, as of pixels.
         high: largest value of each feature; None for 1, as of pixels.
     """
@@ -28,6 +29,7 @@ class Reference:
     centre: Float[Tensor, " *features"]
     stratum: Int[Tensor, " m"] | None = None
     stratum_weight: Float[Tensor, " s"] | None = None
+    example_weight: Float[Tensor, " m"] | None = None
     low: Float[Tensor, " *features"] | None = None
     high: Float[Tensor, " *features"] | None = None
 
@@ -100,12 +102,19 @@ class Given:
         return self.baselines, equal_weights(self.baselines, len(self.baselines))
 
 
+def _drawn(weight: Float[Tensor, " m"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
+    """Draw without replacement, in proportion to the weights; equal weights take no more than a permutation."""
+    if (weight == weight[0]).all():
+        return torch.randperm(len(weight), generator=generator)[:count]
+    return torch.multinomial(weight, count, generator=generator)
+
+
 @dataclass(frozen=True)
 class PerStratum:
     """The same number of examples of every stratum (2412.13864: 20 events of each background).
 
     Args:
-        count: examples of each stratum, drawn without replacement.
+        count: examples of each stratum, drawn without replacement, in proportion to their weights.
         weighting: how they are weighted.
     """
 
@@ -128,11 +137,15 @@ class PerStratum:
             raise ValueError("PerStratum needs the stratum of each example")
         chosen = []
         stratum_of_example = reference.stratum.cpu()
+        weight = torch.ones(len(stratum_of_example))
+        if reference.example_weight is not None:
+            weight = reference.example_weight.cpu()
         for stratum in stratum_of_example.unique().tolist():
             members = (stratum_of_example == stratum).nonzero().squeeze(1)
+            members = members[weight[members] > 0]
             if len(members) < self.count:
                 raise ValueError(f"stratum {stratum} has {len(members)} examples, {self.count} are needed")
-            chosen.append(members[torch.randperm(len(members), generator=generator)[: self.count]])
+            chosen.append(members[_drawn(weight[members], self.count, generator)])
         index = torch.cat(chosen).to(reference.examples.device)
         weights = self.weighting.weights(reference.stratum[index], reference.stratum_weight)
         return reference.examples[index], weights

@@ -2,7 +2,7 @@
 
 The background behind the cut is estimated from events that the network was not trained on. Each network's
 test part stands for the whole sample; the estimates of several networks are averaged, and an event that
-several of them scored counts once in the errors.
+several of them scored counts once in the errors. Errors of the cross-sections, where they are known, come on top.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,47 @@ def asimov_significance(signal: Values, background: Values) -> Float[np.ndarray,
     return np.asarray(np.sqrt(2 * np.maximum((s + b) * np.log1p(s / b) - s, 0)))
 
 
-def asimov_error(signal: Values, background: Values, background_error: Values) -> Float[np.ndarray, "..."]:
-    """Error of the significance that the background's Monte Carlo error causes, to first order."""
+def asimov_error(
+    signal: Values, background: Values, background_error: Values, signal_error: Values = 0.0
+) -> Float[np.ndarray, "..."]:
+    """Error of the significance that independent errors of signal and background cause, to first order."""
     s, b = np.asarray(signal, dtype=float), np.asarray(background, dtype=float)
     b = np.where(b > 0, b, np.nan)
     z = asimov_significance(s, b)
-    slope = np.abs(np.log1p(s / b) - s / b) / np.where(z > 0, z, np.nan)
-    return np.asarray(slope * np.asarray(background_error, dtype=float))
+    z = np.where(z > 0, z, np.nan)
+    of_background = np.abs(np.log1p(s / b) - s / b) / z * np.asarray(background_error, dtype=float)
+    of_signal = np.log1p(s / b) / z * np.asarray(signal_error, dtype=float)
+    return np.asarray(np.hypot(of_background, of_signal))
+
+
+def effective_events(weight: Float[np.ndarray, " n"]) -> float:
+    """Effective number of weighted events, (sum w)^2 / sum w^2: as many equal weights would fluctuate as much."""
+    squares = float((weight**2).sum())
+    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class CrossSections:
+    """The selected cross-sections and how well they are known; errors of different processes are independent.
+
+    Args:
+        signal: of the signal [fb].
+        signal_error: its relative error.
+        process: for each event of the table the index of its process.
+        process_error: relative error of each process.
+    """
+
+    signal: float
+    signal_error: float
+    process: Int[np.ndarray, " n"]
+    process_error: Float[np.ndarray, " processes"]
+
+    def factors(self, replicates: int, seed: int) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "r processes"]]:
+        """Draw for each replicate what the signal's and each process's cross-section is multiplied by."""
+        rng = np.random.default_rng((seed, 2))  # its own stream: without errors nothing else changes
+        normal = rng.standard_normal((replicates, 1 + len(self.process_error)))
+        factors = np.maximum(1 + normal * np.append(self.signal_error, self.process_error), 0)
+        return factors[:, 0], factors[:, 1:]
 
 
 @dataclass(frozen=True)
@@ -63,8 +97,8 @@ class Significance:
         background: expected background events.
         n_eff: effective number of simulated background events behind the cut, (sum w)^2 / sum w^2.
         value: Asimov significance.
-        mc_error: its error from the background's Monte Carlo statistics.
-        replicates: its bootstrap replicates over background events and networks.
+        mc_error: its error from the background's Monte Carlo statistics and the cross-sections.
+        replicates: its bootstrap replicates over background events, networks and cross-sections.
     """
 
     signal: Float[np.ndarray, " cuts"]
@@ -76,35 +110,42 @@ class Significance:
 
 
 def pooled_significance(
-    parts: list[Selected], signal_cross_section: float, luminosity: float, replicates: int, seed: int
+    parts: list[Selected], cross_sections: CrossSections, luminosity: float, replicates: int, seed: int
 ) -> Significance:
     """Pool the test parts of several networks.
 
     Args:
         parts: one for each network.
-        signal_cross_section: selected cross-section of the signal [fb].
+        cross_sections: of signal and backgrounds, with their errors.
         luminosity: integrated luminosity [1/fb].
-        replicates: bootstrap replicates; each resamples networks with replacement and background events by
-            Poisson weights, the same for every cut, so that differences between cuts are paired.
+        replicates: bootstrap replicates; each resamples networks with replacement, background events by
+            Poisson weights and cross-sections by normal factors not below 0, the same for every cut, so that
+            differences between cuts are paired.
         seed: of the bootstrap.
     """
     events, sums = _sums_over_networks(parts)
+    process = cross_sections.process[events]
     background = luminosity * sums.sum(axis=0)
     squares = luminosity**2 * (sums**2).sum(axis=0)
     n_eff = np.divide(background**2, squares, out=np.zeros_like(background), where=squares > 0)
     efficiency = np.stack([part.signal_efficiency for part in parts])
-    signal = luminosity * signal_cross_section * efficiency.mean(axis=0)
+    signal = luminosity * cross_sections.signal * efficiency.mean(axis=0)
+    by_process = luminosity * np.stack(
+        [sums[process == p].sum(axis=0) for p in range(len(cross_sections.process_error))]
+    )
+    variance = squares + (cross_sections.process_error**2) @ by_process**2
 
     rng = np.random.default_rng((seed, 1))  # not the stream of the splits
     draws = rng.multinomial(len(parts), np.full(len(parts), 1 / len(parts)), size=replicates) / len(parts)
-    resampled = _resampled_backgrounds(parts, events, draws, rng)
-    resampled_signal = luminosity * signal_cross_section * draws @ efficiency
+    signal_factor, process_factor = cross_sections.factors(replicates, seed)
+    resampled = _resampled_backgrounds(parts, events, process, draws, process_factor, rng)
+    resampled_signal = luminosity * cross_sections.signal * draws @ efficiency * signal_factor[:, None]
     return Significance(
         signal=signal,
         background=background,
         n_eff=n_eff,
         value=asimov_significance(signal, background),
-        mc_error=asimov_error(signal, background, np.sqrt(squares)),
+        mc_error=asimov_error(signal, background, np.sqrt(variance), cross_sections.signal_error * signal),
         replicates=asimov_significance(resampled_signal, luminosity * resampled),
     )
 
@@ -121,18 +162,23 @@ def _sums_over_networks(parts: list[Selected]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _resampled_backgrounds(
-    parts: list[Selected], events: np.ndarray, draws: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Background of each cut [fb] in each replicate, (replicates, cuts)."""
+    parts: list[Selected],
+    events: Int[np.ndarray, " e"],
+    process: Int[np.ndarray, " e"],
+    draws: Float[np.ndarray, "replicates networks"],
+    factors: Float[np.ndarray, "replicates processes"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "replicates cuts"]:
+    """Background of each cut [fb] in each replicate."""
     total = np.zeros((len(draws), parts[0].passes.shape[1]))
     located = [_locate(part, events) for part in parts]
     for start in range(0, len(events), EVENTS_IN_A_CHUNK):
         stop = min(start + EVENTS_IN_A_CHUNK, len(events))
-        poisson = rng.poisson(1.0, size=(len(draws), stop - start))
+        counts = rng.poisson(1.0, size=(len(draws), stop - start)) * factors[:, process[start:stop]]
         for network, (part, (rows, at)) in enumerate(zip(parts, located, strict=True)):
             here = (at >= start) & (at < stop)
             passing = part.passes[rows[here]] * part.weight[rows[here], None]
-            total += draws[:, network, None] * (poisson[:, at[here] - start] @ passing)
+            total += draws[:, network, None] * (counts[:, at[here] - start] @ passing)
     return total
 
 

@@ -1,9 +1,10 @@
-"""Rankings of features: from attributions, from each feature alone, and at random."""
+"""Rankings of features: from attributions, from each feature alone, from other rankings; and how well two agree."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 
@@ -18,6 +19,42 @@ def by_single_feature_auc(
     """Rank features by how well each alone separates the classes: |ROC AUC - 1/2|, highest first."""
     auc = np.array([roc_auc_score(is_signal, column) for column in features.T])
     return by_score(np.abs(auc - 0.5))
+
+
+def by_mean_rank(rankings: Sequence[Int[np.ndarray, " d"]]) -> Int[np.ndarray, " d"]:
+    """Combine rankings by the mean place of each feature; ties keep the order of the features."""
+    return by_score(-np.mean([places(ranking) for ranking in rankings], axis=0))
+
+
+def by_borda_count(rankings: Sequence[Int[np.ndarray, " d"]], points: int) -> Int[np.ndarray, " d"]:
+    """Combine rankings by the Borda count of their first features.
+
+    Args:
+        rankings: indices of the features, best first.
+        points: what a first place gets; the second gets one less, and places beyond as many get none. With as many
+            points as features this is the order of the mean rank.
+
+    Returns:
+        Indices of the features, best first; equal counts keep the order of the mean rank.
+    """
+    count = np.sum([np.maximum(points - places(ranking), 0) for ranking in rankings], axis=0)
+    order = by_mean_rank(rankings)
+    return np.asarray(order[np.argsort(-count[order], kind="stable")])
+
+
+def places(ranking: Int[np.ndarray, " d"]) -> Int[np.ndarray, " d"]:
+    """The place of each feature, counted from 0."""
+    return np.argsort(ranking)
+
+
+def spearman(a: Int[np.ndarray, " d"], b: Int[np.ndarray, " d"]) -> float:
+    """Rank correlation of two rankings of the same two or more features."""
+    return float(stats.spearmanr(places(a), places(b)).statistic)
+
+
+def top_overlap(a: Int[np.ndarray, " d"], b: Int[np.ndarray, " d"], top: int) -> float:
+    """Share of the first so many features of one ranking that are among the first so many of the other."""
+    return len(np.intersect1d(a[:top], b[:top])) / len(a[:top])
 
 
 def top_masks(

@@ -1,10 +1,11 @@
 """The tests that a claim can name: pure functions of a run's rows and of the claimed region."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from igbaselines.reporting.agreement_rows import choose
 from igbaselines.reporting.curves import POOLED, Curve, by_unit, unit_name
 from igbaselines.reporting.estimates import CONFIDENCE, mean_estimate, require_finite
 from igbaselines.reporting.verdicts import (
@@ -148,9 +149,79 @@ def plateau(
     return Outcome(estimate, decide(estimate, claimed), note)
 
 
+def mean_over_units(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
+    """Test the mean over units of what was measured once a unit.
+
+    Args:
+        rows: of a run, those that the claim is about.
+        claimed: the means that are claimed.
+        metric: measured in every unit.
+        method: whose.
+    """
+    values = _by_unit(rows, {"metric": metric, "method": method})
+    unit = unit_name(values.index)
+    estimate = mean_estimate(values.to_numpy(float), threshold=claimed.threshold, unit=unit)
+    holds = sum(claimed.holds(value) for value in values)
+    note = (
+        f"value: mean {metric} of {method}; {_span(values.to_numpy(float))}; holds in {holds} of {len(values)} {unit}s"
+    )
+    return Outcome(estimate, decide(estimate, claimed), note)
+
+
+def difference_over_units(
+    rows: pd.DataFrame,
+    claimed: Region,
+    *,
+    metric: str,
+    a: Mapping[str, str | int],
+    b: Mapping[str, str | int],
+) -> Outcome:
+    """Test the mean over units of the paired difference a - b of what was measured once a unit.
+
+    Args:
+        rows: of a run, those that the claim is about.
+        claimed: the differences that are claimed.
+        metric: measured of both in every unit.
+        a: column -> value of the rows that should have the larger values, for a claim of more than zero.
+        b: the same of the rows that are subtracted.
+    """
+    values_a, values_b = (_by_unit(rows, {"metric": metric} | dict(side)) for side in (a, b))
+    difference = values_a - values_b
+    unit = unit_name(difference.index)
+    estimate = mean_estimate(difference.to_numpy(float), threshold=claimed.threshold, unit=unit)
+    holds = sum(claimed.holds(value) for value in difference)
+    names = [" ".join(str(value) for value in side.values()) for side in (a, b)]
+    note = f"value: mean of {names[0]} minus {names[1]} in {metric}; means {values_a.mean():.4g} and "
+    note += f"{values_b.mean():.4g}; holds in {holds} of {len(difference)} {unit}s"
+    return Outcome(estimate, decide(estimate, claimed), note)
+
+
 TESTS: dict[str, Callable[..., Outcome]] = {
-    test.__name__: test for test in (first_feature, feature_rank, rank_difference, curve_difference, plateau)
+    test.__name__: test
+    for test in (
+        first_feature,
+        feature_rank,
+        rank_difference,
+        curve_difference,
+        plateau,
+        mean_over_units,
+        difference_over_units,
+    )
 }
+
+
+def _by_unit(rows: pd.DataFrame, where: Mapping[str, str | int]) -> "pd.Series[float]":
+    """Take the one value of each unit.
+
+    Raises:
+        NotTestable: where there is none, or a unit has several.
+    """
+    found, words = choose(rows, where), ", ".join(f"{key}={value}" for key, value in where.items())
+    if found.empty:
+        raise NotTestable(f"the run has no rows with {words}")
+    if found["unit"].duplicated().any():
+        raise NotTestable(f"a {unit_name(pd.Index(found['unit']))} has several values with {words}")
+    return found.set_index("unit")["value"].sort_index()
 
 
 def _require_background(rows: pd.DataFrame, methods: Sequence[str], used: Sequence[int], min_n_eff: int) -> None:

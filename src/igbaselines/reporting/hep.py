@@ -20,6 +20,15 @@ BASELINE_STYLES = dict(zip(BASELINES, STYLES, strict=False))  # a baseline looks
 REFERENCE = "zero_physical"  # the curve that the lower panels of Figure 2 subtract
 ATTRIBUTIONS = {"attribution": "mean attribution", "attribution_magnitude": "mean |attribution|"}
 METRICS = {"accuracy": "accuracy", "significance": "discovery significance Z"}
+EVENTS = ["selected_events", "n_eff", "cross_section", "cross_section_error"]  # counts, and fb
+PERFORMANCE = (
+    "accuracy",
+    "balanced_accuracy",
+    "roc_auc",
+    "significance",
+    "significance_mc_error",
+    EFFECTIVE_BACKGROUND,
+)
 HOLLOW_BELOW = 10  # effective background events behind the cut
 FIGURES = {"figure_2a": "accuracy", "figure_2b": "significance"}
 LISTS = {
@@ -126,7 +135,7 @@ def _write_tables(folder: Path, rows: pd.DataFrame, rankings: Mapping[str, pd.Da
         ordered = pd.concat(listed)
         write_table(ordered[["method", *ordered.columns.drop("method")]], folder, "rankings")
     for name, metrics, index in (
-        ("events", ["selected_events", "cross_section"], ["process"]),
+        ("events", EVENTS, ["process"]),
         (
             "completeness",
             [f"completeness_gap_{part}" for part in ("median", "q95", "max")],
@@ -147,7 +156,7 @@ def _write_tables(folder: Path, rows: pd.DataFrame, rankings: Mapping[str, pd.Da
 def _curves_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Lay out every curve: method and k down; each metric with its interval across."""
     columns: dict[str, pd.Series[float]] = {}
-    for metric in ("accuracy", "balanced_accuracy", "roc_auc", "significance", EFFECTIVE_BACKGROUND):
+    for metric in PERFORMANCE:
         bands = {method: Band.of(method, curve).table for method, curve in measured_curves(rows, metric).items()}
         if bands:
             table = pd.concat(bands, names=["method", "k"])

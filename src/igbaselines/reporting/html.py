@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from igbaselines.files import write_text
+from igbaselines.reporting.by_dataset import Comparison, compare_datasets, comparisons_table
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.combined import Together, write_combined
 from igbaselines.reporting.runs import FigureFile, Run, find_runs
@@ -53,25 +54,27 @@ class ReportedClaim:
 
 
 def write_report(output_root: Path, project_root: Path) -> Path:
-    """Build output_root/report/ from the run folders: index.html, claims.csv, and tables and figures over all runs.
+    """Build output_root/report/ from the run folders: the page, its claims as .csv, and what goes over all runs.
 
     Args:
         output_root: holds EXPERIMENT/RUN folders; may be empty or missing.
         project_root: holds conf/claims.
 
     Returns:
-        The page's path.
+        The page's path; claims.csv and claims_by_dataset.csv lie beside it.
 
     Raises:
         UserError: for a claims file that is wrong; a broken run is only listed as such.
     """
     runs = find_runs(output_root)
     papers = load_papers(project_root / "conf" / "claims")
-    claims = collect_claims(papers, runs)
+    claims, comparisons = collect_claims(papers, runs), compare_datasets(runs)
     report = output_root / "report"
     report.mkdir(parents=True, exist_ok=True)
     write_text(report / "claims.csv", _claims_table(claims).to_csv(index=False))
-    write_text(report / "index.html", _page(papers, claims, runs, write_combined(report, runs, papers)))
+    write_text(report / "claims_by_dataset.csv", comparisons_table(comparisons).to_csv(index=False))
+    combined = write_combined(report, runs, papers)
+    write_text(report / "index.html", _page(papers, claims, comparisons, runs, combined))
     return report / "index.html"
 
 
@@ -132,6 +135,7 @@ def count_results(claim: ReportedClaim) -> str:
 def _page(
     papers: Sequence[Paper],
     claims: Sequence[ReportedClaim],
+    comparisons: Sequence[Comparison],
     runs: Sequence[Run],
     combined: Mapping[str, Together],
 ) -> str:
@@ -151,7 +155,7 @@ def _page(
     }
     template = environment.get_template("report.html.j2")
     return template.render(
-        sections=_sections(papers, claims),
+        sections=_sections(papers, claims, comparisons),
         experiments={name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
         verdicts=[str(verdict) for verdict in Verdict],
         count_verdicts=count_verdicts,
@@ -162,14 +166,24 @@ def _page(
     )
 
 
-def _sections(papers: Sequence[Paper], claims: Sequence[ReportedClaim]) -> list[Mapping[str, object]]:
+def _sections(
+    papers: Sequence[Paper], claims: Sequence[ReportedClaim], comparisons: Sequence[Comparison]
+) -> list[Mapping[str, object]]:
     """Group the claims by paper; a paper that only a run knows has no title."""
     known: dict[str, dict[str, object]] = {
         paper.id: {"id": paper.id, "title": paper.title, "url": paper.url, "notes": paper.notes} for paper in papers
     }
     for claim in claims:
         known.setdefault(claim.paper, {"id": claim.paper, "title": "", "url": "", "notes": ()})
-    return [words | {"claims": [claim for claim in claims if claim.paper == paper]} for paper, words in known.items()]
+    sections: list[Mapping[str, object]] = []
+    for paper, words in known.items():
+        of_paper = [comparison.of_paper(paper) for comparison in comparisons]
+        grouped = {
+            "claims": [claim for claim in claims if claim.paper == paper],
+            "comparisons": [comparison for comparison in of_paper if comparison.lines],
+        }
+        sections.append(words | grouped)
+    return sections
 
 
 def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:

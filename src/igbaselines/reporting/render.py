@@ -9,7 +9,15 @@ import pandas as pd
 
 from igbaselines.errors import UserError
 from igbaselines.files import write_text
-from igbaselines.reporting import explain, hep, shapley_gridworld, shapley_images, weighted_gradients
+from igbaselines.reporting import (
+    explain,
+    hep,
+    hep_generators,
+    hep_rankings,
+    shapley_gridworld,
+    shapley_images,
+    weighted_gradients,
+)
 from igbaselines.reporting.claims import Printed, judge, load_papers, printed_for
 from igbaselines.reporting.tables import write_table
 
@@ -17,6 +25,8 @@ Renderer = Callable[[Path, pd.DataFrame, Printed], None]
 
 RENDERERS: dict[str, Renderer] = {
     "hep_baselines": hep.render,
+    "hep_generators": hep_generators.render,
+    **hep_rankings.RENDERERS,
     "weighted_gradients": weighted_gradients.render,
     "shapley_gridworld": shapley_gridworld.render,
     "shapley_images": shapley_images.render,

@@ -46,6 +46,7 @@ class Run:
         figures: in order of their names.
         tables: name -> table.
         folder: where it lies.
+        ended: when it was complete, in ISO 8601.
     """
 
     experiment: str
@@ -59,6 +60,7 @@ class Run:
     figures: list[FigureFile] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     folder: Path = Path()
+    ended: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def read_run(folder: Path) -> Run:
             figures=[_figure(path) for path in sorted((folder / "figures").glob("*.png"))],
             tables={path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},
             folder=folder,
+            ended=str(status.get("ended") or ""),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UnidentifiedImageError) as error:
         return Run(experiment, label, "unreadable", f"{type(error).__name__}: {error}")
