@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from igbaselines.models.recipe import SwishRecipe
+from igbaselines.models.recipe import ObjectAttentionRecipe, SwishRecipe
 from igbaselines.models.training import TrainingData
 
 
@@ -26,6 +26,23 @@ def recipe() -> SwishRecipe:
         patience=2,
         epoch_events=100_000,
         networks_at_once=8,
+    )
+
+
+@pytest.fixture
+def attention() -> ObjectAttentionRecipe:
+    return ObjectAttentionRecipe(
+        width=8,
+        heads=2,
+        blocks=2,
+        dropout=0.2,
+        learning_rate=1e-2,
+        weight_decay=1e-2,
+        batch_size=64,
+        max_epochs=6,
+        patience=2,
+        epoch_events=100_000,
+        networks_at_once=2,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from igbaselines.errors import UserError
-from igbaselines.models.recipe import SwishRecipe
+from igbaselines.models.recipe import ObjectAttentionRecipe, SwishRecipe
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from igbaselines.models.recipe import SwishRecipe
         ({"networks_at_once": 0}, "model.networks_at_once must be at least 1, got 0"),
         ({"hidden": []}, r"model.hidden needs one positive width a layer, got \[\]"),
         ({"hidden": [8, 0]}, r"model.hidden needs one positive width a layer, got \[8, 0\]"),
+        ({"activation": "tanh"}, "model.activation must be swish or relu, got tanh"),
         ({"dropout": 1.0}, r"model.dropout must lie in \[0, 1\), got 1.0"),
         ({"dropout": -0.1}, r"model.dropout must lie in \[0, 1\), got -0.1"),
         ({"learning_rate": 0.0}, "model.learning_rate must be positive"),
@@ -32,3 +33,19 @@ def test_refuses(recipe: SwishRecipe, change: dict[str, Any], message: str) -> N
 
 def test_accepts_its_bounds(recipe: SwishRecipe) -> None:
     replace(recipe, batch_size=2, max_epochs=1, patience=1, networks_at_once=1, hidden=[1], dropout=0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 0}, "model.width must be at least 1, got 0"),
+        ({"heads": 0}, "model.heads must be at least 1, got 0"),
+        ({"blocks": 0}, "model.blocks must be at least 1, got 0"),
+        ({"heads": 3}, "model.width must be a multiple of model.heads=3, got 8"),
+        ({"batch_size": 1}, "model.batch_size must be at least 2, got 1"),
+    ],
+    ids=str,
+)
+def test_refuses_for_attention(attention: ObjectAttentionRecipe, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        replace(attention, **change)

@@ -158,7 +158,8 @@ def test_starts_anew_from_a_damaged_checkpoint(
 def test_trains_where_the_data_are(
     single: TrainingData, masks: Tensor, recipe: SwishRecipe, device: torch.device, tmp_path: Path
 ) -> None:
-    moved = TrainingData(*(tensor.to(device) for tensor in vars(single).values()))
+    train_part, validation_part = single.train.to(device), single.validation.to(device)
+    moved = TrainingData(single.x.to(device), single.target.to(device), train_part, validation_part)
     trained = train(moved, masks, recipe, SEED, tmp_path / "unfinished.safetensors")
     assert trained.loss.device.type == device.type
     assert accuracy(trained, moved)[0] > 0.85

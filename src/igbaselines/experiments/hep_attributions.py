@@ -12,7 +12,7 @@ from igbaselines.attribution import path_attribution
 from igbaselines.attribution.baselines import Reference
 from igbaselines.experiments.hep_settings import HepAttribution
 from igbaselines.models.inference import for_gradients
-from igbaselines.models.swish_dnn import Probability, SwishDNN
+from igbaselines.models.swish_dnn import Classifier, Probability
 from igbaselines.randomness import generator_for
 from igbaselines.tensors import load_tensors, save_tensors
 
@@ -36,7 +36,7 @@ class ClassAttribution:
 
 
 def class_attribution(
-    network: SwishDNN,
+    network: Classifier,
     signal: Float[Tensor, "n d"],
     reference: Reference,
     settings: HepAttribution,

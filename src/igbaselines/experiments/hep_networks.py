@@ -15,9 +15,9 @@ from torch import Tensor
 
 from igbaselines.datasets.events import EventTable
 from igbaselines.evaluation.splits import Split, rotated_split
-from igbaselines.experiments.hep_settings import HepEvaluation
-from igbaselines.models.ensemble import SwishEnsemble
-from igbaselines.models.recipe import SwishRecipe
+from igbaselines.experiments.hep_settings import HepSplits
+from igbaselines.models.ensemble import Ensemble
+from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.models.swish_dnn import Standardise
 from igbaselines.models.training import Trained, TrainingData, evaluate, train
 from igbaselines.tensors import load_tensors, save_tensors
@@ -37,14 +37,14 @@ class SplitEvents:
     standardise: Standardise
     data: TrainingData
 
-    def test_logits(self, networks: SwishEnsemble) -> Float[np.ndarray, "n events"]:
+    def test_logits(self, networks: Ensemble) -> Float[np.ndarray, "n events"]:
         """Logits of the test part."""
         test = torch.from_numpy(self.split.test).to(self.data.x.device)
         return evaluate(networks, self.data.x[test]).cpu().numpy()
 
 
 def split_events(
-    events: EventTable, evaluation: HepEvaluation, network: int, seed: int, device: torch.device
+    events: EventTable, evaluation: HepSplits, network: int, seed: int, device: torch.device
 ) -> SplitEvents:
     """Split the events for one of the ranking networks.
 
@@ -66,13 +66,14 @@ def split_events(
     x = standardise(torch.from_numpy(events.features).to(device))
     target = torch.from_numpy(events.is_signal).to(x)
     train_part, validation_part = (torch.from_numpy(indices).to(device) for indices in split[:2])
-    return SplitEvents(split, standardise, TrainingData(x, target, train_part, validation_part))
+    data = TrainingData(x, target, train_part, validation_part, events.feature_names)
+    return SplitEvents(split, standardise, data)
 
 
 def train_on_subsets(
     events: SplitEvents,
     masks: Bool[np.ndarray, "sets d"],
-    recipe: SwishRecipe,
+    recipe: ClassifierRecipe,
     seed: tuple[int, ...],
     checkpoints: Path,
     progress: Callable[[int], object],
@@ -112,14 +113,14 @@ def train_on_subsets(
 def _train_group(
     events: SplitEvents,
     mask: Bool[Tensor, "group d"],
-    recipe: SwishRecipe,
+    recipe: ClassifierRecipe,
     seed: tuple[int, ...],
     checkpoints: Path,
     progress: Callable[[int], object],
 ) -> Trained:
-    name = hashlib.sha256(repr(seed).encode() + mask.numpy().tobytes()).hexdigest()[:16]
+    name = hashlib.sha256(repr((recipe, seed)).encode() + mask.numpy().tobytes()).hexdigest()[:16]
     file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
-    trained = _load(file, events.data.x.device)
+    trained = _load(file, recipe, events.data.x.device)
     if trained is None:
         trained = train(events.data, mask, recipe, seed, unfinished, progress)
         save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
@@ -140,12 +141,12 @@ def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads)
 
 
-def _load(file: Path, device: torch.device) -> Trained | None:
+def _load(file: Path, recipe: ClassifierRecipe, device: torch.device) -> Trained | None:
     state = load_tensors(file, str(device))
     if state is None:
         return None
     loss, epochs = state.pop("loss"), state.pop("epochs")
-    return Trained(SwishEnsemble(state), loss, epochs)
+    return Trained(recipe.with_state(state), loss, epochs)
 
 
 def _together(groups: list[Trained]) -> Trained:
@@ -154,4 +155,5 @@ def _together(groups: list[Trained]) -> Trained:
 
     states = [group.networks.state for group in groups]
     state = {name: join([each[name] for each in states]) for name in states[0]}
-    return Trained(SwishEnsemble(state), join([g.loss for g in groups]), join([g.epochs for g in groups]))
+    networks = groups[0].networks.with_state(state)
+    return Trained(networks, join([g.loss for g in groups]), join([g.epochs for g in groups]))

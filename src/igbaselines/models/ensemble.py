@@ -1,39 +1,106 @@
-"""Many Swish networks as one batch of matrices, each on its own subset of the features.
+"""Many networks of one architecture side by side, each on its own subset of the features.
 
 Retraining on the top k features of several rankings (2412.13864, Figure 2) means hundreds of small networks
 on the same events. Side by side they share the reading of the events and the dropout masks, and each behaves
-as if it were trained alone. Activations are (network, unit, event), so that BatchNorm normalises contiguous
-rows.
+as if it were trained alone.
 """
 
+import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from igbaselines.models.swish_dnn import Standardise, SwishDNN
+from igbaselines.models.swish_dnn import ACTIVATIONS, Classifier, Standardise, SwishDNN
 
 State = dict[str, Tensor]
 _NOT_TRAINED = ("mask", "mean", "variance")
 
 
-class SwishEnsemble:
-    """Networks of one architecture; every tensor of the state has a first dimension over the networks.
+class Ensemble(ABC):
+    """Networks of one architecture, as training needs them.
 
     Args:
-        state: `mask` (n, d); for each hidden layer l `linear_l` (n, out, in), BatchNorm's `gain_l`,
-            `shift_l`, `mean_l`, `variance_l` (n, out); `logit` (n, 1, in) and `bias` (n, 1).
+        state: what the networks are; every tensor has a first dimension over them. `mask` says which features
+            each sees; BatchNorm's running statistics are `mean...` and `variance...`; an optimiser moves the rest.
     """
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.layers = sum(name.startswith("linear_") for name in state)
+
+    def __len__(self) -> int:
+        return len(self.state["mask"])
+
+    def trained(self) -> State:
+        """The tensors that an optimiser moves."""
+        return {name: tensor for name, tensor in self.state.items() if not name.startswith(_NOT_TRAINED)}
+
+    def with_state(self, state: State) -> "Ensemble":
+        """Networks of the same architecture with another state, which may be of more or fewer of them."""
+        other = copy.copy(self)
+        other.state = state
+        return other
+
+    def select(self, chosen: Tensor) -> "Ensemble":
+        """Copy the networks with these indices (or this mask)."""
+        return self.with_state({name: tensor.detach()[chosen] for name, tensor in self.state.items()})
+
+    def training_logits(self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]]) -> Float[Tensor, "n b"]:
+        """Logits in training, where batch statistics count and move the running ones.
+
+        Args:
+            x: standardised features, the same events for every network.
+            keep: dropout factors of `dropout_units`, shared by the networks: 0 or 1 / (1 - p).
+        """
+        return self._logits(x, keep)
+
+    @torch.no_grad()
+    def logits(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "n b"]:
+        """Logits in evaluation mode, from the running statistics; x is standardised."""
+        return self._logits(x, None)
+
+    @property
+    @abstractmethod
+    def dropout_units(self) -> list[int]:
+        """For each place of a network where dropout acts, how many units of an event it acts on."""
+
+    @abstractmethod
+    def mask_gradients(self) -> None:
+        """Forget the gradients of weights to features that a network does not see."""
+
+    @abstractmethod
+    def network(self, index: int, standardise: Standardise, dropout: float) -> Classifier:
+        """Take one network out, with the standardisation that its inputs had."""
+
+    @abstractmethod
+    def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor: ...
+
+
+class SwishEnsemble(Ensemble):
+    """Fully connected networks as one batch of matrices.
+
+    Activations are (network, unit, event), so that BatchNorm normalises contiguous rows.
+
+    Args:
+        state: `mask` (n, d); for each hidden layer l `linear_l` (n, out, in), BatchNorm's `gain_l`,
+            `shift_l`, `mean_l`, `variance_l` (n, out); `logit` (n, 1, in) and `bias` (n, 1).
+        activation: name of the activation.
+    """
+
+    def __init__(self, state: State, activation: str = "swish") -> None:
+        super().__init__(state)
+        self.activation = activation
 
     @classmethod
     def initialise(
-        cls, mask: Bool[Tensor, "n d"], hidden: Sequence[int], generator: torch.Generator
+        cls,
+        mask: Bool[Tensor, "n d"],
+        hidden: Sequence[int],
+        generator: torch.Generator,
+        activation: str = "swish",
     ) -> "SwishEnsemble":
         """Draw initial weights, uniform within 1 / sqrt(fan-in) as PyTorch's linear layers have them.
 
@@ -42,6 +109,7 @@ class SwishEnsemble:
             hidden: widths of the hidden layers.
             generator: the same draws serve every network up to its mask, so that differences between them are
                 paired.
+            activation: name of the activation.
         """
         n, d = mask.shape
         device = mask.device
@@ -59,32 +127,13 @@ class SwishEnsemble:
         state["linear_0"] = state["linear_0"] * mask[:, None]
         state["logit"] = (uniform(1, hidden[-1]) / math.sqrt(hidden[-1])).repeat(n, 1, 1)
         state["bias"] = (uniform(1) / math.sqrt(hidden[-1])).repeat(n, 1)
-        return cls(state)
+        return cls(state, activation)
 
-    def __len__(self) -> int:
-        return len(self.state["mask"])
-
-    def trained(self) -> State:
-        """The tensors that an optimiser moves."""
-        return {name: tensor for name, tensor in self.state.items() if not name.startswith(_NOT_TRAINED)}
-
-    def select(self, chosen: Tensor) -> "SwishEnsemble":
-        """Copy the networks with these indices (or this mask)."""
-        return SwishEnsemble({name: tensor.detach()[chosen] for name, tensor in self.state.items()})
-
-    def training_logits(self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]]) -> Float[Tensor, "n b"]:
-        """Logits with batch statistics, which also move the running ones.
-
-        Args:
-            x: standardised features, the same events for every network.
-            keep: dropout factors of each hidden layer, shared by the networks: 0 or 1 / (1 - p).
-        """
-        return self._logits(x, keep)
-
-    @torch.no_grad()
-    def logits(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "n b"]:
-        """Logits in evaluation mode, from the running statistics; x is standardised."""
-        return self._logits(x, None)
+    @property
+    def dropout_units(self) -> list[int]:
+        """The widths of the hidden layers."""
+        layers = sum(name.startswith("linear_") for name in self.state)
+        return [self.state[f"linear_{layer}"].shape[1] for layer in range(layers)]
 
     def mask_gradients(self) -> None:
         """Forget the gradients of weights to features that a network does not see."""
@@ -94,12 +143,12 @@ class SwishEnsemble:
 
     def network(self, index: int, standardise: Standardise, dropout: float) -> SwishDNN:
         """Take one network out, with the standardisation that its inputs had."""
-        hidden = [self.state[f"gain_{layer}"].shape[1] for layer in range(self.layers)]
+        hidden = self.dropout_units
         own = {name: tensor[index].detach() for name, tensor in self.state.items()}
         statistics = (tensor.to(own["bias"]) for tensor in (standardise.mean, standardise.scale))
-        network = SwishDNN(Standardise(*statistics), hidden, dropout).to(own["bias"])
+        network = SwishDNN(Standardise(*statistics), hidden, dropout, self.activation).to(own["bias"])
         state = {"logit.weight": own["logit"], "logit.bias": own["bias"]}
-        for layer in range(self.layers):
+        for layer in range(len(hidden)):
             state[f"linear.{layer}.weight"] = own[f"linear_{layer}"]
             names = {"gain": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}
             state |= {f"norm.{layer}.{theirs}": own[f"{ours}_{layer}"] for ours, theirs in names.items()}
@@ -109,12 +158,12 @@ class SwishEnsemble:
         return network.eval()
 
     def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
-        n, a = len(self), x.T
-        for layer in range(self.layers):
+        n, a, activation = len(self), x.T, ACTIVATIONS[self.activation]
+        for layer in range(len(self.dropout_units)):
             weight = self.state[f"linear_{layer}"]
             # Every network reads the same events: the first layer is one product.
             z = torch.bmm(weight, a) if layer else (weight.flatten(0, 1) @ a).view(n, -1, len(x))
-            a = nn.functional.silu(self._normalise(layer, z, training=keep is not None))
+            a = activation(self._normalise(layer, z, training=keep is not None))
             a = a if keep is None else a * keep[layer]
         return torch.matmul(self.state["logit"], a).squeeze(1) + self.state["bias"]
 

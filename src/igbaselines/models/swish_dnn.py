@@ -1,10 +1,13 @@
 """The classifier of 2412.13864 (Experimental Setup): hidden layers with Swish, and one logit."""
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"swish": nn.functional.silu, "relu": nn.functional.relu}
 
 
 class Standardise(nn.Module):
@@ -28,20 +31,41 @@ class Standardise(nn.Module):
         return (x - self.mean) / self.scale
 
 
-class SwishDNN(nn.Module):
+class Classifier(nn.Module):
+    """A network from features in physical units to one output an event.
+
+    Its first step is affine and declared as the stem (`igbaselines.attribution.AffineStem`).
+    """
+
+    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
+        """The affine first step."""
+        raise NotImplementedError
+
+    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, " m"]:
+        """Everything behind the stem."""
+        raise NotImplementedError
+
+    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
+        """The output."""
+        return self.after_stem(self.affine_stem(x))
+
+
+class SwishDNN(Classifier):
     """A fully connected network from features in physical units to the logit of being signal.
 
-    Each hidden layer is Linear, BatchNorm, Swish, Dropout. The first Linear and the standardisation before it
-    are affine and declared as the stem (`igbaselines.attribution.AffineStem`).
+    Each hidden layer is Linear, BatchNorm, Swish (or another activation), Dropout. The first Linear and the
+    standardisation before it are the stem.
 
     Args:
         standardise: the standardisation of the features.
         hidden: widths of the hidden layers.
         dropout: probability of dropping a unit.
+        activation: name of the activation in `ACTIVATIONS`.
     """
 
-    def __init__(self, standardise: Standardise, hidden: list[int], dropout: float) -> None:
+    def __init__(self, standardise: Standardise, hidden: list[int], dropout: float, activation: str = "swish") -> None:
         super().__init__()
+        self.activation = ACTIVATIONS[activation]
         self.standardise = standardise
         # BatchNorm takes any bias of the layer before it away again, so there is none.
         widths = [len(standardise.mean), *hidden]
@@ -60,23 +84,19 @@ class SwishDNN(nn.Module):
         for layer, norm in enumerate(self.norm):
             if layer > 0:
                 z = self.linear[layer](z)
-            z = self.dropout(nn.functional.silu(norm(z)))
+            z = self.dropout(self.activation(norm(z)))
         logit: Tensor = self.logit(z).squeeze(-1)
         return logit
 
-    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
-        """The logit of being signal."""
-        return self.after_stem(self.affine_stem(x))
 
-
-class Probability(nn.Module):
+class Probability(Classifier):
     """The probability that belongs to a network's logit; the stem stays declared.
 
     Args:
         network: the network that gives the logit.
     """
 
-    def __init__(self, network: SwishDNN) -> None:
+    def __init__(self, network: Classifier) -> None:
         super().__init__()
         self.network = network
 
@@ -87,7 +107,3 @@ class Probability(nn.Module):
     def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, " m"]:
         """The probability from behind the stem."""
         return torch.sigmoid(self.network.after_stem(z))
-
-    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
-        """The probability of being signal."""
-        return torch.sigmoid(self.network(x))

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from igbaselines.models.ensemble import State, SwishEnsemble
-from igbaselines.models.recipe import SwishRecipe
+from igbaselines.models.ensemble import Ensemble, State
+from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.randomness import generator_for
 from igbaselines.tensors import load_tensors, save_tensors
 
@@ -28,12 +28,14 @@ class TrainingData:
         target: 1 for signal, 0 for background.
         train: indices of the training part.
         validation: indices of the validation part.
+        feature_names: names of the features, for the networks that are built after them.
     """
 
     x: Float[Tensor, "events d"]
     target: Float[Tensor, " events"]
     train: Int[Tensor, " t"]
     validation: Int[Tensor, " v"]
+    feature_names: tuple[str, ...] = ()
 
     def class_weights(self, part: Int[Tensor, " p"]) -> Float[Tensor, " p"]:
         """Weights by which signal and background count the same in a part; their mean is one."""
@@ -52,7 +54,7 @@ class Trained:
         epochs: epochs that each was trained for.
     """
 
-    networks: SwishEnsemble
+    networks: Ensemble
     loss: Float[Tensor, " n"]
     epochs: Int[Tensor, " n"]
 
@@ -60,7 +62,7 @@ class Trained:
 def train(
     data: TrainingData,
     mask: Bool[Tensor, "n d"],
-    recipe: SwishRecipe,
+    recipe: ClassifierRecipe,
     seed: tuple[int, ...],
     checkpoint: Path | None = None,
     progress: Callable[[int], object] | None = None,
@@ -91,7 +93,7 @@ def train(
     return Trained(training.best, training.best_loss, training.epochs)
 
 
-def evaluate(networks: SwishEnsemble, x: Float[Tensor, "events d"]) -> Float[Tensor, "n events"]:
+def evaluate(networks: Ensemble, x: Float[Tensor, "events d"]) -> Float[Tensor, "n events"]:
     """Logits of standardised events in evaluation mode, in chunks."""
     return torch.cat([networks.logits(chunk) for chunk in x.split(EVALUATION_BATCH)], dim=1)
 
@@ -100,11 +102,11 @@ class _Training:
     """The networks of one batch, of which those that have converged drop out."""
 
     def __init__(
-        self, data: TrainingData, mask: Bool[Tensor, "n d"], recipe: SwishRecipe, seed: tuple[int, ...]
+        self, data: TrainingData, mask: Bool[Tensor, "n d"], recipe: ClassifierRecipe, seed: tuple[int, ...]
     ) -> None:
         self.data, self.recipe, self.seed = data, recipe, seed
         n, device = len(mask), data.x.device
-        self.networks = SwishEnsemble.initialise(mask.to(device), recipe.hidden, generator_for(*seed))
+        self.networks = recipe.untrained(mask.to(device), data.feature_names, generator_for(*seed))
         self.networks.state = {
             name: value.to(data.x.dtype) if value.is_floating_point() else value
             for name, value in self.networks.state.items()
@@ -156,8 +158,10 @@ class _Training:
         state = {name: tensor.to(self.data.x.device) for name, tensor in state.items()}
         self.best_loss, self.epochs, self.waiting = state["best_loss"], state["epochs"], state["waiting"]
         self.active = state["active"]
-        self.best = SwishEnsemble({n.removeprefix("best."): t for n, t in state.items() if n.startswith("best.")})
-        self.networks = SwishEnsemble({n.removeprefix("now."): t for n, t in state.items() if n.startswith("now.")})
+        self.best, self.networks = (
+            self.networks.with_state({n.removeprefix(part): t for n, t in state.items() if n.startswith(part)})
+            for part in ("best.", "now.")
+        )
         self.optimiser = self._optimiser()
         for name, parameter in self.networks.trained().items():
             moments = ("step", "exp_avg", "exp_avg_sq")
@@ -165,6 +169,7 @@ class _Training:
 
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """Shuffled positions in the training part, and the dropout factors of every layer."""
+        units = self.networks.dropout_units
         recipe, device = self.recipe, self.data.x.device
         events = min(recipe.epoch_events, len(self.data.train))
         turn, part = divmod(epoch, len(self.data.train) // events)
@@ -174,9 +179,9 @@ class _Training:
         generator = generator_for(*self.seed, epoch, 1, device=device)
         for batch in order.split(size):
             if len(batch) == size:  # a short last batch has noisier statistics, so it is left to another epoch
-                shape = (sum(recipe.hidden), size)
+                shape = (sum(units), size)
                 kept = torch.rand(shape, generator=generator, device=device) >= recipe.dropout
-                yield batch, (kept.to(self.data.x.dtype) / (1 - recipe.dropout)).split(recipe.hidden)
+                yield batch, (kept.to(self.data.x.dtype) / (1 - recipe.dropout)).split(units)
 
     def _loss(self, logits: Tensor, events: Tensor, weights: Tensor) -> Tensor:
         target = self.data.target[events].expand_as(logits)
