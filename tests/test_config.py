@@ -34,11 +34,12 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (PROJECT_ROOT / "conf" / group).glob("*.yaml"))
 
 
+EVENT_MODELS = ("swish_dnn", "deep_swish_dnn", "relu_dnn", "object_attention")
 IMAGE_OPTIONS = [
     *((group, name) for group in ("attribution/baselines", "attribution/rule") for name in options(group)),
     *((group, name) for group in ("attribution/search", "evaluation/grid", "protocol") for name in options(group)),
     *((f"mask@{key}", name) for key in ("evaluation.mask", "attribution.fitness_mask") for name in options("mask")),
-    *(("model", name) for name in options("model") if name not in ("swish_dnn", "grid_value_mlp")),
+    *(("model", name) for name in options("model") if name not in (*EVENT_MODELS, "grid_value_mlp")),
     *(("dataset", name) for name in options("dataset") if not name.startswith(("hep_", "gridworld"))),
 ]
 
@@ -50,6 +51,12 @@ def test_every_choice_for_images_composes_and_builds(group: str, name: str) -> N
     config = composed("experiment=weighted_gradients", "scale=paper", f"{group}={name}", needed)
     for part in ("dataset", "model", "attribution", "evaluation"):
         assert instantiate(config[part]) is not None
+
+
+@pytest.mark.parametrize("model", EVENT_MODELS)
+def test_every_network_for_events_composes_and_builds(model: str) -> None:
+    config = composed("experiment=hep_baselines", f"model={model}")
+    assert instantiate(config.model).max_epochs == 30  # of the scale, whatever the model
 
 
 @pytest.mark.parametrize("absent", options("attribution/absent"))

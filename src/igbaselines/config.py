@@ -19,7 +19,20 @@ from igbaselines.errors import UserError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = ("run", "report")
-EXPERIMENTS = ("hep_baselines", "shapley_gridworld", "shapley_images", "weighted_gradients", "explain")
+EXPERIMENTS = (
+    "hep_baselines",
+    "hep_generators",
+    "hep_sample_counts",
+    "hep_weightings",
+    "hep_combined",
+    "hep_architectures",
+    "hep_stability",
+    "hep_scores",
+    "shapley_gridworld",
+    "shapley_images",
+    "weighted_gradients",
+    "explain",
+)
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
 ALLOWED_TARGETS = ("igbaselines", "torchvision.models", "timm")
 
@@ -67,6 +80,7 @@ RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_b
 # Schemas by name, as the YAML files' defaults lists take them: `- /schema/hep_synthetic@_here_`.
 SCHEMAS = {
     "hep_synthetic": "igbaselines.datasets.hep_synthetic.HepSynthetic",
+    "hep_pythia": "igbaselines.datasets.hep_pythia.HepPythia",
     "hep_table": "igbaselines.datasets.hep_table.HepTable",
     "gridworld": "igbaselines.datasets.gridworld.GridWorld",
     "imagenet": "igbaselines.datasets.imagenet.Imagenet",
@@ -74,12 +88,19 @@ SCHEMAS = {
     "image_folder": "igbaselines.datasets.image_folder.ImageFolder",
     "sample_photos": "igbaselines.datasets.sample_photos.SamplePhotos",
     "swish_dnn": "igbaselines.models.recipe.SwishRecipe",
+    "object_attention": "igbaselines.models.recipe.ObjectAttentionRecipe",
     "grid_value_mlp": "igbaselines.models.grid_recipe.GridValueRecipe",
     "torchvision_model": "igbaselines.models.image_recipe.TorchvisionModel",
     "timm_model": "igbaselines.models.image_recipe.TimmModel",
     "efficientnet_lite": "igbaselines.models.image_recipe.EfficientNetLite",
     "hep_attribution": "igbaselines.experiments.hep_settings.HepAttribution",
     "hep_evaluation": "igbaselines.experiments.hep_settings.HepEvaluation",
+    "hep_rankings_evaluation": "igbaselines.experiments.hep_rankings_settings.RankingsEvaluation",
+    "hep_sample_counts_evaluation": "igbaselines.experiments.hep_rankings_settings.SampleCountsEvaluation",
+    "hep_retrained_rankings_evaluation": "igbaselines.experiments.hep_rankings_settings.RetrainedEvaluation",
+    "hep_combined_evaluation": "igbaselines.experiments.hep_rankings_settings.CombinedEvaluation",
+    "hep_architectures_evaluation": "igbaselines.experiments.hep_rankings_settings.ArchitecturesEvaluation",
+    "hep_generators_evaluation": "igbaselines.experiments.hep_generators_settings.HepGeneratorsEvaluation",
     "gridworld_attribution": "igbaselines.experiments.gridworld_settings.GridworldAttribution",
     "gridworld_evaluation": "igbaselines.experiments.gridworld_settings.GridworldEvaluation",
     "image_attribution": "igbaselines.experiments.image_settings.ImageAttribution",

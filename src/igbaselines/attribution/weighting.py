@@ -4,6 +4,7 @@ They come from the strata that baselines were drawn from (2412.13864), or from h
 (2505.03201).
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -35,20 +36,51 @@ class Uniform:
         return torch.full(stratum.shape, 1 / len(stratum), dtype=torch.float64, device=stratum.device)
 
 
+def _logarithm(weight: Float[Tensor, " s"]) -> Float[Tensor, " s"]:
+    """Logarithm of one plus the weight over the least one: no unit goes in, and the least stratum keeps a share."""
+    return torch.log1p(weight / weight.min())
+
+
+def _percentile(weight: Float[Tensor, " s"]) -> Float[Tensor, " s"]:
+    """Share of the strata that weigh as much or less: only the order of the weights counts."""
+    return (weight[:, None] >= weight).double().mean(dim=1)
+
+
+TRANSFORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "proportional": torch.clone,
+    "square_root": torch.sqrt,
+    "logarithm": _logarithm,
+    "percentile": _percentile,
+}
+
+
 @dataclass(frozen=True)
 class ByStratum:
-    """A stratum counts by its weight: p_D by cross-section in 2412.13864, eq. 2 (B_bgw)."""
+    """A stratum counts by its weight: p_D by cross-section in 2412.13864, eq. 2 (B_bgw).
+
+    Args:
+        transform: what of the weight counts. Cross-sections that span orders of magnitude leave only the largest
+            strata of `proportional`; `square_root`, `logarithm` (of one plus the weight over the least one) and
+            `percentile` (the share of strata that weigh as much or less) even them out.
+    """
+
+    transform: str = "proportional"
+
+    def __post_init__(self) -> None:
+        if self.transform not in TRANSFORMS:
+            raise ValueError(f"transform={self.transform} is unknown: {' or '.join(TRANSFORMS)}")
 
     def weights(self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None) -> Float[Tensor, " k"]:
-        """Return the stratum's weight over the number of its baselines, normalised.
+        """Return the stratum's transformed weight over the number of its baselines, normalised.
 
         Raises:
             ValueError: where the strata have no weights.
         """
         if stratum_weight is None:
             raise ValueError("baselines weighted by stratum need the weight of each stratum (a cross-section)")
-        members = torch.bincount(stratum, minlength=len(stratum_weight))
-        weights = stratum_weight.double()[stratum] / members[stratum]
+        # Only the strata that baselines come from: the weights also hold the signal's.
+        present, position, members = stratum.unique(return_inverse=True, return_counts=True)
+        weights: Tensor = (TRANSFORMS[self.transform](stratum_weight.double()[present]) / members)[position]
         return weights / weights.sum()
 
 

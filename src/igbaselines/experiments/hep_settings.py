@@ -35,13 +35,38 @@ class HepAttribution:
 
 
 @dataclass
-class HepEvaluation:
-    """The retrainings and the significance of a run.
+class HepSplits:
+    """The ranking networks of a run.
 
     Args:
         networks: ranking networks, each with its own split of the events.
         train_fraction: share of the events on which networks are trained.
         validation_fraction: share on which early stopping decides; the rest is the test part.
+    """
+
+    networks: int
+    train_fraction: float
+    validation_fraction: float
+
+    def __post_init__(self) -> None:
+        at_least("evaluation.networks", self.networks, 1)
+        if min(self.train_fraction, self.validation_fraction, self.test_fraction) <= 0:
+            raise UserError(
+                "evaluation.train_fraction and evaluation.validation_fraction must be positive and leave a test "
+                f"part, got {self.train_fraction} and {self.validation_fraction}"
+            )
+
+    @property
+    def test_fraction(self) -> float:
+        """Share of the test part."""
+        return 1 - self.train_fraction - self.validation_fraction
+
+
+@dataclass
+class HepEvaluation(HepSplits):
+    """The retrainings and the significance of a run.
+
+    Args:
         top_k: numbers of best-ranked features to retrain on; "all" for all of them.
         random_rankings: random rankings as a control.
         luminosity: integrated luminosity of the significance [1/fb].
@@ -49,9 +74,6 @@ class HepEvaluation:
         bootstrap: replicates of the significance for its intervals.
     """
 
-    networks: int
-    train_fraction: float
-    validation_fraction: float
     top_k: list[Any]
     random_rankings: int
     luminosity: float
@@ -59,19 +81,9 @@ class HepEvaluation:
     bootstrap: int
 
     def __post_init__(self) -> None:
-        at_least("evaluation.networks", self.networks, 1)
+        super().__post_init__()
         at_least("evaluation.bootstrap", self.bootstrap, 2)
         at_least("evaluation.random_rankings", self.random_rankings, 0)
-        fractions = (
-            self.train_fraction,
-            self.validation_fraction,
-            1 - self.train_fraction - self.validation_fraction,
-        )
-        if min(fractions) <= 0:
-            raise UserError(
-                "evaluation.train_fraction and evaluation.validation_fraction must be positive and leave a test "
-                f"part, got {self.train_fraction} and {self.validation_fraction}"
-            )
         if not 0 < self.signal_efficiency < 1:
             raise UserError(f"evaluation.signal_efficiency must lie in (0, 1), got {self.signal_efficiency}")
         if self.luminosity <= 0:

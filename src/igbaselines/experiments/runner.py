@@ -156,10 +156,14 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
     """
     for key in ("output_root", "data_root"):
         _check_writable(key, Path(plain[key]))
-    settings = {name: instantiate(config[name]) for name in ("dataset", "model", "attribution", "evaluation")}
+    settings = {
+        name: None if config[name] is None else instantiate(config[name])
+        for name in ("dataset", "model", "attribution", "evaluation")
+    }
     from igbaselines.results.run_folder import RunFolder, config_hash
 
-    name = f"{plain['dataset_name']}-{plain['model_name']}-{plain['scale']}-{config_hash(plain, RUN_TIME_KEYS)}"
+    label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
+    name = f"{label}-{config_hash(plain, RUN_TIME_KEYS)}"
     folder = RunFolder(Path(plain["output_root"]), plain["experiment"], name)
     with folder.alone():
         folder.recover()
@@ -197,7 +201,7 @@ def _attempt(
     keep_freed_memory()
     experiment = importlib.import_module(f"igbaselines.experiments.{plain['experiment']}")
     run = Run(
-        rows=Rows(plain["experiment"], plain["dataset_name"], plain["model_name"], plain["seed"]),
+        rows=Rows(plain["experiment"], plain["dataset_name"], plain["model_name"] or "", plain["seed"]),
         checkpoints=checkpoints,
         artifacts=attempt,
         cache=Path(plain["data_root"]) / "cache",
@@ -242,8 +246,8 @@ def _exact(device: "torch.device") -> "torch.device":
 
 def _sources(settings: dict[str, Any]) -> list[Any]:
     """What a run is made from that may change outside of its configuration."""
-    other = getattr(settings["evaluation"], "other_model", None)
-    return [settings["dataset"], settings["model"], *([] if other is None else [other])]
+    others = [getattr(settings["evaluation"], name, None) for name in ("other_model", "reference")]
+    return [source for source in (settings["dataset"], settings["model"], *others) if source is not None]
 
 
 def _data_changed(folder: Path, *sources: Any) -> bool:  # noqa: ANN401 (any dataset or model)
