@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(BIN)/python run.py
+QUESTIONS := sample_counts weightings combined architectures stability scores
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce reproduce-hep reproduce-wg reproduce-sig report test lint bench clean
+.PHONY: help setup reproduce reproduce-hep reproduce-questions reproduce-wg reproduce-sig report test lint bench clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/##/' | awk -F '##' '{printf "  %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/##/' | awk -F '##' '{printf "  %-20s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed ## Make the virtual environment (does nothing when it is up to date)
 
@@ -21,6 +22,9 @@ reproduce: reproduce-hep reproduce-sig reproduce-wg report ## Every experiment a
 
 reproduce-hep: setup ## 2412.13864 at demo scale: averaged background baselines
 	$(RUN) experiment=hep_baselines
+
+reproduce-questions: setup ## What 2412.13864 leaves open, at demo scale: six studies of its rankings
+	for study in $(QUESTIONS); do $(RUN) experiment=hep_$$study || exit 1; done
 
 reproduce-wg: setup ## 2505.03201 at demo scale: Weighted Gradients on 20 photographs
 	$(RUN) experiment=weighted_gradients

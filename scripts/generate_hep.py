@@ -27,9 +27,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.config import PROJECT_ROOT, instantiate, one_line, register
 from igbaselines.datasets.hep_features import FEATURE_NAMES
-from igbaselines.datasets.hep_pythia import EXTRA, HepPythia
+from igbaselines.datasets.hep_pythia import HepPythia
 from igbaselines.datasets.hep_table import read_events, sha256
-from igbaselines.datasets.pythia_shards import Shard, shard_weights
+from igbaselines.datasets.pythia_shards import EXTRA, Shard, shard_weights
 from igbaselines.errors import UserError
 from igbaselines.files import replacing, write_text
 

@@ -7,7 +7,6 @@ events come in numbers without a cut that would bias the rest.
 """
 
 import hashlib
-import importlib.util
 import itertools
 import json
 import math
@@ -24,12 +23,16 @@ from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_detector import Detector, Selection
 from igbaselines.datasets.hep_table import CROSS_SECTION_ERROR, read_events
 from igbaselines.datasets.pythia_processes import PYTHIA_PROCESSES, Beam
-from igbaselines.datasets.pythia_shards import Shard, ShardRecipe, make_missing, shard_weights, together_sha256
+from igbaselines.datasets.pythia_shards import (
+    VERSION,
+    Shard,
+    ShardRecipe,
+    make_missing,
+    shard_weights,
+    together_sha256,
+)
 from igbaselines.errors import UserError
 from igbaselines.files import replacing
-
-VERSION = 1  # of the generation: raise it whenever the same parameters give other events
-EXTRA = ("pythia8mc", "fastjet", "awkward")
 
 
 @dataclass
@@ -123,7 +126,7 @@ class HepPythia:
 
     def events_file(self, cache: Path, workers: int) -> Path:
         """The parquet file of all events, made from the shards if need be."""
-        folder = cache / f"hep_pythia-{self.fingerprint()}"
+        folder = self.folder(cache)
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             shards = self.shards(folder, workers)
@@ -135,7 +138,6 @@ class HepPythia:
 
     def shards(self, folder: Path, workers: int) -> list[Shard]:
         """All shards; what is missing is generated."""
-        self._require_extra()
         return make_missing(self.recipes(), folder, workers)
 
     def recipes(self) -> list[ShardRecipe]:
@@ -158,13 +160,11 @@ class HepPythia:
             for name, share in self.processes.items()
         }
 
-    def fingerprint(self) -> str:
-        """Hash of everything that the events of a shard depend on."""
-        settings = asdict(self)
-        for name in ("n_events", "signal_fraction", "shard_events"):
-            del settings[name]
-        settings["processes"] = {name: share.pt_hat for name, share in self.processes.items()}
-        return hashlib.sha256(json.dumps([VERSION, settings]).encode()).hexdigest()[:16]
+    def folder(self, cache: Path) -> Path:
+        """Where the shards lie: other processes, ranges and numbers of events share it."""
+        settings = [asdict(part) for part in (self.beam, self.selection, self.detector)]
+        name = hashlib.sha256(json.dumps([VERSION, self.seed, *settings]).encode()).hexdigest()[:16]
+        return cache / f"hep_pythia-{name}"
 
     def _of_class(self, is_signal: bool) -> dict[str, PythiaShare]:
         return {n: share for n, share in self.processes.items() if PYTHIA_PROCESSES[n].is_signal == is_signal}
@@ -180,16 +180,7 @@ class HepPythia:
             detector=self.detector,
             selection=self.selection,
             seed=self.seed,
-            configuration=self.fingerprint(),
         )
-
-    def _require_extra(self) -> None:
-        missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
-        if missing:
-            raise UserError(
-                f"dataset=hep_pythia needs {' and '.join(missing)}: pip install -e '.[pythia]' (or take "
-                "dataset=hep_pythia_sample, which needs nothing)"
-            )
 
 
 def stitched(shards: Sequence[Shard]) -> pa.Table:

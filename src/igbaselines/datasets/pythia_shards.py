@@ -5,13 +5,14 @@ goes on after a kill with the shards that are missing, and no event is counted t
 """
 
 import hashlib
+import importlib.util
 import json
 import logging
 import multiprocessing
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from igbaselines.datasets.pythia_processes import PYTHIA_PROCESSES, Beam
 from igbaselines.errors import UserError
 from igbaselines.progress import bar
 
+VERSION = 1  # of the generation: raise it whenever the same recipe gives other events
+EXTRA = ("pythia8mc", "fastjet", "awkward")
 # Events that Pythia makes at once, growing: 50 of a range that hardly passes the vetoes take minutes, and 200 of a
 # heavy process with multiple parton interactions 100 MB.
 _FIRST_BATCH, _LARGEST_BATCH = 25, 200
@@ -46,7 +49,6 @@ class ShardRecipe:
         detector: the detector.
         selection: what an event needs.
         seed: of the dataset.
-        configuration: fingerprint of everything that the dataset's events depend on.
     """
 
     process: str
@@ -58,7 +60,6 @@ class ShardRecipe:
     detector: Detector
     selection: Selection
     seed: int
-    configuration: str
 
     def path(self, folder: Path) -> Path:
         """The shard's parquet file."""
@@ -67,6 +68,10 @@ class ShardRecipe:
     def random_key(self) -> tuple[int, ...]:
         """Seeds the shard."""
         return self.seed, tuple(PYTHIA_PROCESSES).index(self.process), self.place, self.number
+
+    def fingerprint(self) -> str:
+        """Hash of everything that the events depend on."""
+        return hashlib.sha256(json.dumps([VERSION, asdict(self)]).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def make_shard(recipe: ShardRecipe, folder: Path) -> None:
             if cutflow["vetoes"] >= _FRUITLESS and not cutflow["selected"]:
                 raise fruitless(recipe)
         writer.record |= {
-            "configuration": recipe.configuration,
+            "recipe": recipe.fingerprint(),
             "process": recipe.process,
             "pt_hat": [low_or_high if np.isfinite(low_or_high) else None for low_or_high in recipe.pt_hat],
             "random_key": key,
@@ -151,9 +156,12 @@ def make_missing(recipes: Sequence[ShardRecipe], folder: Path, workers: int) -> 
         All shards, in the order of the recipes.
 
     Raises:
-        UserError: for a shard of another configuration, or if hardly any event passes the selection.
+        UserError: if Pythia or FastJet is missing, for a shard of another configuration, or if hardly any event passes
+            the selection.
     """
     missing = [recipe for recipe in recipes if not _is_there(recipe, folder)]
+    if missing:
+        _require_extra()
     # Processes differ fifty-fold in their speed. Shuffled, what is done by now tells how long the rest will take.
     order = np.random.default_rng(0).permutation(len(missing))
     _in_parallel([missing[place] for place in order], folder, workers, len(recipes))
@@ -189,15 +197,23 @@ def together_sha256(shards: Sequence[Shard]) -> str:
     return hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()
 
 
+def _require_extra() -> None:
+    absent = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+    if absent:
+        raise UserError(
+            f"dataset=hep_pythia needs {' and '.join(absent)}: pip install -e '.[pythia]' (or take "
+            "dataset=hep_pythia_sample, which needs nothing)"
+        )
+
+
 def _is_there(recipe: ShardRecipe, folder: Path) -> bool:
     path = recipe.path(folder)
     if not is_whole(path):
         return False
-    found = _record(path).get("configuration")
-    if found != recipe.configuration:
+    found, asked = _record(path).get("recipe"), recipe.fingerprint()
+    if found != asked:
         raise UserError(
-            f"{path}: this shard is of another configuration ({found}, not {recipe.configuration}): remove it, "
-            "and it is generated again"
+            f"{path}: this shard is of another configuration ({found}, not {asked}): remove it, then it is made again"
         )
     return True
 
