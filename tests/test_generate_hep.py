@@ -108,7 +108,8 @@ def test_rounding_keeps_eleven_bits(script: ModuleType, rng: np.random.Generator
         (["dataset.n_event=5"], "n_event"),
         (["dataset.n_events=many"], "many"),
         (["dataset.n_events=0"], "dataset.n_events must be at least 1"),
-        (["+dataset.processes.qcd={share: 1.0, pt_hat: [0], pt_hat_shares: [1.0]}"], "unknown process 'qcd'"),
+        (["dataset.processes.qcd.share=0.1"], "qcd"),
+        (["workers=-1"], "workers"),
         (["~dataset.processes.wj"], "shares of the background processes must add up to 1"),
     ],
 )

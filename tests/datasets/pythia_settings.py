@@ -37,7 +37,7 @@ BEAM = Beam(energy=14_000.0, mpi=False, prescale=0.2)
 
 def small_dataset(**overrides: Any) -> HepPythia:
     """Signal and two ranges of a background, loosely selected: a few seconds of one core."""
-    values = {
+    values: dict[str, Any] = {
         "n_events": 24,
         "signal_fraction": 0.5,
         "seed": 0,

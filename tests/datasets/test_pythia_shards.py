@@ -46,7 +46,7 @@ def cache(whole: Path, tmp_path: Path) -> Path:
 
 
 def folder_of(cache: Path, dataset: HepPythia | None = None) -> Path:
-    return cache / f"hep_pythia-{(dataset or small_dataset()).fingerprint()}"
+    return (dataset or small_dataset()).folder(cache)
 
 
 def contents(cache: Path) -> dict[str, bytes]:
@@ -233,7 +233,7 @@ def test_stitched_events_carry_weights_and_errors(by_hand: list[Shard]) -> None:
     ],
 )
 def test_a_hopeless_selection_ends_in_one_line(
-    limit: str, value: int, selection: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limit: str, value: int, selection: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limit, value)
     assert_hopeless(small_dataset(selection=replace(LOOSE, **selection)), tmp_path, workers=1)

@@ -68,13 +68,13 @@ def run(study: str, table: Path, folder: Path, *overrides: str) -> pd.DataFrame:
     return rows.frame()
 
 
-def check_agreement(rows: pd.DataFrame, ranks: dict[str, pd.DataFrame], method: str, pair: tuple[str, str]) -> None:
+def check_agreement(rows: pd.DataFrame, ranks: dict[str, pd.DataFrame], method: str, a: str, b: str) -> None:
     """Each network's Spearman correlation, from the ranks as written."""
     written = rows[(rows["metric"] == "spearman") & (rows["method"] == method)]
-    written = written[(written["variant"] == pair[0]) & (written["other"] == pair[1])].set_index("unit")["value"]
-    assert len(written) == 2
-    for unit, value in written.items():
-        assert value == pytest.approx(stats.spearmanr(*(ranks[name][unit] for name in pair)).statistic)
+    of_unit = written[(written["variant"] == a) & (written["other"] == b)].set_index("unit")["value"].to_dict()
+    assert len(of_unit) == 2
+    for unit, value in of_unit.items():
+        assert value == pytest.approx(stats.spearmanr(ranks[a][unit], ranks[b][unit]).statistic)
 
 
 def ranks_of(rows: pd.DataFrame, method: str, **columns: str) -> pd.DataFrame:
@@ -198,7 +198,7 @@ def test_stability(table: Path, tmp_path: Path) -> None:
 def test_scores(table: Path, tmp_path: Path) -> None:
     rows = run("hep_scores", table, tmp_path, "evaluation.top_k=[5,12]")
     ranks = {variant: ranks_of(rows, "background", variant=variant) for variant in SCORES}
-    check_agreement(rows, ranks, "background", ("logit_signed", "logit_magnitude"))
-    check_agreement(rows, ranks, "background", ("logit_magnitude", "probability_signed"))
+    check_agreement(rows, ranks, "background", "logit_signed", "logit_magnitude")
+    check_agreement(rows, ranks, "background", "logit_magnitude", "probability_signed")
     accuracy = rows[rows["metric"] == "accuracy"]
     assert len(accuracy) == 2 * 2 * len(METHODS) * len(SCORES)

@@ -45,12 +45,13 @@ def test_differences_are_paired() -> None:
 
 
 def test_features_are_listed_by_their_mean_place() -> None:
-    places = {"x": [1, 1], "y": [3, 2], "z": [2, 3.5]}
+    places: dict[str, tuple[float, float]] = {"x": (1, 1), "y": (3, 2), "z": (2, 3.5)}
     rows = [
         {"metric": "rank", "method": "m", "feature": feature, "unit": f"u{unit}", "value": value}
-        for feature, values in places.items()
-        for unit, value in enumerate(values)
+        for feature, of_units in places.items()
+        for unit, value in enumerate(of_units)
     ]
     table = feature_places(pd.DataFrame(rows))
     assert table["feature"].tolist() == ["x", "y", "z"]
-    np.testing.assert_allclose(table[["mean", "low", "high"]], [[1, 1, 1], [2.5, 2, 3], [2.75, 2, 3.5]])
+    expected = np.array([[1, 1, 1], [2.5, 2, 3], [2.75, 2, 3.5]])
+    np.testing.assert_allclose(table[["mean", "low", "high"]].to_numpy(float), expected)
