@@ -27,8 +27,8 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, path_attribution
+from igbaselines.models.dnn import DNN, Standardise
 from igbaselines.models.inference import for_gradients
-from igbaselines.models.swish_dnn import Standardise, SwishDNN
 
 FEATURES, HIDDEN, FEW_NODES = 100, [128, 128], 12
 CAPTUM_SIZES = (250, 500, 1000, 2500, 10_000)
@@ -42,7 +42,7 @@ RESULTS = Path(__file__).parent / "results"
 class Job:
     """What is attributed."""
 
-    network: SwishDNN
+    network: DNN
     inputs: Tensor
     baselines: Tensor
     nodes: int
@@ -75,7 +75,7 @@ def make_job(quick: bool) -> Job:
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     mean, scale = torch.randn(FEATURES, generator=generator), torch.rand(FEATURES, generator=generator) + 0.5
-    network = SwishDNN(Standardise(mean, scale), HIDDEN, dropout=0.2)
+    network = DNN(Standardise(mean, scale), HIDDEN, dropout=0.2)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d):
             for tensor in (module.running_mean, module.running_var, module.weight, module.bias):

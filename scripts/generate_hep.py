@@ -56,7 +56,7 @@ def main() -> None:
 def _generate(overrides: Sequence[str], sample: Path | None) -> None:
     register()
     with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
-        config = compose("config", ["experiment=hep_baselines", "dataset=hep_pythia", *overrides])
+        config = compose("config", ["dataset=hep_pythia", *overrides])
     dataset: HepPythia = instantiate(config.dataset)
     cache = Path(config.data_root).expanduser() / "cache"
     workers = config.workers or os.cpu_count() or 1

@@ -87,7 +87,7 @@ SCHEMAS = {
     "coco": "igbaselines.datasets.coco.Coco",
     "image_folder": "igbaselines.datasets.image_folder.ImageFolder",
     "sample_photos": "igbaselines.datasets.sample_photos.SamplePhotos",
-    "swish_dnn": "igbaselines.models.recipe.SwishRecipe",
+    "swish_dnn": "igbaselines.models.recipe.DNNRecipe",
     "object_attention": "igbaselines.models.recipe.ObjectAttentionRecipe",
     "grid_value_mlp": "igbaselines.models.grid_recipe.GridValueRecipe",
     "torchvision_model": "igbaselines.models.image_recipe.TorchvisionModel",

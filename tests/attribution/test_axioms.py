@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, Midpoint, path_attribution
-from igbaselines.models.swish_dnn import Standardise, SwishDNN
+from igbaselines.models.dnn import DNN, Standardise
 
 Function = Callable[[Tensor], Tensor]
 RULE = GaussLegendre(24)
@@ -118,7 +118,7 @@ def test_complete_on_the_network_of_the_paper_with_few_nodes(generator: torch.Ge
     features, separable = 87, torch.randn(87, generator=generator)
     x = torch.randn(2048, features, generator=generator)
     label = (x @ separable > 0).float()
-    network = SwishDNN(Standardise(torch.zeros(features), torch.ones(features)), [128, 128], 0.2)
+    network = DNN(Standardise(torch.zeros(features), torch.ones(features)), [128, 128], 0.2)
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     for batch in torch.arange(2048).split(128) * 3:
         loss = nn.functional.binary_cross_entropy_with_logits(network(x[batch]), label[batch])

@@ -17,8 +17,8 @@ from igbaselines.attribution.methods import ShapleyIG, ShapleySampling
 from igbaselines.attribution.players import Patches, player_count
 from igbaselines.attribution.shapley import PlayerAttribution, exact_shapley_values
 from igbaselines.attribution.weighting import ByStratum
+from igbaselines.models.dnn import DNN, Standardise
 from igbaselines.models.inference import for_gradients
-from igbaselines.models.swish_dnn import Standardise, SwishDNN
 
 Make = Callable[..., nn.Module]
 Method = type[ShapleyIG] | type[ShapleySampling]
@@ -317,7 +317,7 @@ def test_the_generator_alone_decides(method: Method, reference: Reference, input
 
 def test_behind_an_affine_stem(generator: torch.Generator) -> None:
     torch.manual_seed(0)
-    network = SwishDNN(Standardise(torch.ones(6), torch.full((6,), 2.0)), [8, 8], 0.1).double().eval()
+    network = DNN(Standardise(torch.ones(6), torch.full((6,), 2.0)), [8, 8], 0.1).double().eval()
     x = draw(generator, 3, 6)
     origin = Reference(x, torch.zeros(6, dtype=torch.float64))
     for method in (ShapleyIG(ZeroPhysical(), origin), ShapleySampling(ZeroPhysical(), origin, rule=Midpoint(2))):

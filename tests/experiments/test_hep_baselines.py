@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from igbaselines.models.swish_dnn import Standardise, SwishDNN
+from igbaselines.models.dnn import DNN, Standardise
 from igbaselines.tensors import load_tensors
 from tests.experiments.conftest import Command
 
@@ -95,7 +95,7 @@ def test_attributions_add_up_to_the_change_of_the_logit(smoke: Path, rows: pd.Da
     features = [name for name in events if name not in ("process", "label", "weight")]
     state = load_tensors(smoke / "networks" / "network_0.safetensors")
     assert state is not None
-    network = SwishDNN(Standardise(torch.zeros(87), torch.ones(87)), [128, 128], 0.2)
+    network = DNN(Standardise(torch.zeros(87), torch.ones(87)), [128, 128], 0.2)
     network.load_state_dict(state)
     with torch.no_grad():
         logit = network.eval()(torch.tensor(events[features].to_numpy(np.float32)))

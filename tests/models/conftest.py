@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from igbaselines.models.recipe import ObjectAttentionRecipe, SwishRecipe
+from igbaselines.models.recipe import DNNRecipe, ObjectAttentionRecipe
 from igbaselines.models.training import TrainingData
 
 
@@ -15,8 +15,8 @@ def _one_thread(one_thread: None) -> None:
 
 
 @pytest.fixture
-def recipe() -> SwishRecipe:
-    return SwishRecipe(
+def recipe() -> DNNRecipe:
+    return DNNRecipe(
         hidden=[12, 9],
         dropout=0.2,
         learning_rate=1e-2,

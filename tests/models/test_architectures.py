@@ -14,9 +14,9 @@ from igbaselines.errors import UserError
 from igbaselines.experiments import hep_networks
 from igbaselines.experiments.hep_networks import SplitEvents, split_events, train_on_subsets
 from igbaselines.experiments.hep_settings import HepEvaluation
+from igbaselines.models.dnn import DNN, Classifier, Probability, Standardise
 from igbaselines.models.inference import for_gradients
-from igbaselines.models.recipe import ACTIVATIONS, ClassifierRecipe, ObjectAttentionRecipe, SwishRecipe
-from igbaselines.models.swish_dnn import Classifier, Probability, Standardise, SwishDNN
+from igbaselines.models.recipe import ACTIVATIONS, ClassifierRecipe, DNNRecipe, ObjectAttentionRecipe
 from igbaselines.models.training import Trained
 
 NAMES = ("HT", "m_l_j1", "pT_l", "tau21_b1", "dR_j1_J", "m_l_j1_b")
@@ -24,7 +24,7 @@ NAMES = ("HT", "m_l_j1", "pT_l", "tau21_b1", "dR_j1_J", "m_l_j1_b")
 
 @pytest.fixture(params=["swish", "relu", "deep", "attention"])
 def architecture(
-    request: pytest.FixtureRequest, recipe: SwishRecipe, attention: ObjectAttentionRecipe
+    request: pytest.FixtureRequest, recipe: DNNRecipe, attention: ObjectAttentionRecipe
 ) -> ClassifierRecipe:
     recipes = {
         "swish": recipe,
@@ -66,7 +66,7 @@ def test_finished_networks_are_not_trained_again(
 
 
 def test_architectures_share_a_folder_of_checkpoints(
-    recipe: SwishRecipe, attention: ObjectAttentionRecipe, events: SplitEvents, masks: Tensor, tmp_path: Path
+    recipe: DNNRecipe, attention: ObjectAttentionRecipe, events: SplitEvents, masks: Tensor, tmp_path: Path
 ) -> None:
     recipes = [replace(r, max_epochs=1) for r in (recipe, replace(recipe, activation="relu"), attention)]
     shared = [trained(events, masks, r, tmp_path).loss for r in recipes]
@@ -106,7 +106,7 @@ def test_attributions_are_those_of_a_plain_loop(
 def test_the_activation_is_the_one_that_is_named(
     activation: str, expected: torch.nn.Module, generator: torch.Generator
 ) -> None:
-    network = SwishDNN(Standardise(torch.zeros(3), torch.ones(3)), [4], 0.0, activation).eval()
+    network = DNN(Standardise(torch.zeros(3), torch.ones(3)), [4], 0.0, activation).eval()
     x = torch.randn(9, 3, generator=generator)
     behind = network.logit(expected(network.norm[0](network.linear[0](x)))).squeeze(1)
     torch.testing.assert_close(network(x), behind)

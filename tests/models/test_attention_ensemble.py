@@ -10,9 +10,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from igbaselines.models import training
 from igbaselines.models.attention_ensemble import AttentionEnsemble
+from igbaselines.models.dnn import Standardise
 from igbaselines.models.object_tokens import object_tokens
 from igbaselines.models.recipe import ObjectAttentionRecipe
-from igbaselines.models.swish_dnn import Standardise
 from igbaselines.models.training import TrainingData, evaluate, train
 
 NAMES = ("HT", "m_l_j1", "pT_l", "tau21_b1", "dR_j1_J", "m_l_j1_b")

@@ -6,23 +6,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from igbaselines.models.ensemble import SwishEnsemble
-from igbaselines.models.swish_dnn import Standardise
+from igbaselines.models.dnn import Standardise
+from igbaselines.models.ensemble import DNNEnsemble
 from igbaselines.models.training import TrainingData, evaluate
 
 HIDDEN = [12, 9]
 
 
-def ensemble(masks: Tensor, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> SwishEnsemble:
+def ensemble(masks: Tensor, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> DNNEnsemble:
     """Initial weights, and BatchNorm with statistics and factors of its own."""
-    networks = SwishEnsemble.initialise(masks, HIDDEN, generator)
+    networks = DNNEnsemble.initialise(masks, HIDDEN, generator)
     state = {
         name: tensor if tensor.dtype == torch.bool else tensor.to(dtype) for name, tensor in networks.state.items()
     }
     for name, tensor in state.items():
         if name.startswith(("gain", "shift", "mean", "variance")):
             state[name] = torch.rand(tensor.shape, generator=generator, dtype=dtype) + 0.5
-    return SwishEnsemble(state)
+    return DNNEnsemble(state)
 
 
 def unit(features: int, dtype: torch.dtype) -> Standardise:
@@ -32,7 +32,7 @@ def unit(features: int, dtype: torch.dtype) -> Standardise:
 def test_initial_weights_lie_within_pytorchs_bounds(generator: torch.Generator) -> None:
     masks = torch.zeros(2, 100).bool()
     masks[0], masks[1, :25] = True, True
-    state = SwishEnsemble.initialise(masks, [64, 50], generator).state
+    state = DNNEnsemble.initialise(masks, [64, 50], generator).state
     bounds = {"linear_1": 1 / 8, "logit": 1 / math.sqrt(50), "bias": 1 / math.sqrt(50)}
     for name, bound in bounds.items():
         assert state[name].abs().max() <= bound
@@ -46,7 +46,7 @@ def test_initial_weights_lie_within_pytorchs_bounds(generator: torch.Generator) 
 
 
 def test_networks_start_from_the_same_draws(masks: Tensor, generator: torch.Generator) -> None:
-    state = SwishEnsemble.initialise(masks, HIDDEN, generator).state
+    state = DNNEnsemble.initialise(masks, HIDDEN, generator).state
     scaled = state["linear_0"] * masks.sum(1)[:, None, None].sqrt()
     torch.testing.assert_close(scaled, scaled[0] * masks[:, None])
     for name in ("linear_1", "logit", "bias"):
@@ -101,7 +101,7 @@ def test_evaluation_in_chunks(masks: Tensor, generator: torch.Generator) -> None
 
 def test_a_training_step_is_that_of_pytorch(masks: Tensor, data: TrainingData, generator: torch.Generator) -> None:
     """Batch statistics, running ones, gradients and AdamW with decay, against torch.nn for every network."""
-    networks = SwishEnsemble.initialise(masks, HIDDEN, generator)
+    networks = DNNEnsemble.initialise(masks, HIDDEN, generator)
     networks.state = {
         name: tensor if tensor.dtype == torch.bool else tensor.double() for name, tensor in networks.state.items()
     }

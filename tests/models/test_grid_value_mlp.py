@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import AffineStem, GaussLegendre, path_attribution
+from igbaselines.models.dnn import Standardise
 from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.models.grid_value_mlp import (
     AdditiveGridValue,
@@ -15,7 +16,6 @@ from igbaselines.models.grid_value_mlp import (
     GridValueNetwork,
     for_network,
 )
-from igbaselines.models.swish_dnn import Standardise
 
 FEATURES = 6
 

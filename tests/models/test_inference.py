@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torchvision.models import densenet121, mobilenet_v2, resnet18, vgg11_bn
 
 from igbaselines.attribution import AffineStem, GaussLegendre, path_attribution
+from igbaselines.models.dnn import DNN, Probability, Standardise
 from igbaselines.models.inference import for_gradients
-from igbaselines.models.swish_dnn import Probability, Standardise, SwishDNN
 
 
 def vgg_without_its_large_layers(weights: None, num_classes: int) -> nn.Module:
@@ -241,9 +241,9 @@ def test_folds_into_linear_layers_and_convolutions_of_any_dimension() -> None:
     assert_same_function(volumes, fast, X[:, :, :4, :, None].expand(4, 3, 4, 8, 4))
 
 
-def swish_dnn() -> SwishDNN:
+def swish_dnn() -> DNN:
     torch.manual_seed(0)
-    network = SwishDNN(Standardise(torch.randn(6), torch.rand(6) + 0.5), [12, 9], 0.2)
+    network = DNN(Standardise(torch.randn(6), torch.rand(6) + 0.5), [12, 9], 0.2)
     randomise(network)
     return network
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from igbaselines.errors import UserError
-from igbaselines.models.recipe import ObjectAttentionRecipe, SwishRecipe
+from igbaselines.models.recipe import DNNRecipe, ObjectAttentionRecipe
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ from igbaselines.models.recipe import ObjectAttentionRecipe, SwishRecipe
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_refuses(recipe: SwishRecipe, change: dict[str, Any], message: str) -> None:
+def test_refuses(recipe: DNNRecipe, change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         replace(recipe, **change)
 
 
-def test_accepts_its_bounds(recipe: SwishRecipe) -> None:
+def test_accepts_its_bounds(recipe: DNNRecipe) -> None:
     replace(recipe, batch_size=2, max_epochs=1, patience=1, networks_at_once=1, hidden=[1], dropout=0.0)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from igbaselines.models import training
-from igbaselines.models.recipe import SwishRecipe
+from igbaselines.models.recipe import DNNRecipe
 from igbaselines.models.training import Trained, TrainingData, evaluate, train
 
 SEED = (1, 2, 3)
@@ -28,14 +28,14 @@ def validation_loss(trained: Trained, data: TrainingData) -> Tensor:
     return (torch.nn.functional.softplus(signed) * data.class_weights(part)).mean(dim=1)
 
 
-def test_learns_what_can_be_learnt(data: TrainingData, masks: Tensor, recipe: SwishRecipe) -> None:
+def test_learns_what_can_be_learnt(data: TrainingData, masks: Tensor, recipe: DNNRecipe) -> None:
     full, separating, noise, one = accuracy(train(data, masks, recipe, SEED), data).tolist()
     assert min(full, separating) > 0.9
     assert full > one > 0.6
     assert 0.4 < noise < 0.6
 
 
-def test_together_as_one_after_another(data: TrainingData, masks: Tensor, recipe: SwishRecipe) -> None:
+def test_together_as_one_after_another(data: TrainingData, masks: Tensor, recipe: DNNRecipe) -> None:
     recipe = replace(recipe, max_epochs=30, patience=1)
     together = train(data, masks, recipe, SEED)
     assert len(together.epochs.unique()) > 1  # some dropped out before others
@@ -47,7 +47,7 @@ def test_together_as_one_after_another(data: TrainingData, masks: Tensor, recipe
             torch.testing.assert_close(tensor[0], together.networks.state[name][index], rtol=0, atol=1e-8)
 
 
-def test_keeps_the_best_epoch(data: TrainingData, masks: Tensor, recipe: SwishRecipe) -> None:
+def test_keeps_the_best_epoch(data: TrainingData, masks: Tensor, recipe: DNNRecipe) -> None:
     """At a learning rate where the loss rises and falls, what comes back is the least of all epochs."""
     recipe = replace(recipe, learning_rate=0.3, max_epochs=12, patience=12)
     by_epoch = [train(data, masks, replace(recipe, max_epochs=epochs), SEED) for epochs in range(1, 13)]
@@ -58,7 +58,7 @@ def test_keeps_the_best_epoch(data: TrainingData, masks: Tensor, recipe: SwishRe
         torch.testing.assert_close(validation_loss(trained, data), trained.loss, rtol=0, atol=1e-12)
 
 
-def test_stops_when_patience_ends(data: TrainingData, masks: Tensor, recipe: SwishRecipe) -> None:
+def test_stops_when_patience_ends(data: TrainingData, masks: Tensor, recipe: DNNRecipe) -> None:
     recipe = replace(recipe, learning_rate=0.3, max_epochs=40, patience=3)
     trained = train(data, masks, recipe, SEED)
     stopped = trained.epochs < 40
@@ -71,14 +71,14 @@ def test_stops_when_patience_ends(data: TrainingData, masks: Tensor, recipe: Swi
             assert bool(shorter.loss[0] > trained.loss[index] + 1e-9) == better
 
 
-def test_trains_for_all_epochs_at_most(data: TrainingData, masks: Tensor, recipe: SwishRecipe) -> None:
+def test_trains_for_all_epochs_at_most(data: TrainingData, masks: Tensor, recipe: DNNRecipe) -> None:
     done: list[int] = []
     trained = train(data, masks, replace(recipe, max_epochs=2, patience=5), SEED, progress=done.append)
     assert trained.epochs.tolist() == [2, 2, 2, 2]
     assert done == [0, 4]
 
 
-def test_depends_on_the_seed_and_on_no_global_state(single: TrainingData, masks: Tensor, recipe: SwishRecipe) -> None:
+def test_depends_on_the_seed_and_on_no_global_state(single: TrainingData, masks: Tensor, recipe: DNNRecipe) -> None:
     recipe = replace(recipe, max_epochs=2)
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -90,7 +90,7 @@ def test_depends_on_the_seed_and_on_no_global_state(single: TrainingData, masks:
     assert not torch.equal(one.loss, other.loss)
 
 
-def test_masked_features_have_no_influence(data: TrainingData, masks: Tensor, recipe: SwishRecipe) -> None:
+def test_masked_features_have_no_influence(data: TrainingData, masks: Tensor, recipe: DNNRecipe) -> None:
     """Training on other values of features that a network does not see gives the same network."""
     recipe = replace(recipe, max_epochs=2)
     masks = masks[1:2]
@@ -117,7 +117,7 @@ def test_goes_on_after_a_kill_as_if_nothing_had_happened(
     epochs_before_the_kill: int,
     single: TrainingData,
     masks: Tensor,
-    recipe: SwishRecipe,
+    recipe: DNNRecipe,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -146,7 +146,7 @@ def test_goes_on_after_a_kill_as_if_nothing_had_happened(
 
 
 def test_starts_anew_from_a_damaged_checkpoint(
-    single: TrainingData, masks: Tensor, recipe: SwishRecipe, tmp_path: Path
+    single: TrainingData, masks: Tensor, recipe: DNNRecipe, tmp_path: Path
 ) -> None:
     checkpoint = tmp_path / "unfinished.safetensors"
     checkpoint.write_bytes(b"not a checkpoint")
@@ -156,7 +156,7 @@ def test_starts_anew_from_a_damaged_checkpoint(
 
 
 def test_trains_where_the_data_are(
-    single: TrainingData, masks: Tensor, recipe: SwishRecipe, device: torch.device, tmp_path: Path
+    single: TrainingData, masks: Tensor, recipe: DNNRecipe, device: torch.device, tmp_path: Path
 ) -> None:
     train_part, validation_part = single.train.to(device), single.validation.to(device)
     moved = TrainingData(single.x.to(device), single.target.to(device), train_part, validation_part)

@@ -11,8 +11,8 @@ from torch import Tensor
 from igbaselines.attribution import path_attribution
 from igbaselines.attribution.baselines import Reference
 from igbaselines.experiments.hep_settings import HepAttribution
+from igbaselines.models.dnn import Classifier, Probability
 from igbaselines.models.inference import for_gradients
-from igbaselines.models.swish_dnn import Classifier, Probability
 from igbaselines.randomness import generator_for
 from igbaselines.tensors import load_tensors, save_tensors
 

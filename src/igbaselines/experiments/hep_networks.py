@@ -16,9 +16,9 @@ from torch import Tensor
 from igbaselines.datasets.events import EventTable
 from igbaselines.evaluation.splits import Split, rotated_split
 from igbaselines.experiments.hep_settings import HepSplits
+from igbaselines.models.dnn import Standardise
 from igbaselines.models.ensemble import Ensemble
 from igbaselines.models.recipe import ClassifierRecipe
-from igbaselines.models.swish_dnn import Standardise
 from igbaselines.models.training import Trained, TrainingData, evaluate, train
 from igbaselines.tensors import load_tensors, save_tensors
 

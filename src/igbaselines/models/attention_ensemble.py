@@ -8,9 +8,9 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from igbaselines.models.dnn import Standardise
 from igbaselines.models.ensemble import Ensemble, State
 from igbaselines.models.object_attention import ObjectAttention
-from igbaselines.models.swish_dnn import Standardise
 
 
 class AttentionEnsemble(Ensemble):

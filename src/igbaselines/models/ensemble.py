@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from igbaselines.models.swish_dnn import ACTIVATIONS, Classifier, Standardise, SwishDNN
+from igbaselines.models.dnn import ACTIVATIONS, DNN, Classifier, Standardise
 
 State = dict[str, Tensor]
 _NOT_TRAINED = ("mask", "mean", "variance")
@@ -79,7 +79,7 @@ class Ensemble(ABC):
     def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor: ...
 
 
-class SwishEnsemble(Ensemble):
+class DNNEnsemble(Ensemble):
     """Fully connected networks as one batch of matrices.
 
     Activations are (network, unit, event), so that BatchNorm normalises contiguous rows.
@@ -101,7 +101,7 @@ class SwishEnsemble(Ensemble):
         hidden: Sequence[int],
         generator: torch.Generator,
         activation: str = "swish",
-    ) -> "SwishEnsemble":
+    ) -> "DNNEnsemble":
         """Draw initial weights, uniform within 1 / sqrt(fan-in) as PyTorch's linear layers have them.
 
         Args:
@@ -141,12 +141,12 @@ class SwishEnsemble(Ensemble):
         if gradient is not None:
             gradient *= self.state["mask"][:, None]
 
-    def network(self, index: int, standardise: Standardise, dropout: float) -> SwishDNN:
+    def network(self, index: int, standardise: Standardise, dropout: float) -> DNN:
         """Take one network out, with the standardisation that its inputs had."""
         hidden = self.dropout_units
         own = {name: tensor[index].detach() for name, tensor in self.state.items()}
         statistics = (tensor.to(own["bias"]) for tensor in (standardise.mean, standardise.scale))
-        network = SwishDNN(Standardise(*statistics), hidden, dropout, self.activation).to(own["bias"])
+        network = DNN(Standardise(*statistics), hidden, dropout, self.activation).to(own["bias"])
         state = {"logit.weight": own["logit"], "logit.bias": own["bias"]}
         for layer in range(len(hidden)):
             state[f"linear.{layer}.weight"] = own[f"linear_{layer}"]

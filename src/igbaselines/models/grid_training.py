@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from igbaselines.models.dnn import Standardise
 from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.models.grid_value_mlp import GridValueNetwork, for_network
-from igbaselines.models.swish_dnn import Standardise
 from igbaselines.randomness import generator_for
 from igbaselines.threads import one_thread
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from igbaselines.models.dnn import Standardise
 from igbaselines.models.grid_recipe import GridValueRecipe
-from igbaselines.models.swish_dnn import Standardise
 
 OUTPUTS = 5
 

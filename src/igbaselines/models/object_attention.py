@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from igbaselines.models.swish_dnn import Classifier
+from igbaselines.models.dnn import Classifier
 
 Keep = Sequence[Tensor] | None
 

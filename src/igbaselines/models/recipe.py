@@ -74,7 +74,7 @@ class ClassifierRecipe:
 
 
 @dataclass
-class SwishRecipe(ClassifierRecipe):
+class DNNRecipe(ClassifierRecipe):
     """A fully connected network, as 2412.13864 has it; with another activation for comparison.
 
     Args:
@@ -96,15 +96,15 @@ class SwishRecipe(ClassifierRecipe):
         self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
     ) -> "igbaselines.models.ensemble.Ensemble":
         """Draw initial weights; any features will do."""
-        from igbaselines.models.ensemble import SwishEnsemble
+        from igbaselines.models.ensemble import DNNEnsemble
 
-        return SwishEnsemble.initialise(mask, self.hidden, generator, self.activation)
+        return DNNEnsemble.initialise(mask, self.hidden, generator, self.activation)
 
     def with_state(self, state: "dict[str, torch.Tensor]") -> "igbaselines.models.ensemble.Ensemble":
         """Build the networks whose `state` was saved."""
-        from igbaselines.models.ensemble import SwishEnsemble
+        from igbaselines.models.ensemble import DNNEnsemble
 
-        return SwishEnsemble(state, self.activation)
+        return DNNEnsemble(state, self.activation)
 
 
 @dataclass

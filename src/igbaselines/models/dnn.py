@@ -50,7 +50,7 @@ class Classifier(nn.Module):
         return self.after_stem(self.affine_stem(x))
 
 
-class SwishDNN(Classifier):
+class DNN(Classifier):
     """A fully connected network from features in physical units to the logit of being signal.
 
     Each hidden layer is Linear, BatchNorm, Swish (or another activation), Dropout. The first Linear and the
