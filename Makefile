@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(BIN)/python run.py
-QUESTIONS := sample_counts weightings combined architectures stability scores
+QUESTIONS := sample_counts weightings combined architectures stability scores generators
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce reproduce-hep reproduce-questions reproduce-wg reproduce-sig report test test-slow lint bench clean
 
@@ -24,7 +24,7 @@ reproduce-hep: setup ## 2412.13864 at demo scale: averaged background baselines,
 	$(RUN) experiment=hep_baselines
 	$(RUN) experiment=hep_baselines dataset=hep_synthetic
 
-reproduce-questions: setup ## What 2412.13864 leaves open, at demo scale: six studies of its rankings
+reproduce-questions: setup ## What 2412.13864 leaves open, at demo scale: six studies of its rankings, one of the events
 	for study in $(QUESTIONS); do $(RUN) experiment=hep_$$study || exit 1; done
 
 reproduce-wg: setup ## 2505.03201 at demo scale: Weighted Gradients on 20 photographs

@@ -177,10 +177,10 @@ def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     [
         ("tt1l", 400.0, 200),
         ("zj", 500.0, 350),  # of the two leptons one is lost, and may be a jet
-        pytest.param("tt2l", 400.0, 4000, marks=pytest.mark.slow),
-        pytest.param("wj", 450.0, 4000, marks=pytest.mark.slow),
-        pytest.param("zj", 500.0, 4000, marks=pytest.mark.slow),
-        pytest.param("signal", 0.0, 1000, marks=pytest.mark.slow),
+        pytest.param("tt2l", 400.0, 1500, marks=pytest.mark.slow),
+        pytest.param("wj", 450.0, 1500, marks=pytest.mark.slow),
+        pytest.param("zj", 500.0, 1500, marks=pytest.mark.slow),
+        pytest.param("signal", 0.0, 500, marks=pytest.mark.slow),
     ],
 )
 def test_vetoed_events_would_not_be_selected(name: str, pt_hat: float, events: int, verdicts: list[bool]) -> None:
@@ -227,8 +227,8 @@ def assert_agree(first: tuple[np.ndarray, float, float], second: tuple[np.ndarra
     ("name", "pt_hat", "ht", "with_vetoes", "without"),
     [
         ("tt1l", 300.0, 500.0, 150, 200),
-        pytest.param("tt1l", 250.0, 600.0, 4000, 8000, marks=pytest.mark.slow),
-        pytest.param("tt2l", 250.0, 600.0, 4000, 8000, marks=pytest.mark.slow),
+        pytest.param("tt1l", 250.0, 600.0, 1500, 2500, marks=pytest.mark.slow),
+        pytest.param("tt2l", 250.0, 600.0, 1500, 2500, marks=pytest.mark.slow),
     ],
 )
 def test_with_and_without_vetoes_the_selected_events_agree(
@@ -244,9 +244,9 @@ def test_with_and_without_vetoes_the_selected_events_agree(
 @pytest.mark.slow
 def test_a_prescale_does_not_change_the_selected_events() -> None:
     whole, scaled = (
-        selected_events("wj", 300.0, replace(BEAM, prescale=prescale), LOOSE, 6000, seed=3) for prescale in (1.0, 0.2)
+        selected_events("wj", 300.0, replace(BEAM, prescale=prescale), LOOSE, 2500, seed=3) for prescale in (1.0, 0.2)
     )
-    assert max(whole[2] / whole[1], scaled[2] / scaled[1]) < 0.15
+    assert max(whole[2] / whole[1], scaled[2] / scaled[1]) < 0.2
     assert abs(whole[1] - scaled[1]) < 3 * np.hypot(whole[2], scaled[2])
 
 

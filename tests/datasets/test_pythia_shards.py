@@ -324,7 +324,7 @@ def test_a_kill_leaves_no_workers_and_costs_no_event(generator: Any, tmp_path: P
 @needs_pythia
 def test_kills_at_any_time_cost_no_event(generator: Any, tmp_path: Path, whole: Path) -> None:
     rng = np.random.default_rng(0)
-    for workers in (1, 2, 1, 2, 1, 2):
+    for workers in (1, 2, 1, 2):
         process = generator(workers)
         time.sleep(float(rng.uniform(1, 6)))
         process.kill()
