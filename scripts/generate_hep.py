@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="as in dataset.n_events=100000 workers=8")
     parser.add_argument("--sample", type=Path, help="also write all events to this parquet file")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()  # overrides may stand on both sides of --sample
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     try:
         _generate(options.overrides, options.sample)
@@ -57,6 +57,8 @@ def _generate(overrides: Sequence[str], sample: Path | None) -> None:
     register()
     with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
         config = compose("config", ["dataset=hep_pythia", *overrides])
+    if config.workers < 0:
+        raise UserError(f"workers must be at least 0, got {config.workers}")
     dataset: HepPythia = instantiate(config.dataset)
     cache = Path(config.data_root).expanduser() / "cache"
     workers = config.workers or os.cpu_count() or 1

@@ -23,6 +23,7 @@ _OUTGOING = 23  # Pythia's status of particles that leave the hard process, or a
 _LARGEST_SEED = 900_000_000  # of Pythia's generator
 # A veto on partons must not cost events of the selection: hadrons, the detector and jets smear what it looks at.
 _HT_MARGIN, _JET_PT_MARGIN, _LEPTON_PT_MARGIN, _ETA_MARGIN = 0.85, 0.7, 0.9, 0.2
+_HOPELESS = 20_000  # vetoes on partons in a row, a minute of them: each event would take as long
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Batch:
         momentum: four-momenta [GeV].
     """
 
-    offsets: Integer[np.ndarray, " n+1"]
+    offsets: Integer[np.ndarray, " edges"]
     pdg: Integer[np.ndarray, " p"]
     final: Bool[np.ndarray, " p"]
     hard: Bool[np.ndarray, " p"]
@@ -45,6 +46,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+
+class HopelessSelectionError(Exception):
+    """The vetoes let no event through."""
 
 
 class Collisions:
@@ -75,7 +80,8 @@ class Collisions:
         self.process = PYTHIA_PROCESSES[name]
         state = np.random.SeedSequence(seed).generate_state(2)
         self._pythia = pythia8mc.Pythia("", False)
-        for line in (*self.process.settings, *_settings(pt_hat, beam, int(state[0]) % _LARGEST_SEED + 1)):
+        pythia_seed = int(state[0]) % _LARGEST_SEED + 1
+        for line in (*self.process.settings, *_settings(pt_hat, beam, self.process.leptons, pythia_seed)):
             if not self._pythia.readString(line):
                 raise AssertionError(f"Pythia does not know the setting {line!r}")
         self.prescale = beam.prescale if self.process.prescaled else 1.0
@@ -87,7 +93,11 @@ class Collisions:
             raise RuntimeError(f"Pythia could not be set up for process {name!r}")
 
     def batch(self, events: int) -> Batch:
-        """The next events that were not vetoed."""
+        """The next events that were not vetoed.
+
+        Raises:
+            HopelessSelectionError: if the vetoes let no event through.
+        """
         particles = self._pythia.nextBatch(events).prt
         flat = ak.flatten(particles)
         pdg, status = np.abs(ak.to_numpy(flat.id)), ak.to_numpy(flat.status)
@@ -115,7 +125,7 @@ class Collisions:
         return float(self._pythia.infoPython().sigmaErr()) * FEMTOBARN * self.process.conjugates
 
 
-def _settings(pt_hat: tuple[float, float], beam: Beam, seed: int) -> list[str]:
+def _settings(pt_hat: tuple[float, float], beam: Beam, leptons: int, seed: int) -> list[str]:
     low, high = pt_hat
     switch = "on" if beam.mpi else "off"
     return [
@@ -126,8 +136,8 @@ def _settings(pt_hat: tuple[float, float], beam: Beam, seed: int) -> list[str]:
         "Random:setSeed = on",
         f"Random:seed = {seed}",
         "Print:quiet = on",
-        # The veto on partons counts jets of what is visible: not the leptons.
-        *(f"{lepton}:isVisible = off" for lepton in (ELECTRON, MUON, TAU)),
+        # The veto on partons counts jets of what is visible. The one lepton is no jet; of two one is lost, and may be.
+        *(f"{lepton}:isVisible = off" for lepton in (ELECTRON, MUON, TAU) if leptons == 1),
     ]
 
 
@@ -146,7 +156,8 @@ class _Vetoes(pythia8mc.UserHooks):  # type: ignore[misc]  # the wheel has no ty
         super().__init__()
         self._leptons, self._prescale, self._on_partons, self._rng = leptons, prescale, on_partons, rng
         self._selection, self._lepton_eta = selection, detector.lepton_eta + _ETA_MARGIN
-        # anti-kt of visible particles that keep their masses
+        self._in_a_row = 0
+        # anti-kt of visible particles that keep their masses; the bound on eta is for particles, not for jets
         self._jets = pythia8mc.SlowJet(
             -1, detector.jet_radius, _JET_PT_MARGIN * detector.jet_pt, detector.jet_eta + _ETA_MARGIN, 2, 2
         )
@@ -166,7 +177,11 @@ class _Vetoes(pythia8mc.UserHooks):  # type: ignore[misc]  # the wheel has no ty
         return self._on_partons
 
     def doVetoPartonLevel(self, event: Any) -> bool:  # noqa: N802, ANN401
-        return not (self._has_jets(event) and self._has_lepton(event))
+        passes = self._has_jets(event) and self._has_lepton(event)
+        self._in_a_row = 0 if passes else self._in_a_row + 1
+        if self._in_a_row >= _HOPELESS:
+            raise HopelessSelectionError  # out of `nextBatch`, which would go on for ever
+        return not passes
 
     def _has_jets(self, event: Any) -> bool:  # noqa: ANN401
         self._jets.analyze(event)

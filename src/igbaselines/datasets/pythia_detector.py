@@ -135,7 +135,7 @@ def see(
     hadrons = [of_flavour.of_events(alive) for of_flavour in hadrons]
     lepton, heavy = lepton[:, alive], _has_heavy_quark(batch, event)[alive]
     visible = smear(rng, visible, detector)
-    missing = np.stack([np.bincount(visible.event, p, len(heavy)) for p in visible.momentum[1:3]]) + lepton[1:3]
+    missing = np.stack([sums(visible.event, p, len(heavy)) for p in visible.momentum[1:3]]) + lepton[1:3]
     met = np.hypot(*(missing + detector.soft_met * rng.standard_normal(missing.shape)))
 
     jets = cluster(visible, len(heavy), detector.jet_radius, detector.jet_pt, detector.jet_eta)
@@ -228,15 +228,20 @@ def find_leptons(
     distance = _distance(visible.eta[other], visible.eta[itself], visible.phi[other], visible.phi[itself])
     own = (other == itself) | ((code[other] == _PHOTON) & (distance < _DRESSING))
     around = (distance < detector.isolation_radius) & ~own
-    nearby = np.bincount(which[around], pt[other[around]], len(candidate))
-    dressed = np.stack([np.bincount(which[own], p[other[own]], len(candidate)) for p in visible.momentum])
+    nearby = sums(which[around], pt[other[around]], len(candidate))
+    dressed = np.stack([sums(which[own], p[other[own]], len(candidate)) for p in visible.momentum])
     isolated = nearby < detector.isolation_fraction * transverse_momentum(dressed)
 
     event = visible.event[candidate[isolated]]
-    lepton = np.stack([np.bincount(event, p, events) for p in dressed[:, isolated]])
+    lepton = np.stack([sums(event, p, events) for p in dressed[:, isolated]])
     of_lepton = np.zeros(len(pt), dtype=bool)
     of_lepton[other[own & isolated[which]]] = True
     return lepton, np.bincount(event, minlength=events) == 1, of_lepton
+
+
+def sums(group: Integer[np.ndarray, " m"], values: Float[np.ndarray, " m"], groups: int) -> Float[np.ndarray, " g"]:
+    """Sum of the values of each group."""
+    return np.bincount(group, values, groups).astype(np.float64)  # of no values numpy makes integers
 
 
 def smear(rng: np.random.Generator, visible: Tracks, detector: Detector) -> Tracks:

@@ -6,11 +6,11 @@
 import awkward as ak
 import fastjet
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 
 from igbaselines.datasets.hep_features import columns
 from igbaselines.datasets.hep_kinematics import azimuth, delta_phi, length, pseudorapidity, transverse_momentum
-from igbaselines.datasets.pythia_detector import Seen, Tracks
+from igbaselines.datasets.pythia_detector import Seen, Tracks, sums
 
 
 def pythia_features(seen: Seen, fat_jet_radius: float) -> Float[np.ndarray, "n 87"]:
@@ -49,10 +49,10 @@ def radial_shapes(particles: Tracks, inside: ak.Array, axis: Float[np.ndarray, "
     distance = length(
         particles.eta[member] - pseudorapidity(axis)[jet], delta_phi(particles.phi[member], azimuth(axis)[jet])
     )
-    total = _sums(jet, pt, len(inside))
-    girth = _sums(jet, pt * distance, len(inside)) / total
+    total = sums(jet, pt, len(inside))
+    girth = sums(jet, pt * distance, len(inside)) / total
     offset = distance - girth[jet]
-    second, third, fourth = (_sums(jet, pt * offset**power, len(inside)) / total for power in (2, 3, 4))
+    second, third, fourth = (sums(jet, pt * offset**power, len(inside)) / total for power in (2, 3, 4))
     spread = np.where(second > 0, second, 1.0)  # of one particle: no width, and no shape beyond it
     kurtosis = np.where(second > 0, fourth / spread**2, 1.0)
     return np.stack([girth, second, third / spread**1.5, kurtosis], axis=1)
@@ -82,7 +82,3 @@ def subjettiness_ratios(particles: Tracks, inside: ak.Array, radius: float) -> F
         ).reshape(-1, 3)
         ratios.append(np.divide(tau[:, 1:], tau[:, :-1], out=np.ones_like(tau[:, 1:]), where=tau[:, :-1] > 0))
     return np.concatenate(ratios, axis=1)
-
-
-def _sums(jet: Integer[np.ndarray, " m"], values: Float[np.ndarray, " m"], jets: int) -> Float[np.ndarray, " jets"]:
-    return np.bincount(jet, values, jets)

@@ -9,6 +9,8 @@ import importlib.util
 import json
 import logging
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -111,7 +113,7 @@ def make_shard(recipe: ShardRecipe, folder: Path) -> None:
         UserError: if hardly any event passes the selection.
     """
     # Pythia, FastJet and awkward come with the extra `pythia`, and are only needed where events are made.
-    from igbaselines.datasets.pythia_collisions import Collisions
+    from igbaselines.datasets.pythia_collisions import Collisions, HopelessSelectionError
     from igbaselines.datasets.pythia_detector import see
     from igbaselines.datasets.pythia_features import pythia_features
 
@@ -124,7 +126,11 @@ def make_shard(recipe: ShardRecipe, folder: Path) -> None:
     with whole_file(recipe.path(folder)) as writer:
         size = _FIRST_BATCH
         while cutflow.get("selected", 0) < recipe.events:
-            seen, steps = see(rng, collisions.batch(size), recipe.detector, recipe.selection, collisions.prescale)
+            try:
+                batch = collisions.batch(size)
+            except HopelessSelectionError:
+                raise fruitless(recipe) from None
+            seen, steps = see(rng, batch, recipe.detector, recipe.selection, collisions.prescale)
             cutflow = {step: cutflow.get(step, 0) + count for step, count in steps.items()}
             features = pythia_features(seen, recipe.detector.fat_jet_radius).astype(np.float32)
             writer.add(recipe.process, process.is_signal, seen.weight, features)
@@ -234,7 +240,8 @@ def _in_parallel(recipes: Sequence[ShardRecipe], folder: Path, workers: int, sha
                 make_shard(recipe, folder)
                 show(told.one_more())
             return
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
             try:
                 for made in as_completed([pool.submit(make_shard, recipe, folder) for recipe in recipes]):
                     made.result()
@@ -242,6 +249,18 @@ def _in_parallel(recipes: Sequence[ShardRecipe], folder: Path, workers: int, sha
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+def _end_with_parent() -> None:
+    """Workers of a killed process would go on for ever, beside those of the one that takes its place."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 class _Told:
