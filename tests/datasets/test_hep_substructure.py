@@ -1,106 +1,87 @@
-"""Closed forms of jet shapes against sampled constituents."""
+"""Soft radiation against its densities, shapes and N-subjettiness against slow loops and closed forms."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from igbaselines.datasets.hep_substructure import (
-    FAR,
-    Prongs,
-    mixture_moments,
-    radial_moments,
-    subjettiness,
-    widths,
-    with_counting_noise,
-)
+from igbaselines.datasets import hep_substructure
+from igbaselines.datasets.hep_substructure import EMISSIONS, Pieces, radial_shapes, radiate, subjettiness
 
 
-def test_radial_moments_at_the_axis_are_those_of_an_exponential_profile(rng: np.random.Generator) -> None:
-    # in the plane a density exp(-r / w) means r exp(-r / w) in r: a gamma distribution of shape 2
-    mean, variance = radial_moments(np.array([0.0]), np.array([0.03]))
-    expected = stats.gamma(2, scale=0.03)
-    assert mean[0] == pytest.approx(expected.mean())
-    assert variance[0] == pytest.approx(expected.var())
+def hard_parton(rng: np.random.Generator, count: int = 4000, pt: float = 1e6) -> Pieces:
+    """So hard that hardly any emission is too hard for its parton."""
+    return radiate(rng, np.full(count, pt), np.zeros(count, bool))
 
 
-@pytest.mark.parametrize("distance", [0.01, 0.05, 0.3])
-def test_radial_moments_are_near_those_of_sampled_constituents(distance: float, rng: np.random.Generator) -> None:
-    r, phi = rng.gamma(2, 0.03, 400_000), rng.uniform(0, 2 * np.pi, 400_000)
-    seen = np.hypot(distance + r * np.cos(phi), r * np.sin(phi))
-    mean, variance = radial_moments(np.array([distance]), np.array([0.03]))
-    assert mean[0] ** 2 + variance[0] == pytest.approx((seen**2).mean(), rel=0.01)  # exact by construction
-    assert mean[0] == pytest.approx(seen.mean(), rel=0.02)
-    assert variance[0] == pytest.approx(seen.var(), rel=0.05)
+def test_radiation_keeps_momentum_and_direction(rng: np.random.Generator) -> None:
+    pieces = radiate(rng, rng.uniform(1, 900, 500), rng.random(500) < 0.5)
+    assert pieces.share.shape == (500, EMISSIONS + 1)
+    assert (pieces.share >= 0).all()
+    np.testing.assert_allclose(pieces.share.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose((pieces.share * pieces.offset).sum(axis=2), 0, atol=1e-6)
 
 
-def test_mixture_moments_equal_those_of_a_sample(rng: np.random.Generator) -> None:
-    share, distance, width = (
-        np.array([0.5, 0.3, 0.2]),
-        np.array([0.05, 0.2, 0.3]),
-        np.array([0.02, 0.03, 0.01]),
-    )
-    mean, variance = radial_moments(distance, width)
-    which = rng.choice(3, 2_000_000, p=share)
-    sample = rng.gamma((mean**2 / variance)[which], (variance / mean)[which])
-    expected = [sample.mean(), sample.var(), stats.skew(sample), stats.kurtosis(sample, fisher=False)]
-    np.testing.assert_allclose(mixture_moments(Prongs(share, distance, width)), expected, rtol=0.02)
-
-
-def test_empty_places_do_not_count() -> None:
-    full = Prongs(np.array([0.6, 0.4]), np.array([0.1, 0.2]), np.array([0.02, 0.02]))
-    padded = Prongs(np.array([0.6, 0.4, 0]), np.array([0.1, 0.2, 0.0]), np.array([0.02, 0.02, 0.1]))
-    np.testing.assert_allclose(mixture_moments(full), mixture_moments(padded))
-
-
-def test_counting_noise_fades_with_pt_and_keeps_kurtosis_possible(rng: np.random.Generator) -> None:
-    moments = np.tile([0.1, 0.003, 0.8, 3.0], (20_000, 1))
-    spread = []
-    for pt in (100.0, 1600.0):
-        noisy = with_counting_noise(rng, moments, np.full(20_000, pt))
-        assert (noisy[:, 3] > 1 + noisy[:, 2] ** 2).all()
-        spread.append(noisy[:, 2].std())
-    assert spread[1] / spread[0] == pytest.approx(16**-0.2, rel=0.05)
+def test_emissions_follow_their_densities(rng: np.random.Generator) -> None:
+    pieces = hard_parton(rng)
+    emitted = pieces.share[:, 1:] > 0
+    assert emitted.mean() > 0.99
+    angle = np.hypot(*(pieces.offset[:, :, 1:] - pieces.offset[:, :, :1])).astype(float)
+    kt = (1e6 * pieces.share[:, 1:] / pieces.share[:, :1] * angle).astype(float)
+    low, high = hep_substructure._ANGLES
+    assert stats.kstest(angle[emitted], stats.loguniform(low, high).cdf).statistic < 0.01
+    assert stats.kstest(kt[emitted], stats.pareto(1, scale=hep_substructure._LEAST_KT).cdf).statistic < 0.01
 
 
 def test_gluons_are_wider_and_hard_partons_narrower(rng: np.random.Generator) -> None:
-    pt = np.full(5000, 200.0)
-    quark, gluon = widths(rng, pt, np.zeros(5000, bool)), widths(rng, pt, np.ones(5000, bool))
-    hard = widths(rng, 4 * pt, np.zeros(5000, bool))
-    assert np.median(gluon) / np.median(quark) == pytest.approx(1.5, rel=0.03)
-    assert np.median(hard) / np.median(quark) == pytest.approx(0.5, rel=0.03)
+    light, gluon = np.zeros(4000, bool), np.ones(4000, bool)
+    spreads = []
+    for pt, kind in ((800.0, light), (100.0, light), (100.0, gluon)):
+        pieces = radiate(rng, np.full(4000, pt), kind)
+        spreads.append(np.median((pieces.share * (pieces.offset**2).sum(axis=0)).sum(axis=1)))
+    assert spreads == sorted(spreads)
+    assert spreads[0] < 0.5 * spreads[2]
 
 
-def ratios(positions: list[tuple[float, float]], share: list[float], seed: int = 0) -> np.ndarray:
-    """Mean N-subjettiness ratios of many copies of one jet."""
-    copies, points = 2000, np.array(positions)
-    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
-    order = np.argsort(-np.array(share))[:3]
-    rows = np.full((3, len(points)), FAR)
-    rows[: len(order)] = distance[order]
-    width = np.full((copies, len(points)), 0.02)
-    tile = (copies, 1, 1)
-    rng = np.random.default_rng(seed)
-    return np.asarray(subjettiness(rng, np.tile(share, (copies, 1)), np.tile(rows, tile), width).mean(axis=0))
+def test_shapes_equal_those_of_a_slow_loop(rng: np.random.Generator) -> None:
+    jet = np.array([0, 2, 0, 1, 2, 2])
+    pt = rng.exponential(10, (6, 5)).astype(np.float32)
+    pt[:, 4] = 0  # an empty place does not count
+    distance = rng.uniform(0.01, 0.4, (6, 5)).astype(np.float32)
+    found = radial_shapes(jet, 3, pt, distance)
+    for number in range(3):
+        weight, values = pt[jet == number].ravel().astype(float), distance[jet == number].ravel().astype(float)
+        girth = np.average(values, weights=weight)
+        variance, third, fourth = (np.average((values - girth) ** power, weights=weight) for power in (2, 3, 4))
+        expected = [girth, variance, third / variance**1.5, fourth / variance**2]
+        np.testing.assert_allclose(found[number], expected, rtol=1e-3)
 
 
-def test_subjettiness_tells_the_number_of_prongs() -> None:
-    one = ratios([(0, 0)], [1.0])
-    two = ratios([(0, 0), (0.8, 0)], [0.6, 0.4])
-    three = ratios([(0, 0), (0.8, 0), (0, 0.8)], [0.4, 0.35, 0.25])
-    assert two[0] < 0.3 * one[0]
-    assert two[2] < 0.1 * one[2]
-    assert three[1] < 0.3 * two[1]
-    assert three[3] < 0.1 * two[3]
-    assert three[0] > 2 * two[0]
+def test_a_single_piece_has_no_shape() -> None:
+    found = radial_shapes(np.array([0]), 1, np.array([[5, 0]], np.float32), np.array([[0, 0.3]], np.float32))
+    np.testing.assert_array_equal(found, [[0, 0, 0, 1]])
 
 
-def test_two_prongs_in_closed_form() -> None:
-    # tau_1 = 0.4 D + soft, tau_2 = soft for D much larger than the width: beta 1 with means 2 w and about D
-    mean, variance = radial_moments(np.array([0.8]), np.array([0.02]))
-    soft = 0.04
-    expected = soft / (0.6 * soft + 0.4 * mean[0])
-    expected_squared = 6 * 0.02**2 / (0.6 * 6 * 0.02**2 + 0.4 * (mean[0] ** 2 + variance[0]))
-    found = ratios([(0, 0), (0.8, 0)], [0.6, 0.4])
-    axis = ratios([(0, 0)], [1.0])  # what one more axis takes up by itself
-    assert found[0] == pytest.approx(expected * axis[0], rel=1e-2)
-    assert found[2] == pytest.approx(expected_squared * axis[2], rel=1e-2)
+def ratios(places: list[tuple[float, float]], pt: list[float]) -> np.ndarray:
+    return subjettiness(np.array([pt], np.float32), np.array(places, np.float32).T[:, None])[0]
+
+
+def test_subjettiness_in_closed_form() -> None:
+    # axes at 0, then at 0.8 (the most pT times distance), then at 0.5 on the other side
+    found = ratios([(0, 0), (0.8, 0), (0, -0.5), (0, 0.1)], [50, 30, 20, 5])
+    tau = np.array([[24 + 10 + 0.5, 19.2 + 5 + 0.05], [10.5, 5.05], [0.5, 0.05]])
+    np.testing.assert_allclose(found, [tau[1, 0] / tau[0, 0], tau[2, 0] / tau[1, 0], *(tau[1:, 1] / tau[:2, 1])])
+
+
+def test_subjettiness_of_fewer_prongs_than_axes() -> None:
+    np.testing.assert_array_equal(ratios([(0, 0), (0, 0)], [50, 0]), 1)
+    np.testing.assert_array_equal(ratios([(0, 0), (0.5, 0)], [50, 10]), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("prongs", [1, 2, 3])
+def test_subjettiness_tells_the_number_of_prongs(prongs: int, rng: np.random.Generator) -> None:
+    pieces = radiate(rng, np.full(prongs * 500, 300.0), np.zeros(prongs * 500, bool))
+    centres = np.array([[0, 0], [0.8, 0], [0, 0.8]], np.float32)[:prongs]
+    position = pieces.offset + np.tile(centres.T, (1, 500))[:, :, None]
+    found = np.median(subjettiness(pieces.share.reshape(500, -1), position.reshape(2, 500, -1)), axis=0)
+    assert (found[0] < 0.3) == (prongs == 2)
+    assert (found[1] < 0.4) == (prongs == 3)

@@ -195,7 +195,7 @@ def test_vetoed_events_would_not_be_selected(name: str, pt_hat: float, events: i
             selected[verdict] += flow["selected"]
     assert 0 < np.mean(verdicts) < 1
     assert selected[False] > 5
-    assert selected[True] <= 0.01 * selected[False]
+    assert selected[True] <= 1 + 0.01 * selected[False]
 
 
 def selected_events(

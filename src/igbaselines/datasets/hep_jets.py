@@ -36,15 +36,17 @@ class Jets:
         momenta: four-momenta [GeV].
         pt: transverse momenta [GeV], zero where there is no jet.
         member: for each parton the place of its jet, or `UNASSIGNED`.
+        radius: that they were made with.
     """
 
     momenta: Float[np.ndarray, "4 n j"]
     pt: Float[np.ndarray, "n j"]
     member: Int8[np.ndarray, "n p"]
+    radius: float
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "Jets":
         """The chosen events."""
-        return Jets(self.momenta[:, chosen], self.pt[chosen], self.member[chosen])
+        return Jets(self.momenta[:, chosen], self.pt[chosen], self.member[chosen], self.radius)
 
 
 def cluster(partons: Float[np.ndarray, "4 n p"], radius: float, min_pt: float, max_eta: float) -> Jets:
@@ -72,11 +74,15 @@ def cluster(partons: Float[np.ndarray, "4 n p"], radius: float, min_pt: float, m
         member[taken] = len(sums)
         sums.append(np.einsum("cnp,np->cn", partons, taken))
         left[taken] = 0
-    return _sorted(np.stack(sums or [np.zeros(partons.shape[:2])], axis=2), member, min_pt, max_eta)
+    return _sorted(np.stack(sums or [np.zeros(partons.shape[:2])], axis=2), member, radius, min_pt, max_eta)
 
 
 def _sorted(
-    momenta: Float[np.ndarray, "4 n j"], member: Int8[np.ndarray, "n p"], min_pt: float, max_eta: float
+    momenta: Float[np.ndarray, "4 n j"],
+    member: Int8[np.ndarray, "n p"],
+    radius: float,
+    min_pt: float,
+    max_eta: float,
 ) -> Jets:
     """Drop soft and forward jets and order the others."""
     pt = transverse_momentum(momenta)
@@ -96,6 +102,7 @@ def _sorted(
         momenta,
         np.take_along_axis(pt, order, axis=1),
         np.where(member == UNASSIGNED, UNASSIGNED, inside).astype(np.int8),
+        radius,
     )
 
 

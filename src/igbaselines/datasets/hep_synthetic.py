@@ -29,7 +29,7 @@ from igbaselines.datasets.hep_table import read_events
 from igbaselines.errors import UserError
 from igbaselines.progress import bar
 
-VERSION = 1  # of the generator: raise it whenever the same parameters give other events
+VERSION = 2  # of the generator: raise it whenever the same parameters give other events
 _POOL_EVENTS = 2_000  # fewer events take less time than starting workers
 
 
