@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,samples,gridworld,pythia]"
 	@touch $@
 
-reproduce: reproduce-hep reproduce-sig reproduce-wg report ## Every experiment at demo scale, then the report
+reproduce: reproduce-hep reproduce-sig reproduce-wg report ## The three papers at demo scale, then the report
 
 reproduce-hep: setup ## 2412.13864 at demo scale: averaged background baselines, on Pythia's and on synthetic events
 	$(RUN) experiment=hep_baselines

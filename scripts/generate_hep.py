@@ -29,7 +29,7 @@ from igbaselines.config import PROJECT_ROOT, instantiate, one_line, register
 from igbaselines.datasets.hep_features import FEATURE_NAMES
 from igbaselines.datasets.hep_pythia import HepPythia
 from igbaselines.datasets.hep_table import read_events, sha256
-from igbaselines.datasets.pythia_shards import EXTRA, Shard, shard_weights
+from igbaselines.datasets.pythia_shards import EXTRA, Shard, read_shard, shard_weights
 from igbaselines.errors import UserError
 from igbaselines.files import replacing, write_text
 
@@ -48,6 +48,9 @@ def main() -> None:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)
         sys.exit(130)
@@ -59,11 +62,13 @@ def _generate(overrides: Sequence[str], sample: Path | None) -> None:
         config = compose("config", ["dataset=hep_pythia", *overrides])
     if config.workers < 0:
         raise UserError(f"workers must be at least 0, got {config.workers}")
+    if sample is not None and not sample.parent.is_dir():
+        raise UserError(f"--sample {sample}: there is no folder {sample.parent}")
     dataset: HepPythia = instantiate(config.dataset)
     cache = Path(config.data_root).expanduser() / "cache"
     workers = config.workers or os.cpu_count() or 1
     events = dataset.events_file(cache, workers)
-    shards = dataset.shards(events.parent, workers)
+    shards = [read_shard(recipe, events.parent) for recipe in dataset.recipes()]
     for line in summary(shards):
         print(line)
     print(f"all events: {events}")

@@ -62,7 +62,8 @@ def test_a_single_piece_has_no_shape() -> None:
 
 
 def ratios(places: list[tuple[float, float]], pt: list[float]) -> np.ndarray:
-    return subjettiness(np.array([pt], np.float32), np.array(places, np.float32).T[:, None])[0]
+    found: np.ndarray = subjettiness(np.array([pt], np.float32), np.array(places, np.float32).T[:, None])[0]
+    return found
 
 
 def test_subjettiness_in_closed_form() -> None:

@@ -308,6 +308,7 @@ def wait_for(condition: Any, seconds: float) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @needs_pythia
 def test_a_kill_leaves_no_workers_and_costs_no_event(generator: Any, tmp_path: Path, whole: Path) -> None:
     killed = generator(2)

@@ -103,10 +103,13 @@ class Given:
 
 
 def _drawn(weight: Float[Tensor, " m"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
-    """Draw without replacement, in proportion to the weights; equal weights take no more than a permutation."""
+    """Draw in proportion to the weights: with replacement, or many draws would favour the light ones.
+
+    Where all weights are equal no example is drawn twice.
+    """
     if (weight == weight[0]).all():
         return torch.randperm(len(weight), generator=generator)[:count]
-    return torch.multinomial(weight, count, generator=generator)
+    return torch.multinomial(weight, count, replacement=True, generator=generator)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class PerStratum:
     """The same number of examples of every stratum (2412.13864: 20 events of each background).
 
     Args:
-        count: examples of each stratum, drawn without replacement, in proportion to their weights.
+        count: examples of each stratum, drawn in proportion to their weights; without replacement where all are equal.
         weighting: how they are weighted.
     """
 

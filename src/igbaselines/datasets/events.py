@@ -85,7 +85,7 @@ class EventDataset(Protocol):
     """What a HEP dataset offers an experiment."""
 
     def checksum(self) -> str | None:
-        """The checksum of a file of the user's, which may change; None where the configuration says everything."""
+        """What a result hangs on beside the configuration: a file's checksum or a generator's version; or None."""
         ...
 
     def load(self, cache: Path, workers: int) -> EventTable:

@@ -108,9 +108,9 @@ class HepPythia:
             if abs(total - 1) > 1e-6:
                 raise UserError(f"dataset.processes: shares of the {kind} processes must add up to 1, got {total:g}")
 
-    def checksum(self) -> None:
-        """No file of the user's is behind these events."""
-        return
+    def checksum(self) -> str:
+        """What the events depend on: a new version of the generation makes new results."""
+        return hashlib.sha256(json.dumps([recipe.fingerprint() for recipe in self.recipes()]).encode()).hexdigest()
 
     def load(self, cache: Path, workers: int) -> EventTable:
         """Read the events, or make what is not yet under `cache`.
@@ -132,7 +132,7 @@ class HepPythia:
             for leftover in folder.glob(".?*-*"):  # unfinished files of a process that was killed
                 leftover.unlink()
             shards = self.shards(folder, workers)
-            path = folder / f"events-{together_sha256(shards)[:16]}.parquet"
+            path = folder / f"events-{VERSION}-{together_sha256(shards)[:16]}.parquet"
             if not path.exists():
                 with replacing(path) as temporary:
                     pq.write_table(stitched(shards), temporary, use_dictionary=["process"])
@@ -188,8 +188,9 @@ class HepPythia:
 def stitched(shards: Sequence[Shard]) -> pa.Table:
     """The events of all shards in one table; its metadata has the relative error of each process's cross-section.
 
-    The error is that of the cross-section before the selection. The counting of selected events behind it is the
-    spread of the events' own weights, which every number that is made from them has already.
+    The error is that of the cross-section before the selection: Pythia's integration, and the counting in the vetoes. The
+    latter is a part of the spread of the events' own weights too, so that the error is a little too large. The counting
+    of selected events is in their weights alone.
     """
     tables = []
     for shard, weight in zip(shards, shard_weights(shards), strict=True):

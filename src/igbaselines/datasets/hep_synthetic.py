@@ -131,9 +131,9 @@ class HepSynthetic:
             self._make(path, workers)
         return read_events(path)
 
-    def checksum(self) -> None:
-        """No file of the user's is behind these events."""
-        return
+    def checksum(self) -> str:
+        """What the events depend on: a new version of the generator makes new results."""
+        return self.fingerprint()
 
     def fingerprint(self) -> str:
         """Hash of everything that the events depend on."""

@@ -59,6 +59,8 @@ class HepTable:
         """
         events = read_events(Path(self.path))
         chosen = events if self.n_events is None else events.at_most(self.n_events, self.seed)
+        if self.n_events is not None and len(events) < self.n_events:
+            _log.warning("%s holds only %d of the %d events asked for", self.path, len(events), self.n_events)
         if len(chosen) < len(events):
             _log.info("%s: %d of %d events taken (dataset.n_events)", self.path, len(chosen), len(events))
         return chosen

@@ -5,6 +5,7 @@ goes on after a kill with the shards that are missing, and no event is counted t
 """
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import logging
@@ -46,7 +47,8 @@ class ShardRecipe:
         pt_hat: range of the hard process's transverse momentum [GeV].
         place: of the range among the process's ranges.
         number: of the shard among the range's shards.
-        events: it ends with the batch that reaches so many selected events.
+        events: it ends with the batch that reaches so many selected events; the cross-section of n events is therefore
+            too high by a part of 1 / n.
         beam: how Pythia collides.
         detector: the detector.
         selection: what an event needs.
@@ -65,7 +67,8 @@ class ShardRecipe:
 
     def path(self, folder: Path) -> Path:
         """The shard's parquet file."""
-        return folder / f"{self.process}-{self.place}-{self.number:04d}-{self.events}.parquet"
+        low, high = self.pt_hat
+        return folder / f"{self.process}-{low:g}-{high:g}-{self.number:04d}-{self.events}.parquet"
 
     def random_key(self) -> tuple[int, ...]:
         """Seeds the shard."""
@@ -146,6 +149,7 @@ def make_shard(recipe: ShardRecipe, folder: Path) -> None:
             "cross_section": collisions.cross_section,
             "cross_section_error": collisions.cross_section_error,
             "cutflow": cutflow,
+            "versions": {name: importlib.metadata.version(name) for name in EXTRA},
             "cpu_seconds": round(time.process_time() - start, 1),
         }
 
@@ -168,9 +172,10 @@ def make_missing(recipes: Sequence[ShardRecipe], folder: Path, workers: int) -> 
     missing = [recipe for recipe in recipes if not _is_there(recipe, folder)]
     if missing:
         _require_extra()
-    # Processes differ fifty-fold in their speed. Shuffled, what is done by now tells how long the rest will take.
+    # The lowest ranges are the slowest: begun last, one of them would keep one core busy and the others waiting.
+    # Within a range processes are mixed, so that what is done by now tells how long the rest will take.
     order = np.random.default_rng(0).permutation(len(missing))
-    _in_parallel([missing[place] for place in order], folder, workers, len(recipes))
+    _in_parallel(sorted([missing[i] for i in order], key=lambda recipe: recipe.place), folder, workers, len(recipes))
     return [read_shard(recipe, folder) for recipe in recipes]
 
 

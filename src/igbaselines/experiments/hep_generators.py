@@ -66,6 +66,8 @@ def run(run: Run, dataset: EventDataset, model: None, attribution: None, evaluat
     sample = dataset.load(run.cache, run.workers)
     reference = evaluation.reference.load(run.cache, run.workers)
     run.checksums |= {"events": sample.checksum, "reference_events": reference.checksum}
+    sources = {"dataset": dataset.checksum(), "reference": evaluation.reference.checksum()}
+    run.checksums |= {name: checksum for name, checksum in sources.items() if checksum is not None}
     reference = with_the_features_of(sample, reference)
     _check_names("evaluation.figure_features", evaluation.figure_features, sample.feature_names)
     families = {name: np.array(places) for name, places in evaluation.members(sample.feature_names).items()}

@@ -44,6 +44,8 @@ def load_events(run: Run, dataset: EventDataset) -> tuple[Run, EventTable]:
     """Load the events; the checkpoints of the returned run belong to these events and to no others."""
     events = dataset.load(run.cache, run.workers)
     run.checksums["events"] = events.checksum
+    if (source := dataset.checksum()) is not None:
+        run.checksums["dataset"] = source
     return replace(run, checkpoints=run.checkpoints / events.checksum[:16]), events
 
 

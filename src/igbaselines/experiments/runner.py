@@ -163,7 +163,7 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
     from igbaselines.results.run_folder import RunFolder, config_hash
 
     label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
-    name = f"{label}-{config_hash(plain, RUN_TIME_KEYS)}"
+    name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
     folder = RunFolder(Path(plain["output_root"]), plain["experiment"], name)
     with folder.alone():
         folder.recover()
@@ -186,6 +186,13 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
         folder.complete()
     log.info("complete: %s", folder.path)
     return folder.path
+
+
+def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
+    """The configuration as it would read in any other checkout: files of the project by their place in it."""
+    text = json.dumps(plain).replace(json.dumps(str(PROJECT_ROOT))[1:-1] + "/", "")
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _attempt(
