@@ -188,9 +188,9 @@ class HepPythia:
 def stitched(shards: Sequence[Shard]) -> pa.Table:
     """The events of all shards in one table; its metadata has the relative error of each process's cross-section.
 
-    The error is that of the cross-section before the selection: Pythia's integration, and the counting in the vetoes. The
-    latter is a part of the spread of the events' own weights too, so that the error is a little too large. The counting
-    of selected events is in their weights alone.
+    The error is that of the cross-section before the selection: Pythia's integration, and the counting in the vetoes.
+    The latter is a part of the spread of the events' own weights too, so that the error is a little too large. The
+    counting of selected events is in their weights alone.
     """
     tables = []
     for shard, weight in zip(shards, shard_weights(shards), strict=True):
