@@ -138,7 +138,7 @@ def test_a_model_of_another_experiment_is_explained_in_one_line() -> None:
         (["dataset=nowhere"], r"dataset=nowhere does not exist: choose from .*hep_synthetic"),
         (["scale=huge"], r"scale=huge does not exist: choose from demo, paper, smoke"),
         (["nonsense=1"], r"^unknown key nonsense$"),
-        (["dataset.selection.HT=3"], r"unknown key dataset\.selection\.HT: did you mean ht\?"),
+        (["dataset=hep_synthetic", "dataset.selection.HT=3"], r"unknown key dataset\.selection\.HT: did you mean ht\?"),
         (["seed"], r"'seed' missing EQUAL"),
     ],
 )

@@ -115,7 +115,7 @@ def test_more_events_keep_the_full_shards(cache: Path, made: list[str]) -> None:
     folder = folder_of(cache)
     before, few = modified(folder), read_events(small_dataset().events_file(cache, workers=1))
     more = read_events(small_dataset(n_events=30).events_file(cache, workers=1))
-    assert sorted(made) == ["signal-0-0002-3.parquet", "tt1l-0-0001-2.parquet", "tt1l-1-0001-2.parquet"]
+    assert sorted(made) == ["signal-0-inf-0002-3.parquet", "tt1l-300-500-0001-2.parquet", "tt1l-500-inf-0001-2.parquet"]
     assert {name: modified(folder)[name] for name in before} == before
     assert np.isin(few.features[:, 0], more.features[:, 0]).all()
     assert len(np.unique(more.features, axis=0)) == len(more)
@@ -149,10 +149,10 @@ def test_the_cross_section_of_a_process_is_the_sum_over_its_ranges(whole: Path) 
     ranges: dict[str, list[tuple[float, float]]] = {}
     for name, record in records:
         luminosity = record["accepted"] / record["cross_section"]
-        kind, place, *_ = name.split("-")
-        ranges.setdefault(f"{kind}-{place}", []).append((record["cutflow"]["selected"], luminosity))
+        kind, low, *_ = name.split("-")
+        ranges.setdefault(f"{kind}-{low}", []).append((record["cutflow"]["selected"], luminosity))
         assert record["accepted"] == record["cutflow"]["vetoes"]
-    assert sorted(ranges) == ["signal-0", "tt1l-0", "tt1l-1"]
+    assert sorted(ranges) == ["signal-0", "tt1l-300", "tt1l-500"]
     for kind in ("signal", "tt1l"):
         expected = sum(
             sum(selected for selected, _ in shards) / sum(luminosity for _, luminosity in shards)
@@ -167,7 +167,9 @@ def test_the_cross_section_of_a_process_is_the_sum_over_its_ranges(whole: Path) 
 def shard_of(folder: Path, number: int, weights: list[float], **values: Any) -> Shard:
     """A shard made by hand: events of the given weights."""
     dataset = small_dataset()
-    recipe = replace(dataset.recipes()[-1], process=values.pop("process"), place=values.pop("place"), number=number)
+    place = values.pop("place")
+    pt_hat = (100.0 * place, 100.0 * (place + 1))
+    recipe = replace(dataset.recipes()[-1], process=values.pop("process"), pt_hat=pt_hat, place=place, number=number)
     rng = np.random.default_rng(number)
     with whole_file(recipe.path(folder)) as writer:
         features = rng.random((len(weights), 87), dtype=np.float32)
