@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from igbaselines.errors import UserError
+from igbaselines.models import dnn
+from igbaselines.models import recipe as recipe_module
 from igbaselines.models.recipe import DNNRecipe, ObjectAttentionRecipe
+
+
+def test_knows_the_activations_that_there_are() -> None:
+    assert tuple(dnn.ACTIVATIONS) == recipe_module.ACTIVATIONS
 
 
 @pytest.mark.parametrize(

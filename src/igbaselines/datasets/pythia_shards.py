@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -251,8 +252,14 @@ def _in_parallel(recipes: Sequence[ShardRecipe], folder: Path, workers: int, sha
                 for made in as_completed([pool.submit(make_shard, recipe, folder) for recipe in recipes]):
                     made.result()
                     show(told.one_more())
+            except BrokenProcessPool as error:
+                raise UserError(
+                    "a process that generated events was killed, for want of memory perhaps: the same command goes on, "
+                    "and fewer workers need less memory"
+                ) from error
             except BaseException:
-                pool.shutdown(cancel_futures=True)
+                for worker in multiprocessing.active_children():  # what they have begun is worth nothing
+                    worker.terminate()
                 raise
 
 

@@ -20,7 +20,7 @@ from igbaselines.reporting.style import save_figure
 from igbaselines.reporting.tables import write_table
 
 SAMPLE, REFERENCE, FLOOR = "sample", "reference", "reference_halves"
-FLOOR_WORDS = "two random halves of the reference, which are what two samples of one distribution give"
+FLOOR_WORDS = "two random halves of the reference: two samples of one distribution, of half as many events"
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
