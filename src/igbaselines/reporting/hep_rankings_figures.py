@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 from igbaselines.reporting.figures import STYLES
 from igbaselines.reporting.labels import known_label
@@ -82,6 +82,7 @@ def dots(axes: Axes, table: pd.DataFrame, line: str, series: str, value_label: s
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="y", which="both", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(4))  # labels of more than four places of a small panel run into another
     axes.set_xlabel(value_label)
     if len(colours) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(colours), frameon=False)
