@@ -3,7 +3,8 @@
     python scripts/generate_hep.py dataset.n_events=100000 workers=8
     python scripts/generate_hep.py --sample data/hep_pythia_sample.parquet
 
-The overrides are those of `python run.py experiment=hep_baselines dataset=hep_pythia`, which then finds the events.
+The overrides are those of `python run.py experiment=hep_baselines dataset=hep_pythia`, which then finds the events if
+it is given the same ones.
 With --sample they are also written to one small file, at 11 bits of mantissa (a relative error of at most 1 in 4096),
 with a .json of their cutflows and cross-sections: that is how `dataset=hep_pythia_sample` was made.
 """
