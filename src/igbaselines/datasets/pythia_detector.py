@@ -125,7 +125,6 @@ def see(
         The selected events, and how many were left after each step.
     """
     event = np.repeat(np.arange(len(batch)), np.diff(batch.offsets))
-    alive = np.ones(len(batch), dtype=bool)
     visible, lepton_code, hadrons = _visible(batch, event, detector)
     lepton, found, own = find_leptons(rng, visible, lepton_code, detector, len(batch))
     alive = found & (transverse_momentum(lepton) > selection.lepton_pt)
