@@ -50,7 +50,7 @@ def main() -> None:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or 'the data folder'}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)
