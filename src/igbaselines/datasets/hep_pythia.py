@@ -129,8 +129,6 @@ class HepPythia:
         folder = self.folder(cache)
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            for leftover in folder.glob(".?*-*"):  # unfinished files of a process that was killed
-                leftover.unlink()
             shards = self.shards(folder, workers)
             path = folder / f"events-{VERSION}-{together_sha256(shards)[:16]}.parquet"
             if not path.exists():

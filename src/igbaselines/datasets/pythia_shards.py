@@ -170,13 +170,18 @@ def make_missing(recipes: Sequence[ShardRecipe], folder: Path, workers: int) -> 
         UserError: if Pythia or FastJet is missing, for a shard of another configuration, or if hardly any event passes
             the selection.
     """
+    _remove_unfinished(folder)  # of a process that was killed
     missing = [recipe for recipe in recipes if not _is_there(recipe, folder)]
     if missing:
         _require_extra()
     # The lowest ranges are the slowest: begun last, one of them would keep one core busy and the others waiting.
     # Within a range processes are mixed, so that what is done by now tells how long the rest will take.
     order = np.random.default_rng(0).permutation(len(missing))
-    _in_parallel(sorted([missing[i] for i in order], key=lambda recipe: recipe.place), folder, workers, len(recipes))
+    ordered = sorted([missing[i] for i in order], key=lambda recipe: recipe.place)
+    try:
+        _in_parallel(ordered, folder, workers, len(recipes))
+    finally:
+        _remove_unfinished(folder)  # of workers that were ended because another failed
     return [read_shard(recipe, folder) for recipe in recipes]
 
 
@@ -216,6 +221,11 @@ def _require_extra() -> None:
             f"dataset=hep_pythia needs {' and '.join(absent)}: pip install -e '.[pythia]' (or take "
             "dataset=hep_pythia_sample, which needs nothing)"
         )
+
+
+def _remove_unfinished(folder: Path) -> None:
+    for unfinished in folder.glob(".?*-*"):
+        unfinished.unlink()
 
 
 def _is_there(recipe: ShardRecipe, folder: Path) -> bool:
