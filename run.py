@@ -1,6 +1,6 @@
 """The single entry: `python run.py experiment=<name> [scale=smoke|demo|paper] [key=value ...]`; see the README."""
 
-from igbaselines.experiments.runner import main
+from igbaselines.command_line import main
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,9 @@
-"""The one error that is the user's to mend: it ends a run in one clear line, without a traceback."""
+"""Errors that end a run with one line."""
 
 
 class UserError(Exception):
-    """What is wrong and what would be right, in one line."""
+    """Something that the user can mend, told in one line: what is wrong and what would be right."""
+
+
+class RunFailedError(Exception):
+    """A run that failed and has recorded why, or a sweep that holds such runs."""

@@ -1,4 +1,4 @@
-"""Progress bars on standard error; nothing where it is not a terminal."""
+"""Progress bars on standard error, nothing where it is not a terminal; their steps are where work can be stopped."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from igbaselines.stopping import stop_here
+
 
 @contextmanager
 def bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -23,7 +25,7 @@ def bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
         total: how much there is to do.
 
     Yields:
-        A function that takes how much is done by now.
+        A function that takes how much is done, and saved, by now. It raises StoppedError where a stop was asked for.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -35,4 +37,9 @@ def bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=total)
-        yield lambda done: progress.update(task, completed=done)
+
+        def show(done: int) -> None:
+            progress.update(task, completed=done)
+            stop_here()
+
+        yield show

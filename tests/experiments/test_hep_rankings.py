@@ -12,11 +12,12 @@ from omegaconf import DictConfig
 from scipy import stats
 
 from igbaselines.attribution.baselines import Reference
-from igbaselines.config import PROJECT_ROOT, instantiate, resolve
+from igbaselines.config import PROJECT_ROOT, instantiate
 from igbaselines.errors import UserError
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_combined import best_by_validation
 from igbaselines.experiments.hep_sample_counts import _pools
-from igbaselines.experiments.runner import Run, execute
+from igbaselines.experiments.runner import execute, prepare
 from igbaselines.reporting.claims import Printed, judge, load_papers
 from igbaselines.reporting.render import RENDERERS
 from igbaselines.results.rows import Rows
@@ -87,7 +88,7 @@ def ranks_of(rows: pd.DataFrame, method: str, **columns: str) -> pd.DataFrame:
 def test_sample_counts(table: Path, tmp_path: Path) -> None:
     folders = (f"output_root={tmp_path / 'outputs'}", f"data_root={tmp_path / 'data'}")
     config = configured("hep_sample_counts", table, "evaluation.counts=[2,5,10]", *folders)
-    folder = execute(config, resolve(config))
+    folder = execute(prepare(config))
     assert (folder / "figures" / "figure_sample_counts.pdf").is_file()
     verdicts = {claim["id"]: claim["verdict"] for claim in json.loads((folder / "claims.json").read_text())}
     assert verdicts["2412.13864/enough_samples/10"] != "not tested"

@@ -1,6 +1,7 @@
 """Which photographs are chosen, what is said of the others, and where what is measured of one is kept."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from igbaselines.datasets.photographs import Photograph, Photographs
 from igbaselines.errors import UserError
 from igbaselines.experiments import photograph_records
 from igbaselines.experiments.classifier import Classifier
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.photograph_records import Record, for_each
 from igbaselines.experiments.photographs import (
     NO_OBJECT,
@@ -23,7 +25,6 @@ from igbaselines.experiments.photographs import (
     reference_photographs,
     select,
 )
-from igbaselines.experiments.runner import Run
 from igbaselines.models.image_network import ImageNetwork, Probabilities
 from igbaselines.models.preprocessing import Preprocessing
 from igbaselines.results.rows import Rows
@@ -129,9 +130,7 @@ def test_records_of_names_that_look_alike_are_kept_apart(tmp_path: Path, monkeyp
     rows = again.rows.frame()
     assert rows["unit"].tolist() == names
     assert rows["value"].tolist() == list(range(len(names)))
-    other = Run(
-        Rows("e", "d", "m", 0), tmp_path / "c", tmp_path, tmp_path, torch.device("cpu"), 0, None, 1, {"weights": "x"}
-    )
+    other = replace(again, rows=Rows("e", "d", "m", 0), checksums={"weights": "x"})
     for_each(other, chosen[:1], "kept", work)
     assert len(worked) == len(names) + 1  # other weights, other records
     assert photograph_records._file_name(chosen[-1].photograph) == "plain"

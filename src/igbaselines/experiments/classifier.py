@@ -9,8 +9,8 @@ from torch import Tensor
 
 from igbaselines.attribution.chunking import automatic_max_batch
 from igbaselines.attribution.path import Function
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.image_settings import Explained
-from igbaselines.experiments.runner import Run
 from igbaselines.models.image_network import ImageNetwork, Probabilities, state_checksum
 from igbaselines.models.image_recipe import ImageModel
 from igbaselines.models.inference import for_gradients

@@ -11,6 +11,7 @@ from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, In
 from igbaselines.datasets.photographs import PhotographDataset
 from igbaselines.errors import UserError
 from igbaselines.experiments.classifier import Classifier, load_classifier
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.explanations import REFERENCE, explain_photograph, save_explanation, save_maps
 from igbaselines.experiments.image_settings import ExplainEvaluation, ImageAttribution, ShapleyImagesAttribution
 from igbaselines.experiments.map_metrics import relative_gap
@@ -23,7 +24,6 @@ from igbaselines.experiments.photographs import (
     reference_photographs,
     select,
 )
-from igbaselines.experiments.runner import Run
 from igbaselines.experiments.shapley_images import check_patch
 from igbaselines.experiments.shapley_maps import MapMaker
 from igbaselines.models.image_recipe import ImageModel

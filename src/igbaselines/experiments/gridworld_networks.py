@@ -16,9 +16,9 @@ from igbaselines.attribution.baselines import Reference
 from igbaselines.datasets.gridworld import GridStates, GridWorld
 from igbaselines.datasets.gridworld_dynamics import greedy_success
 from igbaselines.datasets.gridworld_features import FEATURES
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.gridworld_settings import GridworldAttribution, GridworldEvaluation
 from igbaselines.experiments.gridworld_study import ExplainedStates, Studies
-from igbaselines.experiments.runner import Run
 from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.models.grid_training import r_squared, train_value
 from igbaselines.models.grid_value_mlp import Advantage, GridValueNetwork

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from igbaselines.datasets.events import EventDataset
 from igbaselines.evaluation.classification import classification_metrics
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_rankings import (
     TRAINING,
     Ranking,
@@ -22,7 +23,6 @@ from igbaselines.experiments.hep_rankings import (
 )
 from igbaselines.experiments.hep_rankings_settings import ArchitecturesEvaluation
 from igbaselines.experiments.hep_settings import HepAttribution
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 
 SEEDS = (0, 1)
@@ -39,7 +39,7 @@ def run(
         UserError: where the events do not suffice for what is asked.
     """
     study = RankingStudy.begin(run, dataset, attribution, evaluation)
-    for split in range(evaluation.networks):
+    for split in run.units(range(evaluation.networks)):
         rankings = {
             (architecture, seed): _ranked(study, architecture, recipe, split, seed)
             for architecture, recipe in evaluation.architectures.items()

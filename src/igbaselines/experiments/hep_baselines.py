@@ -18,6 +18,7 @@ from igbaselines.datasets.events import EventDataset, EventTable
 from igbaselines.evaluation.classification import classification_metrics
 from igbaselines.evaluation.discovery import Selected, pooled_significance
 from igbaselines.evaluation.rankings import by_score, by_single_feature_auc, top_masks
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_attributions import GAP_QUANTILES, ClassAttribution, class_attribution
 from igbaselines.experiments.hep_networks import SplitEvents, split_events
 from igbaselines.experiments.hep_settings import HepAttribution, HepEvaluation
@@ -38,7 +39,6 @@ from igbaselines.experiments.hep_study import (
     train_on_all_features,
     usable_baselines,
 )
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.models.training import Trained
 from igbaselines.progress import bar
@@ -79,7 +79,7 @@ def run(
     study = Study(run, events, model, attribution, evaluation, evaluation.sizes(len(events.feature_names)))
     _check(study)
     add_event_counts(run.rows, events)
-    selected = [_one_network(study, network) for network in range(evaluation.networks)]
+    selected = [_one_network(study, network) for network in run.units(range(evaluation.networks))]
     parts = [part for part in selected if part is not None]
     if parts and events.weight is not None:
         luminosity, replicates = evaluation.luminosity, evaluation.bootstrap

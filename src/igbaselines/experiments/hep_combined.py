@@ -8,6 +8,7 @@ import pandas as pd
 
 from igbaselines.datasets.events import EventDataset
 from igbaselines.evaluation.rankings import by_borda_count, by_mean_rank
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_rankings import (
     RankingStudy,
     add_rankings,
@@ -18,7 +19,6 @@ from igbaselines.experiments.hep_rankings import (
 )
 from igbaselines.experiments.hep_rankings_settings import CombinedEvaluation
 from igbaselines.experiments.hep_settings import HepAttribution
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 
 BEST_SINGLE = "best_single"

@@ -21,10 +21,10 @@ from igbaselines.evaluation.two_samples import (
     mean_shift,
     two_sample_auc,
 )
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_generators_drawn import save_drawn
 from igbaselines.experiments.hep_generators_samples import one_process, with_the_features_of
 from igbaselines.experiments.hep_generators_settings import HepGeneratorsEvaluation
-from igbaselines.experiments.runner import Run
 from igbaselines.progress import bar
 
 log = logging.getLogger(__name__)

@@ -19,6 +19,7 @@ from igbaselines.attribution.baselines import Reference
 from igbaselines.datasets.events import EventDataset, EventTable
 from igbaselines.evaluation.classification import classification_metrics
 from igbaselines.evaluation.rankings import by_score, places, spearman, top_masks, top_overlap
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_attributions import ClassAttribution, class_attribution
 from igbaselines.experiments.hep_networks import SplitEvents, split_events
 from igbaselines.experiments.hep_rankings_settings import RankingsEvaluation
@@ -34,7 +35,6 @@ from igbaselines.experiments.hep_study import (
     train_on_all_features,
     usable_baselines,
 )
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.models.training import Trained
 from igbaselines.progress import bar
@@ -162,7 +162,7 @@ class RankingNetwork:
 
 def networks(study: RankingStudy, recipe: ClassifierRecipe) -> Iterable[RankingNetwork]:
     """The networks of `hep_baselines`: each with its own split of the events and its own training seed."""
-    for number in range(study.evaluation.networks):
+    for number in study.run.units(range(study.evaluation.networks)):
         seed = (study.run.seed, number)
         yield RankingNetwork.train(study, recipe, f"network_{number}", study.split(number), seed)
 

@@ -14,6 +14,7 @@ import torch
 
 from igbaselines.attribution.baselines import Reference
 from igbaselines.datasets.events import EventDataset
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_attributions import ClassAttribution
 from igbaselines.experiments.hep_rankings import (
     Ranking,
@@ -27,7 +28,6 @@ from igbaselines.experiments.hep_rankings import (
 from igbaselines.experiments.hep_rankings_settings import SampleCountsEvaluation
 from igbaselines.experiments.hep_settings import HepAttribution
 from igbaselines.experiments.hep_study import sampled
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.randomness import generator_for
 from igbaselines.tensors import load_tensors, save_tensors

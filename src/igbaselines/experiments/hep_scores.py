@@ -8,6 +8,7 @@ import itertools
 from dataclasses import replace
 
 from igbaselines.datasets.events import EventDataset
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_rankings import (
     Ranking,
     RankingNetwork,
@@ -20,7 +21,6 @@ from igbaselines.experiments.hep_rankings import (
 )
 from igbaselines.experiments.hep_rankings_settings import RetrainedEvaluation
 from igbaselines.experiments.hep_settings import OUTPUTS, RANKINGS, HepAttribution
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 
 

@@ -8,6 +8,7 @@ import itertools
 
 from igbaselines.datasets.events import EventDataset
 from igbaselines.evaluation.rankings import by_mean_rank
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_networks import split_events
 from igbaselines.experiments.hep_rankings import (
     TRAINING,
@@ -20,7 +21,6 @@ from igbaselines.experiments.hep_rankings import (
 )
 from igbaselines.experiments.hep_rankings_settings import RankingsEvaluation
 from igbaselines.experiments.hep_settings import HepAttribution
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.randomness import generator_for
 
@@ -45,7 +45,7 @@ def run(
         UserError: where the events do not suffice for what is asked.
     """
     study = RankingStudy.begin(run, dataset, attribution, evaluation)
-    for block in range(evaluation.networks):
+    for block in run.units(range(evaluation.networks)):
         rankings = {
             (split, seed): _ranked(study, model, block, split, seed)
             for split, seed in itertools.product(range(2), range(2))

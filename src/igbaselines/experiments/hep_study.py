@@ -13,9 +13,9 @@ from igbaselines.attribution.baselines import BaselineSource, PerStratum, Refere
 from igbaselines.attribution.weighting import ByStratum
 from igbaselines.datasets.events import EventDataset, EventTable
 from igbaselines.errors import UserError
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_networks import SplitEvents, train_on_subsets
 from igbaselines.experiments.hep_settings import HepAttribution, HepSplits
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.models.training import Trained
 from igbaselines.progress import bar

@@ -8,6 +8,7 @@ import itertools
 
 from igbaselines.datasets.events import EventDataset
 from igbaselines.errors import UserError
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_rankings import (
     RankingNetwork,
     RankingStudy,
@@ -20,7 +21,6 @@ from igbaselines.experiments.hep_rankings import (
 )
 from igbaselines.experiments.hep_rankings_settings import RetrainedEvaluation
 from igbaselines.experiments.hep_settings import HepAttribution
-from igbaselines.experiments.runner import Run
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.randomness import generator_for
 

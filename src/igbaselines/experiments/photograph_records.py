@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from igbaselines.datasets.photographs import Photograph
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.photographs import Chosen
-from igbaselines.experiments.runner import Run
 from igbaselines.files import write_text
 from igbaselines.progress import bar
 
@@ -32,7 +32,7 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[R
     folder.mkdir(parents=True, exist_ok=True)
     records = []
     with bar("photographs", len(chosen)) as progress:
-        for index, one in enumerate(chosen):
+        for done, (index, one) in enumerate(run.units(list(enumerate(chosen))), start=1):
             file = folder / f"{_file_name(one.photograph)}.json"
             record = _finished(file)
             if record is None:
@@ -41,7 +41,7 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[R
             for row in record.pop("rows"):  # the run has them: only what else is in a record is kept
                 run.rows.add(unit=one.photograph.name, **row)
             records.append(record)
-            progress(index + 1)
+            progress(done)
     for file in sorted(folder.glob("*.npz")):
         (run.artifacts / kept_in).mkdir(exist_ok=True)
         shutil.copyfile(file, run.artifacts / kept_in / file.name)

@@ -19,7 +19,7 @@ from igbaselines.datasets.photographs import (
 )
 from igbaselines.errors import UserError
 from igbaselines.experiments.classifier import Classifier
-from igbaselines.experiments.runner import Run
+from igbaselines.experiments.context import Run
 from igbaselines.progress import bar
 from igbaselines.randomness import generator_for
 

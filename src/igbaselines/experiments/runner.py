@@ -1,151 +1,90 @@
-"""From the command line to a finished run folder."""
+"""One run: from a configuration to a finished folder."""
 
-import errno
-import hashlib
 import importlib
 import json
 import logging
-import os
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.allocator import keep_freed_memory
-from igbaselines.config import PROJECT_ROOT, RUN_TIME_KEYS, instantiate, one_line, register, resolve
-from igbaselines.errors import UserError
+from igbaselines.command_line import is_about_the_place
+from igbaselines.config import PROJECT_ROOT, RUN_TIME_KEYS, instantiate, one_line, resolve
+from igbaselines.errors import RunFailedError, UserError
+from igbaselines.experiments.context import Run, Shard, ShardFinished
+from igbaselines.files import check_writable, write_text
+from igbaselines.results.run_folder import RunFolder, ShardFolder, config_hash
+from igbaselines.stopping import stop_here
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from igbaselines.results.rows import Rows
-
 log = logging.getLogger(__name__)
 
-PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
-
-@dataclass
-class Run:
-    """What an experiment is given beside its settings.
+@dataclass(frozen=True)
+class Prepared:
+    """A run whose configuration has been checked.
 
     Args:
-        rows: where its measured values go.
-        checkpoints: folder for what an attempt that is killed shall leave behind.
-        artifacts: folder for what belongs to the results beside the rows, such as trained networks.
-        cache: folder for generated data.
-        device: where to compute.
-        seed: of everything random but the events.
-        max_batch: gradient points in one pass, or None.
-        workers: processes that make data.
-        checksums: sha256 of data and weights, for the provenance; the experiment fills it.
+        plain: the resolved configuration.
+        settings: the objects of its groups: dataset, model, attribution and evaluation.
+        folder: where it goes.
+        shard: the part that is asked for.
     """
 
-    rows: "Rows"
-    checkpoints: Path
-    artifacts: Path
-    cache: Path
-    device: "torch.device"
-    seed: int
-    max_batch: int | None
-    workers: int
-    checksums: dict[str, str] = field(default_factory=dict)
+    plain: dict[str, Any]
+    settings: dict[str, Any]
+    folder: RunFolder
+    shard: Shard
 
-    def fingerprint(self) -> str:
-        """Name the checkpoints of these data and weights, and of no others."""
-        return hashlib.sha256(json.dumps(self.checksums, sort_keys=True).encode()).hexdigest()[:16]
+    def shard_folder(self, shard: Shard) -> ShardFolder:
+        """Where a shard of the run says how it ended."""
+        assert shard.index is not None
+        return self.folder.shard(shard.index, shard.count)
 
-
-class RunFailedError(Exception):
-    """A run that failed and has recorded why."""
-
-
-def main() -> None:
-    """Run what the command line asks for; the exit code says whether it worked."""
-    show_everything = "HYDRA_FULL_ERROR" in os.environ
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us instead of printing them its way
-    terminal = logging.StreamHandler()
-    terminal.addFilter(lambda record: record.exc_info is None)  # tracebacks go to run.log
-    logging.basicConfig(format="%(message)s", handlers=[terminal])
-    logging.getLogger("igbaselines").setLevel(logging.INFO)
-    logging.raiseExceptions = False  # a full disk is told once, and not by the logging of it
-    register()
-    try:
-        _hydra_main()
-        if _errors:
-            raise _errors.pop()
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        line, code = _explanation(error)
-        if line is None or show_everything:
-            raise
-        print(f"error: {line}", file=sys.stderr)
-        sys.exit(code)
+    def is_done(self) -> bool:
+        """Whether there is nothing left to do: the run is complete, from the data and weights of today."""
+        if not self.folder.is_complete() or self.plain["force"]:
+            return False
+        if _data_changed(self.folder.path, *_sources(self.settings)):
+            log.info("data or weights have changed since the run was made: it is made again")
+            return False
+        return True
 
 
-def _explanation(error: Exception) -> tuple[str | None, int]:
-    """The line that tells the user what to mend, and the exit code; no line for an error of ours."""
-    if isinstance(error, UserError | RunFailedError):
-        return str(error), 2 if isinstance(error, UserError) else 1
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return one_line(error), 2
-    if _is_about_the_place(error):
-        assert isinstance(error, OSError)
-        return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1
-    return None, 1
+def prepare(config: DictConfig) -> Prepared:
+    """Check a configuration before any work starts.
 
-
-def _is_about_the_place(error: BaseException) -> bool:
-    """Whether a disk or a permission is at fault: the user's to mend, and no reason for a traceback."""
-    return isinstance(error, OSError) and error.errno in PLACE_ERRORS
-
-
-@hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="config")
-def _hydra_main(config: DictConfig) -> None:
-    try:
-        _act(config)
-    except Exception as error:
-        if HydraConfig.get().mode != RunMode.RUN:
-            # The launcher goes on and raises the first job's error in the end: say here what each job lacks.
-            log.error("failed: %s", _explanation(error)[0] or one_line(error))
-            raise
-        _errors.append(error)  # for `main`: Hydra would put a line of its own before ours
-
-
-_errors: list[Exception] = []
-
-
-def _act(config: DictConfig) -> None:
+    Raises:
+        UserError: for what the user can mend.
+    """
     plain = resolve(config)
-    if plain["action"] == "report":
-        from igbaselines.reporting import write_report
+    for key in ("output_root", "data_root"):
+        check_writable(key, Path(plain[key]))
+    shard = Shard(**plain["shard"])
+    if shard.is_part and plain["force"]:
+        raise UserError("force=true makes a whole run again: without it a shard goes on with what is missing")
+    settings = {
+        name: None if config[name] is None else instantiate(config[name])
+        for name in ("dataset", "model", "attribution", "evaluation")
+    }
+    label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
+    name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
+    return Prepared(plain, settings, RunFolder(Path(plain["output_root"]), plain["experiment"], name), shard)
 
-        _check_writable("output_root", Path(plain["output_root"]))
-        log.info("report: %s", write_report(Path(plain["output_root"]), PROJECT_ROOT))
-    else:
-        execute(config, plain)
 
-
-def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
-    """Carry out one run, unless it is complete.
+def execute(run: Prepared) -> Path:
+    """Carry out one run, unless it is complete; of a shard its part, and the rest if it is the last of the shards.
 
     Args:
-        config: the configuration.
-        plain: the same, resolved.
+        run: what `prepare` has checked.
 
     Returns:
         The run's folder.
@@ -154,38 +93,60 @@ def execute(config: DictConfig, plain: dict[str, Any]) -> Path:
         UserError: for what the user can mend.
         RunFailedError: where the experiment broke; the folder says how.
     """
-    for key in ("output_root", "data_root"):
-        _check_writable(key, Path(plain[key]))
-    settings = {
-        name: None if config[name] is None else instantiate(config[name])
-        for name in ("dataset", "model", "attribution", "evaluation")
-    }
-    from igbaselines.results.run_folder import RunFolder, config_hash
-
-    label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
-    name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
-    folder = RunFolder(Path(plain["output_root"]), plain["experiment"], name)
+    if run.shard.count > 1 and run.shard.index is None:
+        raise UserError(
+            f"shard.count={run.shard.count} is for jobs that share a run: give -m, which makes a job of each shard "
+            "(and hydra/launcher=local or slurm, which work on them side by side)"
+        )
+    if run.shard.is_part and not run.folder.is_complete():
+        _execute_shard(run)
+        missing = [
+            part for part in run.shard.of_run() if not run.folder.shard(part.index or 0, part.count).is_complete()
+        ]
+        if missing:
+            log.info("%s is complete, missing is %s: %s", run.shard, ", ".join(map(str, missing)), run.folder.path)
+            return run.folder.path
+    folder = run.folder
     with folder.alone():
         folder.recover()
-        if folder.is_complete() and not plain["force"]:
-            if not _data_changed(folder.path, *_sources(settings)):
-                log.info("complete already (force=true runs it again): %s", folder.path)
-                return folder.path
-            log.info("data or weights have changed since the run was made: it is made again")
-        folder.begin(afresh=plain["force"])
+        if run.is_done():
+            log.info("complete already (force=true runs it again): %s", folder.path)
+            return folder.path
+        folder.begin(afresh=run.plain["force"])
         with _log_file(folder.attempt / "run.log"):
             try:
-                _attempt(folder.attempt, folder.checkpoints, config, plain, settings)
+                seconds = _attempt(run)
             except Exception as error:
-                if isinstance(error, UserError) or _is_about_the_place(error):
+                if isinstance(error, UserError) or is_about_the_place(error):
                     folder.discard()
                     raise
-                log.exception("failed")
-                where = folder.fail(error) / "run.log"
-                raise RunFailedError(f"{plain['experiment']} failed ({one_line(error)}): see {where}") from error
-        folder.complete()
+                raise _failed(run, error, folder.fail) from error
+        folder.complete(seconds=round(seconds, 1))
     log.info("complete: %s", folder.path)
     return folder.path
+
+
+def _execute_shard(run: Prepared) -> None:
+    """Work on a shard's units: their checkpoints are the result."""
+    folder = run.shard_folder(run.shard)
+    with folder.alone():
+        if folder.is_complete():
+            return
+        folder.begin()
+        with _log_file(folder.path / "run.log"):
+            try:
+                _carry_out(run, folder.path / "artifacts", run.shard)
+            except ShardFinished:
+                folder.complete()
+            except Exception as error:
+                if isinstance(error, UserError) or is_about_the_place(error):
+                    raise
+                raise _failed(run, error, folder.fail) from error
+
+
+def _failed(run: Prepared, error: Exception, record: Callable[[BaseException], Path]) -> RunFailedError:
+    log.exception("failed")
+    return RunFailedError(f"{run.plain['experiment']} failed ({one_line(error)}): see {record(error) / 'run.log'}")
 
 
 def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
@@ -195,36 +156,49 @@ def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _attempt(
-    attempt: Path, checkpoints: Path, config: DictConfig, plain: dict[str, Any], settings: dict[str, Any]
-) -> None:
-    """Compute, and write everything but the status."""
-    from igbaselines.files import write_text
+def _attempt(run: Prepared) -> float:
+    """Compute, and write everything but the status; returns the seconds that took."""
     from igbaselines.reporting import render_run
     from igbaselines.results.provenance import provenance
-    from igbaselines.results.rows import Rows, write_rows
+    from igbaselines.results.rows import write_rows
 
     start = time.monotonic()
+    attempt, plain = run.folder.attempt, run.plain
+    write_text(attempt / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+    done = _carry_out(run, attempt, Shard())
+    rows: pd.DataFrame = done.rows.frame()
+    write_rows(attempt / "rows.parquet", rows)
+    render_run(attempt, rows, plain, PROJECT_ROOT / "conf" / "claims")
+    record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, time.monotonic() - start)
+    write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
+    return time.monotonic() - start
+
+
+def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
+    """Let the experiment work, on all units or on a shard's."""
+    from igbaselines.results.rows import Rows
+    from igbaselines.threads import usable_cores
+
+    plain = prepared.plain
     keep_freed_memory()
     experiment = importlib.import_module(f"igbaselines.experiments.{plain['experiment']}")
+    prepared.folder.checkpoints.mkdir(parents=True, exist_ok=True)
+    artifacts.mkdir(exist_ok=True)
     run = Run(
         rows=Rows(plain["experiment"], plain["dataset_name"], plain["model_name"] or "", plain["seed"]),
-        checkpoints=checkpoints,
-        artifacts=attempt,
+        checkpoints=prepared.folder.checkpoints,
+        artifacts=artifacts,
         cache=Path(plain["data_root"]) / "cache",
         device=_device(plain["device"]),
         seed=plain["seed"],
         max_batch=plain["max_batch"],
-        workers=plain["workers"] or os.cpu_count() or 1,
+        workers=plain["workers"] or usable_cores(),
+        shard=shard,
     )
-    log.info("%s on %s", plain["experiment"], run.device)
-    write_text(attempt / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
-    experiment.run(run, **settings)
-    rows: pd.DataFrame = run.rows.frame()
-    write_rows(attempt / "rows.parquet", rows)
-    render_run(attempt, rows, plain, PROJECT_ROOT / "conf" / "claims")
-    record = provenance(PROJECT_ROOT, plain, run.device, run.checksums, time.monotonic() - start)
-    write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
+    log.info("%s on %s%s", plain["experiment"], run.device, f", {shard}" if shard.is_part else "")
+    stop_here()
+    experiment.run(run, **prepared.settings)
+    return run
 
 
 def _device(name: str) -> "torch.device":
@@ -265,15 +239,6 @@ def _data_changed(folder: Path, *sources: Any) -> bool:  # noqa: ANN401 (any dat
         return True  # damaged since
     current = [source.checksum() for source in sources]
     return any(checksum is not None and checksum not in recorded.values() for checksum in current)
-
-
-def _check_writable(key: str, folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"{key}={folder} cannot be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from igbaselines.datasets.gridworld import GridWorld
 from igbaselines.datasets.gridworld_features import FEATURES
 from igbaselines.errors import UserError
 from igbaselines.evaluation.agreement import AGREEMENT
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.gridworld_examples import save_examples
 from igbaselines.experiments.gridworld_networks import Shared, measured, variants
 from igbaselines.experiments.gridworld_settings import GridworldAttribution, GridworldEvaluation
-from igbaselines.experiments.runner import Run
 from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.progress import bar
 from igbaselines.threads import one_thread
@@ -62,7 +62,7 @@ def run(
     planned = list(variants(tuple(dataset.features), model.interactions, evaluation))
     attributions = []
     with one_thread(), bar("networks", len(planned)) as progress:
-        for done, variant in enumerate(planned, start=1):
+        for done, variant in enumerate(run.units(planned), start=1):
             found = measured(run, shared, variant)
             if "agreement" in variant.studies:
                 attributions.append(found)

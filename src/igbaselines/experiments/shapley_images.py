@@ -20,6 +20,7 @@ from igbaselines.attribution.weighted import class_score
 from igbaselines.datasets.photographs import PhotographDataset
 from igbaselines.errors import UserError
 from igbaselines.experiments.classifier import load_classifier
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.explanations import REFERENCE, save_maps
 from igbaselines.experiments.image_settings import SHAPLEY_IG, ShapleyImagesAttribution, ShapleyImagesEvaluation
 from igbaselines.experiments.map_metrics import MapJudge, map_consistency, relative_gap
@@ -32,7 +33,6 @@ from igbaselines.experiments.photographs import (
     reference_photographs,
     select,
 )
-from igbaselines.experiments.runner import Run
 from igbaselines.experiments.shapley_maps import MapMaker, MethodMap, Sampling
 from igbaselines.models.image_recipe import ImageModel
 from igbaselines.models.imagenet_classes import class_name

@@ -23,6 +23,7 @@ from igbaselines.errors import UserError
 from igbaselines.evaluation.perturbation_curves import PerturbationGrid
 from igbaselines.evaluation.stability import map_variance
 from igbaselines.experiments.classifier import Classifier, load_classifier
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.explanations import (
     REFERENCE,
     Explanation,
@@ -41,7 +42,6 @@ from igbaselines.experiments.photographs import (
     reference_photographs,
     select,
 )
-from igbaselines.experiments.runner import Run
 from igbaselines.models.image_recipe import ImageModel
 from igbaselines.models.imagenet_classes import class_name
 from igbaselines.randomness import generator_for

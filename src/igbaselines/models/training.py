@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from igbaselines.models.ensemble import Ensemble, State
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.randomness import generator_for
+from igbaselines.stopping import stop_asked
 from igbaselines.tensors import load_tensors, save_tensors
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -83,11 +84,11 @@ def train(
     saved_at = time.monotonic()
     while len(training.active):
         training.epoch()
-        if progress is not None:
-            progress(len(mask) - len(training.active))
-        if checkpoint is not None and time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+        if checkpoint is not None and (stop_asked() or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS):
             save_tensors(checkpoint, training.state())
             saved_at = time.monotonic()
+        if progress is not None:
+            progress(len(mask) - len(training.active))
     if not torch.isfinite(training.best_loss).all():
         raise FloatingPointError("training diverged: a network never had a finite validation loss")
     return Trained(training.best, training.best_loss, training.epochs)
