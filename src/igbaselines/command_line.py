@@ -40,7 +40,7 @@ def run_command(arguments: Sequence[str]) -> int:
         The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 128 + signal where a signal ended it.
     """
     show_everything = FULL_ERROR in os.environ
-    sys.argv[1:] = arguments  # where Hydra reads them
+    sys.argv[1:] = [*arguments, *_mode(arguments)]  # where Hydra reads them
     _log_to_terminal()
     register()
     try:
@@ -58,6 +58,12 @@ def run_command(arguments: Sequence[str]) -> int:
         print(f"error: {line}", file=sys.stderr)
         return code
     return 0
+
+
+def _mode(arguments: Sequence[str]) -> list[str]:
+    """A launcher launches sweeps: who chooses one means a sweep, be it of a single run."""
+    keys = [word.partition("=")[0] for word in arguments]
+    return ["hydra.mode=MULTIRUN"] if "hydra/launcher" in keys and "hydra.mode" not in keys else []
 
 
 def explanation(error: BaseException) -> tuple[str | None, int]:

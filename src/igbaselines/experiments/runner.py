@@ -119,6 +119,7 @@ def execute(run: Prepared) -> Path:
             except Exception as error:
                 if isinstance(error, UserError) or is_about_the_place(error):
                     folder.discard()
+                    folder.end_job(None, str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
         folder.complete(seconds=round(seconds, 1))
@@ -140,6 +141,7 @@ def _execute_shard(run: Prepared) -> None:
                 folder.complete()
             except Exception as error:
                 if isinstance(error, UserError) or is_about_the_place(error):
+                    run.folder.end_job(run.shard.index, str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
 

@@ -105,6 +105,7 @@ class RunFolder:
             The folder where the failure is recorded.
         """
         write_failure(self.attempt, error)
+        self._job_file(None).unlink(missing_ok=True)
         if self.is_complete():
             return self.attempt
         self._move_into_place()
@@ -117,10 +118,36 @@ class RunFolder:
             if folder.exists() and not any(folder.iterdir()):
                 folder.rmdir()
 
+    def record_job(self, shard: int | None, **details: str) -> None:
+        """Remember which job has the run, or a shard of it, and how the last one ended that left no status.
+
+        Args:
+            shard: index of the shard, or None for the whole run.
+            details: `id` and `log` of a job that was submitted, `state` and `ended` (why) of one that is over.
+        """
+        self.work.mkdir(parents=True, exist_ok=True)
+        write_text(self._job_file(shard), json.dumps(self.job_record(shard) | details) + "\n")
+
+    def end_job(self, shard: int | None, ended: str) -> None:
+        """Remember how a job ended that leaves no status, if it was one that a launcher had started."""
+        if self._job_file(shard).exists():
+            self.record_job(shard, state="failed", ended=ended)
+
+    def job_record(self, shard: int | None) -> dict[str, str]:
+        """What `record_job` remembers."""
+        return _job_record(self._job_file(shard))
+
+    def job_records(self) -> list[dict[str, str]]:
+        """What `record_job` remembers of the run and of all its shards."""
+        return [_job_record(file) for file in sorted(self.work.glob("job*.json"))]
+
+    def _job_file(self, shard: int | None) -> Path:
+        return self.work / ("job.json" if shard is None else f"job-{shard}.json")
+
     def shard(self, index: int, count: int) -> "ShardFolder":
         """The folder of one of the jobs that share the run."""
         name = f"shard-{index}-of-{count}"
-        return ShardFolder(self.work / name, self._lock.with_name(f"{self._lock.stem}-{name}.lock"))
+        return ShardFolder(self.work / name, count, self._lock.with_name(f"{self._lock.stem}-{name}.lock"))
 
     def shards(self) -> "list[ShardFolder]":
         """The shards that have been begun, in any division."""
@@ -136,16 +163,26 @@ class RunFolder:
         shutil.rmtree(previous, ignore_errors=True)
 
 
+def _job_record(file: Path) -> dict[str, str]:
+    try:
+        record: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return record
+
+
 class ShardFolder:
     """Where one of the jobs that share a run keeps its log and says how it ended; results are the run's checkpoints.
 
     Args:
         path: the folder.
+        count: shards of the run.
         lock: of this shard.
     """
 
-    def __init__(self, path: Path, lock: Path) -> None:
+    def __init__(self, path: Path, count: int, lock: Path) -> None:
         self.path = path
+        self.count = count
         self._lock = lock
 
     def is_complete(self) -> bool:

@@ -1,0 +1,76 @@
+"""Jobs side by side on this machine, each a process of its own: one that is killed takes no other with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from igbaselines.config import PROJECT_ROOT
+from igbaselines.launching.jobs import RUNNING, Job
+from igbaselines.stopping import stop_asked, stop_here
+from igbaselines.threads import usable_cores
+
+SECONDS_BETWEEN_LOOKS = 0.1
+
+Running = list[tuple[Job, "subprocess.Popen[bytes]"]]
+
+
+def run_processes(jobs: Sequence[Job], processes: int, logs: Path) -> None:
+    """Do all jobs, so many at once.
+
+    Args:
+        jobs: to do; each is told how it ended.
+        processes: at most so many at once; they share the cores.
+        logs: folder for what they print, made if missing.
+
+    Raises:
+        StoppedError: if a stop was asked for; running jobs are asked to stop too, and waited for.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    waiting, running = list(jobs), Running()
+    while waiting or running:
+        if stop_asked():
+            _stop(running)
+            stop_here()
+        while waiting and len(running) < processes:
+            running.append((waiting[0], _start(waiting.pop(0), processes, logs)))
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        for job, process in running:
+            if process.poll() is not None:
+                job.judge(_end_of(process))
+        running = [(job, process) for job, process in running if process.returncode is None]
+
+
+def _start(job: Job, processes: int, logs: Path) -> "subprocess.Popen[bytes]":
+    job.log = logs / f"{job.name}.log"
+    job.state = RUNNING
+    threads = max(1, usable_cores() // processes)  # more would only wait for one another
+    environment = {"OMP_NUM_THREADS": str(threads)} | dict(os.environ)
+    with job.log.open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, str(PROJECT_ROOT / "run.py"), *job.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            process_group=0,  # a terminal's Ctrl-C reaches the jobs through us, once
+        )
+
+
+def _stop(running: Running) -> None:
+    for _, process in running:
+        process.send_signal(signal.SIGTERM)
+    for job, process in running:
+        process.wait()
+        job.judge(_end_of(process))
+
+
+def _end_of(process: "subprocess.Popen[bytes]") -> str:
+    """How a process ended that left no word of its own."""
+    code = process.returncode
+    if code in (-signal.SIGTERM, 128 + signal.SIGTERM, 128 + signal.SIGINT):
+        return "stopped: the same command goes on from here"
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -1,0 +1,37 @@
+"""Jobs one after another, in this process: nothing to set up, and a terminal shows all of it."""
+
+import logging
+from collections.abc import Sequence
+
+from igbaselines.command_line import explanation
+from igbaselines.experiments.runner import execute
+from igbaselines.launching.jobs import COMPLETE, KILLED, RUNNING, Job
+from igbaselines.results.run_folder import read_status
+from igbaselines.stopping import StoppedError
+
+log = logging.getLogger(__name__)
+
+
+def run_one_by_one(jobs: Sequence[Job]) -> None:
+    """Do all jobs; each is told how it ended.
+
+    Raises:
+        StoppedError: if a stop was asked for.
+    """
+    for job in jobs:
+        assert job.run is not None
+        log.info("job %s", job.label)
+        job.state = RUNNING
+        try:
+            execute(job.run)
+        except StoppedError:
+            job.fail("stopped: the same command goes on from here", KILLED)
+            raise
+        except Exception as error:
+            line, _ = explanation(error)
+            if line is None:
+                raise
+            log.error("failed: %s", line)
+            job.fail(line)
+        else:
+            job.state, job.seconds = COMPLETE, read_status(job.run.folder.path).get("seconds")
