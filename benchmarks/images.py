@@ -25,13 +25,14 @@ from torch import Tensor
 from igbaselines.attribution import path_attribution
 from igbaselines.attribution.baselines import Reference, Together
 from igbaselines.attribution.path import Function
-from igbaselines.config import PROJECT_ROOT, instantiate, register
+from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.experiments.classifier import Classifier, load_classifier
+from igbaselines.experiments.context import Run
 from igbaselines.experiments.photographs import Chosen, load_pixels, reference_photographs, select
-from igbaselines.experiments.runner import Run
 from igbaselines.experiments.weighted_gradients import Study, one_photograph
 from igbaselines.randomness import generator_for
 from igbaselines.results.rows import Rows
+from igbaselines.targets import instantiate
 
 NO_EXAMPLE = 10**9  # a photograph so far down the list that nothing of it is kept
 

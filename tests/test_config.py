@@ -8,8 +8,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from igbaselines.attribution import GaussLegendre
-from igbaselines.config import PROJECT_ROOT, SCHEMAS, instantiate, one_line, register, resolve
+from igbaselines.config import PROJECT_ROOT, SCHEMAS, one_line, register, resolve
 from igbaselines.errors import UserError
+from igbaselines.targets import instantiate
 
 EXPERIMENTS = sorted(path.stem for path in (PROJECT_ROOT / "conf" / "experiment").glob("*.yaml"))
 

@@ -1,10 +1,13 @@
 """Files are whole or not there."""
 
+import json
+import math
 from pathlib import Path
 
 import pytest
 
-from igbaselines.files import replacing, write_text
+from igbaselines.files import read_record, replacing, write_record, write_text
+from tests.damage import DAMAGES, OTHER, damage, say_damaged
 
 
 def test_replaces_at_the_end(tmp_path: Path) -> None:
@@ -45,3 +48,53 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
 def test_writes_text_in_utf_8(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "η_j\n")
     assert (tmp_path / "a.txt").read_bytes() == "η_j\n".encode()
+
+
+def test_records_come_back(tmp_path: Path) -> None:
+    record = {"rows": [{"value": 0.1 + 0.2}, {"value": math.inf}], "name": "caf\udce9 η", "pair": (1, 2), 3: None}
+    write_record(tmp_path / "a.json", record)
+    as_json = {"rows": record["rows"], "name": record["name"], "pair": [1, 2], "3": None}
+    assert read_record(tmp_path / "a.json") == as_json
+
+
+def test_no_record_gives_none_and_nothing_to_say(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.npz").write_bytes(b"without a record")
+    assert read_record(tmp_path / "a.json") is None
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("damaged", ["json", "npz"])
+@pytest.mark.parametrize("kind", [*DAMAGES, OTHER])
+def test_a_damaged_record_gives_none_and_is_told(
+    kind: str, damaged: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index, name in enumerate("ab"):
+        (tmp_path / f"{name}.npz").write_bytes(bytes(range(index, index + 100)))
+        write_record(tmp_path / f"{name}.json", {"value": index}, vouched_for=[tmp_path / f"{name}.npz"])
+    damage(tmp_path / f"a.{damaged}", kind, tmp_path / f"b.{damaged}")
+    assert read_record(tmp_path / "a.json") is None
+    assert caplog.messages == [say_damaged(tmp_path / f"a.{damaged}")]
+    assert read_record(tmp_path / "b.json") == {"value": 1}
+
+
+def test_a_record_does_not_vouch_for_a_file_that_is_gone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.npz").write_bytes(b"a")
+    write_record(tmp_path / "a.json", {}, vouched_for=[tmp_path / "a.npz"])
+    (tmp_path / "a.npz").unlink()
+    assert read_record(tmp_path / "a.json") is None
+    assert caplog.messages == [say_damaged(tmp_path / "a.npz")]
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b'"checksum"', b"3", b'{"value": 1}', b"\xff\xfe"])
+def test_what_is_no_record_gives_none(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    assert read_record(tmp_path / "a.json") is None
+
+
+def test_changed_values_are_not_believed(tmp_path: Path) -> None:
+    write_record(tmp_path / "a.json", {"value": 1.0})
+    content = json.loads((tmp_path / "a.json").read_text())
+    (tmp_path / "a.json").write_text(json.dumps(content | {"value": 2.0}))
+    assert read_record(tmp_path / "a.json") is None
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert read_record(tmp_path / "a.json") == {"value": 1.0}

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from igbaselines.tensors import load_tensors, save_tensors
+from tests.damage import DAMAGES, OTHER, damage, say_damaged
 
 
 def test_tensors_come_back(tmp_path: Path, device: torch.device) -> None:
@@ -26,25 +30,51 @@ def test_tensors_come_back(tmp_path: Path, device: torch.device) -> None:
             assert torch.equal(loaded[name], tensor)
 
 
-def test_no_file_gives_none(tmp_path: Path) -> None:
+def test_no_file_gives_none_and_nothing_to_say(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert load_tensors(tmp_path / "none.safetensors") is None
+    assert caplog.messages == []
 
 
-def test_a_damaged_file_gives_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [*DAMAGES, OTHER])
+def test_a_damaged_file_gives_none_and_is_told(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, other = (tmp_path / f"{name}.safetensors" for name in "ab")
+    save_tensors(path, {"x": torch.arange(100.0)})
+    save_tensors(other, {"x": torch.arange(100.0) + 1})
+    damage(path, kind, other)
+    assert load_tensors(path) is None
+    assert caplog.messages == [say_damaged(path)]
+    assert load_tensors(other) is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"x": torch.tensor([1.0, 2.0, 4.0])},
+        {"y": torch.tensor([1.0, 2.0, 3.0])},
+        {"x": torch.tensor([[1.0, 2.0, 3.0]])},
+        {"x": torch.tensor([1.0, 2.0, 3.0]).view(torch.int32)},
+        {"x": torch.tensor([1.0, 2.0, 3.0]), "y": torch.zeros(0)},
+        {},
+    ],
+)
+@pytest.mark.parametrize("keeps_checksum", [True, False])
+def test_whole_files_with_other_tensors_are_not_believed(
+    changed: dict[str, torch.Tensor], keeps_checksum: bool, tmp_path: Path
+) -> None:
     path = tmp_path / "t.safetensors"
-    save_tensors(path, {"x": torch.arange(1000)})
+    save_tensors(path, {"x": torch.tensor([1.0, 2.0, 3.0])})
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(changed, path, metadata if keeps_checksum else None)
+    assert load_tensors(path) is None
+
+
+def test_no_bit_of_a_file_goes_unseen(tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    save_tensors(path, {"x": torch.tensor([1.0]), "mask": torch.tensor([True])})
     whole = path.read_bytes()
-    for damaged in (
-        b"",
-        b"\0" * 8,
-        whole[:5],
-        whole[:40],
-        whole[:-1],
-        whole + b"x",
-        b"x" + whole,
-        b"x" * 4000,
-    ):
-        path.write_bytes(damaged)
-        assert load_tensors(path) is None, damaged[:20]
-    path.write_bytes(whole)
-    assert load_tensors(path) is not None
+    for bit in range(8 * len(whole)):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        assert load_tensors(path) is None, bit

@@ -2,13 +2,16 @@
 
 import difflib
 import importlib
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
+import hydra.utils
 from hydra.core.config_store import ConfigStore
+from hydra.errors import InstantiationException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -31,6 +34,7 @@ EXPERIMENTS = (
     "explain",
 )
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
+ALLOWED_TARGETS = ("igbaselines", "torchvision.models", "timm")
 
 
 @dataclass
@@ -162,6 +166,23 @@ def _model_name(plain: Mapping[Any, Any]) -> str | None:
     return f"{name}-{model['weights']}" if other_weights else name
 
 
+def instantiate(node: DictConfig) -> Any:  # noqa: ANN401 (whatever the target builds)
+    """Build the object that a node's `_target_` names: the one way from a configuration to code.
+
+    Raises:
+        UserError: where a target is not this package's (or torchvision's or timm's models), or refuses its values.
+    """
+    for target in _targets(OmegaConf.to_container(node)):
+        _check_target(target)
+    try:
+        return hydra.utils.instantiate(node, _convert_="object")
+    except InstantiationException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise UserError(one_line(cause)) from error
+
+
 def one_line(error: BaseException) -> str:
     """Say in one line what a configuration error means, with the nearest right name where a name was wrong."""
     text = str(error)
@@ -186,3 +207,31 @@ def _suggestion(error: BaseException) -> str:
     names = {str(name).lower(): str(name) for name in cause.parent_node}
     near = difflib.get_close_matches(str(cause.key).lower(), names, n=1)
     return f": did you mean {names[near[0]]}?" if near else ""
+
+
+def _targets(node: Any) -> Iterator[str]:  # noqa: ANN401 (any YAML)
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def _check_target(target: str) -> None:
+    refusal = UserError(f"_target_ {target!r} is not allowed: only names of {', '.join(ALLOWED_TARGETS)}")
+    if not _is_allowed(target):
+        raise refusal
+    try:
+        found = hydra.utils.get_object(target)
+    except Exception as error:
+        raise UserError(f"_target_ {target!r} does not exist") from error
+    # A module of ours also holds what it imports: `igbaselines.files.os.system` is not ours.
+    if not (inspect.isclass(found) or inspect.isfunction(found)) or not _is_allowed(found.__module__ + "."):
+        raise refusal
+
+
+def _is_allowed(name: str) -> bool:
+    return name.startswith(tuple(f"{package}." for package in ALLOWED_TARGETS))

@@ -1,13 +1,23 @@
-"""Files that are whole or not there: what is written goes through a temporary name and one rename."""
+"""Files that are whole or not there: what is written goes through a temporary name and one rename.
 
+What is kept between attempts is checked before it is believed: a record holds checksums of itself and of the files that
+it vouches for.
+"""
+
+import hashlib
+import json
+import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from igbaselines.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -27,6 +37,53 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_record(path: Path, record: Mapping[str, Any], vouched_for: Iterable[Path] = ()) -> None:
+    """Write JSON whole, with a checksum: a record that is read back is the one that was written.
+
+    Args:
+        path: the file; its name is a part of the checksum, so that no other file's content is taken for this one's.
+        record: what it says, by keys other than `files` and `checksum`.
+        vouched_for: files beside it, written before it, that belong to what it says.
+    """
+    content = {**record, "files": {file.name: sha256(file) for file in vouched_for}}
+    write_text(path, json.dumps({**content, "checksum": _checksum(path, content)}))
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Read a record, or return None where there is none, or where it or a file that it vouches for is damaged."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        is_whole = content.pop("checksum") == _checksum(path, content)
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, AttributeError, TypeError):  # no JSON any more, or no record
+        is_whole = False
+    if not is_whole:
+        say_damaged(path)
+        return None
+    for name, expected in content.pop("files").items():
+        file = path.with_name(name)
+        if not file.is_file() or sha256(file) != expected:
+            say_damaged(file)
+            return None
+    return content
+
+
+def say_damaged(path: Path) -> None:
+    """Say in the log that what was kept in a file is not believed: it counts as absent."""
+    log.warning("%s is damaged: it is made again", path)
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(path: Path, content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([path.name, content]).encode()).hexdigest()
 
 
 def check_writable(key: str, folder: Path) -> None:

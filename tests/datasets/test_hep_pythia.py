@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from igbaselines.config import PROJECT_ROOT, instantiate, register
+from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_features import FEATURE_NAMES
 from igbaselines.datasets.hep_pythia import HepPythia, PythiaShare
 from igbaselines.datasets.pythia_processes import PYTHIA_PROCESSES
 from igbaselines.errors import UserError
+from igbaselines.targets import instantiate
 from tests.datasets.pythia_settings import (
     BEAM,
     DETECTOR,

@@ -8,10 +8,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from igbaselines.config import instantiate, register
+from igbaselines.config import register
 from igbaselines.datasets.sample_photos import SamplePhotos
 from igbaselines.errors import UserError
 from igbaselines.experiments.explain import check_baselines
+from igbaselines.targets import instantiate
 from tests.experiments.conftest import ROOT, Command
 from tests.experiments.test_errors import expect_one_line
 

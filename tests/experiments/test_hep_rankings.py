@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from scipy import stats
 
 from igbaselines.attribution.baselines import Reference
-from igbaselines.config import PROJECT_ROOT, instantiate
+from igbaselines.config import PROJECT_ROOT
 from igbaselines.errors import UserError
 from igbaselines.experiments.context import Run
 from igbaselines.experiments.hep_combined import best_by_validation
@@ -21,6 +21,7 @@ from igbaselines.experiments.runner import execute, prepare
 from igbaselines.reporting.claims import Printed, judge, load_papers
 from igbaselines.reporting.render import RENDERERS
 from igbaselines.results.rows import Rows
+from igbaselines.targets import instantiate
 from tests.test_config import composed
 
 CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from PIL import Image
 from safetensors.torch import load_file
 
-from igbaselines.config import PROJECT_ROOT, instantiate, register
+from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.datasets.gridworld import GridStates, GridWorld
 from igbaselines.datasets.gridworld_features import FEATURES
 from igbaselines.errors import UserError
@@ -25,6 +25,7 @@ from igbaselines.experiments.gridworld_networks import variants
 from igbaselines.experiments.shapley_gridworld import check
 from igbaselines.models.grid_training import standardisation
 from igbaselines.models.grid_value_mlp import GridValueMLP
+from igbaselines.targets import instantiate
 from tests.experiments.conftest import Command
 
 SMOKE = ("experiment=shapley_gridworld", "scale=smoke")
@@ -133,7 +134,7 @@ def test_tables_figures_and_claims_come_out(gridworld_smoke: Path) -> None:
 
 def test_what_a_kill_leaves_is_taken_up_and_the_rows_are_the_same(rows: pd.DataFrame, command: Command) -> None:
     process = command.start(*SMOKE)
-    while not list(command.outputs.rglob("10-features-0.parquet")) and process.poll() is None:
+    while not list(command.outputs.rglob("10-features-0.json")) and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from igbaselines.config import PROJECT_ROOT, instantiate, register
+from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.errors import UserError
 from igbaselines.models.grid_recipe import GridValueRecipe
+from igbaselines.targets import instantiate
 
 RECIPE = GridValueRecipe(
     hidden=[16, 8], interactions=True, learning_rate=1e-2, weight_decay=1e-2, batch_size=32, epochs=3

@@ -11,12 +11,13 @@ from hydra import compose, initialize_config_dir
 from sklearn.metrics import r2_score
 from torch import Tensor
 
-from igbaselines.config import PROJECT_ROOT, instantiate, register
+from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.datasets.gridworld import GridWorld
 from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.models.grid_training import r_squared, standardisation, train_value
 from igbaselines.models.grid_value_mlp import GridValueNetwork, for_network
 from igbaselines.randomness import generator_for
+from igbaselines.targets import instantiate
 from igbaselines.tensors import load_tensors, save_tensors
 
 SEED = (1, 2)

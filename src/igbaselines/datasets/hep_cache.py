@@ -1,9 +1,8 @@
-"""A cached table of events: a parquet file that is written whole or not at all, and a .json beside it.
+"""A cached table of events: a parquet file that is written whole or not at all, and a record beside it.
 
-The .json holds the file's sha256 and how the events came about. It is written last: a file without it does not count.
+The record holds the file's sha256 and how the events came about. It is written last: a file without it does not count.
 """
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float, Float32
 
 from igbaselines.datasets.hep_features import FEATURE_NAMES
-from igbaselines.datasets.hep_table import sha256
+from igbaselines.files import read_record, sha256, write_record
 
 _ROW_GROUP = 50_000  # events: large enough for parquet to be fast, small enough for the memory
 _SCHEMA = pa.schema(
@@ -38,7 +37,7 @@ class EventWriter:
         file: the parquet file.
 
     Attributes:
-        record: what else the .json says.
+        record: what else the record beside the file says.
     """
 
     def __init__(self, file: Path) -> None:
@@ -82,8 +81,7 @@ class EventWriter:
 @contextmanager
 def whole_file(path: Path) -> Iterator[EventWriter]:
     """A writer whose file appears at `path` once it is complete; on an error nothing is left."""
-    mark = uuid4().hex[:8]
-    file, record = (path.with_name(f".{path.stem}-{mark}{suffix}") for suffix in (".parquet", ".json"))
+    file, record = path.with_name(f".{path.stem}-{uuid4().hex[:8]}.parquet"), path.with_suffix(".json")
     complete = False
     try:
         writer = EventWriter(file)
@@ -92,25 +90,22 @@ def whole_file(path: Path) -> Iterator[EventWriter]:
             complete = True
         finally:
             writer.close(complete=complete)
-        record.write_text(json.dumps({"sha256": sha256(file)} | writer.record, indent=1))
-        path.with_suffix(".json").unlink(missing_ok=True)  # an old record must not vouch for the new file
+        checksum = sha256(file)
+        record.unlink(missing_ok=True)  # an old record must not vouch for the new file
         file.replace(path)
-        record.replace(path.with_suffix(".json"))
+        write_record(record, {"sha256": checksum} | writer.record)
     finally:
         file.unlink(missing_ok=True)
-        record.unlink(missing_ok=True)
 
 
 def is_whole(path: Path) -> bool:
     """Whether the file is there and is the one that was written; says in the log if it has changed since."""
-    record = path.with_suffix(".json")
-    if not (path.is_file() and record.is_file()):
+    if not path.is_file():
         return False
-    try:
-        expected = json.loads(record.read_text())["sha256"]
-    except (ValueError, KeyError, TypeError):
-        expected = None
-    if expected == sha256(path):
+    record = path.with_suffix(".json")
+    if (known := read_record(record)) is None:
+        return False
+    if known["sha256"] == sha256(path):
         return True
     _log.warning("%s does not have the checksum in %s: the events are generated again", path, record.name)
     return False

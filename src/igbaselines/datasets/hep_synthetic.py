@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_cache import is_whole, whole_file
@@ -126,9 +127,12 @@ class HepSynthetic:
             UserError: if hardly any event of a process passes the selection.
         """
         path = cache / f"hep_synthetic-{self.fingerprint()}.parquet"
-        if not is_whole(path):
-            cache.mkdir(parents=True, exist_ok=True)
-            self._make(path, workers)
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.stem}.lock")):  # whoever comes second finds the events made
+            if not is_whole(path):
+                for unfinished in cache.glob(f".{path.stem}-*"):  # of a process that was killed
+                    unfinished.unlink()
+                self._make(path, workers)
         return read_events(path)
 
     def checksum(self) -> str:

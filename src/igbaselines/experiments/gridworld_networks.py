@@ -19,6 +19,7 @@ from igbaselines.datasets.gridworld_features import FEATURES
 from igbaselines.experiments.context import Run
 from igbaselines.experiments.gridworld_settings import GridworldAttribution, GridworldEvaluation
 from igbaselines.experiments.gridworld_study import ExplainedStates, Studies
+from igbaselines.files import read_record, write_record
 from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.models.grid_training import r_squared, train_value
 from igbaselines.models.grid_value_mlp import Advantage, GridValueNetwork
@@ -96,13 +97,14 @@ def variants(features: tuple[str, ...], interactions: bool, evaluation: Gridworl
 
 def measured(run: Run, shared: Shared, variant: Variant) -> dict[str, Float[Tensor, "n d"]]:
     """Train and explain a network, unless an earlier attempt has; return its attributions."""
-    tensors = run.checkpoints / f"{variant.name}.safetensors"
-    table = tensors.with_suffix(".parquet")
-    kept = load_tensors(tensors)
-    if kept is None or not table.exists():
+    record = run.checkpoints / f"{variant.name}.json"
+    tensors, table = record.with_suffix(".safetensors"), record.with_suffix(".parquet")
+    kept = None if read_record(record) is None else load_tensors(tensors)
+    if kept is None:
         rows, kept = _measure(run, shared, variant)
         save_tensors(tensors, kept)
-        write_rows(table, rows)  # written last: it vouches for the tensors
+        write_rows(table, rows)
+        write_record(record, {}, vouched_for=[tensors, table])
     run.rows.add_table(pd.read_parquet(table))
     state = {name: tensor for name, tensor in kept.items() if not name.startswith("attributions.")}
     file = run.artifacts / "networks" / f"{variant.name}.safetensors"

@@ -1,5 +1,6 @@
 """Class-level attributions of a ranking network for every baseline of 2412.13864."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.attribution import path_attribution
+from igbaselines.attribution import Attribution, path_attribution
 from igbaselines.attribution.baselines import Reference
 from igbaselines.experiments.hep_settings import HepAttribution
 from igbaselines.models.dnn import Classifier, Probability
 from igbaselines.models.inference import for_gradients
+from igbaselines.models.training import SECONDS_BETWEEN_CHECKPOINTS
 from igbaselines.randomness import generator_for
+from igbaselines.stopping import stop_asked
 from igbaselines.tensors import load_tensors, save_tensors
 
 GAP_QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
@@ -28,11 +31,13 @@ class ClassAttribution:
         signed: mean attribution.
         magnitude: mean magnitude of the attribution of an event.
         gap: quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')| over events and baselines.
+        seconds: that it took, in all attempts together.
     """
 
     signed: Float[Tensor, "methods d"]
     magnitude: Float[Tensor, "methods d"]
     gap: Float[Tensor, "methods quantiles"]
+    seconds: Float[Tensor, ""]
 
 
 def class_attribution(
@@ -56,7 +61,8 @@ def class_attribution(
         settings: output, rule and baselines.
         key: seeds the draws of baselines, the same for every source.
         max_batch: gradient points in one pass, or None.
-        checkpoint: where the finished attribution is kept.
+        checkpoint: where the finished attribution is kept; beside it an unfinished one, from which it goes on after a
+            kill.
         progress: called with the number of events done.
     """
     if (saved := load_tensors(checkpoint, signal.device)) is not None:
@@ -64,11 +70,11 @@ def class_attribution(
         return ClassAttribution(**saved)
     baselines, weights = _all_baselines(settings, signal, reference, key)
     explained = for_gradients(Probability(network) if settings.output == "probability" else network)
-    signed = signal.new_zeros(len(weights), signal.shape[1])
-    magnitude = torch.zeros_like(signed)
-    gaps = []
+    unfinished = checkpoint.with_name(f"unfinished-{checkpoint.name}")
+    sums = _Sums(signal, weights, load_tensors(unfinished, signal.device))
+    saved_at = time.monotonic()
     chunk = max(1, BYTES_PER_CHUNK // (baselines.numel() * baselines.element_size()))
-    for start in range(0, len(signal), chunk):
+    for start in range(sums.events, len(signal), chunk):
         result = path_attribution(
             explained,
             signal[start : start + chunk],
@@ -78,16 +84,64 @@ def class_attribution(
             keep_per_baseline=True,
             generator=generator_for(*key, 1, start),
         )
-        assert result.per_baseline is not None
-        of_methods = torch.einsum("mk,nkd->nmd", weights, result.per_baseline)
-        signed += of_methods.sum(dim=0) / len(signal)
-        magnitude += of_methods.abs().sum(dim=0) / len(signal)
-        change = (result.f_inputs[:, None] - result.f_baselines).abs()
-        gaps.append(result.completeness_gap.abs() / change.clamp_min(torch.finfo(change.dtype).tiny))
-        progress(start + len(result.f_inputs))
-    attribution = ClassAttribution(signed, magnitude, _gap_quantiles(torch.cat(gaps), weights))
+        sums.add(result)
+        if stop_asked() or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+            save_tensors(unfinished, sums.state())
+            saved_at = time.monotonic()
+        progress(sums.events)
+    attribution = sums.finished()
     save_tensors(checkpoint, vars(attribution))
+    unfinished.unlink(missing_ok=True)
     return attribution
+
+
+class _Sums:
+    """What the signal events explained so far add up to.
+
+    Args:
+        signal: all that are to be explained.
+        weights: of each method over all baselines.
+        state: what `state` returned in an attempt that was killed, or None.
+    """
+
+    def __init__(
+        self, signal: Float[Tensor, "n d"], weights: Float[Tensor, "methods k"], state: dict[str, Tensor] | None
+    ) -> None:
+        self.weights = weights
+        self.signed = signal.new_zeros(len(weights), signal.shape[1])
+        self.magnitude = torch.zeros_like(self.signed)
+        self.gaps = signal.new_empty(len(signal), weights.shape[1])
+        self.events = 0
+        self.start = time.monotonic()
+        if state is not None:
+            self.signed, self.magnitude = state["signed"], state["magnitude"]
+            self.events = len(state["gaps"])
+            self.gaps[: self.events] = state["gaps"]
+            self.start -= state["seconds"].item()
+
+    def add(self, result: Attribution) -> None:
+        """Take in a chunk of events."""
+        assert result.per_baseline is not None
+        of_methods = torch.einsum("mk,nkd->nmd", self.weights, result.per_baseline)
+        self.signed += of_methods.sum(dim=0) / len(self.gaps)
+        self.magnitude += of_methods.abs().sum(dim=0) / len(self.gaps)
+        change = (result.f_inputs[:, None] - result.f_baselines).abs()
+        gaps = result.completeness_gap.abs() / change.clamp_min(torch.finfo(change.dtype).tiny)
+        self.gaps[self.events : self.events + len(gaps)] = gaps
+        self.events += len(gaps)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the rest of the sums depends on."""
+        gaps = self.gaps[: self.events]
+        return {"signed": self.signed, "magnitude": self.magnitude, "gaps": gaps, "seconds": self._seconds()}
+
+    def finished(self) -> ClassAttribution:
+        """The attribution, once all events have been taken in."""
+        gap = _gap_quantiles(self.gaps, self.weights)
+        return ClassAttribution(self.signed, self.magnitude, gap, self._seconds())
+
+    def _seconds(self) -> Float[Tensor, ""]:
+        return torch.tensor(time.monotonic() - self.start)
 
 
 def _all_baselines(

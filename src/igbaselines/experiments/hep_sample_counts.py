@@ -5,17 +5,14 @@ the same explained events: what differs between two of them is the draw alone.
 """
 
 import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from igbaselines.attribution.baselines import Reference
 from igbaselines.datasets.events import EventDataset
 from igbaselines.experiments.context import Run
-from igbaselines.experiments.hep_attributions import ClassAttribution
 from igbaselines.experiments.hep_rankings import (
     Ranking,
     RankingNetwork,
@@ -30,7 +27,6 @@ from igbaselines.experiments.hep_settings import HepAttribution
 from igbaselines.experiments.hep_study import sampled
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.randomness import generator_for
-from igbaselines.tensors import load_tensors, save_tensors
 
 POOLS = 1_000_005  # what a stream of random numbers is for, as the last part of its key
 
@@ -75,27 +71,14 @@ def _ranked(study: RankingStudy, network: RankingNetwork, count: int, draw: int,
     """Rank with one draw of so many events of each background, and write what that cost."""
     sources = {name: replace(source, count=count) for name, source in sampled(study.attribution.baselines).items()}
     settings = replace(study.attribution, baselines=sources)
-    attribution, seconds = _timed(network, settings, f"-{count}-{draw}", pool)
+    attribution = network.explain(settings, f"-{count}-{draw}", pool)
     rankings = rankings_of(settings, attribution)
     add_rankings(study, network.name, rankings, variant=str(count), draw=str(draw))
     assert pool.stratum is not None
     points = count * len(pool.stratum.unique()) * len(network.signal) * settings.rule.steps
-    for metric, value in {"seconds": seconds, "gradient_points": points}.items():
+    for metric, value in {"seconds": attribution.seconds.item(), "gradient_points": points}.items():
         study.run.rows.add("cost", metric, network.name, value, variant=str(count), draw=str(draw))
     return rankings
-
-
-def _timed(
-    network: RankingNetwork, settings: HepAttribution, label: str, pool: Reference
-) -> tuple[ClassAttribution, float]:
-    """Attribute, and tell how long that took; an attribution from an attempt that was killed keeps its time."""
-    file: Path = network.run.checkpoints / f"seconds{label}.safetensors"
-    start = time.monotonic()
-    attribution = network.explain(settings, label, pool)
-    if (saved := load_tensors(file)) is None:
-        saved = {"seconds": torch.tensor(time.monotonic() - start, dtype=torch.float64)}
-        save_tensors(file, saved)
-    return attribution, saved["seconds"].item()
 
 
 def _add_agreements(study: RankingStudy, unit: str, drawn: dict[int, list[dict[str, Ranking]]]) -> None:

@@ -1,7 +1,6 @@
 """One record a photograph: what is measured is kept as soon as it is there, and an attempt that follows goes on."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from igbaselines.datasets.photographs import Photograph
 from igbaselines.experiments.context import Run
 from igbaselines.experiments.photographs import Chosen
-from igbaselines.files import write_text
+from igbaselines.files import read_record, write_record
 from igbaselines.progress import bar
 
 Record = dict[str, Any]  # "rows": arguments of Rows.add, but the unit; whatever else the experiment needs again
@@ -34,10 +33,11 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[R
     with bar("photographs", len(chosen)) as progress:
         for done, (index, one) in enumerate(run.units(list(enumerate(chosen))), start=1):
             file = folder / f"{_file_name(one.photograph)}.json"
-            record = _finished(file)
+            record = read_record(file)
             if record is None:
-                record = work(index, one, file.with_suffix(".npz"))
-                write_text(file, json.dumps(record))
+                npz = file.with_suffix(".npz")
+                record = work(index, one, npz)
+                write_record(file, record, vouched_for=[npz] if npz.exists() else [])
             for row in record.pop("rows"):  # the run has them: only what else is in a record is kept
                 run.rows.add(unit=one.photograph.name, **row)
             records.append(record)
@@ -46,15 +46,6 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[R
         (run.artifacts / kept_in).mkdir(exist_ok=True)
         shutil.copyfile(file, run.artifacts / kept_in / file.name)
     return records
-
-
-def _finished(file: Path) -> Record | None:
-    """What an earlier attempt has left; the record is written last, so it vouches for the .npz beside it."""
-    try:
-        record: Record = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return record
 
 
 def _file_name(photograph: Photograph) -> str:

@@ -52,7 +52,8 @@ def launch(
             if todo:
                 work(todo)
         finally:
-            print_summary(jobs)
+            if _count(jobs, WAITING) < len(jobs):
+                print_summary(jobs)
     if missing := len(jobs) - _count(jobs, COMPLETE) - _count(jobs, SKIPPED):
         raise RunFailedError(
             f"{missing} of {len(jobs)} jobs are not complete: the same command does them, and no others"
