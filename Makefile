@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(BIN)/python run.py
+# make reproduce LAUNCHER=slurm (or local, or "slurm hydra.launcher.partition=gpu"): the same runs, as jobs of a cluster
+SWEEP   = $(if $(LAUNCHER),hydra/launcher=$(LAUNCHER))
 QUESTIONS := sample_counts weightings combined architectures stability scores generators
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce reproduce-hep reproduce-questions reproduce-wg reproduce-sig report test test-slow lint bench clean
+.PHONY: help setup reproduce reproduce-hep reproduce-questions reproduce-wg reproduce-sig report status test test-slow slurm-test lint bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/##/' | awk -F '##' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -21,27 +23,33 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 reproduce: reproduce-hep reproduce-sig reproduce-wg report ## The three papers at demo scale, then the report
 
 reproduce-hep: setup ## 2412.13864 at demo scale: averaged background baselines, on Pythia's and on synthetic events
-	$(RUN) experiment=hep_baselines
-	$(RUN) experiment=hep_baselines dataset=hep_synthetic
+	$(RUN) experiment=hep_baselines $(SWEEP)
+	$(RUN) experiment=hep_baselines dataset=hep_synthetic $(SWEEP)
 
 reproduce-questions: setup ## What 2412.13864 leaves open, at demo scale: six studies of its rankings, one of the events
-	for study in $(QUESTIONS); do $(RUN) experiment=hep_$$study || exit 1; done
+	for study in $(QUESTIONS); do $(RUN) experiment=hep_$$study $(SWEEP) || exit 1; done
 
 reproduce-wg: setup ## 2505.03201 at demo scale: Weighted Gradients on 20 photographs
-	$(RUN) experiment=weighted_gradients
+	$(RUN) experiment=weighted_gradients $(SWEEP)
 
 reproduce-sig: setup ## 2310.04821 at demo scale: Shapley IG on grid worlds and on photographs
-	$(RUN) experiment=shapley_gridworld
-	$(RUN) experiment=shapley_images
+	$(RUN) experiment=shapley_gridworld $(SWEEP)
+	$(RUN) experiment=shapley_images $(SWEEP)
 
 report: setup ## Rebuild outputs/report/index.html from what is in outputs/
 	$(RUN) action=report
+
+status: setup ## Print which runs are there, which failed and why, and which still run
+	$(RUN) action=status
 
 test: setup ## Run the tests, a file a core at a time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: setup ## Run the tests that take minutes: generation at scale, closure of its vetoes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m slow
+
+slurm-test: setup ## Run the tests on a SLURM cluster of their own (Debian or Ubuntu, as root; elsewhere they are skipped)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

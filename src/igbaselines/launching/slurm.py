@@ -44,6 +44,7 @@ class Command:
         """Do what the command line would; returns its exit code."""
         from igbaselines.command_line import run_command
 
+        logging.getLogger("submitit").propagate = False  # it prints by itself
         return run_command(self.arguments)
 
     def checkpoint(self) -> "submitit.helpers.DelayedSubmission":
