@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from igbaselines.files import read_record, replacing, write_record, write_text
-from tests.damage import DAMAGES, OTHER, damage, say_damaged
+from tests.damage import EVERY_DAMAGE, damage, say_damaged
 
 
 def test_replaces_at_the_end(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_no_record_gives_none_and_nothing_to_say(tmp_path: Path, caplog: pytest.
 
 
 @pytest.mark.parametrize("damaged", ["json", "npz"])
-@pytest.mark.parametrize("kind", [*DAMAGES, OTHER])
+@pytest.mark.parametrize("kind", EVERY_DAMAGE)
 def test_a_damaged_record_gives_none_and_is_told(
     kind: str, damaged: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

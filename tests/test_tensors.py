@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from igbaselines.tensors import load_tensors, save_tensors
-from tests.damage import DAMAGES, OTHER, damage, say_damaged
+from tests.damage import EVERY_DAMAGE, damage, say_damaged
 
 
 def test_tensors_come_back(tmp_path: Path, device: torch.device) -> None:
@@ -35,7 +35,7 @@ def test_no_file_gives_none_and_nothing_to_say(tmp_path: Path, caplog: pytest.Lo
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("kind", [*DAMAGES, OTHER])
+@pytest.mark.parametrize("kind", EVERY_DAMAGE)
 def test_a_damaged_file_gives_none_and_is_told(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path, other = (tmp_path / f"{name}.safetensors" for name in "ab")
     save_tensors(path, {"x": torch.arange(100.0)})

@@ -1,8 +1,10 @@
 """The dataset: reproducible, cached whole, with the cross-sections and cuts that were asked for."""
 
 import json
-import logging
+import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from igbaselines.datasets.hep_processes import CHAINS
 from igbaselines.datasets.hep_synthetic import HepSynthetic, Process
 from igbaselines.datasets.hep_table import read_events, sha256
 from igbaselines.errors import UserError
+from tests.damage import DAMAGES, damage, say_damaged
 
 Make = Callable[..., HepSynthetic]
 
@@ -153,23 +156,85 @@ def test_other_parameters_are_another_file(make_dataset: Make) -> None:
     assert len(prints) == 1 + len(others)
 
 
-@pytest.mark.parametrize("damage", ["event file", "record", "no record"])
+@pytest.mark.parametrize("suffix", [".parquet", ".json"])
+@pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_cache_is_made_again(
-    damage: str, events: EventTable, make_dataset: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kind: str,
+    suffix: str,
+    events: EventTable,
+    make_dataset: Make,
+    cache: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     dataset = make_dataset()
-    dataset.load(tmp_path, workers=1)
+    make_dataset(seed=1).load(tmp_path, workers=1)
+    (other,) = tmp_path.glob(f"[!.]*{suffix}")
     path = tmp_path / f"hep_synthetic-{dataset.fingerprint()}.parquet"
-    if damage == "event file":
-        path.write_bytes(path.read_bytes()[:-1] + b"?")
-    elif damage == "record":
-        path.with_suffix(".json").write_text("{")
+    for file in (path, path.with_suffix(".json")):
+        shutil.copy(cache / file.name, file)
+    damage(path.with_suffix(suffix), kind, other)
+    again = dataset.load(tmp_path, workers=1)
+    (line,) = caplog.messages
+    if suffix == ".json":
+        assert line == say_damaged(path.with_suffix(".json"))
     else:
-        path.with_suffix(".json").unlink()
-    with caplog.at_level(logging.WARNING):
-        again = dataset.load(tmp_path, workers=1)
-    assert ("checksum" in caplog.text) == (damage != "no record")
+        assert line.startswith(f"{path} does not have the checksum")
     np.testing.assert_array_equal(again.features, events.features)
+    np.testing.assert_array_equal(again.weight, events.weight)
+    assert hep_cache.is_whole(path)
+
+
+def test_events_without_a_record_are_made_again_and_nothing_is_said(
+    events: EventTable, make_dataset: Make, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"hep_synthetic-{make_dataset().fingerprint()}"
+    shutil.copy(cache / f"{name}.parquet", tmp_path)
+    (tmp_path / f".{name}-01234567.parquet").write_bytes(b"PAR1")  # of a process that was killed
+    np.testing.assert_array_equal(make_dataset().load(tmp_path, workers=1).features, events.features)
+    assert caplog.messages == []
+    assert visible(tmp_path) == [f"{name}.json", f"{name}.parquet"]
+    assert [path.suffix for path in tmp_path.glob(".*")] == [".lock"]
+
+
+def test_a_record_of_changed_values_is_not_believed(
+    events: EventTable, make_dataset: Make, cache: Path, tmp_path: Path
+) -> None:
+    for file in cache.glob(f"hep_synthetic-{make_dataset().fingerprint()}.*"):
+        shutil.copy(file, tmp_path)
+    (path,) = tmp_path.glob("*.json")
+    record = json.loads(path.read_text())
+    record["cutflow"]["tt1l"]["selected"] += 1
+    path.write_text(json.dumps(record))
+    assert not hep_cache.is_whole(path.with_suffix(".parquet"))
+
+
+def test_two_at_once_make_the_events_once(
+    events: EventTable, make_dataset: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    make = HepSynthetic._make
+
+    def noted(self: HepSynthetic, path: Path, workers: int) -> None:
+        made.append(path.name)
+        make(self, path, workers)
+
+    monkeypatch.setattr(HepSynthetic, "_make", noted)
+    start = threading.Barrier(2)
+
+    def load() -> EventTable:
+        start.wait()
+        return make_dataset().load(tmp_path, workers=1)
+
+    with ThreadPoolExecutor(2) as pool:
+        tables = [future.result() for future in [pool.submit(load) for _ in range(2)]]
+    assert len(made) == 1
+    for table in tables:
+        np.testing.assert_array_equal(table.features, events.features)
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("[!.]*"))
 
 
 def test_an_interrupted_write_leaves_nothing(
@@ -181,7 +246,7 @@ def test_an_interrupted_write_leaves_nothing(
     monkeypatch.setattr(hep_synthetic, "collect", interrupt)
     with pytest.raises(KeyboardInterrupt):
         make_dataset().load(tmp_path, workers=1)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_crash_between_file_and_record_does_not_count(
