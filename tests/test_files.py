@@ -51,9 +51,9 @@ def test_writes_text_in_utf_8(tmp_path: Path) -> None:
 
 
 def test_records_come_back(tmp_path: Path) -> None:
-    record = {"rows": [{"value": 0.1 + 0.2}, {"value": math.inf}], "name": "caf\udce9 η", "pair": (1, 2), 3: None}
+    record = {"rows": [{"value": 0.1 + 0.2}, {"value": math.inf}], "name": "caf\udce9 η", "pair": (1, 2), "none": None}
     write_record(tmp_path / "a.json", record)
-    as_json = {"rows": record["rows"], "name": record["name"], "pair": [1, 2], "3": None}
+    as_json = {"rows": record["rows"], "name": record["name"], "pair": [1, 2], "none": None}
     assert read_record(tmp_path / "a.json") == as_json
 
 

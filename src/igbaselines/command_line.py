@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from igbaselines.config import PROJECT_ROOT, one_line, register, resolve
 from igbaselines.errors import RunFailedError, UserError
 from igbaselines.stopping import StoppedError, stoppable
+from igbaselines.targets import guard_hydra
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,10 @@ def run_command(arguments: Sequence[str]) -> int:
         The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 128 + signal where a signal ended it.
     """
     show_everything = FULL_ERROR in os.environ
-    sys.argv[1:] = [*arguments, *_mode(arguments)]  # where Hydra reads them
+    sys.argv[1:] = _with_mode(arguments)  # where Hydra reads them
     _log_to_terminal()
     register()
+    guard_hydra()
     try:
         with _errors_unwrapped(), stoppable():
             _hydra_main()
@@ -60,10 +62,12 @@ def run_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _mode(arguments: Sequence[str]) -> list[str]:
+def _with_mode(arguments: Sequence[str]) -> list[str]:
     """A launcher launches sweeps: who chooses one means a sweep, be it of a single run."""
-    keys = [word.partition("=")[0] for word in arguments]
-    return ["hydra.mode=MULTIRUN"] if "hydra/launcher" in keys and "hydra.mode" not in keys else []
+    words, keys = list(arguments), [word.partition("=")[0] for word in arguments]
+    if "hydra/launcher" in keys and "hydra.mode" not in keys:
+        words.insert(keys.index("hydra/launcher"), "hydra.mode=MULTIRUN")  # options such as --config-dir may follow
+    return words
 
 
 def explanation(error: BaseException) -> tuple[str | None, int]:

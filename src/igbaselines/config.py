@@ -2,20 +2,18 @@
 
 import difflib
 import importlib
-import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 from hydra.core.config_store import ConfigStore
-from hydra.errors import InstantiationException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from igbaselines.errors import UserError
+from igbaselines.files import check_file_name
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 ACTIONS = ("run", "report", "status")
@@ -34,7 +32,6 @@ EXPERIMENTS = (
     "explain",
 )
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
-ALLOWED_TARGETS = ("igbaselines", "torchvision.models", "timm")
 
 
 @dataclass
@@ -124,6 +121,7 @@ SCHEMAS = {
 def register() -> None:
     """Put the schemas into Hydra's store and the project's folder at the disposal of the YAML files."""
     OmegaConf.register_new_resolver("project", lambda path: str(PROJECT_ROOT / path), replace=True)
+    OmegaConf.register_new_resolver("absolute", _absolute, replace=True)
     store = ConfigStore.instance()
     store.store(name="base_config", node=Config)
     for name, target in SCHEMAS.items():
@@ -137,23 +135,33 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     """Return the configuration as plain values, with absolute folders.
 
     Raises:
-        UserError: for a missing value or an action, experiment or device that does not exist.
+        UserError: for a missing value, an action or experiment that does not exist, or a name that is no file's.
     """
     if config.action not in ACTIONS:
         raise UserError(f"action={config.action} is unknown: {' or '.join(ACTIONS)}")
     if config.action == "run" and OmegaConf.is_missing(config, "experiment"):
         raise UserError(f"choose an experiment: experiment={' or experiment='.join(EXPERIMENTS)}")
+    if config.action == "run" and config.experiment not in EXPERIMENTS:
+        raise UserError(f"experiment={config.experiment!r} is unknown: {' or '.join(EXPERIMENTS)}")
     for key, least in (("seed", 0), ("workers", 0), ("max_batch", 1)):
         if config[key] is not None and config[key] < least:
             raise UserError(f"{key} must be at least {least}, got {config[key]}")
     for key in ("output_root", "data_root"):
-        config[key] = str(Path(config[key]).expanduser().absolute())
+        config[key] = _absolute(config[key])
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=config.action == "run")
     except OmegaConfBaseException as error:
         raise UserError(one_line(error)) from error
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()} | {"model_name": _model_name(plain)}
+    named = {str(key): value for key, value in plain.items()} | {"model_name": _model_name(plain)}
+    for key in ("dataset_name", "model_name", "scale"):  # of which the run's folder has its name
+        if config.action == "run" and named.get(key) is not None:
+            check_file_name(key, named[key])
+    return named
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _model_name(plain: Mapping[Any, Any]) -> str | None:
@@ -164,23 +172,6 @@ def _model_name(plain: Mapping[Any, Any]) -> str | None:
     name = str(model["architecture"]).replace("/", "_")
     other_weights = model.get("weights", DEFAULT_WEIGHTS) != DEFAULT_WEIGHTS and model["checkpoint"] is None
     return f"{name}-{model['weights']}" if other_weights else name
-
-
-def instantiate(node: DictConfig) -> Any:  # noqa: ANN401 (whatever the target builds)
-    """Build the object that a node's `_target_` names: the one way from a configuration to code.
-
-    Raises:
-        UserError: where a target is not this package's (or torchvision's or timm's models), or refuses its values.
-    """
-    for target in _targets(OmegaConf.to_container(node)):
-        _check_target(target)
-    try:
-        return hydra.utils.instantiate(node, _convert_="object")
-    except InstantiationException as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        raise UserError(one_line(cause)) from error
 
 
 def one_line(error: BaseException) -> str:
@@ -207,31 +198,3 @@ def _suggestion(error: BaseException) -> str:
     names = {str(name).lower(): str(name) for name in cause.parent_node}
     near = difflib.get_close_matches(str(cause.key).lower(), names, n=1)
     return f": did you mean {names[near[0]]}?" if near else ""
-
-
-def _targets(node: Any) -> Iterator[str]:  # noqa: ANN401 (any YAML)
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield str(node["_target_"])
-        for value in node.values():
-            yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
-
-
-def _check_target(target: str) -> None:
-    refusal = UserError(f"_target_ {target!r} is not allowed: only names of {', '.join(ALLOWED_TARGETS)}")
-    if not _is_allowed(target):
-        raise refusal
-    try:
-        found = hydra.utils.get_object(target)
-    except Exception as error:
-        raise UserError(f"_target_ {target!r} does not exist") from error
-    # A module of ours also holds what it imports: `igbaselines.files.os.system` is not ours.
-    if not (inspect.isclass(found) or inspect.isfunction(found)) or not _is_allowed(found.__module__ + "."):
-        raise refusal
-
-
-def _is_allowed(name: str) -> bool:
-    return name.startswith(tuple(f"{package}." for package in ALLOWED_TARGETS))

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,6 +85,20 @@ def sha256(path: Path) -> str:
 
 def _checksum(path: Path, content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([path.name, content]).encode()).hexdigest()
+
+
+def check_file_name(key: str, name: str) -> None:
+    """Refuse a name that is to be part of a file's name and would lead elsewhere, or be too long.
+
+    Args:
+        key: the configuration's name for it.
+        name: the name.
+
+    Raises:
+        UserError: where it is more than a plain word.
+    """
+    if not re.fullmatch(r"\w[\w.:+-]{0,79}", name):
+        raise UserError(f"{key}={name!r} names files: at most 80 letters, digits, and _ . : + - are allowed")
 
 
 def check_writable(key: str, folder: Path) -> None:

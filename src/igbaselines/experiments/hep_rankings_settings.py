@@ -6,6 +6,7 @@ from typing import Any
 from igbaselines.errors import UserError
 from igbaselines.experiments.checks import at_least, distinct
 from igbaselines.experiments.hep_settings import HepSplits
+from igbaselines.files import check_file_name
 
 
 @dataclass
@@ -93,3 +94,5 @@ class ArchitecturesEvaluation(RankingsEvaluation):
         super().__post_init__()
         if not self.architectures:
             raise UserError("evaluation.architectures is empty: give at least one model")
+        for name in self.architectures:
+            check_file_name("evaluation.architectures", name)

@@ -14,12 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from igbaselines.allocator import keep_freed_memory
 from igbaselines.command_line import is_about_the_place
-from igbaselines.config import PROJECT_ROOT, RUN_TIME_KEYS, instantiate, one_line, resolve
+from igbaselines.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
 from igbaselines.errors import RunFailedError, UserError
 from igbaselines.experiments.context import Run, Shard, ShardFinished
 from igbaselines.files import check_writable, write_text
 from igbaselines.results.run_folder import RunFolder, ShardFolder, config_hash
 from igbaselines.stopping import stop_here
+from igbaselines.targets import instantiate
 
 if TYPE_CHECKING:
     import pandas as pd
