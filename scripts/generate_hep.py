@@ -29,10 +29,10 @@ from omegaconf.errors import OmegaConfBaseException
 from igbaselines.config import PROJECT_ROOT, one_line, register
 from igbaselines.datasets.hep_features import FEATURE_NAMES
 from igbaselines.datasets.hep_pythia import HepPythia
-from igbaselines.datasets.hep_table import read_events, sha256
+from igbaselines.datasets.hep_table import read_events
 from igbaselines.datasets.pythia_shards import EXTRA, Shard, read_shard, shard_weights
 from igbaselines.errors import UserError
-from igbaselines.files import replacing, write_text
+from igbaselines.files import replacing, sha256, write_text
 from igbaselines.targets import instantiate
 
 _DROPPED_BITS = 12  # of the 23 bits of a float32's mantissa

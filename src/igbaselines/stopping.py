@@ -32,6 +32,7 @@ def stoppable() -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+        _asked.clear()
 
 
 def stop_asked() -> bool:

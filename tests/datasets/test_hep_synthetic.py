@@ -17,8 +17,9 @@ from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_features import FEATURE_NAMES
 from igbaselines.datasets.hep_processes import CHAINS
 from igbaselines.datasets.hep_synthetic import HepSynthetic, Process
-from igbaselines.datasets.hep_table import read_events, sha256
+from igbaselines.datasets.hep_table import read_events
 from igbaselines.errors import UserError
+from igbaselines.files import sha256
 from tests.damage import DAMAGES, damage, say_damaged
 
 Make = Callable[..., HepSynthetic]

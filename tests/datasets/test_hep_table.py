@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from igbaselines.datasets.hep_table import HepTable, sha256
+from igbaselines.datasets.hep_table import HepTable
 from igbaselines.errors import UserError
+from igbaselines.files import sha256
 
 GOOD: dict[str, list[Any]] = {
     "process": ["new", "old", "old", "older"],

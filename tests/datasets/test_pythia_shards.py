@@ -25,6 +25,7 @@ from igbaselines.datasets.hep_pythia import HepPythia, cross_section_errors, sti
 from igbaselines.datasets.hep_table import CROSS_SECTION_ERROR, read_events
 from igbaselines.datasets.pythia_shards import EXTRA, Shard, ShardRecipe, make_shard, read_shard, shard_weights
 from igbaselines.errors import UserError
+from tests.damage import damage, say_damaged
 from tests.datasets.pythia_settings import BEAM, LOOSE, needs_pythia, small_dataset
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,18 @@ def test_what_is_missing_is_made_again_to_the_byte(
 
 
 @needs_pythia
+def test_damaged_events_are_put_together_again(
+    cache: Path, whole: Path, made: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (path,) = folder_of(cache).glob("events-*.parquet")
+    damage(path, "bit in the middle", path)
+    small_dataset().events_file(cache, workers=1)
+    assert made == []
+    assert caplog.messages == [say_damaged(path)]
+    assert contents(cache) == contents(whole)
+
+
+@needs_pythia
 def test_a_shard_of_another_configuration_ends_in_one_line(cache: Path, tmp_path: Path, made: list[str]) -> None:
     other = small_dataset(seed=1)
     folder = folder_of(tmp_path / "other", other)
@@ -145,7 +158,8 @@ def test_the_cross_section_of_a_process_is_the_sum_over_its_ranges(whole: Path) 
     path = small_dataset().events_file(whole, workers=1)
     table = pq.read_table(path)
     process, weight = np.array(table["process"].to_pylist()), table["weight"].to_numpy()
-    records = [(file.name, json.loads(file.read_text())) for file in folder_of(whole).glob("*.json")]
+    files = [file for file in folder_of(whole).glob("*.json") if not file.name.startswith("events-")]
+    records = [(file.name, json.loads(file.read_text())) for file in files]
     ranges: dict[str, list[tuple[float, float]]] = {}
     for name, record in records:
         luminosity = record["accepted"] / record["cross_section"]

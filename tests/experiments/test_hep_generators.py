@@ -10,10 +10,10 @@ from PIL import Image
 
 from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_features import FEATURE_NAMES
-from igbaselines.datasets.hep_table import sha256
 from igbaselines.errors import UserError
 from igbaselines.experiments.hep_generators_samples import one_process, with_the_features_of
 from igbaselines.experiments.runner import _data_changed, _sources
+from igbaselines.files import sha256
 from igbaselines.targets import instantiate
 from tests.experiments.conftest import Command
 from tests.test_config import composed

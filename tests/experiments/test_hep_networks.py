@@ -67,17 +67,17 @@ def test_an_unfinished_training_goes_on_or_starts_anew(
 ) -> None:
     monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
     expected = trained(tmp_path / "undisturbed")
-    (other,) = list((tmp_path / "undisturbed").iterdir())[:1]
-    calls = []
+    other = min((tmp_path / "undisturbed").iterdir())
+    calls: list[int] = []
 
     def kill(done: int) -> None:
         calls.append(done)
-        if len(calls) == 2:
+        if len(calls) >= 2:  # the second group may have begun by then
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "killed", kill)
-    (unfinished,) = (tmp_path / "killed").iterdir()
+    unfinished = min((tmp_path / "killed").glob("unfinished-*"))
     if kind is not None:
         damage(unfinished, kind, other)
     assert_same(trained(tmp_path / "killed"), expected)

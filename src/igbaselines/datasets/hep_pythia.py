@@ -32,7 +32,7 @@ from igbaselines.datasets.pythia_shards import (
     together_sha256,
 )
 from igbaselines.errors import UserError
-from igbaselines.files import replacing
+from igbaselines.files import read_record, replacing, write_record
 
 
 @dataclass
@@ -131,9 +131,11 @@ class HepPythia:
         with FileLock(folder / ".lock"):
             shards = self.shards(folder, workers)
             path = folder / f"events-{VERSION}-{together_sha256(shards)[:16]}.parquet"
-            if not path.exists():
+            record = path.with_suffix(".json")
+            if read_record(record) is None:
                 with replacing(path) as temporary:
                     pq.write_table(stitched(shards), temporary, use_dictionary=["process"])
+                write_record(record, {}, vouched_for=[path])
         return path
 
     def shards(self, folder: Path, workers: int) -> list[Shard]:

@@ -8,7 +8,6 @@ that an event stands for); every other column is a numeric feature. The file's s
 # Arithmetic on arrays of undeclared dtype is Any to mypy.
 # mypy: disable-error-code="no-any-return"
 
-import hashlib
 import json
 import logging
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from igbaselines.datasets.events import EventTable
 from igbaselines.errors import UserError
+from igbaselines.files import sha256
 
 _log = logging.getLogger(__name__)
 _NOT_FEATURES = ("process", "label", "weight")
@@ -95,12 +95,6 @@ def read_events(path: Path) -> EventTable:
         checksum=sha256(path),
         cross_section_error=_cross_section_error(path, processes),
     )
-
-
-def sha256(path: Path) -> str:
-    """Checksum of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open(path: Path) -> pq.ParquetFile:
