@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from igbaselines.datasets.hep_features import FEATURE_NAMES
-from igbaselines.datasets.hep_table import read_events, sha256
+from igbaselines.datasets.hep_table import read_events
 from igbaselines.datasets.pythia_processes import PYTHIA_PROCESSES
 from igbaselines.datasets.pythia_shards import EXTRA
+from igbaselines.files import sha256
 from tests.datasets.pythia_settings import needs_pythia
 
 ROOT = Path(__file__).parents[1]

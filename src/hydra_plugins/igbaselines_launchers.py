@@ -1,12 +1,16 @@
-"""The launchers behind `hydra/launcher=serial|local|joblib|slurm`; Hydra looks for them in this package.
+"""The launchers behind `hydra/launcher=serial|local|joblib|slurm`, and the sweeper; Hydra looks for them here.
 
 Hydra imports this file whenever it starts: what a launcher needs is imported when it launches.
 """
 
+import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -14,6 +18,20 @@ from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from igbaselines.launching.jobs import Job
+
+
+class Sweeper(BasicSweeper):
+    """Hydra's own, but a run that cannot be composed does not keep the others from their work."""
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Leave it to the launcher, which composes every run and says what it lacks."""
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper",
+    name="basic",  # in the place of Hydra's own
+    node={"_target_": f"{__name__}.Sweeper", "max_batch_size": None, "params": None},
+)
 
 
 class _Resuming(Launcher):
@@ -37,6 +55,10 @@ class _Resuming(Launcher):
         """Do the jobs; each is told how it ended."""
         raise NotImplementedError
 
+    def logs(self, name: str) -> Path:
+        """A folder of this launch's own: another one beside it, or after it, has jobs of the same numbers."""
+        return Path(self.config.hydra.sweep.dir) / name / f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.getpid()}"
+
 
 class SerialLauncher(_Resuming):
     """One job after another, in this process."""
@@ -53,7 +75,7 @@ class LocalLauncher(_Resuming):
     def work(self, jobs: "list[Job]") -> None:  # noqa: D102
         from igbaselines.launching.processes import run_processes
 
-        run_processes(jobs, self.parameters["processes"], Path(self.config.hydra.sweep.dir) / "local")
+        run_processes(jobs, self.parameters["processes"], self.logs("local"))
 
 
 class JoblibLauncher(_Resuming):
@@ -62,7 +84,7 @@ class JoblibLauncher(_Resuming):
     def work(self, jobs: "list[Job]") -> None:  # noqa: D102
         from igbaselines.launching.workers import run_in_workers
 
-        run_in_workers(jobs, self.parameters, Path(self.config.hydra.sweep.dir) / "joblib")
+        run_in_workers(jobs, self.parameters["n_jobs"], self.logs("joblib"))
 
 
 class SlurmLauncher(_Resuming):

@@ -53,6 +53,9 @@ def run_command(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt as stopped:
         print("interrupted: the same command goes on from here", file=sys.stderr)
         return stopped.exit_code if isinstance(stopped, StoppedError) else 130
+    except BrokenPipeError:  # `action=status | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         line, code = explanation(error)
         if line is None or show_everything:

@@ -114,7 +114,9 @@ def test_networks_and_studies_are_compared_one_by_one_and_ablations_never() -> N
     assert [comparison.model for comparison in found] == ["resnet50", "swish_dnn"]
 
 
-@pytest.mark.parametrize("config", ["", "{}", "[]", "dataset_name: [", "dataset_name: x"])
+@pytest.mark.parametrize(
+    "config", ["", "{}", "[]", "dataset_name: [", "dataset_name: x", "a: 2026-13-01", "1: a\nb: c"]
+)
 def test_a_run_whose_configuration_says_nothing_is_left_out(config: str) -> None:
     unclear = Run("hep_baselines", "unclear", "complete", config=config)
     failed = Run("hep_baselines", "failed", "failed", "no disk")

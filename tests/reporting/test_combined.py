@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.combined import write_combined
 from igbaselines.reporting.runs import find_runs, read_results
 from igbaselines.reporting.verdicts import NotTestable
+from igbaselines.results.sweeps import Sweep, SweepRun, write_sweep
 from tests.reporting.conftest import CLAIMS_ROOT, PROJECT_ROOT
 from tests.reporting.test_html import Page
 from tests.reporting.weighted_rows import make_config, make_rows
@@ -94,8 +96,19 @@ def test_what_an_earlier_report_left_is_replaced(tmp_path: Path) -> None:
 
 
 def test_without_runs_nothing_is_combined(tmp_path: Path) -> None:
-    assert write_combined(tmp_path, [], load_papers(CLAIMS_ROOT)) == {}
+    assert write_combined(tmp_path, [], load_papers(CLAIMS_ROOT), []) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_of_a_sweep_is_shown_as_a_part(tmp_path: Path) -> None:
+    root = finished(tmp_path, ("vgg16", "vgg19"))
+    runs = [SweepRun(f"model={name}", ("weighted_gradients", f"sample_photos-{name}")) for name in ("vgg16", "vgg19")]
+    write_sweep(root, Sweep("python run.py", "slurm", tuple(runs)))
+    assert "partial" not in Page(write_report(root, PROJECT_ROOT).read_text(encoding="utf-8")).text
+    runs.append(SweepRun("model=resnet50", ("weighted_gradients", "sample_photos-resnet50")))
+    write_sweep(root, Sweep("python run.py", "slurm", tuple(runs)))
+    text = Page(write_report(root, PROJECT_ROOT).read_text(encoding="utf-8")).text
+    assert "2 of 3 networks of a sweep are in; missing: model=resnet50 (not begun)." in text
 
 
 @pytest.mark.parametrize(
@@ -105,14 +118,17 @@ def test_without_runs_nothing_is_combined(tmp_path: Path) -> None:
         ("config.yaml", "a: [\n"),
         ("config.yaml", "scale: demo\n"),
         ("rows.parquet", "x"),
-        ("rows.parquet", None),
+        ("rows.parquet", {"value": [1.0]}),
+        ("rows.parquet", {"method": ["ig"], "metric": ["auc"], "unit": ["0"], "value": ["much"]}),
     ],
 )
-def test_results_that_cannot_be_read_give_a_reason(tmp_path: Path, name: str, content: str | None) -> None:
+def test_results_that_cannot_be_read_give_a_reason(
+    tmp_path: Path, name: str, content: str | dict[str, list[Any]]
+) -> None:
     (run,) = find_runs(finished(tmp_path, ("vgg16",)))
     assert read_results(run).model == "vgg16"
-    if content is None:
-        pd.DataFrame({"value": [1.0]}).to_parquet(run.folder / name)
+    if isinstance(content, dict):
+        pd.DataFrame(content).to_parquet(run.folder / name)
     else:
         (run.folder / name).write_text(content)
     with pytest.raises(NotTestable, match=r"\w+"):

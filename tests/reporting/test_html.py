@@ -16,6 +16,8 @@ from igbaselines.reporting import write_report
 from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.html import data_uri, format_p, shown_figures, with_indices
 from igbaselines.reporting.runs import FigureFile, Run
+from igbaselines.results.run_folder import RunFolder
+from igbaselines.results.sweeps import Sweep, SweepRun, write_sweep
 from tests.reporting.conftest import CLAIMS_ROOT, PROJECT_ROOT
 
 VOID = {"meta", "img", "br"}
@@ -64,6 +66,10 @@ def claim_ids(*experiments: str) -> set[str]:
     }
 
 
+def note_sweep(root: Path, *runs: SweepRun) -> None:
+    write_sweep(root, Sweep("python run.py -m seed=0,1,2", "local", runs))
+
+
 @pytest.fixture(scope="module")
 def outputs(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two complete runs, a failed one and a broken one."""
@@ -87,6 +93,8 @@ def test_the_page_is_whole_and_holds_every_claim_and_run(outputs: Path) -> None:
         assert label in found.text
     assert "Constructing sensible baselines" in found.text
     assert "unreadable" in found.text
+    assert "sweeps" not in found.ids
+    assert "Next: the same command" in found.text
 
 
 def test_the_page_fetches_nothing_and_runs_nothing(outputs: Path) -> None:
@@ -126,6 +134,39 @@ def test_a_claim_that_only_a_run_knows_is_shown(run_folder: Path, tmp_path: Path
     (folder / "claims.json").write_text(json.dumps([records[0] | {"id": "9999.99999/old", "paper": "9999.99999"}]))
     found = page(tmp_path)
     assert {"9999.99999/old", "paper-9999.99999"} <= found.ids
+
+
+def test_a_partial_sweep_shows_what_is_missing_and_why(tmp_path: Path) -> None:
+    names = [("hep_baselines", f"demo-{seed}") for seed in range(3)]
+    folders = [RunFolder(tmp_path, *name) for name in names]
+    for folder in folders[:2]:
+        folder.begin(afresh=False)
+        (folder.attempt / "run.log").write_text("network <0>\n")
+    folders[0].fail(ValueError("no <b>signal</b>"))
+    note_sweep(tmp_path, *(SweepRun(f"seed={seed}", name) for seed, name in enumerate(names)))
+    found = page(tmp_path)
+    assert not found.open
+    assert "sweeps" in found.ids
+    assert "0 of 3 complete, 1 failed, 1 interrupted, 1 not begun" in found.text
+    for words in ("no <b>signal</b>", "network <0>", "log: hep_baselines/.demo-1/attempt/run.log", "not begun: nobody"):
+        assert words in found.text
+    assert str(tmp_path) not in found.text.replace("python run.py -m", "")
+    notes = pd.read_csv(tmp_path / "report" / "claims.csv").set_index("experiment")["note"]
+    (reason,) = set(notes["hep_baselines"])
+    assert "1 run failed: ValueError: no <b>signal</b>" in reason
+    assert "1 run was interrupted: python run.py -m seed=0,1,2 goes on" in reason
+    assert "1 run has not begun" in reason
+    assert notes["shapley_gridworld"].unique() == [
+        "no complete run has tested it yet: python run.py experiment=shapley_gridworld"
+    ]
+
+
+def test_a_complete_sweep_takes_a_line(outputs: Path, tmp_path: Path) -> None:
+    shutil.copytree(outputs / "hep_baselines" / "demo-1", tmp_path / "hep_baselines" / "demo-1")
+    note_sweep(tmp_path, SweepRun("seed=0", ("hep_baselines", "demo-1")))
+    found = page(tmp_path)
+    assert "1 of 1 complete: python run.py -m seed=0,1,2" in found.text
+    assert "Next: " not in found.text
 
 
 def test_symbols_get_their_indices_and_nothing_else_becomes_markup() -> None:

@@ -49,7 +49,7 @@ class Job:
     id: str = ""
 
     def __post_init__(self) -> None:
-        self._before = self._status_identity()
+        self._before = self._statuses()
 
     @property
     def label(self) -> str:
@@ -78,40 +78,53 @@ class Job:
         """Take down that the job did not work, and why; the run's folder remembers it."""
         self.state, self.note = state, note
         if self.run is not None:
-            self.run.folder.record_job(self.run.shard.index, state=state, ended=note)
+            where = {} if self.log is None else {"log": str(self.log)}
+            try:
+                self.run.folder.record_job(self.run.shard.index, state=state, ended=note, **where)
+            except OSError as error:  # a full disk: the other jobs shall be judged all the same
+                log.warning("how %s ended could not be written: %s", self.label, error.strerror)
 
-    def judge(self, otherwise: str) -> None:
-        """Find out from the status file, and from nothing else, how a job that is over ended.
+    def judge(self, otherwise: str, state: str = KILLED) -> None:
+        """Find out from the status files, and where they are silent from its log, how a job that is over ended.
 
         Args:
-            otherwise: what is known of its end if there is no status: a signal, or the scheduler's word.
+            otherwise: what is known of its end if neither tells: a signal, or the scheduler's word.
+            state: what that makes of it.
         """
         assert self.run is not None
-        status = read_status(self.folder)
-        if status.get("state") == COMPLETE or self.run.folder.is_complete():
-            self.state = COMPLETE
-            self.seconds = status.get("seconds", read_status(self.run.folder.path).get("seconds"))
-        elif status and self._status_identity() != self._before:
-            self.fail(first_line(str(status.get("error", "failed"))))
-        elif (error := last_error(self.log)) is not None:
+        if self._is_whole():
+            self.state, self.seconds = COMPLETE, read_status(self.run.folder.path).get("seconds")
+        elif (error := self._new_failure() or last_error(self.log)) is not None:
             self.fail(error)
+        elif self.run.shard.is_part and read_status(self.folder).get("state") == COMPLETE:
+            self.state = COMPLETE  # and whether somebody puts the run together, is seen when all jobs are over
         else:
-            self.fail(otherwise, KILLED)
+            self.fail(otherwise, state)
 
     def has_new_status(self) -> bool:
-        """Whether the run is complete, or has failed since the job was planned."""
-        assert self.run is not None
-        return self.run.folder.is_complete() or self._status_identity() != self._before
+        """Whether the run, or the shard, has ended since the job was planned."""
+        return self._statuses() != self._before
 
-    def _status_identity(self) -> tuple[int, int] | None:
-        """Tells one status file from the next without asking a clock."""
-        if self.run is None:
-            return None
-        try:
-            status = (self.folder / "status.json").stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns
+    def _is_whole(self) -> bool:
+        """Whether the run is complete; one that is made again (force=true, other data) was so before."""
+        assert self.run is not None
+        return self.run.folder.is_complete() and (self._statuses()[0] != self._before[0] or self.run.is_done())
+
+    def _new_failure(self) -> str | None:
+        """What the run, or the shard, failed of since the job was planned."""
+        for folder, status, before in zip(self._folders(), self._statuses(), self._before, strict=True):
+            found = read_status(folder)
+            if status != before and found.get("state") == FAILED:
+                return first_line(str(found.get("error", "failed")))
+        return None
+
+    def _folders(self) -> tuple[Path, ...]:
+        """Of the run, and of the shard."""
+        return () if self.run is None else (self.run.folder.path, self.folder)
+
+    def _statuses(self) -> list[tuple[int, int] | None]:
+        """Tells the status files of now from those of before without asking a clock."""
+        return [_identity(folder / "status.json") for folder in self._folders()]
 
 
 def plan(loader: ConfigLoader, master: DictConfig, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
@@ -124,7 +137,7 @@ def plan(loader: ConfigLoader, master: DictConfig, job_overrides: Sequence[Seque
         first: number of the first of them.
 
     Raises:
-        UserError: if no run can work, and all for the same reason.
+        UserError: if no run can work.
     """
     jobs: list[Job] = []
     options = _options(master)
@@ -132,31 +145,29 @@ def plan(loader: ConfigLoader, master: DictConfig, job_overrides: Sequence[Seque
     for number, overrides in enumerate(job_overrides, start=first):
         words = (*options, *overrides)
         try:
-            run = prepare(_compose(loader, master, overrides))
-            done = run.is_done()
+            jobs += _of_run(number, words, _prepared(loader, master, overrides))
         except Exception as error:
             line, code = explanation(error)
             if code == 1 and line is None:
                 raise
             jobs.append(Job(number, words, None, FAILED, line or one_line(error)))
-            continue
-        if done:
-            seconds = read_status(run.folder.path).get("seconds")
-            jobs.append(Job(number, words, run, SKIPPED, seconds=seconds))
-        elif run.shard.count == 1 or run.shard.is_part:
-            jobs.append(Job(number, words, run))
-        else:
-            jobs += _of_shards(number, words, run)
     for job in jobs:
         job.differs = " ".join(word for word in job_overrides[job.number - first] if word not in common)
     _skip_the_same(jobs)
-    if jobs and len({job.note for job in jobs}) == 1 and all(job.state == FAILED for job in jobs):
-        raise UserError(jobs[0].note)
+    if jobs and all(job.state == FAILED for job in jobs):
+        same = len({job.note for job in jobs}) == 1
+        raise UserError(jobs[0].note if same else f"none of the {len(jobs)} runs can work; the first: {jobs[0].note}")
     return jobs
 
 
-def _of_shards(number: int, overrides: tuple[str, ...], run: Prepared) -> list[Job]:
-    """A job for each missing shard; if none is, the first puts the run together."""
+def _of_run(number: int, overrides: tuple[str, ...], run: Prepared) -> list[Job]:
+    """The job that does a run, or one for each of its missing shards; if none is, the first puts the run together."""
+    if run.is_done():
+        return [Job(number, overrides, run, SKIPPED, seconds=read_status(run.folder.path).get("seconds"))]
+    if run.shard.count == 1 or run.shard.is_part:
+        return [Job(number, overrides, run)]
+    if run.plain["force"]:
+        raise UserError("force=true makes a whole run again: leave shard.count out")
     parts = [replace(run, shard=shard) for shard in run.shard.of_run()]
     missing = [part for part in parts if not part.shard_folder(part.shard).is_complete()] or parts[:1]
     return [Job(number, (*overrides, f"shard.index={part.shard.index}"), part) for part in missing]
@@ -171,12 +182,35 @@ def _skip_the_same(jobs: Sequence[Job]) -> None:
                 job.state, job.note = SKIPPED, f"the same run as {other}"
 
 
-def _compose(loader: ConfigLoader, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
+def _prepared(loader: ConfigLoader, master: DictConfig, overrides: Sequence[str]) -> Prepared:
     config = loader.load_sweep_config(master, list(overrides))
     HydraConfig.instance().set_config(config)
     with read_write(config), open_dict(config):
         del config["hydra"]
-    return config
+    if config.action != "run":
+        raise UserError(f"action={config.action} looks at all runs that there are: give it alone")
+    return prepare(config)
+
+
+def judge_whole_runs(jobs: Sequence[Job]) -> None:
+    """Behind the last job: a run whose shards are complete has failed if nobody has put them together."""
+    of_runs: dict[Path, list[Job]] = {}
+    for job in jobs:
+        if job.run is not None and job.run.shard.is_part:
+            of_runs.setdefault(job.run.folder.path, []).append(job)
+    for *_, last in (sharing for sharing in of_runs.values() if all(job.state == COMPLETE for job in sharing)):
+        assert last.run is not None
+        shards = [last.run.shard_folder(shard) for shard in last.run.shard.of_run()]
+        if not last.run.folder.is_complete() and all(shard.is_complete() for shard in shards):
+            last.fail("its shards are complete, but were not put together", KILLED)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _options(master: DictConfig) -> list[str]:

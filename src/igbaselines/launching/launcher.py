@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from igbaselines.command_line import FULL_ERROR
 from igbaselines.errors import RunFailedError
-from igbaselines.launching.jobs import COMPLETE, SKIPPED, WAITING, Job, plan
+from igbaselines.launching.jobs import COMPLETE, SKIPPED, WAITING, Job, judge_whole_runs, plan
 from igbaselines.launching.summary import print_summary
 from igbaselines.launching.sweeps import record_sweep
 
@@ -47,11 +47,12 @@ def launch(
         launcher = str(config.hydra.runtime.choices["hydra/launcher"])
         record_sweep(Path(config.output_root), shlex.join(["python", "run.py", *sys.argv[1:]]), launcher, jobs)
         todo = [job for job in jobs if job.state == WAITING]
-        log.info("%d runs: %d to do, %d complete already", len(jobs), len(todo), _count(jobs, SKIPPED))
+        log.info("%d jobs: %d to do, %d complete already", len(jobs), len(todo), _count(jobs, SKIPPED))
         try:
             if todo:
                 work(todo)
         finally:
+            judge_whole_runs(jobs)
             if _count(jobs, WAITING) < len(jobs):
                 print_summary(jobs)
     if missing := len(jobs) - _count(jobs, COMPLETE) - _count(jobs, SKIPPED):

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from igbaselines.config import PROJECT_ROOT
-from igbaselines.launching.jobs import RUNNING, Job
+from igbaselines.errors import UserError
+from igbaselines.launching.jobs import FAILED, KILLED, RUNNING, Job
 from igbaselines.stopping import stop_asked, stop_here
 from igbaselines.threads import usable_cores
 
@@ -27,8 +28,11 @@ def run_processes(jobs: Sequence[Job], processes: int, logs: Path) -> None:
         logs: folder for what they print, made if missing.
 
     Raises:
+        UserError: if none may run.
         StoppedError: if a stop was asked for; running jobs are asked to stop too, and waited for.
     """
+    if not isinstance(processes, int) or processes < 1:
+        raise UserError(f"hydra.launcher.processes must be a number from 1, got {processes}")
     logs.mkdir(parents=True, exist_ok=True)
     waiting, running = list(jobs), Running()
     while waiting or running:
@@ -40,22 +44,20 @@ def run_processes(jobs: Sequence[Job], processes: int, logs: Path) -> None:
         time.sleep(SECONDS_BETWEEN_LOOKS)
         for job, process in running:
             if process.poll() is not None:
-                job.judge(_end_of(process))
+                job.judge(*end_of(process.returncode))
         running = [(job, process) for job, process in running if process.returncode is None]
 
 
 def _start(job: Job, processes: int, logs: Path) -> "subprocess.Popen[bytes]":
     job.log = logs / f"{job.name}.log"
     job.state = RUNNING
-    threads = max(1, usable_cores() // processes)  # more would only wait for one another
-    environment = {"OMP_NUM_THREADS": str(threads)} | dict(os.environ)
     with job.log.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, str(PROJECT_ROOT / "run.py"), *job.arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=os.environ | threads_of_each(processes),
             process_group=0,  # a terminal's Ctrl-C reaches the jobs through us, once
         )
 
@@ -65,12 +67,16 @@ def _stop(running: Running) -> None:
         process.send_signal(signal.SIGTERM)
     for job, process in running:
         process.wait()
-        job.judge(_end_of(process))
+        job.judge(*end_of(process.returncode))
 
 
-def _end_of(process: "subprocess.Popen[bytes]") -> str:
-    """How a process ended that left no word of its own."""
-    code = process.returncode
+def end_of(code: int) -> tuple[str, str]:
+    """How a process ended that left no word of its own, and what that makes of its job."""
     if code in (-signal.SIGTERM, 128 + signal.SIGTERM, 128 + signal.SIGINT):
-        return "stopped: the same command goes on from here"
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return "stopped: the same command goes on from here", KILLED
+    return (f"killed by {signal.Signals(-code).name}", KILLED) if code < 0 else (f"ended with exit code {code}", FAILED)
+
+
+def threads_of_each(processes: int) -> dict[str, str]:
+    """Environment of one of so many processes: more threads than cores would only wait for one another."""
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, usable_cores() // processes)))}

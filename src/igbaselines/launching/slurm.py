@@ -1,16 +1,21 @@
 """Jobs as arrays on a SLURM cluster, through submitit.
 
-Every task of an array does what the command line would. Before its time is up SLURM sends it USR2: submitit then puts
-it back into the queue, and it goes on from its checkpoints. What became of a job its status file tells; SLURM is asked
-which jobs are still there, and why one is gone that left no status.
+Every task of an array does what the command line would. Before its time is up SLURM sends it USR2, before it gives its
+place to another USR2 or TERM: it saves and goes back into the queue, from where it goes on. What became of a job its
+status file tells; SLURM is asked which jobs are still there, and why one is gone that left no status.
 """
 
 import logging
+import os
+import re
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
@@ -28,6 +33,7 @@ log = logging.getLogger(__name__)
 LARGEST_ARRAY = 1000  # SLURM's MaxArraySize is 1001 where nobody has changed it
 SECONDS_BETWEEN_LOOKS = (2.0, 30.0)  # at first, and when the jobs have run for ten minutes
 QUERY_TIMEOUT = 60.0
+OUT_OF_MEMORY = re.compile(r"slurmstepd.*(exceeded.* memory limit|oom.kill)", re.IGNORECASE)  # in a job's log
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,18 @@ class Command:
         from igbaselines.command_line import run_command
 
         logging.getLogger("submitit").propagate = False  # it prints by itself
-        return run_command(self.arguments)
+        requeue = signal.getsignal(signal.SIGUSR2)  # submitit's: behind that it ends the process, wherever it is
+        assert callable(requeue)
+
+        def requeue_and_go_on(signum: int, frame: FrameType | None) -> None:
+            with suppress(SystemExit):
+                requeue(signum, frame)  # at which SLURM sends TERM, for us to save, and KILL a while later
+
+        signal.signal(signal.SIGUSR2, requeue_and_go_on)
+        code = run_command(self.arguments)
+        if code == 128 + signal.SIGTERM and _still_runs(os.environ["SLURM_JOB_ID"]):
+            requeue(signal.SIGUSR2, None)  # preempted: what ends by itself before it has to, SLURM does not requeue
+        return code
 
     def checkpoint(self) -> "submitit.helpers.DelayedSubmission":
         """What to call when the task comes up again: the same, which goes on from the run's checkpoints."""
@@ -60,7 +77,7 @@ def adopt(jobs: Sequence[Job]) -> list[Job]:
     Raises:
         UserError: if SLURM cannot be asked.
     """
-    there = _in_queue()
+    there = in_queue()
     if there is None:
         raise UserError("squeue does not answer: is this a node of a SLURM cluster, and its controller up?")
     new = []
@@ -108,7 +125,7 @@ def wait(jobs: Sequence[Job]) -> None:
     Raises:
         StoppedError: if a stop was asked for; the jobs go on.
     """
-    start, gone = time.monotonic(), set[str]()
+    start, gone, answered = time.monotonic(), set[str](), True
     running = [job for job in jobs if job.state == RUNNING]
     while running:
         first, last = SECONDS_BETWEEN_LOOKS
@@ -116,14 +133,17 @@ def wait(jobs: Sequence[Job]) -> None:
         while time.monotonic() < pause:
             stop_here()
             time.sleep(0.2)
-        there = _in_queue()
+        there = in_queue()
+        if there is None and answered:
+            log.warning("SLURM does not answer: its controller may be down for a while, and jobs go on without it")
+        answered = there is not None
         if there is None:
-            continue  # the controller is down for a while: nobody knows, so nobody is dead
+            continue  # nobody knows, so nobody is dead
         for job in running:
             if job.id not in there:
                 # A status that another node has just written may take a moment to be seen here: look twice.
                 if job.has_new_status() or job.id in gone:
-                    job.judge(_why_gone(job.id))
+                    job.judge(_why_gone(job))
                 gone.add(job.id)
         running = [job for job in running if job.state == RUNNING]
 
@@ -150,26 +170,41 @@ def _words_of_sbatch(error: BaseException) -> str:
     return "; ".join(line.removeprefix("sbatch: error: ") for line in lines) or first_line(str(error))
 
 
-def _in_queue() -> set[str] | None:
+def in_queue() -> set[str] | None:
     """Ids of this user's jobs that wait or run; None if SLURM does not answer."""
     answer = _ask("squeue", "--me", "--noheader", "--array", "--format=%i")
     return None if answer is None else set(answer.split())
 
 
-def _why_gone(job_id: str) -> str:
+def _still_runs(job_id: str) -> bool:
+    """Whether nothing has been decided on a running job's end: scancel, a time limit and requeueing are decisions."""
+    return _ask("squeue", "--noheader", f"--jobs={job_id}", "--format=%T") == "RUNNING\n"
+
+
+def _why_gone(job: Job) -> str:
     """SLURM's word for the end of a job: it remembers for a while, and for good where there is accounting."""
-    questions = (
-        ("sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job_id}", "--format=State"),
-        ("scontrol", "show", "--oneliner", "job", job_id),
-    )
-    readers: tuple[Callable[[str], str], ...] = (
-        lambda answer: answer.split("|")[0],
-        lambda answer: answer.partition("JobState=")[2].partition(" ")[0],
-    )
-    for question, read in zip(questions, readers, strict=True):
-        if (answer := _ask(*question)) and (state := read(first_line(answer))):
-            return f"SLURM says {state}"
-    return "SLURM has forgotten it"
+    fields = "--format=State,ExitCode"
+    known = _ask("scontrol", "show", "--oneliner", "job", job.id) or ""
+    found = re.search(r"JobState=(\S+).*? ExitCode=(\d+):(\d+)", known)
+    if found is None:
+        known = _ask("sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job.id}", fields) or ""
+        found = re.match(r"([^|]+)\|(\d+):(\d+)", known)
+    if found is None:
+        return "SLURM has forgotten it"
+    state, code, signum = found[1], int(found[2]), int(found[3])
+    signum = signum or max(0, code - 128)  # as a shell tells it
+    word = f"SLURM says {state}" + (f", {signal.Signals(signum).name}" if signum in signal.valid_signals() else "")
+    if state == "OUT_OF_MEMORY" or _told_of_memory(job.log):
+        return f"out of memory, of which hydra.launcher.mem_gb gives a job more ({word})"
+    return word
+
+
+def _told_of_memory(file: Path | None) -> bool:
+    """Whether SLURM says in a job's log that it took too much memory: only with cgroups its state says so too."""
+    try:
+        return file is not None and OUT_OF_MEMORY.search(file.read_text(encoding="utf-8", errors="replace")) is not None
+    except OSError:
+        return False
 
 
 def _ask(*command: str) -> str | None:

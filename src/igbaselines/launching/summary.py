@@ -1,15 +1,24 @@
 """What there is and what is not, in the terminal: behind a sweep, and for `action=status`."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from igbaselines.launching.jobs import FAILED, Job
-from igbaselines.launching.sweeps import Sweep, find_sweeps
-from igbaselines.results.states import COMPLETE, RunState, find_states
-
-NOT_BEGUN = "not begun"
+from igbaselines.launching.jobs import Job
+from igbaselines.launching.slurm import in_queue
+from igbaselines.results.run_folder import RunFolder
+from igbaselines.results.states import (
+    COMPLETE,
+    INTERRUPTED,
+    SUBMITTED,
+    RunState,
+    count_states,
+    explain_states,
+    find_states,
+    state_of,
+)
+from igbaselines.results.sweeps import find_sweeps
 
 
 @dataclass(frozen=True)
@@ -25,50 +34,60 @@ class Line:
 
 def print_summary(jobs: Sequence[Job]) -> None:
     """Print what became of every job of a sweep."""
-    _print_lines(
-        [Line(job.label, job.state, job.seconds, job.note, None if job.state == COMPLETE else job.log) for job in jobs]
-    )
+    for job in jobs:
+        _print_line(Line(job.label, job.state, job.seconds, job.note, None if job.state == COMPLETE else job.log))
+    counts = Counter(job.state for job in jobs)
+    print("  " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
 
 
 def print_status(output_root: Path) -> None:
-    """Print the state of every run under an output root, those of a sweep together."""
-    states = {(state.experiment, state.label): state for state in find_states(output_root)}
-    in_sweeps = set()
-    for sweep in find_sweeps(output_root):
-        print(f"\n{sweep.command}   ({sweep.launcher})")
-        _print_lines(_of_sweep(sweep, states))
-        in_sweeps |= {run.folder for run in sweep.runs}
-    alone = [_of_state("/".join(place), state) for place, state in states.items() if place not in in_sweeps]
-    if alone:
-        print("\nruns of no sweep" if in_sweeps else "")
-        _print_lines(alone)
-    if not states and not in_sweeps:
+    """Print the state of every run under an output root: of a sweep those that are not complete, of the others all."""
+    states = _without_gone_jobs(find_states(output_root))
+    sweeps = [(sweep, sweep.states(states)) for sweep in find_sweeps(output_root)]
+    if not states and not sweeps:
         print(f"no runs under {output_root} yet: python run.py experiment=hep_baselines makes one")
+        return
+    for sweep, runs in sweeps:
+        print(f"sweep ({sweep.launcher}): {count_states([state for _, state in runs])}\n  {sweep.command}")
+        for run, state in runs:
+            if state.state != COMPLETE:
+                _print_line(_of_state(run.overrides, state))
+        print()
+    in_sweeps = {run.folder for sweep, _ in sweeps for run in sweep.runs}
+    if alone := [state for state in states if (state.experiment, state.label) not in in_sweeps]:
+        print(f"runs of no sweep: {count_states(alone)}")
+        for state in alone:
+            _print_line(_of_state(f"{state.experiment}/{state.label}", state))
+        print()
+    for line in explain_states([*(state for _, runs in sweeps for _, state in runs), *alone]):
+        print(line)
 
 
-def _of_sweep(sweep: Sweep, states: dict[tuple[str, str], RunState]) -> Iterable[Line]:
-    for run in sweep.runs:
-        if run.folder is None:
-            yield Line(run.overrides, FAILED, note=run.note)
-        elif (state := states.get(run.folder)) is None:
-            yield Line(run.overrides, NOT_BEGUN)
-        else:
-            yield _of_state(run.overrides, state)
+def _without_gone_jobs(states: Sequence[RunState]) -> list[RunState]:
+    """Ask SLURM, where there is one, whether it still has the jobs of runs that were submitted."""
+    asked = any(state.state == SUBMITTED for state in states)
+    queue = in_queue() if asked else None
+    return list(states) if queue is None else [_unless_gone(state, queue) for state in states]
+
+
+def _unless_gone(state: RunState, queue: set[str]) -> RunState:
+    if state.state != SUBMITTED or queue.intersection(state.jobs):
+        return state
+    now = state_of(RunFolder.at(state.folder))  # it may have ended while SLURM was asked
+    if now.state != SUBMITTED:
+        return now
+    return replace(now, state=INTERRUPTED, note=f"SLURM job {', '.join(now.jobs)} is gone")
 
 
 def _of_state(name: str, state: RunState) -> Line:
     return Line(name, state.state, state.seconds, state.note, None if state.state == COMPLETE else state.log)
 
 
-def _print_lines(lines: Iterable[Line]) -> None:
-    lines = list(lines)
-    for line in lines:
-        print(f"  {line.state:<13} {_duration(line.seconds):>8}  {line.name}")
-        for more in (line.note, str(line.log or "")):
-            if more:
-                print(f"{'':26}{more}")
-    counts = Counter(line.state for line in lines)
-    print("  " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
+def _print_line(line: Line) -> None:
+    print(f"  {line.state:<13} {_duration(line.seconds):>8}  {line.name}")
+    for more in (line.note, str(line.log or "")):
+        if more:
+            print(f"      {more}")
 
 
 def _duration(seconds: float | None) -> str:

@@ -1,51 +1,82 @@
 """Jobs in joblib's worker processes: they import once what many short jobs need, but if one dies all of them do."""
 
 import os
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from multiprocessing import active_children
 from pathlib import Path
-from typing import Any
 
-from joblib import Parallel, delayed
+from joblib import effective_n_jobs
+from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from igbaselines.errors import RunFailedError
-from igbaselines.launching.jobs import RUNNING, Job
-from igbaselines.stopping import stop_here
+from igbaselines.errors import UserError
+from igbaselines.launching.jobs import FAILED, Job
+from igbaselines.launching.processes import SECONDS_BETWEEN_LOOKS, end_of, threads_of_each
+from igbaselines.stopping import stop_asked, stop_here
+
+SECONDS_IDLE = 10  # then a worker ends, and be it that nobody is there any more to end it
 
 
-def run_in_workers(jobs: Sequence[Job], parameters: Mapping[str, Any], logs: Path) -> None:
+def run_in_workers(jobs: Sequence[Job], n_jobs: int, logs: Path) -> None:
     """Do all jobs in parallel.
 
     Args:
         jobs: to do; each is told how it ended.
-        parameters: of `joblib.Parallel`.
+        n_jobs: workers, as joblib counts them: -1 is one a core.
         logs: folder for what they print, made if missing.
 
     Raises:
-        StoppedError: if a stop was asked for.
-        RunFailedError: if a worker was killed; jobs that have not ended by then are not done.
+        UserError: if there may be no worker.
+        StoppedError: if a stop was asked for; running jobs are asked to stop too, and waited for.
     """
-    logs.mkdir(parents=True, exist_ok=True)
-    for job in jobs:
-        job.log, job.state = logs / f"{job.name}.log", RUNNING
-    parallel = Parallel(**parameters, backend="loky", return_as="generator_unordered")
     try:
-        for place, code in parallel(delayed(_work)(place, job.arguments, job.log) for place, job in enumerate(jobs)):
-            jobs[place].judge(f"ended with exit code {code}")
-            stop_here()
-    except TerminatedWorkerError as error:
-        for job in jobs:
-            if job.state == RUNNING:
-                job.judge("a worker was killed, and with it all that had not ended")
-        raise RunFailedError(
-            "a worker of joblib was killed, by the memory's limit perhaps: hydra/launcher=local loses that job alone"
-        ) from error
+        workers = effective_n_jobs(n_jobs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"hydra.launcher.n_jobs must be a number from 1, or -1 for all cores, got {n_jobs}") from error
+    logs.mkdir(parents=True, exist_ok=True)
+    waiting, running, asked = list(jobs), dict[Future[int], Job](), False
+    with ProcessPoolExecutor(workers, timeout=SECONDS_IDLE, initializer=_prepare, env=threads_of_each(workers)) as pool:
+        while running or (waiting and not asked):
+            if stop_asked() and not asked:
+                asked = True
+                for worker in active_children():
+                    worker.terminate()
+            while waiting and len(running) < workers and not asked:  # no more: what is submitted cannot be taken back
+                job = waiting.pop(0)
+                job.log = logs / f"{job.name}.log"
+                running[pool.submit(_work, job.arguments, job.log)] = job
+            for future in wait(running, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
+                _judge(running.pop(future), future)
+    if asked:
+        stop_here()
 
 
-def _work(place: int, arguments: Sequence[str], log: Path) -> tuple[int, int]:
+def _judge(job: Job, future: "Future[int]") -> None:
+    error = future.exception()
+    if isinstance(error, TerminatedWorkerError):
+        job.judge("a worker was killed, and joblib ends all with it (hydra/launcher=local loses one job alone)")
+    elif error is not None:
+        job.judge(f"{type(error).__name__}: {error}", FAILED)
+    else:
+        job.judge(*end_of(future.result()))
+
+
+def _prepare() -> None:
+    """Make ready for jobs, in a new worker: stops come from the launcher, and mean a job and not the worker."""
+    from igbaselines.config import register
+
+    os.setpgid(0, 0)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
+    register()
+
+
+def _work(arguments: Sequence[str], log: Path) -> int:
     from igbaselines.command_line import run_command
 
-    with log.open("ab", buffering=0) as file:
+    with log.open("wb", buffering=0) as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-    return place, run_command(arguments)
+    return run_command(arguments)

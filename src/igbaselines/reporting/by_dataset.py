@@ -1,6 +1,5 @@
 """Verdicts side by side: what runs of an experiment that differ in the data set alone say of each claim."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,7 +118,7 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 def _configured(run: Run) -> _Configured | None:
     try:
         config = yaml.safe_load(run.config)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # or a date that is none
         return None
     if run.state != "complete" or not isinstance(config, dict) or not config.get("dataset_name"):
         return None
@@ -133,7 +132,7 @@ def _configured(run: Run) -> _Configured | None:
         _dataset(config),
         (run.experiment, str(config.get("model_name") or ""), study),
         str(config.get("scale")),
-        json.dumps(settings, sort_keys=True, default=str),
+        yaml.safe_dump(settings),
     )
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from igbaselines.reporting import weighted_combined
 from igbaselines.reporting.claims import Paper, Printed, printed_for
 from igbaselines.reporting.combination import Combination, Noted
+from igbaselines.reporting.missing import say_part
 from igbaselines.reporting.runs import FigureFile, Results, Run, read_results
 from igbaselines.reporting.style import save_figure
 from igbaselines.reporting.tables import write_table
 from igbaselines.reporting.verdicts import NotTestable
+from igbaselines.results.sweeps import Sweep
 
 Combiner = Callable[[Sequence[Results], Printed], Combination]
 
@@ -26,21 +28,26 @@ class Together:
         tables: with their notes.
         figures: as files.
         skipped: label and reason of each complete run that could not be read.
+        parts: of each sweep that is not all in, how much of it is.
     """
 
     runs: int
     tables: list[Noted]
     figures: list[FigureFile]
     skipped: list[tuple[str, str]]
+    parts: list[str]
 
 
-def write_combined(report: Path, runs: Sequence[Run], papers: Sequence[Paper]) -> dict[str, Together]:
+def write_combined(
+    report: Path, runs: Sequence[Run], papers: Sequence[Paper], sweeps: Sequence[Sweep]
+) -> dict[str, Together]:
     """Combine the complete runs of every experiment that has a combination.
 
     Args:
         report: folder of the report; `tables/` and `figures/` of earlier reports are replaced.
         runs: all runs; only complete ones are read.
         papers: for the numbers that they print.
+        sweeps: of which some runs may be missing.
 
     Returns:
         Experiment -> what was written.
@@ -52,8 +59,9 @@ def write_combined(report: Path, runs: Sequence[Run], papers: Sequence[Paper]) -
         complete = [run for run in runs if run.experiment == experiment and run.state == "complete"]
         results, skipped = _readable(complete)
         if results or skipped:
-            combination = combine(results, printed_for(papers, experiment))
-            found[experiment] = _written(report, experiment, combination, len(results), skipped)
+            made = combine(results, printed_for(papers, experiment))
+            tables, figures = _written(report, experiment, made)
+            found[experiment] = Together(len(results), tables, figures, skipped, _parts(experiment, sweeps, runs))
     return found
 
 
@@ -67,14 +75,17 @@ def _readable(runs: Sequence[Run]) -> tuple[list[Results], list[tuple[str, str]]
     return results, skipped
 
 
-def _written(
-    report: Path, experiment: str, combination: Combination, runs: int, skipped: list[tuple[str, str]]
-) -> Together:
+def _parts(experiment: str, sweeps: Sequence[Sweep], runs: Sequence[Run]) -> list[str]:
+    of_experiment = [sweep for sweep in sweeps if experiment in {run.folder[0] for run in sweep.runs if run.folder}]
+    return [words for sweep in of_experiment if (words := say_part(sweep, runs))]
+
+
+def _written(report: Path, experiment: str, made: Combination) -> tuple[list[Noted], list[FigureFile]]:
     figures = []
-    for noted in combination.tables:
+    for noted in made.tables:
         write_table(noted.table, report, f"{experiment}_{noted.name}")
-    for drawn in combination.figures:
+    for drawn in made.figures:
         name = f"{experiment}_{drawn.name}"
         save_figure(drawn.figure, report, name, drawn.caption)
         figures.append(FigureFile(name, report / "figures" / f"{name}.png", drawn.caption))
-    return Together(runs, combination.tables, figures, skipped)
+    return made.tables, figures

@@ -1,4 +1,4 @@
-"""The report: every paper's claims with their verdicts, then every run, on one self-contained page."""
+"""The report: sweeps, every paper's claims with their verdicts, then every run, on one self-contained page."""
 
 import base64
 import io
@@ -17,9 +17,12 @@ from igbaselines.files import write_text
 from igbaselines.reporting.by_dataset import Comparison, compare_datasets, comparisons_table
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.combined import Together, write_combined
+from igbaselines.reporting.missing import why_untested
 from igbaselines.reporting.runs import FigureFile, Run, find_runs
 from igbaselines.reporting.tables import readable
 from igbaselines.reporting.verdicts import Verdict
+from igbaselines.results.states import count_states, explain_states
+from igbaselines.results.sweeps import Sweep, find_sweeps
 
 RESULT_COLUMNS = ["value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"]
 LARGEST_PNG = 500_000  # bytes
@@ -66,28 +69,35 @@ def write_report(output_root: Path, project_root: Path) -> Path:
     Raises:
         UserError: for a claims file that is wrong; a broken run is only listed as such.
     """
-    runs = find_runs(output_root)
+    runs, sweeps = find_runs(output_root), find_sweeps(output_root)
     papers = load_papers(project_root / "conf" / "claims")
-    claims, comparisons = collect_claims(papers, runs), compare_datasets(runs)
+    claims, comparisons = collect_claims(papers, runs, sweeps), compare_datasets(runs)
     report = output_root / "report"
     report.mkdir(parents=True, exist_ok=True)
     write_text(report / "claims.csv", _claims_table(claims).to_csv(index=False))
     write_text(report / "claims_by_dataset.csv", comparisons_table(comparisons).to_csv(index=False))
-    combined = write_combined(report, runs, papers)
-    write_text(report / "index.html", _page(papers, claims, comparisons, runs, combined))
+    combined = write_combined(report, runs, papers, sweeps)
+    sections = _sections(papers, claims, comparisons)
+    write_text(report / "index.html", _page(output_root, sections, runs, sweeps, combined))
     return report / "index.html"
 
 
-def collect_claims(papers: Sequence[Paper], runs: Sequence[Run]) -> list[ReportedClaim]:
-    """Bring every claim together with what each run says of it; runs of an older list may know others."""
+def collect_claims(papers: Sequence[Paper], runs: Sequence[Run], sweeps: Sequence[Sweep]) -> list[ReportedClaim]:
+    """Bring every claim together with what each run says of it; runs of an older list may know others.
+
+    Args:
+        papers: with their claims.
+        runs: complete or not.
+        sweeps: they may know why a claim has not been tested.
+    """
     claims: dict[str, ReportedClaim] = {}
     for paper in papers:
         for experiment, listed in paper.claims.items():
+            reason = why_untested(experiment, runs, sweeps)
             tested = {record["id"] for run in runs if run.experiment == experiment for record in run.claims}
             for claim in listed:
                 reported = ReportedClaim(claim.id, paper.id, claim.source, claim.statement, claim.paper_value)
                 if claim.id not in tested:
-                    reason = f"no complete run yet: python run.py experiment={experiment}"
                     reported.results.append(Result(experiment, "", unmeasured(Verdict.NOT_TESTED, reason)))
                 claims[claim.id] = reported
     for run in runs:
@@ -133,10 +143,10 @@ def count_results(claim: ReportedClaim) -> str:
 
 
 def _page(
-    papers: Sequence[Paper],
-    claims: Sequence[ReportedClaim],
-    comparisons: Sequence[Comparison],
+    output_root: Path,
+    sections: Sequence[Mapping[str, object]],
     runs: Sequence[Run],
+    sweeps: Sequence[Sweep],
     combined: Mapping[str, Together],
 ) -> str:
     environment = Environment(
@@ -152,10 +162,13 @@ def _page(
         "data_uri": data_uri,
         "with_indices": with_indices,
         "shown": shown_figures,
+        "counted": count_states,
+        "within": lambda path: path.relative_to(output_root) if path.is_relative_to(output_root) else path,
     }
     template = environment.get_template("report.html.j2")
+    of_sweeps = [(sweep, sweep.states(runs)) for sweep in sweeps]
     return template.render(
-        sections=_sections(papers, claims, comparisons),
+        sections=sections,
         experiments={name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
         verdicts=[str(verdict) for verdict in Verdict],
         count_verdicts=count_verdicts,
@@ -163,6 +176,8 @@ def _page(
         many=MANY,
         combined=combined,
         runs=runs,
+        sweeps=of_sweeps,
+        explanations=explain_states([*runs, *(state for _, states in of_sweeps for _, state in states)]),
     )
 
 

@@ -1,23 +1,24 @@
 """Reading run folders for the report: whatever state they are in, none may stop it."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from igbaselines.reporting.claims import Record
 from igbaselines.reporting.verdicts import NotTestable
+from igbaselines.results.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
 
-LAST_LINES = 12
 TABLES, ABLATION = "tables", "ablation"  # studies: what runs of one experiment are made for
 
-RECORD_KEYS = (
-    *("id", "paper", "source", "statement", "paper_value"),
-    *("value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"),
+RECORD = (
+    {"id": str, "paper": str, "source": str, "statement": str, "paper_value": str | int | float}
+    | dict.fromkeys(("value", "ci_low", "ci_high", "p_value"), int | float | None)
+    | {"n": int | None, "test": str | None, "verdict": str, "note": str}
 )
 
 
@@ -31,36 +32,22 @@ class FigureFile:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run's folder as the report shows it.
+class Run(RunState):
+    """A run as the report shows it: its state and, if it is complete, what it wrote.
 
     Args:
-        experiment: name of the experiment.
-        label: name of the folder.
-        state: `complete`, `failed`, or `unreadable`.
-        error: what went wrong, in one line; empty for a complete run.
-        last_lines: of the traceback or the log of a failed run.
         config: resolved configuration, as text.
         provenance: as text.
         claims: the records of claims.json.
         figures: in order of their names.
         tables: name -> table.
-        folder: where it lies.
-        ended: when it was complete, in ISO 8601.
     """
 
-    experiment: str
-    label: str
-    state: str
-    error: str = ""
-    last_lines: str = ""
     config: str = ""
     provenance: str = ""
     claims: list[Record] = field(default_factory=list)
     figures: list[FigureFile] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    folder: Path = Path()
-    ended: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,52 +98,43 @@ def read_results(run: Run) -> Results:
     """
     try:
         config = yaml.safe_load(_text(run.folder / "config.yaml"))
-        results = Results(run.label, config, pd.read_parquet(run.folder / "rows.parquet"))
+        rows = pd.read_parquet(run.folder / "rows.parquet").astype({"value": float})
+        results = Results(run.label, config, rows)
         _ = (results.scale, results.dataset, results.model, results.rows[["method", "metric", "unit", "value"]])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        reason = str(error).strip().splitlines()
-        raise NotTestable(f"{type(error).__name__}: {reason[0] if reason else ''}") from error
+    except Exception as error:  # damaged files break their readers in any way
+        raise NotTestable(f"{type(error).__name__}: {first_line(str(error))}") from error
     return results
 
 
 def find_runs(output_root: Path) -> list[Run]:
-    """Read every run that has a status, complete or not; names that start with a dot are work in progress."""
-    statuses = sorted(output_root.glob("*/*/status.json"))
-    return [read_run(path.parent) for path in statuses if not _hidden(path.relative_to(output_root))]
+    """Read every run that has been begun or submitted, in order of their names."""
+    return [read_run(state) for state in find_states(output_root)]
 
 
-def read_run(folder: Path) -> Run:
-    """Read one run; a folder that cannot be read becomes a run in the state `unreadable`."""
-    experiment, label = folder.parent.name, folder.name
+def read_run(state: RunState) -> Run:
+    """Read what a run wrote, if it is complete; where that cannot be read its state is `unreadable`."""
+    if state.state != COMPLETE:
+        return Run(**vars(state))
     try:
-        status = json.loads(_text(folder / "status.json"))
-        if status["state"] == "failed":
-            return Run(experiment, label, "failed", _message(status), _last_lines(folder, status))
-        if status["state"] != "complete":
-            raise ValueError(f"status.json has the unknown state {status['state']!r}")
-        return Run(
-            experiment,
-            label,
-            "complete",
-            config=_text(folder / "config.yaml"),
-            provenance=json.dumps(json.loads(_text(folder / "provenance.json")), indent=2, ensure_ascii=False),
-            claims=[_checked(record) for record in json.loads(_text(folder / "claims.json"))],
-            figures=[_figure(path) for path in sorted((folder / "figures").glob("*.png"))],
-            tables={path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},
-            folder=folder,
-            ended=str(status.get("ended") or ""),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UnidentifiedImageError) as error:
-        return Run(experiment, label, "unreadable", f"{type(error).__name__}: {error}")
+        return Run(**vars(state), **_contents(state.folder))
+    except Exception as error:  # damaged files break their readers in any way
+        note = f"{type(error).__name__}: {first_line(str(error))}"
+        return Run(**vars(replace(state, state=UNREADABLE, note=note)))
+
+
+def _contents(folder: Path) -> dict[str, Any]:
+    return {
+        "config": _text(folder / "config.yaml"),
+        "provenance": json.dumps(json.loads(_text(folder / "provenance.json")), indent=2, ensure_ascii=False),
+        "claims": [_checked(record) for record in json.loads(_text(folder / "claims.json"))],
+        "figures": [_figure(path) for path in sorted((folder / "figures").glob("*.png"))],
+        "tables": {path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},
+    }
 
 
 def _node(config: dict[str, Any], key: str) -> dict[str, Any]:
     found = config.get(key)
     return found if isinstance(found, dict) else {}
-
-
-def _hidden(relative: Path) -> bool:
-    return any(part.startswith(".") for part in relative.parts)
 
 
 def _text(path: Path) -> str:
@@ -165,23 +143,14 @@ def _text(path: Path) -> str:
 
 def _checked(record: Record) -> Record:
     """Take a claim's record only with the fields that the report prints."""
-    return {key: record[key] for key in RECORD_KEYS}
+    for key, kind in RECORD.items():
+        if not isinstance(record[key], kind):
+            raise TypeError(f"claims.json has {key} {record[key]!r}")
+    return {key: record[key] for key in RECORD}
 
 
 def _figure(path: Path) -> FigureFile:
     with Image.open(path) as image:
-        return FigureFile(path.stem, path, str(image.info.get("Description", path.stem)))
-
-
-def _message(status: dict[str, Any]) -> str:
-    """Find the error in one line: what the run noted, else the last line of its traceback."""
-    lines = str(status.get("error") or status.get("traceback") or "no message").strip().splitlines()
-    return lines[-1]
-
-
-def _last_lines(folder: Path, status: dict[str, Any]) -> str:
-    told = str(status.get("traceback") or "")
-    log = folder / "run.log"
-    if not told and log.is_file():
-        told = log.read_text(encoding="utf-8", errors="replace")
-    return "\n".join(told.splitlines()[-LAST_LINES:])
+        caption = str(image.info.get("Description", path.stem))
+        image.verify()  # the page may have to convert it
+    return FigureFile(path.stem, path, caption)

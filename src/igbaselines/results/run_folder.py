@@ -126,7 +126,8 @@ class RunFolder:
             details: `id` and `log` of a job that was submitted, `state` and `ended` (why) of one that is over.
         """
         self.work.mkdir(parents=True, exist_ok=True)
-        write_text(self._job_file(shard), json.dumps(self.job_record(shard) | details) + "\n")
+        earlier = {} if "id" in details else self.job_record(shard)  # a new job has not ended as the last one did
+        write_text(self._job_file(shard), json.dumps(earlier | details) + "\n")
 
     def end_job(self, shard: int | None, ended: str) -> None:
         """Remember how a job ended that leaves no status, if it was one that a launcher had started."""
