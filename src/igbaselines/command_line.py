@@ -67,10 +67,9 @@ def run_command(arguments: Sequence[str]) -> int:
 
 def _with_mode(arguments: Sequence[str]) -> list[str]:
     """A launcher launches sweeps: who chooses one means a sweep, be it of a single run."""
-    words, keys = list(arguments), [word.partition("=")[0] for word in arguments]
-    if "hydra/launcher" in keys and "hydra.mode" not in keys:
-        words.insert(keys.index("hydra/launcher"), "hydra.mode=MULTIRUN")  # options such as --config-dir may follow
-    return words
+    keys = {word.partition("=")[0] for word in arguments}
+    means_it = "hydra/launcher" in keys and not keys & {"hydra.mode", "-m", "--multirun", "--cfg", "-c"}
+    return ["-m"] * means_it + list(arguments)
 
 
 def explanation(error: BaseException) -> tuple[str | None, int]:
