@@ -5,6 +5,7 @@ Hydra imports this file whenever it starts: what a launcher needs is imported wh
 
 import os
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,9 +52,9 @@ class _Resuming(Launcher):
         launch(self.hydra_context.config_loader, self.config, job_overrides, initial_job_idx, self.work)
         return []
 
+    @abstractmethod
     def work(self, jobs: "list[Job]") -> None:
         """Do the jobs; each is told how it ended."""
-        raise NotImplementedError
 
     def logs(self, name: str) -> Path:
         """A folder of this launch's own: another one beside it, or after it, has jobs of the same numbers."""
@@ -91,9 +92,10 @@ class SlurmLauncher(_Resuming):
     """Arrays of jobs on a SLURM cluster."""
 
     def work(self, jobs: "list[Job]") -> None:  # noqa: D102
-        from igbaselines.launching.launcher import launching_alone
+        from igbaselines.files import locked
         from igbaselines.launching.slurm import adopt, submit, wait
 
-        with launching_alone(Path(self.config.output_root)):
+        sweeps = Path(self.config.hydra.sweep.dir)
+        with locked(sweeps / ".lock", sweeps):  # one launcher at a time looks what is in the queue and submits the rest
             submit(adopt(jobs), self.parameters)
         wait(jobs)

@@ -1,29 +1,23 @@
 """`python run.py ...`: from what was typed to an exit code and, where something is wrong, one line that says what."""
 
-import errno
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
-from igbaselines.config import PROJECT_ROOT, one_line, register, resolve
-from igbaselines.errors import RunFailedError, UserError
+from igbaselines.config import FULL_ERROR, PROJECT_ROOT, explanation, register, resolve
 from igbaselines.stopping import StoppedError, stoppable
 from igbaselines.targets import guard_hydra
 
 log = logging.getLogger(__name__)
 
-FULL_ERROR = "HYDRA_FULL_ERROR"  # set by a user who wants tracebacks
-PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+SWEEP = "hydra.mode=MULTIRUN"
 
 
 def main() -> None:
@@ -55,7 +49,7 @@ def run_command(arguments: Sequence[str]) -> int:
         return stopped.exit_code if isinstance(stopped, StoppedError) else 130
     except BrokenPipeError:  # `action=status | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 128 + signal.SIGPIPE
     except Exception as error:
         line, code = explanation(error)
         if line is None or show_everything:
@@ -67,26 +61,10 @@ def run_command(arguments: Sequence[str]) -> int:
 
 def _with_mode(arguments: Sequence[str]) -> list[str]:
     """A launcher launches sweeps: who chooses one means a sweep, be it of a single run."""
-    keys = {word.partition("=")[0] for word in arguments}
-    means_it = "hydra/launcher" in keys and not keys & {"hydra.mode", "-m", "--multirun", "--cfg", "-c"}
-    return ["-m"] * means_it + list(arguments)
-
-
-def explanation(error: BaseException) -> tuple[str | None, int]:
-    """The line that tells the user what to mend, and the exit code; no line for an error of ours."""
-    if isinstance(error, UserError | RunFailedError):
-        return str(error), 2 if isinstance(error, UserError) else 1
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return one_line(error), 2
-    if is_about_the_place(error):
-        assert isinstance(error, OSError)
-        return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1
-    return None, 1
-
-
-def is_about_the_place(error: BaseException) -> bool:
-    """Whether a disk or a permission is at fault: the user's to mend, and no reason for a traceback."""
-    return isinstance(error, OSError) and error.errno in PLACE_ERRORS
+    words, keys = list(arguments), [word.partition("=")[0] for word in arguments]
+    if "hydra/launcher" in keys and "hydra.mode" not in keys:
+        words.insert(keys.index("hydra/launcher"), SWEEP)  # among the overrides: options may stand on both sides
+    return words
 
 
 @hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="config")
@@ -94,10 +72,6 @@ def _hydra_main(config: DictConfig) -> None:
     try:
         _act(config)
     except Exception as error:
-        if HydraConfig.get().mode != RunMode.RUN:
-            # One of the jobs of a sweep in this process: the others go on, so say here what this one lacks.
-            log.error("failed: %s", explanation(error)[0] or one_line(error))
-            raise
         _errors.append(error)  # for `run_command`: Hydra would put a line of its own before ours
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from igbaselines.errors import UserError
+from igbaselines.errors import RunFailedError, UserError, is_about_the_place
 from igbaselines.files import check_file_name
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,7 @@ EXPERIMENTS = (
     "weighted_gradients",
     "explain",
 )
+FULL_ERROR = "HYDRA_FULL_ERROR"  # environment: set by a user who wants tracebacks
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
 
 
@@ -121,7 +123,7 @@ SCHEMAS = {
 def register() -> None:
     """Put the schemas into Hydra's store and the project's folder at the disposal of the YAML files."""
     OmegaConf.register_new_resolver("project", lambda path: str(PROJECT_ROOT / path), replace=True)
-    OmegaConf.register_new_resolver("absolute", _absolute, replace=True)
+    OmegaConf.register_new_resolver("absolute", absolute, replace=True)
     store = ConfigStore.instance()
     store.store(name="base_config", node=Config)
     for name, target in SCHEMAS.items():
@@ -147,7 +149,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         if config[key] is not None and config[key] < least:
             raise UserError(f"{key} must be at least {least}, got {config[key]}")
     for key in ("output_root", "data_root"):
-        config[key] = _absolute(config[key])
+        config[key] = absolute(config[key])
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=config.action == "run")
     except OmegaConfBaseException as error:
@@ -160,7 +162,8 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     return named
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
+    """A folder of the configuration's, with `~` for the user's own."""
     return str(Path(path).expanduser().absolute())
 
 
@@ -189,6 +192,18 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} has no value: give {error.full_key}=..."
     return " ".join(text.split()) or type(error).__name__
+
+
+def explanation(error: BaseException) -> tuple[str | None, int]:
+    """The line that tells the user what to mend, and the exit code; no line for an error of ours."""
+    if isinstance(error, UserError | RunFailedError):
+        return str(error), 2 if isinstance(error, UserError) else 1
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return one_line(error), 2
+    if is_about_the_place(error):
+        assert isinstance(error, OSError)
+        return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1
+    return None, 1
 
 
 def _suggestion(error: BaseException) -> str:

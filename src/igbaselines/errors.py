@@ -1,5 +1,9 @@
 """Errors that end a run with one line."""
 
+import errno
+
+PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 class UserError(Exception):
     """Something that the user can mend, told in one line: what is wrong and what would be right."""
@@ -7,3 +11,8 @@ class UserError(Exception):
 
 class RunFailedError(Exception):
     """A run that failed and has recorded why, or a sweep that holds such runs."""
+
+
+def is_about_the_place(error: BaseException) -> bool:
+    """Whether a disk or a permission is at fault: the user's to mend, and no reason for a traceback."""
+    return isinstance(error, OSError) and error.errno in PLACE_ERRORS

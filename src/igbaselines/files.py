@@ -11,12 +11,15 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from filelock import FileLock, Timeout
+
 from igbaselines.errors import UserError
+from igbaselines.stopping import stop_here
 
 log = logging.getLogger(__name__)
 
@@ -117,3 +120,30 @@ def check_writable(key: str, folder: Path) -> None:
             pass
     except OSError as error:
         raise UserError(f"{key}={folder} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def locked(file: Path, what: Path) -> Iterator[None]:
+    """Hold a lock file while the block lasts, waiting for its holder if need be; the lock ends with its holder.
+
+    Args:
+        file: the lock file, made if missing.
+        what: it stands for.
+
+    Raises:
+        StoppedError: if a stop was asked for while it waited.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("another process is at %s: waiting for it", what)
+        while not lock.is_locked:
+            stop_here()
+            with suppress(Timeout):
+                lock.acquire(timeout=0.2)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -5,12 +5,12 @@ The first SIGINT (Ctrl-C) or SIGTERM (a batch system wants the machine back) onl
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STANDARD_ERROR = 2
 _asked: list[int] = []
 
 
@@ -57,4 +57,5 @@ def _ask(signum: int, _frame: FrameType | None) -> None:
         return
     _asked.append(signum)
     # Not by the log: a handler may come while the log holds its lock.
-    os.write(sys.stderr.fileno(), b"\nstopping once the work in hand is saved; the same signal again: at once\n")
+    with suppress(OSError):  # nobody reads it: `run.py ... 2>&1 | tee log`, where Ctrl-C has ended the tee
+        os.write(STANDARD_ERROR, b"\nstopping once the work in hand is saved; the same signal again: at once\n")

@@ -27,7 +27,7 @@ from hydra.utils import instantiate as build
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from igbaselines.config import PROJECT_ROOT, one_line
+from igbaselines.config import PROJECT_ROOT, absolute, one_line
 from igbaselines.errors import UserError
 
 PACKAGE = "igbaselines."
@@ -36,7 +36,7 @@ CONFIG = "config"  # where every configuration begins
 CALLING_KEYS = ("_args_", "_convert_", "_partial_", "_recursive_")
 # Where Hydra would write, and from where it would run: `output_root` says it for all.
 PLACES = ("run.dir", "sweep.dir", "sweep.subdir", "output_subdir", "job.chdir")
-LAUNCHER_FOLDERS = ("submitit_folder", "temp_folder")
+OUR_LAUNCHERS = "hydra_plugins.igbaselines_launchers."
 
 
 def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target builds)
@@ -89,7 +89,7 @@ class GuardedLoader(ConfigLoaderImpl):
         _check_environment(written)
         _check_plugins(written)
         _check_places(written)
-        _check_launcher_folders(config)
+        _check_launcher_folder(config)
         return config
 
 
@@ -174,9 +174,11 @@ def _check_plugins(written: Any) -> None:  # noqa: ANN401 (any YAML)
     """Hydra looks these up among its plugins itself, but ends in a traceback."""
     for key, kind in (("launcher", Launcher), ("sweeper", Sweeper)):
         known = [f"{plugin.__module__}.{plugin.__qualname__}" for plugin in Plugins.instance().discover(kind)]
+        if kind is Launcher:  # others read pickles from where the results are
+            known = [name for name in known if name.startswith(OUR_LAUNCHERS)]
         target = (written["hydra"][key] or {}).get("_target_")
         if target not in known:
-            raise UserError(f"hydra.{key}._target_ {target!r} is no {key} that is installed: {', '.join(known)}")
+            raise UserError(f"hydra.{key}._target_ {target!r} is no {key} that can be taken: {', '.join(known)}")
 
 
 def _check_places(written: Any) -> None:  # noqa: ANN401 (any YAML)
@@ -192,12 +194,12 @@ def _at(node: Any, key: str) -> Any:  # noqa: ANN401 (any YAML)
     return node
 
 
-def _check_launcher_folders(config: DictConfig) -> None:
-    for key in LAUNCHER_FOLDERS:
-        folder = OmegaConf.select(config, f"hydra.launcher.{key}")
-        if folder is not None and not _lies_in(config.output_root, folder):
-            raise UserError(f"hydra.launcher.{key}={folder} must lie in output_root={config.output_root}")
+def _check_launcher_folder(config: DictConfig) -> None:
+    folder = OmegaConf.select(config, "hydra.launcher.submitit_folder")
+    if folder is not None and not _lies_in(config.output_root, folder):
+        raise UserError(f"hydra.launcher.submitit_folder={folder} must lie in output_root={config.output_root}")
 
 
 def _lies_in(folder: str, path: str) -> bool:
-    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))  # noqa: PTH100 (drops the `..`)
+    inside, outside = (os.path.normpath(absolute(name)) for name in (path, folder))  # which drops the `..`
+    return Path(inside).is_relative_to(outside)

@@ -8,7 +8,7 @@ from igbaselines.experiments.context import Shard
 from igbaselines.experiments.runner import Prepared
 from igbaselines.launching.jobs import Job
 from igbaselines.launching.summary import print_status, print_summary
-from igbaselines.launching.sweeps import record_sweep
+from igbaselines.launching.launcher import record_sweep
 from igbaselines.results.run_folder import RunFolder
 from igbaselines.results.states import WHAT_NEXT
 from igbaselines.results.sweeps import Sweep, SweepRun, find_sweeps
@@ -90,9 +90,9 @@ def test_without_runs_the_status_says_how_to_make_one(tmp_path: Path, capsys: py
 @pytest.mark.parametrize(
     ("answer", "state", "note"),
     [
-        ("echo 6; echo 7_1", "submitted", "SLURM job 7_0, 7_1"),
+        ("echo 6; echo 7_1", "submitted", "SLURM job 7_0, 7_1; 0 of 2 shards complete"),
         ("echo 7_2; echo 17_0", "interrupted", "SLURM job 7_0, 7_1 is gone"),
-        ("exit 1", "submitted", "SLURM job 7_0, 7_1"),  # its controller is down: nobody knows
+        ("exit 1", "submitted", "SLURM job 7_0, 7_1; 0 of 2 shards complete"),  # its controller is down: nobody knows
     ],
 )
 def test_the_queue_knows_whether_a_job_is_still_there(
@@ -105,7 +105,7 @@ def test_the_queue_knows_whether_a_job_is_still_there(
 ) -> None:
     folder = RunFolder(tmp_path / "outputs", "experiment", "x-1")
     for shard in (0, 1):
-        folder.record_job(shard, id=f"7_{shard}")
+        folder.shard(shard, 2).record_job(id=f"7_{shard}")
     squeue = tmp_path / "bin" / "squeue"
     squeue.parent.mkdir()
     squeue.write_text(f"#!/bin/sh\n{answer}\n")

@@ -46,8 +46,8 @@ def test_runs_that_are_not_complete_are_there_with_what_is_known(tmp_path: Path)
         folder.begin(afresh=False)
         (folder.attempt / "run.log").write_text("the last line\n")
     failed.fail(ValueError("no signal"))
-    killed.record_job(None, state="killed", ended="killed by SIGKILL")
-    submitted.record_job(None, id="7")
+    killed.record_job(state="killed", ended="killed by SIGKILL")
+    submitted.record_job(id="7")
     with running.alone():
         runs = find_runs(tmp_path)
     assert [(run.state, run.note) for run in runs] == [

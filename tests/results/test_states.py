@@ -88,13 +88,13 @@ def test_a_run_is_running_while_its_lock_is_held_and_interrupted_then(folder: Ru
     found = the_state(folder)
     assert (found.state, found.last_lines) == ("interrupted", "network 0\nnetwork 1")
     assert found.log == folder.attempt / "run.log"
-    folder.record_job(None, state="killed", ended="killed by SIGKILL")
+    folder.record_job(state="killed", ended="killed by SIGKILL")
     assert (the_state(folder).state, the_state(folder).note) == ("interrupted", "killed by SIGKILL")
 
 
 def test_an_attempt_after_a_failure_counts_and_not_the_failure(folder: RunFolder) -> None:
     begun(folder).fail(ValueError("no signal"))
-    folder.record_job(None, state="failed", ended="ValueError: no signal")
+    folder.record_job(state="failed", ended="ValueError: no signal")
     begun(folder)
     found = the_state(folder)
     assert (found.state, found.note) == ("interrupted", "")
@@ -103,20 +103,20 @@ def test_an_attempt_after_a_failure_counts_and_not_the_failure(folder: RunFolder
 def test_a_job_that_left_no_status_has_failed_with_its_last_line(folder: RunFolder, tmp_path: Path) -> None:
     log = tmp_path / "7_0.out"
     log.write_text("reading\nerror: no such file\n")
-    folder.record_job(None, id="7_0", log=str(log))
+    folder.record_job(id="7_0", log=str(log))
     found = the_state(folder)
     assert (found.state, found.note, found.jobs) == ("submitted", "SLURM job 7_0", ("7_0",))
-    folder.end_job(None, "no such file")
+    folder.end_job("no such file")
     found = the_state(folder)
     assert (found.state, found.note, found.jobs) == ("failed", "no such file", ())
     assert (found.log, found.last_lines) == (log, "reading\nerror: no such file")
-    folder.record_job(None, id="8_0", log=str(log))  # the same command again
+    folder.record_job(id="8_0", log=str(log))  # the same command again
     assert (the_state(folder).state, the_state(folder).note) == ("submitted", "SLURM job 8_0")
 
 
 def test_shards_are_counted_and_the_job_of_a_complete_one_is_no_longer_waited_for(folder: RunFolder) -> None:
     for index in (0, 1, 2):
-        folder.record_job(index, id=f"7_{index}")
+        folder.shard(index, 3).record_job(id=f"7_{index}")
     first, second = folder.shard(0, 3), folder.shard(1, 3)
     first.begin()
     with first.alone():
@@ -124,7 +124,7 @@ def test_shards_are_counted_and_the_job_of_a_complete_one_is_no_longer_waited_fo
     first.complete()
     assert the_state(folder).note == "SLURM job 7_1, 7_2; 1 of 3 shards complete"
     for index in (1, 2):
-        folder.record_job(index, state="killed", ended="SLURM says OUT_OF_MEMORY")
+        folder.shard(index, 3).record_job(state="killed", ended="SLURM says OUT_OF_MEMORY")
     assert the_state(folder).state == "interrupted"
     assert the_state(folder).note == "SLURM says OUT_OF_MEMORY; 1 of 3 shards complete"
     second.begin()
@@ -151,22 +151,23 @@ def _seconds_are_words(folder: RunFolder) -> None:
     begun(folder).complete(seconds="long")
 
 
-def _status_is_a_folder(folder: RunFolder) -> None:
-    (folder.path / "status.json").mkdir(parents=True)
-
-
 def _shard_has_no_number(folder: RunFolder) -> None:
     begun(folder)
     (folder.work / "shard-x-of-y").mkdir()
 
 
-@pytest.mark.parametrize("damage", [_seconds_are_words, _status_is_a_folder, _shard_has_no_number])
+@pytest.mark.parametrize("damage", [_seconds_are_words, _shard_has_no_number])
 def test_what_cannot_be_read_is_unreadable_with_a_reason(
     folder: RunFolder, damage: Callable[[RunFolder], None]
 ) -> None:
     damage(folder)
     assert the_state(folder).state == "unreadable"
     assert "Error: " in the_state(folder).note
+
+
+def test_a_status_that_is_a_folder_is_damaged(folder: RunFolder) -> None:
+    (folder.path / "status.json").mkdir(parents=True)
+    assert (the_state(folder).state, the_state(folder).note) == ("unreadable", "status.json is damaged")
 
 
 def test_only_what_is_a_runs_is_found(tmp_path: Path) -> None:

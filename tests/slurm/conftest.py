@@ -52,10 +52,10 @@ class Cluster:
         until(lambda: self.state(job) == state, f"{job} is {state}", seconds)
 
     def pids_of(self, job: str) -> list[int]:
-        """The processes of a running job or task: its script, srun, and what they started."""
+        """The processes of a running job or task: its script, srun, and what they started; at its very start none."""
         (record,) = self.records(job)
-        listed = self.run("scontrol", "listpids", record["JobId"], record["NodeList"]).stdout.splitlines()
-        return [int(line.split()[0]) for line in listed[1:]]
+        listed = self.run("scontrol", "listpids", record["JobId"], record["NodeList"], check=False).stdout.splitlines()
+        return [pid for line in listed[1:] if (pid := int(line.split()[0])) > 0]
 
     def kill_controller(self) -> None:
         """Kill slurmctld as a crash does, once it has saved the jobs that it has; those that run go on."""

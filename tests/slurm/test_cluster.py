@@ -68,6 +68,7 @@ def test_a_job_of_low_is_told_and_requeued_for_one_of_high(cluster: Cluster, tmp
 def test_jobs_outlive_the_controller(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.submit(f"until [ -e {tmp_path}/end ]; do sleep 0.1; done")
     cluster.wait_for(job, "RUNNING")
+    until(lambda: len(cluster.pids_of(job)) > 0, "its script runs")
     pids = cluster.pids_of(job)
     cluster.kill_controller()
     assert cluster.run("scontrol", "ping", check=False).returncode != 0

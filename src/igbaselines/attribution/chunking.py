@@ -1,5 +1,6 @@
 """How many gradient points go through the network at once: what memory allows and the cache likes."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,11 @@ CPU_CACHE_BYTES = 4 * 2**20
 CPU_FEWEST_POINTS = 8
 MOST_POINTS = 2**16
 MEMORY_SHARE = 0.5
-# The CPU's allocator raises a bare RuntimeError; POSIX and Windows say it differently.
-CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
+# The CPU's allocator raises a bare RuntimeError; POSIX and Windows say it differently. oneDNN, which does convolutions,
+# asks for memory of its own and says nothing but that it did not get what it wanted.
+CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "could not create a primitive")
+
+_log = logging.getLogger(__name__)
 
 
 def automatic_max_batch(f: Callable[[Tensor], Tensor], point: Float[Tensor, "1 *features"]) -> int:
@@ -55,6 +59,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on a GPU or on the CPU."""
     of_cpu = isinstance(error, RuntimeError) and any(text in str(error) for text in CPU_OUT_OF_MEMORY)
     return of_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def halved(points: int, what: str = "gradient point") -> int:
+    """The next smaller chunk where one did not fit into memory; the log says so.
+
+    Args:
+        points: of the chunk that did not fit.
+        what: one of them, in words.
+
+    Raises:
+        MemoryError: where it was a single one.
+    """
+    if points == 1:
+        raise MemoryError(f"a single {what} does not fit into memory")
+    _log.info("memory ran out with %d %ss at once: going on with %d", points, what, points // 2)
+    return points // 2
 
 
 def _saved_bytes(f: Callable[[Tensor], Tensor], point: Tensor, copies: int) -> int:

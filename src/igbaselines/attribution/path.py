@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from igbaselines.attribution.chunking import automatic_max_batch, is_out_of_memory
+from igbaselines.attribution.chunking import automatic_max_batch, halved, is_out_of_memory
 from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.validation import check_arguments, check_finite_paths
 
@@ -119,10 +119,7 @@ def path_attribution(
                 continue
             integrated = paths.integrated_gradients(rows, columns, largest)
             if integrated is None:  # memory ran out: halve the chunk and take the block again
-                points = min(largest, _size(rows) * _size(columns) * paths.steps)
-                if points == 1:
-                    raise MemoryError("a single gradient point does not fit into memory")
-                largest = points // 2
+                largest = halved(min(largest, _size(rows) * _size(columns) * paths.steps))
                 pending.appendleft(block)
                 continue
             attributions[rows] += (weights[rows, columns] * integrated).sum(dim=1)

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
 
 from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_detector import Detector, Selection
@@ -32,7 +31,7 @@ from igbaselines.datasets.pythia_shards import (
     together_sha256,
 )
 from igbaselines.errors import UserError
-from igbaselines.files import read_record, replacing, write_record
+from igbaselines.files import locked, read_record, replacing, write_record
 
 
 @dataclass
@@ -128,7 +127,7 @@ class HepPythia:
         """The parquet file of all events, made from the shards if need be."""
         folder = self.folder(cache)
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with locked(folder / ".lock", folder):
             shards = self.shards(folder, workers)
             path = folder / f"events-{VERSION}-{together_sha256(shards)[:16]}.parquet"
             record = path.with_suffix(".json")

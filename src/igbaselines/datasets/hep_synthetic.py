@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from igbaselines.datasets.events import EventTable
 from igbaselines.datasets.hep_cache import is_whole, whole_file
@@ -28,6 +27,7 @@ from igbaselines.datasets.hep_generation import (
 from igbaselines.datasets.hep_processes import CHAINS
 from igbaselines.datasets.hep_table import read_events
 from igbaselines.errors import UserError
+from igbaselines.files import locked
 from igbaselines.progress import bar
 
 VERSION = 2  # of the generator: raise it whenever the same parameters give other events
@@ -128,7 +128,7 @@ class HepSynthetic:
         """
         path = cache / f"hep_synthetic-{self.fingerprint()}.parquet"
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.stem}.lock")):  # whoever comes second finds the events made
+        with locked(path.with_name(f".{path.stem}.lock"), path):  # whoever comes second finds the events made
             if not is_whole(path):
                 for unfinished in cache.glob(f".{path.stem}-*"):  # of a process that was killed
                     unfinished.unlink()

@@ -36,7 +36,9 @@ class Shard:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise UserError(f"shard.count must be at least 1, got {self.count}")
-        if self.index is not None and not 0 <= self.index < self.count:
+        if self.count == 1 and self.index == 0:
+            object.__setattr__(self, "index", None)  # the whole run
+        elif self.index is not None and not 0 <= self.index < self.count:
             raise UserError(f"shard.index must be from 0 to shard.count - 1 = {self.count - 1}, got {self.index}")
 
     @property

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from igbaselines.allocator import keep_freed_memory
-from igbaselines.command_line import is_about_the_place
 from igbaselines.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
-from igbaselines.errors import RunFailedError, UserError
+from igbaselines.errors import RunFailedError, UserError, is_about_the_place
 from igbaselines.experiments.context import Run, Shard, ShardFinished
 from igbaselines.files import check_writable, write_text
 from igbaselines.results.run_folder import RunFolder, ShardFolder, config_hash
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
+
+UNDIVIDED = ("hep_generators",)  # experiments without units
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Prepared:
     folder: RunFolder
     shard: Shard
 
+    @property
+    def place(self) -> RunFolder | ShardFolder:
+        """Where what is asked for is worked on, and says how it ended: the run's folder, or the shard's."""
+        return self.shard_folder(self.shard) if self.shard.is_part else self.folder
+
     def shard_folder(self, shard: Shard) -> ShardFolder:
         """Where a shard of the run says how it ended."""
         assert shard.index is not None
@@ -54,10 +60,7 @@ class Prepared:
         """Whether there is nothing left to do: the run is complete, from the data and weights of today."""
         if not self.folder.is_complete() or self.plain["force"]:
             return False
-        if _data_changed(self.folder.path, *_sources(self.settings)):
-            log.info("data or weights have changed since the run was made: it is made again")
-            return False
-        return True
+        return not _data_changed(self.folder.path, *_sources(self.settings))
 
 
 def prepare(config: DictConfig) -> Prepared:
@@ -70,6 +73,8 @@ def prepare(config: DictConfig) -> Prepared:
     for key in ("output_root", "data_root"):
         check_writable(key, Path(plain[key]))
     shard = Shard(**plain["shard"])
+    if shard.count > 1 and plain["experiment"] in UNDIVIDED:
+        raise UserError(f"experiment={plain['experiment']} has no units that jobs could share: leave shard.count out")
     if shard.is_part and plain["force"]:
         raise UserError("force=true makes a whole run again: without it a shard goes on with what is missing")
     settings = {
@@ -99,11 +104,9 @@ def execute(run: Prepared) -> Path:
             f"shard.count={run.shard.count} is for jobs that share a run: give -m, which makes a job of each shard "
             "(and hydra/launcher=local or slurm, which work on them side by side)"
         )
-    if run.shard.is_part and not run.folder.is_complete():
+    if run.shard.is_part and not run.is_done():
         _execute_shard(run)
-        missing = [
-            part for part in run.shard.of_run() if not run.folder.shard(part.index or 0, part.count).is_complete()
-        ]
+        missing = [part for part in run.shard.of_run() if not run.shard_folder(part).is_complete()]
         if missing:
             log.info("%s is complete, missing is %s: %s", run.shard, ", ".join(map(str, missing)), run.folder.path)
             return run.folder.path
@@ -113,6 +116,8 @@ def execute(run: Prepared) -> Path:
         if run.is_done():
             log.info("complete already (force=true runs it again): %s", folder.path)
             return folder.path
+        if folder.is_complete() and not run.plain["force"]:
+            log.info("data or weights have changed since the run was made: it is made again")
         folder.begin(afresh=run.plain["force"])
         with _log_file(folder.attempt / "run.log"):
             try:
@@ -120,7 +125,7 @@ def execute(run: Prepared) -> Path:
             except Exception as error:
                 if isinstance(error, UserError) or is_about_the_place(error):
                     folder.discard()
-                    folder.end_job(None, str(error))
+                    folder.end_job(str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
         folder.complete(seconds=round(seconds, 1))
@@ -142,7 +147,7 @@ def _execute_shard(run: Prepared) -> None:
                 folder.complete()
             except Exception as error:
                 if isinstance(error, UserError) or is_about_the_place(error):
-                    run.folder.end_job(run.shard.index, str(error))
+                    folder.end_job(str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
 
@@ -238,7 +243,7 @@ def _data_changed(folder: Path, *sources: Any) -> bool:  # noqa: ANN401 (any dat
     """Whether a file of the user's is another than the one that a complete run was made from."""
     try:
         recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError):
         return True  # damaged since
     current = [source.checksum() for source in sources]
     return any(checksum is not None and checksum not in recorded.values() for checksum in current)

@@ -9,8 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from igbaselines.command_line import explanation
-from igbaselines.config import one_line
+from igbaselines.config import explanation, one_line
 from igbaselines.errors import UserError
 from igbaselines.experiments.runner import Prepared, prepare
 from igbaselines.results.run_folder import read_status
@@ -72,7 +71,7 @@ class Job:
     def folder(self) -> Path:
         """Where the job's status is written: the run's folder, or the shard's."""
         assert self.run is not None
-        return self.run.shard_folder(self.run.shard).path if self.run.shard.is_part else self.run.folder.path
+        return self.run.place.path
 
     def fail(self, note: str, state: str = FAILED) -> None:
         """Take down that the job did not work, and why; the run's folder remembers it."""
@@ -80,7 +79,7 @@ class Job:
         if self.run is not None:
             where = {} if self.log is None else {"log": str(self.log)}
             try:
-                self.run.folder.record_job(self.run.shard.index, state=state, ended=note, **where)
+                self.run.place.record_job(state=state, ended=note, **where)
             except OSError as error:  # a full disk: the other jobs shall be judged all the same
                 log.warning("how %s ended could not be written: %s", self.label, error.strerror)
 
@@ -217,9 +216,9 @@ def _options(master: DictConfig) -> list[str]:
     """Options of the command line that are no overrides, and that every job needs too."""
     sources = OmegaConf.to_container(master.hydra.runtime.config_sources)
     assert isinstance(sources, list)
-    return [
-        word for source in sources if source["provider"] == "command-line" for word in ("--config-dir", source["path"])
-    ]
+    folders = [source["path"] for source in sources if source["provider"] == "command-line"]
+    paths = [word for word in master.hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+    return [word for folder in folders for word in ("--config-dir", folder)] + paths
 
 
 def last_error(file: Path | None) -> str | None:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
-from igbaselines.command_line import FULL_ERROR
+from igbaselines.command_line import SWEEP
+from igbaselines.config import FULL_ERROR, absolute
 from igbaselines.errors import RunFailedError
 from igbaselines.launching.jobs import COMPLETE, SKIPPED, WAITING, Job, judge_whole_runs, plan
 from igbaselines.launching.summary import print_summary
-from igbaselines.launching.sweeps import record_sweep
+from igbaselines.results.sweeps import Sweep, SweepRun, write_sweep
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ def launch(
     with _environment_of_user():
         jobs = plan(loader, config, job_overrides, first)
         launcher = str(config.hydra.runtime.choices["hydra/launcher"])
-        record_sweep(Path(config.output_root), shlex.join(["python", "run.py", *sys.argv[1:]]), launcher, jobs)
+        words = [word for word in sys.argv[1:] if word != SWEEP]  # which the launcher implies
+        record_sweep(Path(absolute(config.output_root)), shlex.join(["python", "run.py", *words]), launcher, jobs)
         todo = [job for job in jobs if job.state == WAITING]
         log.info("%d jobs: %d to do, %d complete already", len(jobs), len(todo), _count(jobs, SKIPPED))
         try:
@@ -57,15 +58,24 @@ def launch(
                 print_summary(jobs)
     if missing := len(jobs) - _count(jobs, COMPLETE) - _count(jobs, SKIPPED):
         raise RunFailedError(
-            f"{missing} of {len(jobs)} jobs are not complete: the same command does them, and no others"
+            f"not complete: {missing} of {len(jobs)} jobs; the same command goes on with what is missing"
         )
 
 
-@contextmanager
-def launching_alone(output_root: Path) -> Iterator[None]:
-    """Let one launcher at a time look what is in the queue and submit the rest."""
-    with FileLock(output_root / ".locks" / "launch.lock"):
-        yield
+def record_sweep(output_root: Path, command: str, launcher: str, jobs: Sequence[Job]) -> None:
+    """Write down which runs a sweep has, so that a part of them shows as a part.
+
+    Args:
+        output_root: folder of all runs.
+        command: that launched it.
+        launcher: its name.
+        jobs: of the sweep; those that share a run have one number.
+    """
+    runs = {}
+    for job in jobs:
+        folder = None if job.run is None else (job.run.folder.path.parent.name, job.run.folder.path.name)
+        runs[job.number] = SweepRun(job.differs, folder, job.note if folder is None else "")
+    write_sweep(output_root, Sweep(command, launcher, tuple(runs.values())))
 
 
 def _count(jobs: Sequence[Job], state: str) -> int:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from igbaselines.command_line import explanation
+from igbaselines.config import explanation, one_line
 from igbaselines.experiments.runner import execute
 from igbaselines.launching.jobs import COMPLETE, KILLED, RUNNING, Job
 from igbaselines.results.run_folder import read_status
@@ -28,9 +28,7 @@ def run_one_by_one(jobs: Sequence[Job]) -> None:
             job.fail("stopped: the same command goes on from here", KILLED)
             raise
         except Exception as error:
-            line, _ = explanation(error)
-            if line is None:
-                raise
+            line = explanation(error)[0] or one_line(error)
             log.error("failed: %s", line)
             job.fail(line)
         else:

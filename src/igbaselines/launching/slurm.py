@@ -83,12 +83,14 @@ def adopt(jobs: Sequence[Job]) -> list[Job]:
     new = []
     for job in jobs:
         assert job.run is not None
-        record = job.run.folder.job_record(job.run.shard.index)
+        record = job.run.place.job_record()
         if record.get("id") in there:
             job.state, job.note, job.log = RUNNING, f"SLURM job {record['id']}", Path(record["log"])
             job.id = str(record["id"])
         else:
             new.append(job)
+    if len(new) < len(jobs):
+        log.info("%d jobs are in SLURM's queue already", len(jobs) - len(new))
     return new
 
 
@@ -115,7 +117,7 @@ def submit(jobs: Sequence[Job], parameters: Mapping[str, Any]) -> None:
             assert job.run is not None
             job.id, job.log = handle.job_id, Path(handle.paths.stdout)
             job.state, job.note = RUNNING, f"SLURM job {job.id}"
-            job.run.folder.record_job(job.run.shard.index, id=job.id, log=str(job.log))
+            job.run.place.record_job(id=job.id, log=str(job.log))
         log.info("%d jobs submitted: %s, logs in %s", len(part), part[0].id.split("_")[0], executor.folder.parent)
 
 

@@ -47,7 +47,7 @@ def provenance(
     """
     return {
         "git": _git(project_root),
-        "command": shlex.join(sys.orig_argv),
+        "command": shlex.join(["python", "run.py", *sys.argv[1:]]),
         "seed": config["seed"],
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},

@@ -121,7 +121,9 @@ def _judged(folder: RunFolder, known: RunState) -> RunState:
     if waiting := tuple(job["id"] for job in jobs if "id" in job and "ended" not in job):
         note = _joined(f"SLURM job {', '.join(waiting)}", _progress(folder))
         return replace(known, state=SUBMITTED, note=note, log=_log(folder), jobs=waiting)
-    begun_again = folder.attempt.is_dir()  # since what is told of an earlier failure
+    shards = [read_status(shard.path) for shard in folder.shards() if shard.path.is_dir()]
+    # Since what is told of an earlier failure: an attempt, or a shard that has no status yet, is going on or was killed.
+    begun_again = folder.attempt.is_dir() or not all(shards)
     if not begun_again and (folder.path / "status.json").exists():
         if status.get("state") == FAILED:
             return _failed(known, status, folder.path / "run.log")
@@ -152,22 +154,22 @@ def _failed(known: RunState, status: Mapping[str, Any], log: Path) -> RunState:
 
 
 def _jobs(folder: RunFolder) -> list[dict[str, str]]:
-    """What is remembered of the jobs that have the run; the job of a shard that is complete has it no more."""
-    complete = [int(shard.path.name.split("-")[1]) for shard in folder.shards() if shard.is_complete()]
-    done = [folder.job_record(index) for index in complete]
-    return [job for job in folder.job_records() if job not in done]
+    """What is remembered of the jobs that have the run, or shards of it."""
+    return [record for place in (folder, *folder.shards()) if (record := place.job_record())]
 
 
 def _progress(folder: RunFolder) -> str:
-    shards = folder.shards()
-    done = sum(shard.is_complete() for shard in shards)
-    return f"{done} of {max(shard.count for shard in shards)} shards complete" if shards else ""
+    """How many shards are complete, of the division in which most are."""
+    done = Counter(shard.count for shard in folder.shards() if shard.is_complete())
+    begun = [shard.count for shard in folder.shards()]
+    count = max(begun, key=lambda count: done[count], default=0)
+    return f"{done[count]} of {count} shards complete" if begun else ""
 
 
 def _log(folder: RunFolder) -> Path | None:
     """The log that was written last, of what is not in place yet."""
     files = [folder.attempt / "run.log", *(shard.path / "run.log" for shard in folder.shards())]
-    files += [Path(job["log"]) for job in folder.job_records() if "log" in job]
+    files += [Path(job["log"]) for job in _jobs(folder) if "log" in job]
     there = [file for file in files if file.is_file()]
     return max(there, key=lambda file: file.stat().st_mtime_ns, default=None)
 

@@ -1,0 +1,257 @@
+"""Sweeps on a real cluster, and what may befall them there; the run folders tell how they ended, not SLURM.
+
+Most of these minutes are SLURM's pauses: several scenes play at once, and each test looks how one of them went.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from tests.slurm.conftest import Cluster, running_cluster, until
+from tests.slurm.sweeps import ON_CLUSTER, PATIENCE, ROOT, RUN, Sweep, has_pending, rows_of
+
+pytestmark = pytest.mark.slurm
+
+AT_ONCE = 5  # more would keep one another waiting for a core
+
+
+@dataclass
+class Stage:
+    """What the scenes share.
+
+    Args:
+        cluster: whose controller stays up.
+        folder: for the sweeps.
+        undisturbed: the rows that the run has without a cluster.
+        sweeps: all of them.
+    """
+
+    cluster: Cluster
+    folder: Path
+    undisturbed: "Future[pd.DataFrame]"
+    sweeps: list[Sweep] = field(default_factory=list)
+
+    def sweep(self, name: str, *words: str, cluster: Cluster | None = None) -> Sweep:
+        """A sweep with folders of its own."""
+        sweep = Sweep(cluster or self.cluster, self.folder / name, (*ON_CLUSTER, *words))
+        self.sweeps.append(sweep)
+        return sweep
+
+    def assert_rows(self, folder: Path) -> None:
+        pd.testing.assert_frame_equal(rows_of(folder), self.undisturbed.result(PATIENCE), check_exact=True)
+
+
+def at_its_time_limit_it_goes_on_from_its_checkpoints(stage: Stage) -> None:
+    def take_time_away(job: str, worker: psutil.Process) -> None:
+        (record,) = sweep.cluster.records(job)
+        minutes = int(record["RunTime"].split(":")[1])
+        # Now the two minutes' notice is due; slurmctld looks every 30 seconds.
+        sweep.cluster.run("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes + 2}")
+        _thaw_when_told(worker)
+        sweep.cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=10")
+
+    sweep = stage.sweep("limit", "hydra.launcher.timeout_min=10", "hydra.launcher.signal_delay_s=120")
+    _interrupted(stage, sweep, take_time_away)
+
+
+def preempted_it_goes_on_from_its_checkpoints(stage: Stage) -> None:
+    def take_place_away(job: str, worker: psutil.Process) -> None:
+        (record,) = sweep.cluster.records(job)
+        gpu = ("--partition=high", "--gres=gpu:1", f"--nodelist={record['NodeList']}")
+        high = sweep.cluster.submit("sleep 1", *gpu)
+        _thaw_when_told(worker)
+        sweep.cluster.wait_for(high, "COMPLETED", PATIENCE)
+
+    sweep = stage.sweep("low", "hydra.launcher.partition=low", "hydra.launcher.gpus_per_node=1")
+    _interrupted(stage, sweep, take_place_away)
+
+
+def _interrupted(stage: Stage, sweep: Sweep, interrupt: Callable[[str, psutil.Process], None]) -> None:
+    """Launch a sweep of one run, and interrupt it when it has done a part of its work."""
+    launcher = sweep.launch()
+    until(lambda: len(sweep.submitted()) == 1, "the job is submitted", PATIENCE)
+    (job,) = sweep.submitted()
+    worker = sweep.worker_with_checkpoint(job)
+    worker.suspend()
+    folder, kept = sweep.folder_of(job), sweep.checkpoints(job)
+    assert folder is not None
+    log = folder.attempt / "run.log"
+    begun = log.read_text().splitlines()[0]  # with the time
+    interrupt(job, worker)
+    until(lambda: log.exists() and not log.read_text().startswith(begun), "a second attempt begins", PATIENCE)
+    until(lambda: "network 0" in log.read_text(), "it is past its first part", PATIENCE)
+    assert kept.items() <= sweep.checkpoints(job).items()
+    code, text = launcher.end()
+    assert (code, sweep.submitted()) == (0, [job]), text
+    assert "1 complete" in text
+    stage.assert_rows(folder.path)
+
+
+def _thaw_when_told(worker: psutil.Process) -> None:
+    """Let a frozen job act upon its USR2."""
+    with suppress(FileNotFoundError, psutil.NoSuchProcess):  # SLURM may have done so, and the job have ended
+        until(lambda: has_pending(worker, signal.SIGUSR2), "the job is told to go", PATIENCE)
+        worker.resume()
+    until(lambda: not worker.is_running(), "the job goes", PATIENCE)
+
+
+def two_at_a_time_one_is_killed_and_only_that_one_is_run_again(stage: Stage) -> None:
+    sweep = stage.sweep("array", "seed=0,1,2", "hydra.launcher.array_parallelism=2")
+    launcher = sweep.launch()
+    until(lambda: len(sweep.submitted()) == 3, "the array is submitted", PATIENCE)
+    killed = sweep.submitted()[0]
+    worker = sweep.worker_with_checkpoint(killed)
+    folder = sweep.folder_of(killed)
+    assert folder is not None
+    worker.kill()
+    most = 0
+    while launcher.process.poll() is None:
+        most = max(most, sweep.running())
+    code, text = launcher.end()
+    assert (code, most) == (1, 2), text
+    assert "SLURM says FAILED, SIGKILL" in text
+    assert "2 complete, 1 killed" in text
+    assert sorted(state.state for state in sweep.states()) == ["complete", "complete", "interrupted"]
+    assert not folder.path.exists()
+    finished = {state.folder: (state.folder / "status.json").stat() for state in sweep.states() if state.ended}
+
+    code, text = sweep.launch().end()
+    assert code == 0, text
+    assert "2 skipped, 1 complete" in text
+    assert len(sweep.submitted()) == 4
+    assert all((path / "status.json").stat() == status for path, status in finished.items())
+    stage.assert_rows(folder.path)
+
+    code, text = sweep.launch().end()
+    assert code == 0, text
+    assert "3 skipped" in text
+    assert len(sweep.submitted()) == 4
+
+
+def what_breaks_says_so_in_its_folder(stage: Stage) -> None:
+    sweep = stage.sweep("broken", "model.learning_rate=1e30", "attribution.signal_events=20,100000")
+    code, text = sweep.launch().end()
+    assert code == 1
+    assert "2 failed" in text, text
+    broken, mistaken = sorted(sweep.states(), key=lambda state: "diverged" not in state.note)
+    assert broken.state == "failed"
+    assert broken.last_lines.splitlines()[-1].startswith("FloatingPointError: training diverged")
+    assert "Traceback (most recent call last)" in (broken.folder / "run.log").read_text()
+    assert not (broken.folder / "rows.parquet").exists()
+    assert mistaken.state == "failed"
+    assert "attribution.signal_events=100000" in mistaken.note
+    assert mistaken.note in text
+    assert not mistaken.folder.exists()
+
+
+def above_its_memory_it_is_killed_and_the_summary_says_what_to_do(stage: Stage) -> None:
+    sweep = stage.sweep("memory", "hydra.launcher.mem_gb=null", "+hydra.launcher.additional_parameters={mem: 300M}")
+    code, text = sweep.launch().end()
+    assert code == 1
+    note = "out of memory, of which hydra.launcher.mem_gb gives a job more (SLURM says FAILED, SIGKILL)"
+    assert note in text
+    (state,) = sweep.states()
+    assert (state.state, state.note) == ("interrupted", note)
+    assert not state.folder.exists()
+
+
+def shards_are_put_together_though_the_controller_dies(stage: Stage) -> None:
+    with running_cluster() as cluster:
+        sweep = stage.sweep("shards", "shard.count=3", cluster=cluster)
+        launcher = sweep.launch()
+        workers = sweep.freeze(3)
+        cluster.kill_controller()
+        until(lambda: "SLURM does not answer" in launcher.text(), "the launcher has noticed", PATIENCE)
+        for worker in workers:
+            worker.resume()
+        cluster.start_controller()
+        code, text = launcher.end()
+        assert (code, len(sweep.submitted())) == (0, 3), text
+        assert "3 complete" in text
+        (state,) = sweep.states()
+        stage.assert_rows(state.folder)
+
+
+def a_wrong_partition_is_told_in_a_line(stage: Stage) -> None:
+    sweep = stage.sweep("partition", "hydra.launcher.partition=nonsense", "seed=0,1")
+    code, text = sweep.launch().end()
+    assert code == 2
+    (line,) = [line for line in text.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: sbatch refused the jobs: ")
+    assert "invalid partition specified: nonsense" in line
+    assert sweep.submitted() == []
+    assert sweep.states() == []
+
+
+def launchers_at_once_and_one_that_is_interrupted_do_nothing_twice(stage: Stage) -> None:
+    sweep = stage.sweep("together", "seed=0,1")
+    first, second = sweep.launch(), sweep.launch()
+    workers = sweep.freeze(2)
+    adopted = "2 jobs are in SLURM's queue already"
+    until(lambda: [adopted in one.text() for one in (first, second)].count(True) == 1, "the later adopts", PATIENCE)
+    first.interrupt()
+    code, text = first.end()
+    assert code == 130
+    assert "2 still running" in text
+    third = sweep.launch()
+    until(lambda: adopted in third.text(), "the same command picks the jobs up", PATIENCE)
+    for worker in workers:
+        worker.resume()
+    for launcher in (second, third):
+        code, text = launcher.end()
+        assert code == 0, text
+        assert "2 complete" in text
+    assert len(sweep.submitted()) == 2
+    assert [log.count("hep_baselines on cpu") for log in sweep.logs()] == [1, 1]
+    assert [state.state for state in sweep.states()] == ["complete", "complete"]
+
+
+SCENES: list[Callable[[Stage], None]] = [  # the longest first
+    two_at_a_time_one_is_killed_and_only_that_one_is_run_again,
+    at_its_time_limit_it_goes_on_from_its_checkpoints,
+    preempted_it_goes_on_from_its_checkpoints,
+    shards_are_put_together_though_the_controller_dies,
+    launchers_at_once_and_one_that_is_interrupted_do_nothing_twice,
+    what_breaks_says_so_in_its_folder,
+    above_its_memory_it_is_killed_and_the_summary_says_what_to_do,
+    a_wrong_partition_is_told_in_a_line,
+]
+
+
+def _undisturbed(folder: Path) -> pd.DataFrame:
+    places = [f"output_root={folder / 'outputs'}", f"data_root={folder / 'data'}"]
+    command = [sys.executable, str(ROOT / "run.py"), *RUN, *places]
+    folder.mkdir()
+    subprocess.run(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=True, timeout=PATIENCE
+    )
+    (file,) = folder.glob("outputs/*/*/rows.parquet")
+    return rows_of(file.parent)
+
+
+@pytest.fixture(scope="module")
+def scenes(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[dict[str, Future[None]]]":
+    """All scenes, playing so many at a time."""
+    folder = tmp_path_factory.mktemp("sweeps")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        stage = Stage(cluster, folder, pool.submit(_undisturbed, folder / "undisturbed"))
+        try:
+            yield {scene.__name__: pool.submit(scene, stage) for scene in SCENES}
+        finally:
+            for sweep in stage.sweeps:
+                sweep.kill_launchers()
+
+
+@pytest.mark.parametrize("scene", [scene.__name__ for scene in SCENES])
+def test_sweep(scenes: "dict[str, Future[None]]", scene: str) -> None:
+    scenes[scene].result()
