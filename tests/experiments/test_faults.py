@@ -39,8 +39,8 @@ from tests.test_generate_hep import SMALL as SMALL_PYTHIA
 
 # So many baselines that the events are explained in several chunks.
 CHUNKS = (
-    "attribution.baselines.background.count=200",
-    "attribution.baselines.background_weighted.count=200",
+    "attribution.baselines.background.count=100",
+    "attribution.baselines.background_weighted.count=100",
     "attribution.rule.steps=4",
     "attribution.signal_events=500",
     "evaluation.networks=1",
@@ -71,7 +71,7 @@ INTERRUPTED: dict[str, tuple[tuple[str, ...], Callable[[Command], Sign], str]] =
         "unfinished-attribution.safetensors",
     ),
     "photographs": (
-        ("experiment=weighted_gradients", "hydra.mode=RUN"),
+        ("experiment=weighted_gradients", "hydra.mode=RUN", "dataset.n_images=2"),
         lambda run: checkpointed(run, "*.json"),
         "*.json",
     ),
@@ -104,7 +104,7 @@ def test_interrupted_and_then_damaged_it_ends_with_the_same_rows(
     # of the files of one unit the first that is found damaged is named
     named = {file.stem for file in damaged if say_damaged(file) in said}
     assert named == {file.stem for file in damaged}
-    fixtures = {"training": "smoke", "photographs": "weighted_smoke", "grid worlds": "gridworld_smoke"}
+    fixtures = {"training": "smoke", "grid worlds": "gridworld_smoke"}
     if what in fixtures:
         undisturbed = measured(request.getfixturevalue(fixtures[what]))
     else:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -57,7 +58,7 @@ def at_its_time_limit_it_goes_on_from_its_checkpoints(stage: Stage) -> None:
         minutes = int(record["RunTime"].split(":")[1])
         # Now the two minutes' notice is due; slurmctld looks every 30 seconds.
         sweep.cluster.run("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes + 2}")
-        _thaw_when_told(worker)
+        _thaw_when_told(worker, signal.SIGUSR2)
         sweep.cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=10")
 
     sweep = stage.sweep("limit", "hydra.launcher.timeout_min=10", "hydra.launcher.signal_delay_s=120")
@@ -69,20 +70,52 @@ def preempted_it_goes_on_from_its_checkpoints(stage: Stage) -> None:
         (record,) = sweep.cluster.records(job)
         gpu = ("--partition=high", "--gres=gpu:1", f"--nodelist={record['NodeList']}")
         high = sweep.cluster.submit("sleep 1", *gpu)
-        _thaw_when_told(worker)
+        _thaw_when_told(worker, signal.SIGUSR2)
         sweep.cluster.wait_for(high, "COMPLETED", PATIENCE)
 
     sweep = stage.sweep("low", "hydra.launcher.partition=low", "hydra.launcher.gpus_per_node=1")
     _interrupted(stage, sweep, take_place_away)
 
 
-def _interrupted(stage: Stage, sweep: Sweep, interrupt: Callable[[str, psutil.Process], None]) -> None:
-    """Launch a sweep of one run, and interrupt it when it has done a part of its work."""
+def by_a_term_alone_it_goes_back_into_the_queue_too(stage: Stage) -> None:
+    """What a preempted job gets from SLURM where `preempt_send_user_signal` is not set."""
+
+    def send_term(job: str, worker: psutil.Process) -> None:
+        sweep.cluster.run("scancel", "--signal=TERM", job)
+        _thaw_when_told(worker, signal.SIGTERM)
+
+    sweep = stage.sweep("term")
+    _interrupted(stage, sweep, send_term)
+
+
+def cancelled_by_its_user_it_stays_away(stage: Stage) -> None:
+    sweep = stage.sweep("cancelled")
     launcher = sweep.launch()
+    job, worker = _frozen(sweep)
+    sweep.cluster.run("scancel", job)
+    code, text = launcher.end()
+    assert code == 1
+    assert "SLURM says CANCELLED" in text
+    assert not worker.is_running()
+    assert sweep.cluster.run("squeue", "--noheader", f"--jobs={job}", check=False).stdout == ""
+    (state,) = sweep.states()
+    assert state.state == "interrupted"
+    assert not state.folder.exists()
+
+
+def _frozen(sweep: Sweep) -> tuple[str, psutil.Process]:
+    """The job of a sweep of one run, and its process, held up when it has done a part of its work."""
     until(lambda: len(sweep.submitted()) == 1, "the job is submitted", PATIENCE)
     (job,) = sweep.submitted()
     worker = sweep.worker_with_checkpoint(job)
     worker.suspend()
+    return job, worker
+
+
+def _interrupted(stage: Stage, sweep: Sweep, interrupt: Callable[[str, psutil.Process], None]) -> None:
+    """Launch a sweep of one run, and interrupt it when it has done a part of its work."""
+    launcher = sweep.launch()
+    job, worker = _frozen(sweep)
     folder, kept = sweep.folder_of(job), sweep.checkpoints(job)
     assert folder is not None
     log = folder.attempt / "run.log"
@@ -97,10 +130,10 @@ def _interrupted(stage: Stage, sweep: Sweep, interrupt: Callable[[str, psutil.Pr
     stage.assert_rows(folder.path)
 
 
-def _thaw_when_told(worker: psutil.Process) -> None:
-    """Let a frozen job act upon its USR2."""
+def _thaw_when_told(worker: psutil.Process, signum: signal.Signals) -> None:
+    """Let a frozen job act upon its signal."""
     with suppress(FileNotFoundError, psutil.NoSuchProcess):  # SLURM may have done so, and the job have ended
-        until(lambda: has_pending(worker, signal.SIGUSR2), "the job is told to go", PATIENCE)
+        until(lambda: has_pending(worker, signum), "the job is told to go", PATIENCE)
         worker.resume()
     until(lambda: not worker.is_running(), "the job goes", PATIENCE)
 
@@ -117,6 +150,7 @@ def two_at_a_time_one_is_killed_and_only_that_one_is_run_again(stage: Stage) -> 
     most = 0
     while launcher.process.poll() is None:
         most = max(most, sweep.running())
+        time.sleep(0.5)
     code, text = launcher.end()
     assert (code, most) == (1, 2), text
     assert "SLURM says FAILED, SIGKILL" in text
@@ -220,10 +254,12 @@ SCENES: list[Callable[[Stage], None]] = [  # the longest first
     two_at_a_time_one_is_killed_and_only_that_one_is_run_again,
     at_its_time_limit_it_goes_on_from_its_checkpoints,
     preempted_it_goes_on_from_its_checkpoints,
+    by_a_term_alone_it_goes_back_into_the_queue_too,
     shards_are_put_together_though_the_controller_dies,
     launchers_at_once_and_one_that_is_interrupted_do_nothing_twice,
     what_breaks_says_so_in_its_folder,
     above_its_memory_it_is_killed_and_the_summary_says_what_to_do,
+    cancelled_by_its_user_it_stays_away,
     a_wrong_partition_is_told_in_a_line,
 ]
 
