@@ -200,9 +200,6 @@ def test_what_the_guard_lets_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("guarded")
-@pytest.mark.filterwarnings(
-    "ignore:(?s).*is validated against ConfigStore schema"
-)  # joblib's, which has our file's name
 def test_our_launchers_may_be_chosen_and_no_others() -> None:
     choices = GlobalHydra.instance().config_loader().get_group_options("hydra/launcher")
     assert {"serial", "local", "joblib", "slurm", "basic", "submitit_local"} <= set(choices)

@@ -7,8 +7,8 @@ import pytest
 from igbaselines.experiments.context import Shard
 from igbaselines.experiments.runner import Prepared
 from igbaselines.launching.jobs import Job
-from igbaselines.launching.summary import print_status, print_summary
 from igbaselines.launching.launcher import record_sweep
+from igbaselines.launching.summary import print_status, print_summary
 from igbaselines.results.run_folder import RunFolder
 from igbaselines.results.states import WHAT_NEXT
 from igbaselines.results.sweeps import Sweep, SweepRun, find_sweeps

@@ -10,9 +10,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -46,8 +46,10 @@ class Command:
 
     arguments: tuple[str, ...]
 
-    def __call__(self) -> int:
-        """Do what the command line would; returns its exit code."""
+    def __call__(self) -> None:
+        """Do what the command line would, and end as it does."""
+        import submitit
+
         from igbaselines.command_line import run_command
 
         logging.getLogger("submitit").propagate = False  # it prints by itself
@@ -55,14 +57,20 @@ class Command:
         assert callable(requeue)
 
         def requeue_and_go_on(signum: int, frame: FrameType | None) -> None:
-            with suppress(SystemExit):
+            try:
                 requeue(signum, frame)  # at which SLURM sends TERM, for us to save, and KILL a while later
+            except SystemExit:
+                return
+            except Exception as error:  # it has come up too often, or there is no controller to ask
+                print(f"not put back into the queue: {error}")
+                os.kill(os.getpid(), signal.SIGTERM)  # save what there is
 
         signal.signal(signal.SIGUSR2, requeue_and_go_on)
         code = run_command(self.arguments)
-        if code == 128 + signal.SIGTERM and _still_runs(os.environ["SLURM_JOB_ID"]):
+        if code == 128 + signal.SIGTERM and _still_runs(submitit.JobEnvironment().job_id):
             requeue(signal.SIGUSR2, None)  # preempted: what ends by itself before it has to, SLURM does not requeue
-        return code
+        if code:
+            sys.exit(code)  # so that SLURM calls it failed, and writes a mail to who has asked for one
 
     def checkpoint(self) -> "submitit.helpers.DelayedSubmission":
         """What to call when the task comes up again: the same, which goes on from the run's checkpoints."""
@@ -211,7 +219,9 @@ def _told_of_memory(file: Path | None) -> bool:
 
 def _ask(*command: str) -> str | None:
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_TIMEOUT, check=False)
+        answer = subprocess.run(  # in a session of its own: Ctrl-C is for us
+            command, capture_output=True, text=True, timeout=QUERY_TIMEOUT, check=False, start_new_session=True
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout if answer.returncode == 0 else None

@@ -1,12 +1,16 @@
 """What there is and what is not, in the terminal: behind a sweep, and for `action=status`."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from igbaselines.config import PROJECT_ROOT
 from igbaselines.launching.jobs import Job
 from igbaselines.launching.slurm import in_queue
+from igbaselines.reporting.claims import load_papers
+from igbaselines.reporting.missing import why_untested
 from igbaselines.results.run_folder import RunFolder
 from igbaselines.results.states import (
     COMPLETE,
@@ -18,7 +22,7 @@ from igbaselines.results.states import (
     find_states,
     state_of,
 )
-from igbaselines.results.sweeps import find_sweeps
+from igbaselines.results.sweeps import Sweep, find_sweeps
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Line:
     seconds: float | None = None
     note: str = ""
     log: Path | None = None
+    last_lines: str = ""
 
 
 def print_summary(jobs: Sequence[Job]) -> None:
@@ -59,8 +64,21 @@ def print_status(output_root: Path) -> None:
         for state in alone:
             _print_line(_of_state(f"{state.experiment}/{state.label}", state))
         print()
+    _print_untested(states, [sweep for sweep, _ in sweeps])
     for line in explain_states([*(state for _, runs in sweeps for _, state in runs), *alone]):
         print(line)
+
+
+def _print_untested(states: Sequence[RunState], sweeps: Sequence[Sweep]) -> None:
+    """Print how many claims wait for runs that have been begun, or launched, and why."""
+    begun = {state.experiment for state in states} | {
+        run.folder[0] for sweep in sweeps for run in sweep.runs if run.folder
+    }
+    waiting = begun - {state.experiment for state in states if state.state == COMPLETE}
+    for paper in load_papers(PROJECT_ROOT / "conf" / "claims"):
+        for experiment in waiting.intersection(paper.claims):
+            reason = why_untested(experiment, states, sweeps)
+            print(f"not tested: {len(paper.claims[experiment])} claims of {paper.id} ({experiment}): {reason}")
 
 
 def _without_gone_jobs(states: Sequence[RunState]) -> list[RunState]:
@@ -80,7 +98,8 @@ def _unless_gone(state: RunState, queue: set[str]) -> RunState:
 
 
 def _of_state(name: str, state: RunState) -> Line:
-    return Line(name, state.state, state.seconds, state.note, None if state.state == COMPLETE else state.log)
+    log = None if state.state == COMPLETE else state.log
+    return Line(name, state.state, state.seconds, state.note, log, state.last_lines)
 
 
 def _print_line(line: Line) -> None:
@@ -88,6 +107,8 @@ def _print_line(line: Line) -> None:
     for more in (line.note, str(line.log or "")):
         if more:
             print(f"      {more}")
+    if line.last_lines:
+        print(textwrap.indent(line.last_lines, "      | "))
 
 
 def _duration(seconds: float | None) -> str:

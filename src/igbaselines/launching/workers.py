@@ -36,17 +36,23 @@ def run_in_workers(jobs: Sequence[Job], n_jobs: int, logs: Path) -> None:
     except (TypeError, ValueError) as error:
         raise UserError(f"hydra.launcher.n_jobs must be a number from 1, or -1 for all cores, got {n_jobs}") from error
     logs.mkdir(parents=True, exist_ok=True)
-    waiting, running, asked = list(jobs), dict[Future[int], Job](), False
+    waiting, running, asked, broken = list(jobs), dict[Future[int], Job](), False, False
     with ProcessPoolExecutor(workers, timeout=SECONDS_IDLE, initializer=_prepare, env=threads_of_each(workers)) as pool:
-        while running or (waiting and not asked):
+        while running or (waiting and not asked and not broken):
             if stop_asked() and not asked:
                 asked = True
                 for worker in active_children():
                     worker.terminate()
-            while waiting and len(running) < workers and not asked:  # no more: what is submitted cannot be taken back
-                job = waiting.pop(0)
-                job.log = logs / f"{job.name}.log"
-                running[pool.submit(_work, job.arguments, job.log)] = job
+            # No more at once than there are workers: what is submitted cannot be taken back.
+            while waiting and len(running) < workers and not asked and not broken:
+                log = logs / f"{waiting[0].name}.log"
+                try:
+                    future = pool.submit(_work, waiting[0].arguments, log)
+                except TerminatedWorkerError:
+                    broken = True
+                else:
+                    running[future] = waiting.pop(0)
+                    running[future].log = log
             for future in wait(running, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
                 _judge(running.pop(future), future)
     if asked:

@@ -120,8 +120,8 @@ class RunFolder(_Held):
         """Make room for an attempt.
 
         Args:
-            afresh: forget the checkpoints of earlier attempts too, but for those that were begun afresh themselves: they
-                go on after a kill like any other.
+            afresh: forget the checkpoints of earlier attempts too, unless the last one, which was killed, had done so
+                already: it goes on like any other.
         """
         begun_afresh = self.work / "afresh"
         if afresh and not begun_afresh.exists():

@@ -122,7 +122,7 @@ def _judged(folder: RunFolder, known: RunState) -> RunState:
         note = _joined(f"SLURM job {', '.join(waiting)}", _progress(folder))
         return replace(known, state=SUBMITTED, note=note, log=_log(folder), jobs=waiting)
     shards = [read_status(shard.path) for shard in folder.shards() if shard.path.is_dir()]
-    # Since what is told of an earlier failure: an attempt, or a shard that has no status yet, is going on or was killed.
+    # Since what is told of an earlier failure: an attempt, or a shard, that has no status yet was begun, and killed.
     begun_again = folder.attempt.is_dir() or not all(shards)
     if not begun_again and (folder.path / "status.json").exists():
         if status.get("state") == FAILED:
@@ -136,7 +136,8 @@ def _judged(folder: RunFolder, known: RunState) -> RunState:
     state = FAILED if any(job.get("state") == FAILED for job in ended) else INTERRUPTED
     note = _joined(*dict.fromkeys(job["ended"] for job in ended), _progress(folder))
     log = _log(folder)
-    return replace(known, state=state, note=note, last_lines=last_lines(_tail(log)), log=log)
+    lines = "" if state == FAILED else last_lines(_tail(log))  # who has failed has said why
+    return replace(known, state=state, note=note, last_lines=lines, log=log)
 
 
 def _complete(known: RunState, status: Mapping[str, Any]) -> RunState:
