@@ -56,6 +56,7 @@ def test_the_status_of_a_sweep_names_what_is_not_complete(tmp_path: Path, capsys
         "  failed                  seed=1",
         "      ValueError: no signal",
         f"      {tmp_path}/experiment/demo-1/run.log",
+        "      | ValueError: no signal",  # the end of its traceback
         "  not begun               seed=2",
         "  failed                  seed=ten",
         "      seed must be a number",
