@@ -166,7 +166,7 @@ def false_clock() -> str:
     if shutil.which("faketime") is None:
         assert os.environ.get("CI") != "true", "the Debian package faketime is missing"
         pytest.skip("a clock that jumps needs the Debian package faketime")
-    return subprocess.check_output(["faketime", "+0", "printenv", "LD_PRELOAD"], text=True).strip()
+    return subprocess.check_output(["faketime", "-f", "+0", "printenv", "LD_PRELOAD"], text=True).strip()
 
 
 @SLOW

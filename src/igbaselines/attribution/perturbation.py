@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.chunking import is_out_of_memory
+from igbaselines.attribution.chunking import halved, is_out_of_memory
 
 # Score of each picture's class; the second argument says which image (0..n-1) each picture is made from.
 Score = Callable[[Float[Tensor, "m c h w"], Int[Tensor, " m"]], Float[Tensor, " m"]]
@@ -85,9 +85,7 @@ def perturbed_scores(
         chunk = slice(done, done + max_batch)
         some = _score_chunk(score, images, fills, ranks, image_of_rank, ranking[chunk], counts[chunk], keep)
         if some is None:  # memory ran out: halve the chunk and take it again
-            if max_batch == 1:
-                raise MemoryError("a single picture does not fit into memory")
-            max_batch //= 2
+            max_batch = halved(len(counts[chunk]), "picture")
             continue
         scores.append(some)
         done += len(some)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.chunking import automatic_max_batch, is_out_of_memory
+from igbaselines.attribution.chunking import automatic_max_batch, halved, is_out_of_memory
 from igbaselines.attribution.coalitions import all_coalitions, exact_weights
 from igbaselines.attribution.path import Function, evaluation_mode
 from igbaselines.attribution.players import EachFeature, Players, player_count
@@ -157,9 +157,7 @@ class Game:
                 index = torch.arange(done, min(done + self.largest, count), device=worth.device)
                 values = self._evaluate(*choose(index))
                 if values is None:
-                    if len(index) == 1:
-                        raise MemoryError("a single point does not fit into memory")
-                    self.largest = len(index) // 2
+                    self.largest = halved(len(index), "point")
                     continue
                 worth[done : done + len(index)] = values
                 done += len(index)

@@ -4,10 +4,9 @@ A chunk is a fixed number of raw collisions with a random stream of its own, so 
 how many workers there are or on how many events were asked for.
 """
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +17,7 @@ from jaxtyping import Float32
 from igbaselines.datasets.hep_detector import Detector, Selection, least_parton_ht, observe
 from igbaselines.datasets.hep_features import features
 from igbaselines.datasets.hep_processes import CHAINS, generate
+from igbaselines.datasets.worker_pool import WorkerPool
 from igbaselines.errors import UserError
 
 T = TypeVar("T")
@@ -157,8 +157,5 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
+    with WorkerPool(workers) as pool:
         yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)

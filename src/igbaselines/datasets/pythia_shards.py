@@ -9,12 +9,9 @@ import importlib.metadata
 import importlib.util
 import json
 import logging
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,8 +23,10 @@ import pyarrow.parquet as pq
 from igbaselines.datasets.hep_cache import is_whole, whole_file
 from igbaselines.datasets.hep_detector import Detector, Selection
 from igbaselines.datasets.pythia_processes import PYTHIA_PROCESSES, Beam
+from igbaselines.datasets.worker_pool import WorkerPool
 from igbaselines.errors import UserError
 from igbaselines.progress import bar
+from igbaselines.stopping import stop_here
 
 VERSION = 1  # of the generation: raise it whenever the same recipe gives other events
 EXTRA = ("pythia8mc", "fastjet", "awkward")
@@ -35,6 +34,7 @@ EXTRA = ("pythia8mc", "fastjet", "awkward")
 # heavy process with multiple parton interactions 100 MB.
 _FIRST_BATCH, _LARGEST_BATCH = 25, 200
 _SECONDS_BETWEEN_LINES = 60.0
+_SECONDS_BETWEEN_LOOKS = 0.5
 _FRUITLESS = 5_000  # events behind the vetoes: if none is selected, more of them are no use
 _log = logging.getLogger(__name__)
 
@@ -256,33 +256,20 @@ def _in_parallel(recipes: Sequence[ShardRecipe], folder: Path, workers: int, sha
                 make_shard(recipe, folder)
                 show(told.one_more())
             return
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+        with WorkerPool(workers) as pool:
+            making = {pool.submit(make_shard, recipe, folder) for recipe in recipes}
             try:
-                for made in as_completed([pool.submit(make_shard, recipe, folder) for recipe in recipes]):
-                    made.result()
-                    show(told.one_more())
+                while making:
+                    made, making = wait(making, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+                    for shard in made:
+                        shard.result()
+                        show(told.one_more())
+                    stop_here()  # and not only behind a shard, which may take minutes
             except BrokenProcessPool as error:
                 raise UserError(
                     "a process that generated events was killed, for want of memory perhaps: the same command goes on, "
                     "and fewer workers need less memory"
                 ) from error
-            except BaseException:
-                for worker in multiprocessing.active_children():  # what they have begun is worth nothing
-                    worker.terminate()
-                raise
-
-
-def _end_with_parent() -> None:
-    """Workers of a killed process would go on for ever, beside those of the one that takes its place."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 class _Told:

@@ -1,0 +1,56 @@
+"""Worker processes that make events: they leave signals to the process that started them, and end with it."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class WorkerPool(ProcessPoolExecutor):
+    """Processes for use in a `with` block; where it ends in an error, what they have in work is given up.
+
+    Args:
+        workers: their number.
+    """
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Let a worker call a function."""
+        # A terminal's Ctrl-C, and what SLURM sends, reach every process of a job, and a worker that dies of them looks
+        # like a failure. Workers are started from here, and inherit which signals are blocked.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_PARENT)
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+        self.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Workers of a killed process would wait for ever, or go on beside those of the one that takes its place."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
