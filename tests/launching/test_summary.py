@@ -50,19 +50,22 @@ def test_a_sweep_is_noted_with_its_runs(tmp_path: Path) -> None:
 def test_the_status_of_a_sweep_names_what_is_not_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     swept(tmp_path)
     lines = status_of(tmp_path, capsys)
-    assert lines == [
-        "sweep (local): 1 of 4 complete, 2 failed, 1 not begun",
-        f"  {COMMAND}",
-        "  failed                  seed=1",
-        "      ValueError: no signal",
-        f"      {tmp_path}/experiment/demo-1/run.log",
-        "      | ValueError: no signal",  # the end of its traceback
-        "  not begun               seed=2",
-        "  failed                  seed=ten",
-        "      seed must be a number",
-        "",
-        *lines[-3:],
-    ]
+    assert (
+        lines
+        == [
+            "sweep (local): 1 of 4 complete, 2 failed, 1 not begun",
+            f"  {COMMAND}",
+            "  failed                  seed=1",
+            "      ValueError: no signal",
+            f"      {tmp_path}/experiment/demo-1/run.log",
+            "      | ValueError: no signal",  # the end of its traceback
+            "  not begun               seed=2",
+            "  failed                  seed=ten",
+            "      seed must be a number",
+            "",
+            *lines[-3:],
+        ]
+    )
     assert [line.partition(":")[0] for line in lines[-3:]] == ["failed", "not begun", "Next"]
     assert lines[-1] == WHAT_NEXT
 
