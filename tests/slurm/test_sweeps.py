@@ -122,7 +122,7 @@ def _interrupted(stage: Stage, sweep: Sweep, interrupt: Callable[[str, psutil.Pr
     begun = log.read_text().splitlines()[0]  # with the time
     interrupt(job, worker)
     until(lambda: log.exists() and not log.read_text().startswith(begun), "a second attempt begins", PATIENCE)
-    until(lambda: "network 0" in log.read_text(), "it is past its first part", PATIENCE)
+    until(lambda: "network_0: " in log.read_text(), "it is past its first part", PATIENCE)
     assert kept.items() <= sweep.checkpoints(job).items()
     code, text = launcher.end()
     assert (code, sweep.submitted()) == (0, [job]), text
@@ -246,7 +246,7 @@ def launchers_at_once_and_one_that_is_interrupted_do_nothing_twice(stage: Stage)
         assert code == 0, text
         assert "2 complete" in text
     assert len(sweep.submitted()) == 2
-    assert [log.count("hep_baselines on cpu") for log in sweep.logs()] == [1, 1]
+    assert [log.count("hep_weightings on cpu") for log in sweep.logs()] == [1, 1]
     assert [state.state for state in sweep.states()] == ["complete", "complete"]
 
 
