@@ -80,9 +80,7 @@ INTERRUPTED: dict[str, tuple[tuple[str, ...], Callable[[Command], Sign], str]] =
 }
 
 
-@pytest.mark.parametrize(
-    "what", ["training", *(pytest.param(what, marks=SLOW) for what in INTERRUPTED if what != "training")]
-)
+@pytest.mark.parametrize("what", [pytest.param(what, marks=SLOW) for what in INTERRUPTED])
 def test_interrupted_and_then_damaged_it_ends_with_the_same_rows(
     what: str, command: Command, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

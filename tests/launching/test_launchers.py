@@ -73,6 +73,7 @@ def summary(result: Result) -> dict[str, tuple[str, str]]:
     return {number: (state, note) for state, number, note in found}
 
 
+@pytest.mark.slow
 def test_one_job_that_is_killed_takes_no_other_with_it(local: Launches) -> None:
     assert local.killed.returncode == 1, local.killed.stderr
     jobs = summary(local.killed)
@@ -87,10 +88,11 @@ def test_one_job_that_is_killed_takes_no_other_with_it(local: Launches) -> None:
     assert "many" in jobs["3"][1]
     assert [file.name for file in local.logs] == ["0.log", "1.log", "2.log"]
     assert all(str(file) in local.killed.stdout for file in (local.logs[0], local.logs[2]))
-    assert local.killed.stderr.splitlines()[-1].startswith("error: 3 of 4 jobs")
+    assert local.killed.stderr.splitlines()[-1].startswith("error: not complete: 3 of 4 jobs")
     assert "Traceback" not in local.killed.stderr
 
 
+@pytest.mark.slow
 def test_the_same_command_does_what_is_missing_and_goes_on_where_it_was(local: Launches) -> None:
     assert local.second.returncode == 1
     states = {number: state for number, (state, _) in summary(local.second).items()}
@@ -98,6 +100,7 @@ def test_the_same_command_does_what_is_missing_and_goes_on_where_it_was(local: L
     assert len(local.kept) == 1  # the network was not trained again
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_complete_starts_nothing(local: Launches) -> None:
     assert local.third.returncode == 0, local.third.stderr
     assert {state for state, _ in summary(local.third).values()} == {"skipped"}
@@ -119,6 +122,7 @@ def test_one_after_another_in_one_process(serial: tuple[Sweep, Result]) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_gives_what_an_undisturbed_one_gives(
     local: Launches, serial: tuple[Sweep, Result]
 ) -> None:
@@ -131,12 +135,14 @@ def test_a_run_that_was_killed_gives_what_an_undisturbed_one_gives(
     pd.testing.assert_frame_equal(resumed, undisturbed)
 
 
+@pytest.mark.slow
 def test_what_became_of_the_sweep_is_written_down(local: Launches) -> None:
     states = [json.loads((folder / "status.json").read_text())["state"] for folder in local.sweep.runs()]
     assert sorted(states) == ["complete", "complete", "failed"]
     assert not list(local.sweep.outputs.glob("*/.*/attempt"))
 
 
+@pytest.mark.slow
 def test_workers_of_joblib(new_sweep: Callable[[], Sweep]) -> None:
     sweep = new_sweep()
     result = sweep("hydra/launcher=joblib", "attribution.signal_events=20,100000")

@@ -1,7 +1,9 @@
 """How many gradient points go through the network at once: what memory allows and the cache likes."""
 
+import ctypes
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -72,8 +74,7 @@ def unless_memory_runs_out(compute: Callable[P, T], *args: P.args, **kwargs: P.k
         if not is_out_of_memory(error):
             raise
     # Outside the except clause: the traceback held on to the tensors of the failed chunk.
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    _give_back_freed_memory()
     return None
 
 
@@ -91,6 +92,14 @@ def halved(points: int, what: str = "gradient point") -> int:
         raise MemoryError(f"a single {what} does not fit into memory")
     _log.info("memory ran out with %d %ss at once: going on with %d", points, what, points // 2)
     return points // 2
+
+
+def _give_back_freed_memory() -> None:
+    """What allocators keep for later the next try needs elsewhere: oneDNN compiles code for each new size of a chunk."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc has it
+        trim(0)
 
 
 def _saved_bytes(f: Callable[[Tensor], Tensor], point: Tensor, copies: int) -> int:
