@@ -236,9 +236,9 @@ def within(megabytes: int, command: Command, *overrides: str) -> "subprocess.Com
 def test_a_full_memory(command: Command, tmp_path: Path) -> None:
     overrides = ("experiment=weighted_gradients", "scale=smoke", "hydra.mode=RUN", "dataset.n_images=1")
     undisturbed = finished(Command(tmp_path / "undisturbed", command.data), *overrides)
-    overrides = (*overrides, "max_batch=100000", "force=true")
+    crowded = (*overrides, "max_batch=100000", "force=true")
     for megabytes in (20, 160):
-        result = within(megabytes, command, *overrides)
+        result = within(megabytes, command, *crowded)
         if result.returncode == 1:
             expect_one_line(result, "weighted_gradients failed", "a single", "does not fit into memory")
         else:  # it fits, or kills the process: libraries do not always look at what they have got
@@ -246,7 +246,7 @@ def test_a_full_memory(command: Command, tmp_path: Path) -> None:
         assert [json.loads((run / "status.json").read_text())["state"] == "complete" for run in command.runs()] in (
             [[], [False]] if result.returncode else [[True]]
         )
-    result = within(400, command, *overrides)
+    result = within(400, command, *crowded)
     assert result.returncode == 0, result.stderr
     assert "memory ran out with 24 gradient points at once: going on with 12" in result.stderr
     (folder,) = command.runs()

