@@ -1,24 +1,21 @@
 """Ctrl-C, damaged checkpoints and caches, a clock that jumps, a full memory: the rows of the undisturbed run."""
 
 import itertools
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from tests.damage import damage, say_damaged
 from tests.datasets.pythia_settings import needs_pythia
-from tests.experiments.conftest import ROOT, Command
+from tests.experiments.conftest import Command
 from tests.experiments.faults import (
     SMALL,
     Sign,
@@ -34,7 +31,6 @@ from tests.experiments.faults import (
     there,
     wait_for,
 )
-from tests.experiments.test_errors import expect_one_line
 from tests.test_generate_hep import SCRIPT
 from tests.test_generate_hep import SMALL as SMALL_PYTHIA
 
@@ -203,58 +199,6 @@ def test_a_clock_that_jumps(command: Command, smoke: Path, tmp_path: Path) -> No
 
 
 # The memory
-
-WITHIN = """
-import resource, sys
-from igbaselines.experiments import weighted_gradients
-from igbaselines.command_line import main
-
-more, real = int(sys.argv.pop(1)), weighted_gradients.explain_photograph
-
-def within(*arguments):
-    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (used + more * 2**20, hard))
-    try:
-        return real(*arguments)
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-
-weighted_gradients.explain_photograph = within
-main()
-"""
-
-
-def within(megabytes: int, command: Command, *overrides: str) -> "subprocess.CompletedProcess[str]":
-    """Run with little more memory, for the explanation of a photograph, than what is in use by then."""
-    arguments = [sys.executable, "-c", textwrap.dedent(WITHIN), str(megabytes), *command.arguments(*overrides)[2:]]
-    return subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, check=False, timeout=300)
-
-
-@SLOW
-@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
-def test_a_full_memory(command: Command, tmp_path: Path) -> None:
-    overrides = ("experiment=weighted_gradients", "scale=smoke", "hydra.mode=RUN", "dataset.n_images=1")
-    undisturbed = finished(Command(tmp_path / "undisturbed", command.data), *overrides)
-    crowded = (*overrides, "max_batch=100000", "force=true")
-    for megabytes in (20, 160):
-        result = within(megabytes, command, *crowded)
-        if result.returncode == 1:
-            expect_one_line(result, "weighted_gradients failed", "a single", "does not fit into memory")
-        else:  # it fits, or kills the process: libraries do not always look at what they have got
-            assert result.returncode in (0, -signal.SIGSEGV, -signal.SIGABRT), result.stderr
-        assert [json.loads((run / "status.json").read_text())["state"] == "complete" for run in command.runs()] in (
-            [[], [False]] if result.returncode else [[True]]
-        )
-    result = within(400, command, *crowded)
-    assert result.returncode == 0, result.stderr
-    assert "memory ran out with 24 gradient points at once: going on with 12" in result.stderr
-    (folder,) = command.runs()
-    rows = measured(folder)
-    pd.testing.assert_frame_equal(rows.drop(columns="value"), undisturbed.drop(columns="value"))
-    # Other chunks round otherwise, of which kinks of the network and the search for D_alpha make more.
-    np.testing.assert_allclose(rows["value"], undisturbed["value"], rtol=0.02, atol=0.02)
-
 
 CONVOLUTION = """
 import resource

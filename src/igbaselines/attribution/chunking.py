@@ -1,12 +1,9 @@
 """How many gradient points go through the network at once: what memory allows and the cache likes."""
 
-import ctypes
 import logging
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -23,8 +20,6 @@ MEMORY_SHARE = 0.5
 # asks for memory of its own and says nothing but that it did not get what it wanted.
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "could not create a primitive")
 
-P = ParamSpec("P")
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -66,18 +61,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     return of_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
-def unless_memory_runs_out(compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """What a function returns for these arguments, or None where memory ran out meanwhile."""
-    try:
-        return compute(*args, **kwargs)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-    # Outside the except clause: the traceback held on to the tensors of the failed chunk.
-    _give_back_freed_memory()
-    return None
-
-
 def halved(points: int, what: str = "gradient point") -> int:
     """The next smaller chunk where one did not fit into memory; the log says so.
 
@@ -92,14 +75,6 @@ def halved(points: int, what: str = "gradient point") -> int:
         raise MemoryError(f"a single {what} does not fit into memory")
     _log.info("memory ran out with %d %ss at once: going on with %d", points, what, points // 2)
     return points // 2
-
-
-def _give_back_freed_memory() -> None:
-    """What allocators keep for later the next try needs elsewhere: oneDNN compiles code for each new size of a chunk."""
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc has it
-        trim(0)
 
 
 def _saved_bytes(f: Callable[[Tensor], Tensor], point: Tensor, copies: int) -> int:
