@@ -4,7 +4,9 @@ import json
 import re
 import shlex
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +55,9 @@ def local(new_sweep: Callable[[], Sweep]) -> Launches:
     kept = {network.stat().st_ino}
     launcher = sweep.start(*LOCAL)
     while launcher.poll() is None:
-        if network.exists():
+        with suppress(FileNotFoundError):  # once the run is complete
             kept.add(network.stat().st_ino)
+        time.sleep(0.02)
     out, err = launcher.communicate(timeout=PATIENCE)
     second = subprocess.CompletedProcess(launcher.args, launcher.returncode, out, err)
     third = sweep("hydra/launcher=local", "model.learning_rate=0.001,0.002")
