@@ -27,6 +27,7 @@ from igbaselines.datasets.pythia_shards import EXTRA, Shard, ShardRecipe, make_s
 from igbaselines.errors import UserError
 from tests.damage import damage, say_damaged
 from tests.datasets.pythia_settings import BEAM, LOOSE, needs_pythia, small_dataset
+from tests.experiments.faults import expect_nobody_left, there, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -310,27 +311,14 @@ def generator(tmp_path: Path) -> Iterator[Any]:
         process.wait()
 
 
-def alive_in_session(leader: int) -> list[int]:
-    """Processes of a session, but for the dead that wait to be noticed."""
-    listing = subprocess.run(["ps", "-eo", "pid=,sid=,stat="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in listing.splitlines()]
-    return [int(pid) for pid, session, state in rows if int(session) == leader and not state.startswith("Z")]
-
-
-def wait_for(condition: Any, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-
-
 @pytest.mark.slow
 @needs_pythia
 def test_a_kill_leaves_no_workers_and_costs_no_event(generator: Any, tmp_path: Path, whole: Path) -> None:
     killed = generator(2)
-    wait_for(lambda: list((tmp_path / "cache").rglob("[!.]*.json")) or killed.poll() is not None, 240)
+    shard_there = there(tmp_path / "cache", "**/[!.]*.json")
+    until(lambda: shard_there() or killed.poll() is not None, "the first shard", 240)
     killed.kill()
-    wait_for(lambda: not alive_in_session(killed.pid), 60)
+    expect_nobody_left(killed.pid)
     small_dataset().events_file(tmp_path / "cache", workers=1)
     assert contents(tmp_path / "cache") == contents(whole)
 

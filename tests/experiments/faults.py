@@ -14,7 +14,8 @@ import psutil
 from tests.experiments.conftest import Command
 
 Sign = Callable[[], bool]  # whether a run has come so far
-NO_WORKERS_LEFT = 30  # seconds: a worker notices that its parent is gone once it has been imported
+# seconds: a worker notices that its parent is gone once it has been imported, Python's resource tracker a moment later
+NO_WORKERS_LEFT = 30
 # The smallest run that generates events, trains, attributes and draws: 8 seconds of one core.
 SMALL = (
     "experiment=hep_weightings",
@@ -60,6 +61,11 @@ def alive_in_session(leader: int) -> list[int]:
             if process.pid and os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
     return found
+
+
+def expect_nobody_left(leader: int) -> None:
+    """Check that a session ends with its leader."""
+    until(lambda: not alive_in_session(leader), "no process of the session is left", NO_WORKERS_LEFT)
 
 
 def press_ctrl_c(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":

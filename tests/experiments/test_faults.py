@@ -23,6 +23,7 @@ from tests.experiments.faults import (
     check_equal,
     checkpointed,
     ended,
+    expect_nobody_left,
     finished,
     logged,
     measured,
@@ -85,7 +86,7 @@ def test_interrupted_and_then_damaged_it_ends_with_the_same_rows(
     with started(command.arguments(*overrides)) as process:
         wait_for(sign_of(command), process)
         expect_stop(press_ctrl_c(process))
-        assert not alive_in_session(process.pid)
+        expect_nobody_left(process.pid)
     assert command.runs() == []
     assert [file for file in kept(command) if file.match(pattern)], kept(command)
 
@@ -117,7 +118,7 @@ def test_generation_interrupted_and_its_cache_damaged(moment: str, tmp_path: Pat
         wait_for(lambda: len(alive_in_session(process.pid)) > 2, process)  # Python's resource tracker is the second
         time.sleep(0.5 if moment == "as workers start" else 4)
         expect_stop(press_ctrl_c(process))
-        assert not alive_in_session(process.pid)
+        expect_nobody_left(process.pid)
     assert not list(command.data.rglob("*.parquet"))
     with started(command.arguments(*overrides)) as process:
         wait_for(there(command.data, "cache/*.json"), process)
@@ -144,7 +145,7 @@ def test_generation_ahead_of_a_run_interrupted(tmp_path: Path) -> None:
         assert result.returncode == 130
         assert result.stderr.splitlines()[-1] == "interrupted: the same command goes on from here"
         assert "Traceback" not in result.stderr
-        assert not alive_in_session(process.pid)
+        expect_nobody_left(process.pid)
     shards = {path: path.stat().st_mtime_ns for path in (tmp_path / "interrupted").rglob("*.parquet")}
     assert shards
     assert subprocess.run(interrupted, capture_output=True, check=False).returncode == 0
