@@ -1,12 +1,15 @@
 """Files are whole or not there."""
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 
-from igbaselines.files import read_record, replacing, write_record, write_text
+from igbaselines.errors import UserError
+from igbaselines.files import check_writable, read_record, replacing, write_record, write_text
 from tests.damage import EVERY_DAMAGE, damage, say_damaged
 
 
@@ -98,3 +101,16 @@ def test_changed_values_are_not_believed(tmp_path: Path) -> None:
     assert read_record(tmp_path / "a.json") is None
     (tmp_path / "a.json").write_text(json.dumps(content))
     assert read_record(tmp_path / "a.json") == {"value": 1.0}
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Lustre answers where it is mounted without them."""
+
+    def flock(_fd: int, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    check_writable("output_root", tmp_path)
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(UserError, match=r"output_root=.* without file locks \(Function not implemented\).*-o flock"):
+        check_writable("output_root", tmp_path)
+    assert list(tmp_path.iterdir()) == []

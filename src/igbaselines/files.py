@@ -105,21 +105,32 @@ def check_file_name(key: str, name: str) -> None:
 
 
 def check_writable(key: str, folder: Path) -> None:
-    """Make a folder if need be, and say in one line if nothing can be written there.
+    """Make a folder if need be, and say in one line if nothing can be written there, or no file be locked.
 
     Args:
         key: the configuration's name for it.
         folder: the folder.
 
     Raises:
-        UserError: where it cannot be written.
+        UserError: where it cannot be written, or its file system has no locks.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".") as file:
+            _check_locks(key, folder, file.name)
     except OSError as error:
         raise UserError(f"{key}={folder} cannot be written: {error.strerror}") from error
+
+
+def _check_locks(key: str, folder: Path, file: str) -> None:
+    try:
+        with FileLock(file, timeout=0, fallback_to_soft=False):  # a soft lock would be kept by the dead
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{key}={folder} lies on a file system without file locks ({error.strerror}), which keep jobs out of "
+            "each other's way: take another one, or have this one mounted with them (Lustre: -o flock)"
+        ) from error
 
 
 @contextmanager

@@ -215,6 +215,18 @@ def test_halves_the_chunk_where_memory_runs_out(error: BaseException, limit: int
     assert done == sorted(set(done))
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_halves_the_chunk_where_memory_runs_out_without_gradients(shared: bool) -> None:
+    f, x, starts = network(), draw(4, FEATURES), draw(*([3] if shared else [4, 3]), FEATURES)
+    without_gradients = limited(f, 5, CUDA)
+    expected = path_attribution(f, x, starts)
+    result = path_attribution(
+        lambda points: (f if torch.is_grad_enabled() else without_gradients)(points), x, starts, max_batch=400
+    )
+    for name, value in vars(expected).items():
+        torch.testing.assert_close(vars(result)[name], value, rtol=0, atol=1e-13)
+
+
 def test_a_point_that_does_not_fit_ends_in_a_clear_error() -> None:
     f = limited(network(), 0, POSIX)
     with pytest.raises(MemoryError, match="a single gradient point does not fit into memory"):

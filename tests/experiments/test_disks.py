@@ -138,7 +138,6 @@ def test_folders_that_can_only_be_read(full_disk: Disk, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full_disk", "broken_disk"])
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_a_disk_that_fails_while_a_run_works(
     kind: str, undisturbed: pd.DataFrame, request: pytest.FixtureRequest
 ) -> None:

@@ -1,7 +1,9 @@
 """Ctrl-C, damaged checkpoints and caches, a clock that jumps, a full memory: the rows of the undisturbed run."""
 
 import itertools
+import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -11,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests.damage import damage, say_damaged
@@ -77,7 +80,8 @@ INTERRUPTED: dict[str, tuple[tuple[str, ...], Callable[[Command], Sign], str]] =
 }
 
 
-@pytest.mark.parametrize("what", [pytest.param("training", marks=SLOW)])
+@SLOW
+@pytest.mark.parametrize("what", INTERRUPTED)
 def test_interrupted_and_then_damaged_it_ends_with_the_same_rows(
     what: str, command: Command, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -200,6 +204,50 @@ def test_a_clock_that_jumps(command: Command, smoke: Path, tmp_path: Path) -> No
 
 
 # The memory
+
+
+def leave_memory(process: "subprocess.Popen[str]", bytes_: int) -> None:
+    """Let a process have so much more than what it has."""
+    used = psutil.Process(process.pid).memory_info().vms
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (used + bytes_, resource.RLIM_INFINITY))
+
+
+@SLOW
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_a_full_memory_gets_fewer_points(command: Command, tmp_path: Path) -> None:
+    overrides = ("experiment=hep_baselines", "scale=smoke", *CHUNKS)
+    with started(command.arguments(*overrides, "max_batch=1000000")) as process:
+        wait_for(logged(command, "events taken"), process)
+        leave_memory(process, 200 * 2**20)
+        wait_for(logged(command, "memory ran out"), process)
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+        result = ended(process)
+        assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    undisturbed = finished(Command(tmp_path / "undisturbed", command.data), *overrides)
+    pd.testing.assert_frame_equal(measured(folder), undisturbed, rtol=1e-4, atol=1e-6)
+
+
+@SLOW
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+@pytest.mark.parametrize("megabytes", [1, 400])
+def test_a_memory_that_stays_full_leaves_nothing_that_looks_complete(
+    command: Command, megabytes: int, weighted_smoke: Path
+) -> None:
+    overrides = ("experiment=weighted_gradients", "scale=smoke")
+    with started(command.arguments(*overrides, "max_batch=100000")) as process:
+        wait_for(logged(command, "pictures at once"), process)
+        leave_memory(process, megabytes * 2**20)
+        result = ended(process)
+    complete = [run for run in command.runs() if json.loads((run / "status.json").read_text())["state"] == "complete"]
+    assert len(complete) == (result.returncode == 0)
+    # 1, unless a library dies that does not look whether it got what it asked for
+    assert result.returncode < 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert command(*overrides).returncode == 0
+    (folder,) = command.runs()
+    pd.testing.assert_frame_equal(measured(folder), measured(weighted_smoke), rtol=1e-4, atol=1e-6)
+
 
 CONVOLUTION = """
 import resource

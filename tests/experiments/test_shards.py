@@ -56,7 +56,6 @@ def test_shards_give_the_rows_of_the_whole_run(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["hep_sample_counts", "hep_stability", "hep_architectures", "explain"])
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_shards_of_other_experiments(command: Command, tmp_path: Path, experiment: str) -> None:
     photographs = [f"dataset.path={Path(__file__).parents[2] / 'data' / 'photos'}"] if experiment == "explain" else []
     run = (f"experiment={experiment}", "scale=smoke", *photographs)
@@ -75,7 +74,6 @@ def start(command: Command, *overrides: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_a_shard_that_is_killed_is_the_only_one_that_is_done_again(command: Command, smoke: Path) -> None:
     launch = ("hydra/launcher=local", "experiment=hep_baselines", "scale=smoke", "shard.count=2")
     launcher = start(command, *launch)
@@ -94,7 +92,6 @@ def test_a_shard_that_is_killed_is_the_only_one_that_is_done_again(command: Comm
 
 
 @pytest.mark.slow
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_a_shard_that_breaks_says_why(command: Command, smoke: Path) -> None:
     launch = ("experiment=hep_baselines", "scale=smoke", "shard.count=2")
     result = command("hydra/launcher=local", *launch, "model.learning_rate=1e30")
@@ -122,7 +119,6 @@ def test_a_share_that_there_is_not(command: Command, overrides: list[str], words
 
 
 @pytest.mark.slow
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_an_experiment_that_has_no_parts_says_so(command: Command) -> None:
     result = command("hydra/launcher=local", "experiment=hep_generators", "scale=smoke", "shard.count=2")
     assert result.returncode == 2, result.stdout

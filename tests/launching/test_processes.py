@@ -80,7 +80,6 @@ def test_the_second_signal_ends_the_launcher_at_once(new_sweep: Callable[[], Swe
     expect_the_same(sweep, undisturbed)
 
 
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_a_job_outlives_its_launcher_and_is_not_done_again(new_sweep: Callable[[], Sweep], undisturbed: Sweep) -> None:
     sweep = new_sweep()
     launcher = sweep.start(*ONE_AT_A_TIME)
@@ -93,7 +92,6 @@ def test_a_job_outlives_its_launcher_and_is_not_done_again(new_sweep: Callable[[
     expect_the_same(sweep, undisturbed)
 
 
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_a_stop_does_not_wait_for_a_run_that_another_has(new_sweep: Callable[[], Sweep]) -> None:
     sweep = new_sweep()
     first = sweep.start("seed=0")
@@ -110,7 +108,6 @@ def test_a_stop_does_not_wait_for_a_run_that_another_has(new_sweep: Callable[[],
     assert second.returncode == 143
 
 
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_two_launchers_do_every_run_once(new_sweep: Callable[[], Sweep], undisturbed: Sweep) -> None:
     sweep = new_sweep()
     launchers = [sweep.start(*SEEDS) for _ in range(2)]
@@ -120,7 +117,6 @@ def test_two_launchers_do_every_run_once(new_sweep: Callable[[], Sweep], undistu
     expect_the_same(sweep, undisturbed)
 
 
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_a_worker_of_joblib_that_is_killed_ends_all_and_the_next_launch_goes_on(
     new_sweep: Callable[[], Sweep], undisturbed: Sweep
 ) -> None:
@@ -138,7 +134,6 @@ def test_a_worker_of_joblib_that_is_killed_ends_all_and_the_next_launch_goes_on(
     expect_the_same(sweep, undisturbed)
 
 
-@pytest.mark.skip(reason="not yet seen to pass: written in the last hour, on a machine too busy to try it")
 def test_workers_of_joblib_end_when_their_launcher_is_killed(new_sweep: Callable[[], Sweep]) -> None:
     sweep = new_sweep()
     launcher = sweep.start("hydra/launcher=joblib", "seed=0,1,2")

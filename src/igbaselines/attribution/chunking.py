@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -20,6 +21,8 @@ MEMORY_SHARE = 0.5
 # asks for memory of its own and says nothing but that it did not get what it wanted.
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "could not create a primitive")
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +62,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on a GPU or on the CPU."""
     of_cpu = isinstance(error, RuntimeError) and any(text in str(error) for text in CPU_OUT_OF_MEMORY)
     return of_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def unless_memory_runs_out(compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Return what a function returns for these arguments, or None where memory ran out meanwhile."""
+    try:
+        return compute(*args, **kwargs)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside the except clause: the traceback held on to the tensors of the failed chunk.
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    return None
 
 
 def halved(points: int, what: str = "gradient point") -> int:

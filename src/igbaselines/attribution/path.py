@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from igbaselines.attribution.chunking import automatic_max_batch, halved, is_out_of_memory
+from igbaselines.attribution.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.validation import check_arguments, check_finite_paths
 
@@ -117,7 +117,7 @@ def path_attribution(
             if len(parts) > 1:
                 pending.extendleft(reversed(parts))
                 continue
-            integrated = paths.integrated_gradients(rows, columns, largest)
+            integrated = unless_memory_runs_out(paths.integrated_gradients, rows, columns, largest)
             if integrated is None:  # memory ran out: halve the chunk and take the block again
                 largest = halved(min(largest, _size(rows) * _size(columns) * paths.steps))
                 pending.appendleft(block)
@@ -129,7 +129,9 @@ def path_attribution(
             done += _size(rows) * _size(columns) * paths.steps
             if progress is not None:
                 progress(done)
-        f_inputs, f_baselines = paths.values(largest)
+        while (values := unless_memory_runs_out(paths.values, largest)) is None:
+            largest = halved(min(largest, n * k), "point")
+    f_inputs, f_baselines = values
     gap = totals - (f_inputs[:, None] - f_baselines)
     check_finite_paths(gap)
     shared = weights.shape[2:].numel() == 1
@@ -202,19 +204,8 @@ class _Paths:
             )
         return output
 
-    def integrated_gradients(self, rows: slice, columns: slice, max_batch: int) -> Tensor | None:
-        """Integrated Gradients of a block of pairs, (rows, columns, *features); None where memory ran out."""
-        try:
-            return self._integrate(rows, columns, max_batch)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # Outside the except clause: the traceback held on to the tensors of the failed chunk.
-        if self.inputs.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return None
-
-    def _integrate(self, rows: slice, columns: slice, max_batch: int) -> Tensor:
+    def integrated_gradients(self, rows: slice, columns: slice, max_batch: int) -> Tensor:
+        """Integrated Gradients of a block of pairs, (rows, columns, *features)."""
         start = self._baselines_behind_stem(rows, columns)
         move = self.inputs_behind_stem[rows].unsqueeze(1) - start
         pairs = move.shape[:2]

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.chunking import halved, is_out_of_memory
+from igbaselines.attribution.chunking import halved, unless_memory_runs_out
 
 # Score of each picture's class; the second argument says which image (0..n-1) each picture is made from.
 Score = Callable[[Float[Tensor, "m c h w"], Int[Tensor, " m"]], Float[Tensor, " m"]]
@@ -83,7 +83,8 @@ def perturbed_scores(
     done = 0
     while done < len(counts):
         chunk = slice(done, done + max_batch)
-        some = _score_chunk(score, images, fills, ranks, image_of_rank, ranking[chunk], counts[chunk], keep)
+        pictures = (images, fills, ranks, image_of_rank, ranking[chunk], counts[chunk])
+        some = unless_memory_runs_out(_score_chunk, score, *pictures, keep)
         if some is None:  # memory ran out: halve the chunk and take it again
             max_batch = halved(len(counts[chunk]), "picture")
             continue
@@ -103,24 +104,16 @@ def _score_chunk(
     ranking: Int[Tensor, " m"],
     counts: Int[Tensor, " m"],
     keep: bool,
-) -> Float[Tensor, " m"] | None:
-    """Make and score some pictures; None where memory ran out."""
-    try:
-        with torch.no_grad():
-            source = image_of_rank[ranking].long()
-            top = ranks[ranking] < counts[:, None, None]
-            pictures = torch.where((~top if keep else top)[:, None], fills[source], images[source])
-            values = score(pictures, source)
-        if values.shape != source.shape:
-            raise ValueError(f"score returned {tuple(values.shape)} for {len(source)} pictures: one value each")
-        return values
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-    # Outside the except clause: the traceback held on to the tensors of the failed chunk.
-    if images.device.type == "cuda":
-        torch.cuda.empty_cache()
-    return None
+) -> Float[Tensor, " m"]:
+    """Make and score some pictures."""
+    with torch.no_grad():
+        source = image_of_rank[ranking].long()
+        top = ranks[ranking] < counts[:, None, None]
+        pictures = torch.where((~top if keep else top)[:, None], fills[source], images[source])
+        values = score(pictures, source)
+    if values.shape != source.shape:
+        raise ValueError(f"score returned {tuple(values.shape)} for {len(source)} pictures: one value each")
+    return values
 
 
 def _distinct(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.chunking import automatic_max_batch, halved, is_out_of_memory
+from igbaselines.attribution.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.coalitions import all_coalitions, exact_weights
 from igbaselines.attribution.path import Function, evaluation_mode
 from igbaselines.attribution.players import EachFeature, Players, player_count
@@ -155,7 +155,7 @@ class Game:
                 self.largest = automatic_max_batch(self.f, self.inputs[:1])
             while done < count:
                 index = torch.arange(done, min(done + self.largest, count), device=worth.device)
-                values = self._evaluate(*choose(index))
+                values = unless_memory_runs_out(self._evaluate, *choose(index))
                 if values is None:
                     self.largest = halved(len(index), "point")
                     continue
@@ -164,17 +164,9 @@ class Game:
         self._check_finite(worth, choose)
         return worth
 
-    def _evaluate(self, rows: Tensor, members: Tensor, absent: Tensor) -> Tensor | None:
-        """Evaluate the explained scalar; None where memory ran out."""
-        try:
-            return self._explained(self.f(self.points(rows, members, absent)), rows)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # Outside the except clause: the traceback held on to the tensors of the failed chunk.
-        if self.inputs.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return None
+    def _evaluate(self, rows: Tensor, members: Tensor, absent: Tensor) -> Tensor:
+        """Evaluate the explained scalar."""
+        return self._explained(self.f(self.points(rows, members, absent)), rows)
 
     def _explained(self, output: Tensor, rows: Tensor) -> Tensor:
         if self.target is None:
