@@ -8,7 +8,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.experiments.conftest import Command
+from igbaselines.datasets.sample_photos import SamplePhotos
+from tests.experiments.conftest import ROOT, Command
 from tests.launching.conftest import PATIENCE, wait_until, without_seconds
 
 
@@ -55,10 +56,23 @@ def test_shards_give_the_rows_of_the_whole_run(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", ["hep_sample_counts", "hep_stability", "hep_architectures", "explain"])
+@pytest.mark.parametrize("experiment", ["hep_sample_counts", "hep_stability", "hep_architectures"])
 def test_shards_of_other_experiments(command: Command, tmp_path: Path, experiment: str) -> None:
-    photographs = [f"dataset.path={Path(__file__).parents[2] / 'data' / 'photos'}"] if experiment == "explain" else []
-    run = (f"experiment={experiment}", "scale=smoke", *photographs)
+    expect_shards_to_give_the_rows(command, tmp_path, f"experiment={experiment}", "scale=smoke")
+
+
+@pytest.mark.slow
+def test_shards_of_your_own_photographs(command: Command, tmp_path: Path) -> None:
+    samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
+    (tmp_path / "photos").mkdir()
+    for name, sample in zip("abc", samples[4:7], strict=True):
+        (tmp_path / "photos" / name).with_suffix(sample.path.suffix).symlink_to(sample.path)
+    little = ("attribution/rule=midpoint", "attribution.rule.steps=4", "attribution.reference_images=2")
+    photographs = f"dataset.path={tmp_path / 'photos'}"
+    expect_shards_to_give_the_rows(command, tmp_path, "experiment=explain", "scale=smoke", photographs, *little)
+
+
+def expect_shards_to_give_the_rows(command: Command, tmp_path: Path, *run: str) -> None:
     alone = Command(tmp_path / "alone", command.data)
     result = alone(*run)
     assert result.returncode == 0, result.stderr

@@ -140,7 +140,7 @@ def test_workers_of_joblib_end_when_their_launcher_is_killed(new_sweep: Callable
     wait_until(lambda: on_the_way(sweep), launcher)
     children = psutil.Process(launcher.pid).children()
     launcher.kill()
-    launcher.communicate(timeout=5)
     _, alive = psutil.wait_procs(children, timeout=PATIENCE)
+    launcher.communicate(timeout=5)  # workers hold its pipes as long as they live
     assert not alive
     assert all(rows["value"].notna().any() for rows in sweep.rows())
