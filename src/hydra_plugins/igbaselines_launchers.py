@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class Sweeper(BasicSweeper):
-    """Hydra's own, but a run that cannot be composed does not keep the others from their work."""
+    """Hydra's own, but neither a run that cannot be composed nor one that fails keeps the others from their work."""
+
+    def __init__(self, params: dict[str, str] | None) -> None:
+        super().__init__(max_batch_size=None, params=params)  # behind a batch that failed it would stop
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Leave it to the launcher, which composes every run and says what it lacks."""
@@ -31,7 +34,7 @@ class Sweeper(BasicSweeper):
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="basic",  # in the place of Hydra's own
-    node={"_target_": f"{__name__}.Sweeper", "max_batch_size": None, "params": None},
+    node={"_target_": f"{__name__}.Sweeper", "params": None},
 )
 
 

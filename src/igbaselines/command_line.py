@@ -84,7 +84,10 @@ def _act(config: DictConfig) -> None:
 
         execute(prepare(config))
         return
+    from igbaselines.launching.slurm import record_gone
+
     output_root = Path(resolve(config)["output_root"])
+    record_gone(output_root)
     if config.action == "report":
         from igbaselines.files import check_writable
         from igbaselines.reporting import write_report

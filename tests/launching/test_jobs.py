@@ -222,6 +222,19 @@ def test_a_shard_is_complete_when_its_units_are_but_the_run_must_be_put_together
     assert states(shards) == [COMPLETE, COMPLETE]
 
 
+def test_an_earlier_complete_run_does_not_hide_that_its_shards_were_not_put_together(run: Prepared) -> None:
+    run.folder.begin(afresh=False)
+    run.folder.complete()
+    of_other_data = replace(run, plain={**run.plain, "force": True})
+    shards = [Job(0, (), replace(of_other_data, shard=Shard(2, index))) for index in range(2)]
+    for job, end in zip(shards, ("ended with exit code 0", "killed by SIGKILL"), strict=True):
+        complete(job, shard=True)
+        job.judge(end)
+    judge_whole_runs(shards)
+    assert states(shards) == [COMPLETE, KILLED]
+    assert shards[1].note.endswith("not put together: ended with exit code 0, killed by SIGKILL")
+
+
 def test_a_run_that_fails_when_it_is_put_together_has_failed(run: Prepared, shards: tuple[Job, Job]) -> None:
     for job in shards:
         complete(job, shard=True)

@@ -3,8 +3,11 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -144,3 +147,22 @@ def test_workers_of_joblib_end_when_their_launcher_is_killed(new_sweep: Callable
     launcher.communicate(timeout=5)  # workers hold its pipes as long as they live
     assert not alive
     assert all(rows["value"].notna().any() for rows in sweep.rows())
+
+
+def test_shards_over_a_run_of_other_data_do_nothing_twice(new_sweep: Callable[[], Sweep]) -> None:
+    sweep = new_sweep()
+    networks = "evaluation.networks=2"
+    assert sweep(networks).returncode == 0
+    table = sweep.data / "events.parquet"
+    pd.read_parquet(table).iloc[::-1].to_parquet(table)
+    launcher, seen = sweep.start("hydra/launcher=local", networks, "shard.count=2"), dict[str, set[int]]()
+    while launcher.poll() is None:
+        with suppress(FileNotFoundError):
+            for file in sweep.outputs.glob("*/.*/checkpoints/**/networks-*"):
+                seen.setdefault(str(file), set()).add(file.stat().st_ino)
+        time.sleep(0.02)
+    out, err = launcher.communicate()
+    assert launcher.returncode == 0, err
+    assert "2 complete" in out
+    assert [len(files) for files in seen.values()] == [1, 1]
+    assert not list(sweep.outputs.glob("*/.*/*"))

@@ -8,6 +8,7 @@ from igbaselines.experiments.context import Shard
 from igbaselines.experiments.runner import Prepared
 from igbaselines.launching.jobs import Job
 from igbaselines.launching.launcher import record_sweep
+from igbaselines.launching.slurm import record_gone
 from igbaselines.launching.summary import print_status, print_summary
 from igbaselines.results.run_folder import RunFolder
 from igbaselines.results.states import WHAT_NEXT
@@ -94,8 +95,8 @@ def test_without_runs_the_status_says_how_to_make_one(tmp_path: Path, capsys: py
 @pytest.mark.parametrize(
     ("answer", "state", "note"),
     [
-        ("echo 6; echo 7_1", "submitted", "SLURM job 7_0, 7_1; 0 of 2 shards complete"),
-        ("echo 7_2; echo 17_0", "interrupted", "SLURM job 7_0, 7_1 is gone"),
+        ("echo 6; echo 7_1", "submitted", "SLURM job 7_1; 0 of 2 shards complete"),
+        ("echo 7_2; echo 17_0", "interrupted", "SLURM says FAILED, SIGKILL; 0 of 2 shards complete"),
         ("exit 1", "submitted", "SLURM job 7_0, 7_1; 0 of 2 shards complete"),  # its controller is down: nobody knows
     ],
 )
@@ -109,15 +110,17 @@ def test_the_queue_knows_whether_a_job_is_still_there(
 ) -> None:
     folder = RunFolder(tmp_path / "outputs", "experiment", "x-1")
     for shard in (0, 1):
-        folder.shard(shard, 2).record_job(id=f"7_{shard}")
-    squeue = tmp_path / "bin" / "squeue"
-    squeue.parent.mkdir()
-    squeue.write_text(f"#!/bin/sh\n{answer}\n")
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", str(squeue.parent), prepend=":")
+        folder.shard(shard, 2).record_job(id=f"7_{shard}", log=str(tmp_path / "7.log"))
+    (tmp_path / "7.log").write_text("its last words\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    for command, said in (("squeue", answer), ("scontrol", "echo JobId=7 JobState=FAILED Restarts=0 ExitCode=0:9")):
+        (tmp_path / command).write_text(f"#!/bin/sh\n{said}\n")
+        (tmp_path / command).chmod(0o755)
+    record_gone(tmp_path / "outputs")
     lines = status_of(tmp_path / "outputs", capsys)
-    assert lines[1:3] == [f"  {state:<13}           experiment/x-1", f"      {note}"]
-    assert lines[4].startswith(f"{state}: ")
+    assert lines[1:4] == [f"  {state:<13}           experiment/x-1", f"      {note}", f"      {tmp_path}/7.log"]
+    assert ("      | its last words" in lines) == (state == "interrupted")
+    assert any(line.startswith(f"{state}: ") for line in lines)
 
 
 def test_the_summary_names_every_job_and_counts_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

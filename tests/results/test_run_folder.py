@@ -42,8 +42,41 @@ def test_checkpoints_outlive_a_killed_attempt_and_not_a_forced_one(folder: RunFo
     folder.begin(afresh=False)  # what a new process does after a kill
     assert (folder.checkpoints / "network").exists()
     assert not (folder.attempt / "half").exists()
+    folder.shard(0, 2).begin()
+    folder.record_job(id="7", log="7.log")
     folder.begin(afresh=True)
     assert not (folder.checkpoints / "network").exists()
+    assert folder.shards() == []
+    assert folder.job_record()["id"] == "7"  # which is the job that begins
+
+
+@pytest.mark.parametrize("end", ["complete", "failed"])
+def test_every_forced_run_begins_afresh_unless_the_last_was_killed(folder: RunFolder, end: str) -> None:
+    folder.begin(afresh=True)
+    (folder.checkpoints / "network").write_text("trained")
+    folder.begin(afresh=True)
+    assert (folder.checkpoints / "network").exists()
+    if end == "complete":
+        folder.complete()
+    else:
+        folder.fail(ValueError("no signal"))
+    folder.begin(afresh=True)
+    assert not (folder.checkpoints / "network").exists()
+
+
+def test_recovery_leaves_what_was_begun_over_a_complete_run(folder: RunFolder) -> None:
+    folder.begin(afresh=False)
+    folder.complete()
+    folder.checkpoints.mkdir(parents=True)
+    (folder.checkpoints / "network").write_text("trained by a shard, on other data")
+    folder.recover()
+    assert (folder.checkpoints / "network").exists()
+
+
+def test_a_file_that_is_being_written_is_no_shard(folder: RunFolder) -> None:
+    folder.shard(1, 2).record_job(id="7_1", log="7.log")
+    (folder.work / ".job-shard-0-of-2.json.0123abcd.tmp").touch()
+    assert [shard.path.name for shard in folder.shards()] == ["shard-1-of-2"]
 
 
 def test_a_run_killed_just_before_its_renaming_is_complete(folder: RunFolder) -> None:

@@ -117,7 +117,7 @@ def running_cluster() -> Iterator[Cluster]:
             yield cluster
         finally:
             down(folder)
-        assert not cluster.processes()
+        until(lambda: not cluster.processes(), "no process is left")
 
 
 @pytest.fixture(scope="session")

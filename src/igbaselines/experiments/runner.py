@@ -107,13 +107,14 @@ def execute(run: Prepared) -> Path:
     if run.shard.is_part and not run.is_done():
         _execute_shard(run)
         missing = [part for part in run.shard.of_run() if not run.shard_folder(part).is_complete()]
-        if missing:
+        if missing and not run.is_done():
             log.info("%s is complete, missing is %s: %s", run.shard, ", ".join(map(str, missing)), run.folder.path)
             return run.folder.path
     folder = run.folder
     with folder.alone():
         folder.recover()
         if run.is_done():
+            folder.tidy()
             log.info("complete already (force=true runs it again): %s", folder.path)
             return folder.path
         if folder.is_complete() and not run.plain["force"]:
@@ -137,12 +138,13 @@ def _execute_shard(run: Prepared) -> None:
     """Work on a shard's units: their checkpoints are the result."""
     folder = run.shard_folder(run.shard)
     with folder.alone():
-        if folder.is_complete():
+        if folder.is_complete() or run.is_done():  # since we waited for the lock
             return
         folder.begin()
         with _log_file(folder.path / "run.log"):
             try:
                 _carry_out(run, folder.path / "artifacts", run.shard)
+                raise AssertionError(f"{run.plain['experiment']} does not go through its units by Run.units")
             except ShardFinished:
                 folder.complete()
             except Exception as error:

@@ -35,6 +35,7 @@ class Job:
         seconds: that it took.
         differs: those of the overrides by which the sweep's runs differ.
         id: that a batch system knows it by.
+        end: what is known of its end, where that was not the end of a whole run.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Job:
     seconds: float | None = None
     differs: str = ""
     id: str = ""
+    end: str = ""
 
     def __post_init__(self) -> None:
         self._before = self._statuses()
@@ -91,12 +93,13 @@ class Job:
             state: what that makes of it.
         """
         assert self.run is not None
-        if self._is_whole():
+        if self.is_whole():
             self.state, self.seconds = COMPLETE, read_status(self.run.folder.path).get("seconds")
         elif (error := self._new_failure() or last_error(self.log)) is not None:
             self.fail(error)
         elif self.run.shard.is_part and read_status(self.folder).get("state") == COMPLETE:
-            self.state = COMPLETE  # and whether somebody puts the run together, is seen when all jobs are over
+            # Whether somebody has put the run together, is seen when all jobs are over.
+            self.state, self.end = COMPLETE, otherwise
         else:
             self.fail(otherwise, state)
 
@@ -104,7 +107,7 @@ class Job:
         """Whether the run, or the shard, has ended since the job was planned."""
         return self._statuses() != self._before
 
-    def _is_whole(self) -> bool:
+    def is_whole(self) -> bool:
         """Whether the run is complete; one that is made again (force=true, other data) was so before."""
         assert self.run is not None
         return self.run.folder.is_complete() and (self._statuses()[0] != self._before[0] or self.run.is_done())
@@ -197,11 +200,14 @@ def judge_whole_runs(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.run is not None and job.run.shard.is_part:
             of_runs.setdefault(job.run.folder.path, []).append(job)
-    for *_, last in (sharing for sharing in of_runs.values() if all(job.state == COMPLETE for job in sharing)):
+    for sharing in of_runs.values():
+        last = sharing[-1]
         assert last.run is not None
         shards = [last.run.shard_folder(shard) for shard in last.run.shard.of_run()]
-        if not last.run.folder.is_complete() and all(shard.is_complete() for shard in shards):
-            last.fail("its shards are complete, but were not put together", KILLED)
+        are_complete = all(job.state == COMPLETE for job in sharing) and all(shard.is_complete() for shard in shards)
+        if are_complete and not last.is_whole():
+            ends = ", ".join(dict.fromkeys(job.end for job in sharing if job.end))
+            last.fail(f"its shards are complete, but were not put together: {ends}", KILLED)
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -21,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from igbaselines.errors import UserError
-from igbaselines.launching.jobs import RUNNING, Job
-from igbaselines.results.states import first_line
+from igbaselines.launching.jobs import KILLED, RUNNING, Job
+from igbaselines.results.run_folder import RunFolder
+from igbaselines.results.states import SUBMITTED, find_states, first_line, state_of
 from igbaselines.stopping import stop_here
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class Command:
             except SystemExit:
                 return
             except Exception as error:  # it has come up too often, or there is no controller to ask
-                print(f"not put back into the queue: {error}")
+                print(f"error: not put back into the queue: {error}")
                 os.kill(os.getpid(), signal.SIGTERM)  # save what there is
 
         signal.signal(signal.SIGUSR2, requeue_and_go_on)
@@ -92,7 +94,9 @@ def adopt(jobs: Sequence[Job]) -> list[Job]:
     for job in jobs:
         assert job.run is not None
         record = job.run.place.job_record()
-        if record.get("id") in there:
+        if job.has_new_status():  # another launcher's job has ended since we looked
+            job.judge("")
+        elif record.get("id") in there:
             job.state, job.note, job.log = RUNNING, f"SLURM job {record['id']}", Path(record["log"])
             job.id = str(record["id"])
         else:
@@ -153,7 +157,7 @@ def wait(jobs: Sequence[Job]) -> None:
             if job.id not in there:
                 # A status that another node has just written may take a moment to be seen here: look twice.
                 if job.has_new_status() or job.id in gone:
-                    job.judge(_why_gone(job))
+                    job.judge(_why_gone(job.id, job.log))
                 gone.add(job.id)
         running = [job for job in running if job.state == RUNNING]
 
@@ -165,6 +169,8 @@ def _executor(parameters: Mapping[str, Any]) -> "submitit.AutoExecutor":
     of_all_executors = set(OmegaConf.structured(BaseQueueConf).keys())
     values = dict(parameters)
     folder, timeouts = values.pop("submitit_folder"), values.pop("max_num_timeout")
+    if not isinstance(cores := values["cpus_per_task"], int) or cores < 1:
+        raise UserError(f"hydra.launcher.cpus_per_task must be a number from 1, which setup lines hand on, got {cores}")
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=timeouts)
         executor.update_parameters(
@@ -191,20 +197,38 @@ def _still_runs(job_id: str) -> bool:
     return _ask("squeue", "--noheader", f"--jobs={job_id}", "--format=%T") == "RUNNING\n"
 
 
-def _why_gone(job: Job) -> str:
+def record_gone(output_root: Path) -> None:
+    """Write down why jobs are gone that left no status and that nobody has waited for; without a cluster do nothing.
+
+    Args:
+        output_root: folder of all runs.
+    """
+    submitted = [RunFolder.at(state.folder) for state in find_states(output_root) if state.state == SUBMITTED]
+    records = [(run, place, place.job_record()) for run in submitted for place in (run, *run.shards())]
+    there = in_queue() if records else None
+    if there is None:
+        return
+    for run, place, record in records:
+        is_gone = "id" in record and "ended" not in record and record["id"] not in there
+        if is_gone and place.job_record() == record and state_of(run).state == SUBMITTED:  # since SLURM was asked
+            with suppress(OSError):  # who can only read leaves it at "submitted"
+                place.record_job(state=KILLED, ended=_why_gone(record["id"], Path(record["log"])))
+
+
+def _why_gone(job_id: str, log_file: Path | None) -> str:
     """SLURM's word for the end of a job: it remembers for a while, and for good where there is accounting."""
     fields = "--format=State,ExitCode"
-    known = _ask("scontrol", "show", "--oneliner", "job", job.id) or ""
+    known = _ask("scontrol", "show", "--oneliner", "job", job_id) or ""
     found = re.search(r"JobState=(\S+).*? ExitCode=(\d+):(\d+)", known)
     if found is None:
-        known = _ask("sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job.id}", fields) or ""
+        known = _ask("sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job_id}", fields) or ""
         found = re.match(r"([^|]+)\|(\d+):(\d+)", known)
     if found is None:
         return "SLURM has forgotten it"
     state, code, signum = found[1], int(found[2]), int(found[3])
     signum = signum or max(0, code - 128)  # as a shell tells it
     word = f"SLURM says {state}" + (f", {signal.Signals(signum).name}" if signum in signal.valid_signals() else "")
-    if state == "OUT_OF_MEMORY" or _told_of_memory(job.log):
+    if state == "OUT_OF_MEMORY" or _told_of_memory(log_file):
         return f"out of memory, of which hydra.launcher.mem_gb gives a job more ({word})"
     return word
 

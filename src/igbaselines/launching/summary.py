@@ -3,24 +3,19 @@
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from igbaselines.config import PROJECT_ROOT
 from igbaselines.launching.jobs import Job
-from igbaselines.launching.slurm import in_queue
 from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.missing import why_untested
-from igbaselines.results.run_folder import RunFolder
 from igbaselines.results.states import (
     COMPLETE,
-    INTERRUPTED,
-    SUBMITTED,
     RunState,
     count_states,
     explain_states,
     find_states,
-    state_of,
 )
 from igbaselines.results.sweeps import Sweep, find_sweeps
 
@@ -47,7 +42,7 @@ def print_summary(jobs: Sequence[Job]) -> None:
 
 def print_status(output_root: Path) -> None:
     """Print the state of every run under an output root: of a sweep those that are not complete, of the others all."""
-    states = _without_gone_jobs(find_states(output_root))
+    states = find_states(output_root)
     sweeps = [(sweep, sweep.states(states)) for sweep in find_sweeps(output_root)]
     if not states and not sweeps:
         print(f"no runs under {output_root} yet: python run.py experiment=hep_baselines makes one")
@@ -79,22 +74,6 @@ def _print_untested(states: Sequence[RunState], sweeps: Sequence[Sweep]) -> None
         for experiment in waiting.intersection(paper.claims):
             reason = why_untested(experiment, states, sweeps)
             print(f"not tested: {len(paper.claims[experiment])} claims of {paper.id} ({experiment}): {reason}")
-
-
-def _without_gone_jobs(states: Sequence[RunState]) -> list[RunState]:
-    """Ask SLURM, where there is one, whether it still has the jobs of runs that were submitted."""
-    asked = any(state.state == SUBMITTED for state in states)
-    queue = in_queue() if asked else None
-    return list(states) if queue is None else [_unless_gone(state, queue) for state in states]
-
-
-def _unless_gone(state: RunState, queue: set[str]) -> RunState:
-    if state.state != SUBMITTED or queue.intersection(state.jobs):
-        return state
-    now = state_of(RunFolder.at(state.folder))  # it may have ended while SLURM was asked
-    if now.state != SUBMITTED:
-        return now
-    return replace(now, state=INTERRUPTED, note=f"SLURM job {', '.join(now.jobs)} is gone")
 
 
 def _of_state(name: str, state: RunState) -> Line:

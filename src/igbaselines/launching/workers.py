@@ -1,7 +1,6 @@
 """Jobs in joblib's worker processes: they import once what many short jobs need, but if one dies all of them do."""
 
 import os
-import signal
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from multiprocessing import active_children
@@ -9,12 +8,12 @@ from pathlib import Path
 
 from joblib import effective_n_jobs
 from joblib.externals.loky import ProcessPoolExecutor
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
 from igbaselines.errors import UserError
 from igbaselines.launching.jobs import FAILED, Job
 from igbaselines.launching.processes import SECONDS_BETWEEN_LOOKS, end_of, threads_of_each
-from igbaselines.stopping import stop_asked, stop_here
+from igbaselines.stopping import listen, stop_asked, stop_here
 
 SECONDS_IDLE = 10  # then a worker ends, and be it that nobody is there any more to end it
 
@@ -48,7 +47,7 @@ def run_in_workers(jobs: Sequence[Job], n_jobs: int, logs: Path) -> None:
                 log = logs / f"{waiting[0].name}.log"
                 try:
                     future = pool.submit(_work, waiting[0].arguments, log)
-                except TerminatedWorkerError:
+                except BrokenProcessPool:
                     broken = True
                 else:
                     running[future] = waiting.pop(0)
@@ -71,11 +70,10 @@ def _judge(job: Job, future: "Future[int]") -> None:
 
 def _prepare() -> None:
     """Make ready for jobs, in a new worker: stops come from the launcher, and mean a job and not the worker."""
+    os.setpgid(0, 0)
+    listen()  # before the imports, which take seconds
     from igbaselines.config import register
 
-    os.setpgid(0, 0)
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)
     register()
 
 

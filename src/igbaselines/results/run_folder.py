@@ -103,6 +103,7 @@ class RunFolder(_Held):
         super().__init__(output_root / experiment / name, lock, self.work / "job.json")
         self.attempt = self.work / "attempt"
         self.checkpoints = self.work / "checkpoints"
+        self._afresh = self.work / "afresh"
 
     @classmethod
     def at(cls, path: Path) -> "RunFolder":
@@ -113,8 +114,10 @@ class RunFolder(_Held):
         """Finish what a process that was killed between its last file and its renaming had left to do."""
         if read_status(self.attempt).get("state") == "complete":
             self._move_into_place()
-        if self.is_complete() and not self.attempt.exists():
-            shutil.rmtree(self.work, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Remove what a run leaves that was killed between its renaming and its end, or that a launcher wrote since."""
+        shutil.rmtree(self.work, ignore_errors=True)
 
     def begin(self, afresh: bool) -> None:
         """Make room for an attempt.
@@ -123,20 +126,21 @@ class RunFolder(_Held):
             afresh: forget the checkpoints of earlier attempts too, unless the last one, which was killed, had done so
                 already: it goes on like any other.
         """
-        begun_afresh = self.work / "afresh"
-        if afresh and not begun_afresh.exists():
-            shutil.rmtree(self.work, ignore_errors=True)
+        if afresh and not self._afresh.exists():
+            for folder in (self.checkpoints, *(shard.path for shard in self.shards())):
+                shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.attempt, ignore_errors=True)
         self.attempt.mkdir(parents=True)
         self.checkpoints.mkdir(exist_ok=True)
         if afresh:
-            begun_afresh.touch()
+            self._afresh.touch()
 
     def complete(self, **details: Any) -> None:  # noqa: ANN401 (JSON)
         """Declare the attempt complete: its status is written last, then it is moved into place."""
         write_status(self.attempt, "complete", **details)
+        self._afresh.unlink(missing_ok=True)
         self._move_into_place()
-        shutil.rmtree(self.work, ignore_errors=True)  # a launcher may write there meanwhile: see `recover`
+        self.tidy()
 
     def fail(self, error: BaseException) -> Path:
         """Declare the attempt failed; its checkpoints stay, and so does an earlier complete run.
@@ -145,6 +149,7 @@ class RunFolder(_Held):
             The folder where the failure is recorded.
         """
         write_failure(self.attempt, error)
+        self._afresh.unlink(missing_ok=True)
         self._job.unlink(missing_ok=True)
         if self.is_complete():
             return self.attempt
@@ -154,7 +159,7 @@ class RunFolder(_Held):
     def discard(self) -> None:
         """Forget the attempt, leaving the checkpoints where there are any."""
         shutil.rmtree(self.attempt, ignore_errors=True)
-        (self.work / "afresh").unlink(missing_ok=True)
+        self._afresh.unlink(missing_ok=True)
         for folder in (self.checkpoints, self.work):
             if folder.exists() and not any(folder.iterdir()):
                 folder.rmdir()
@@ -167,7 +172,8 @@ class RunFolder(_Held):
 
     def shards(self) -> "list[ShardFolder]":
         """The shards that have been begun or submitted, in any division."""
-        found = {path.stem.removeprefix("job-") for path in self.work.glob("*shard-*-of-*")}
+        begun, submitted = self.work.glob("shard-*-of-*"), self.work.glob("job-shard-*-of-*.json")
+        found = {path.stem.removeprefix("job-") for path in (*begun, *submitted)}
         numbers = sorted((int(count), int(index)) for index, count in (name.split("-")[1::2] for name in found))
         return [self.shard(index, count) for count, index in numbers]
 
