@@ -137,6 +137,17 @@ def test_a_worker_of_joblib_that_is_killed_ends_all_and_the_next_launch_goes_on(
     expect_the_same(sweep, undisturbed)
 
 
+def test_a_stop_reaches_workers_of_joblib_that_still_import(new_sweep: Callable[[], Sweep]) -> None:
+    sweep = new_sweep()
+    launcher = sweep.start("hydra/launcher=joblib", "seed=0,1,2")
+    wait_until(lambda: len(sweep.logs()) > 0, launcher)  # a worker has been given its job
+    launcher.send_signal(signal.SIGINT)
+    out, err = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 130, err
+    assert sweep.runs() == [], out
+    assert count_said(sweep, ON_THE_WAY) == 0
+
+
 def test_workers_of_joblib_end_when_their_launcher_is_killed(new_sweep: Callable[[], Sweep]) -> None:
     sweep = new_sweep()
     launcher = sweep.start("hydra/launcher=joblib", "seed=0,1,2")
