@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ import jaxtyping
 import numpy as np
 import pytest
 import torch
+
+# A shell that runs pytest in the background has it ignore Ctrl-C, and so all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 

@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 
 from tests.experiments.conftest import Command
+from tests.launching.conftest import without_seconds
 
 Sign = Callable[[], bool]  # whether a run has come so far
 # seconds: a worker notices that its parent is gone once it has been imported, Python's resource tracker a moment later
@@ -122,8 +123,7 @@ def finished(command: Command, *overrides: str) -> pd.DataFrame:
 
 def measured(folder: Path) -> pd.DataFrame:
     """The rows of a run, but for the seconds that it took."""
-    rows = pd.read_parquet(folder / "rows.parquet")
-    return rows[~rows["metric"].str.startswith("seconds")].reset_index(drop=True)
+    return without_seconds(pd.read_parquet(folder / "rows.parquet"))
 
 
 def check_equal(rows: pd.DataFrame, undisturbed: pd.DataFrame) -> None:

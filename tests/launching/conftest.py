@@ -77,4 +77,4 @@ def said(file: Path, words: str) -> bool:
 
 
 def without_seconds(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[~rows["metric"].str.contains("seconds")].reset_index(drop=True)
+    return rows[~rows["metric"].str.startswith("seconds")].reset_index(drop=True)

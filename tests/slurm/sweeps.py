@@ -13,6 +13,7 @@ import psutil
 
 from igbaselines.results.run_folder import RunFolder
 from igbaselines.results.states import RunState, find_states
+from tests.launching.conftest import without_seconds
 from tests.slurm.conftest import Cluster, until
 
 ROOT = Path(__file__).parents[2]
@@ -153,8 +154,7 @@ def _name_of(process: psutil.Process | None) -> str:
 
 def rows_of(folder: Path) -> pd.DataFrame:
     """The rows of a complete run, in an order of their own, without those that tell how long something took."""
-    rows = pd.read_parquet(folder / "rows.parquet")
-    rows = rows[rows["metric"] != "seconds"]
+    rows = without_seconds(pd.read_parquet(folder / "rows.parquet"))
     return rows.sort_values([name for name in rows.columns if name != "value"]).reset_index(drop=True)
 
 
