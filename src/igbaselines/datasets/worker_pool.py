@@ -39,6 +39,9 @@ class WorkerPool(ProcessPoolExecutor):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
+            # Who reads results waits for the rest of one whose worker is killed meanwhile, as long as anybody holds the
+            # end that it came from: workers let go of it when they die, and here we do.
+            self._result_queue._writer.close()  # type: ignore[attr-defined]
             for worker in multiprocessing.active_children():
                 worker.kill()
         self.shutdown(cancel_futures=True)
