@@ -27,6 +27,15 @@ class Sweeper(BasicSweeper):
     def __init__(self, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)  # behind a batch that failed it would stop
 
+    def sweep(self, arguments: list[str]) -> None:
+        """Launch the runs, where there is a place for what comes of them."""
+        from igbaselines.config import absolute
+        from igbaselines.files import check_writable
+
+        assert self.config is not None
+        check_writable("output_root", Path(absolute(self.config.output_root)))  # Hydra writes there before a launcher
+        super().sweep(arguments)
+
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Leave it to the launcher, which composes every run and says what it lacks."""
 

@@ -165,6 +165,7 @@ def test_workers_of_joblib(new_sweep: Callable[[], Sweep]) -> None:
         (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], ["n_jobs", "from 1", "0"]),
         (["model.learning_rate=many,more"], ["none of the 2 runs", "many"]),
         (["action=report"], ["action=report", "alone"]),
+        (["output_root=/proc/nowhere", "seed=0,1"], ["output_root=/proc/nowhere", "cannot be written"]),
     ],
     ids=shlex.join,
 )

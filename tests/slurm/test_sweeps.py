@@ -248,6 +248,10 @@ def launchers_at_once_and_one_that_is_interrupted_do_nothing_twice(stage: Stage)
     code, text = first.end()
     assert code == 130
     assert "2 still running" in text
+    assert (
+        f"the jobs go on, and the same command waits for them again; `scancel {sweep.submitted()[0].split('_')[0]}`"
+        in text
+    )
     third = sweep.launch()
     until(lambda: adopted in third.text(), "the same command picks the jobs up", PATIENCE)
     for worker in workers:

@@ -25,7 +25,7 @@ from igbaselines.errors import UserError
 from igbaselines.launching.jobs import KILLED, RUNNING, Job
 from igbaselines.results.run_folder import RunFolder
 from igbaselines.results.states import SUBMITTED, find_states, first_line, state_of
-from igbaselines.stopping import stop_here
+from igbaselines.stopping import stop_asked, stop_here
 
 if TYPE_CHECKING:
     import submitit
@@ -145,6 +145,9 @@ def wait(jobs: Sequence[Job]) -> None:
         first, last = SECONDS_BETWEEN_LOOKS
         pause = time.monotonic() + min(last, first + (time.monotonic() - start) / 20)
         while time.monotonic() < pause:
+            if stop_asked():
+                ids = " ".join(sorted({job.id.split("_")[0] for job in running}))
+                log.info("the jobs go on, and the same command waits for them again; `scancel %s` would end them", ids)
             stop_here()
             time.sleep(0.2)
         there = in_queue()
