@@ -18,6 +18,7 @@ from igbaselines.errors import UserError
 from igbaselines.experiments.context import Shard
 from igbaselines.experiments.runner import Prepared
 from igbaselines.launching.jobs import COMPLETE, FAILED, KILLED, SKIPPED, WAITING, Job, judge_whole_runs, plan
+from igbaselines.launching.slurm import adopt
 from igbaselines.results.run_folder import RunFolder, write_failure
 
 HEP = ("experiment=hep_baselines", "scale=smoke")
@@ -233,6 +234,19 @@ def test_an_earlier_complete_run_does_not_hide_that_its_shards_were_not_put_toge
     judge_whole_runs(shards)
     assert states(shards) == [COMPLETE, KILLED]
     assert shards[1].note.endswith("not put together: ended with exit code 0, killed by SIGKILL")
+
+
+def test_what_another_launcher_has_finished_meanwhile_is_not_submitted_again(
+    run: Prepared, shards: tuple[Job, Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "squeue").write_text("#!/bin/sh\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    complete(shards[0], shard=True)
+    assert adopt(shards) == list(shards)  # nobody has put the run together yet, and somebody must
+    complete(shards[0])
+    assert adopt(shards) == []
+    assert states(shards) == [COMPLETE, COMPLETE]
 
 
 def test_a_run_that_fails_when_it_is_put_together_has_failed(run: Prepared, shards: tuple[Job, Job]) -> None:

@@ -94,7 +94,7 @@ def adopt(jobs: Sequence[Job]) -> list[Job]:
     for job in jobs:
         assert job.run is not None
         record = job.run.place.job_record()
-        if job.has_new_status():  # another launcher's job has ended since we looked
+        if job.is_whole():  # by another launcher's job, since we looked
             job.judge("")
         elif record.get("id") in there:
             job.state, job.note, job.log = RUNNING, f"SLURM job {record['id']}", Path(record["log"])
@@ -212,7 +212,7 @@ def record_gone(output_root: Path) -> None:
     if there is None:
         return
     for run, place, record in records:
-        is_gone = "id" in record and "ended" not in record and record["id"] not in there
+        is_gone = record.keys() >= {"id", "log"} and "ended" not in record and record["id"] not in there
         if is_gone and place.job_record() == record and state_of(run).state == SUBMITTED:  # since SLURM was asked
             with suppress(OSError):  # who can only read leaves it at "submitted"
                 place.record_job(state=KILLED, ended=_why_gone(record["id"], Path(record["log"])))
