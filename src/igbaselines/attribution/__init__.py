@@ -1,11 +1,12 @@
 """The engine: weighted path attributions from any baselines; it needs torch and numpy alone."""
 
-from igbaselines.attribution.path import AffineStem, Attribution, path_attribution
+from igbaselines.attribution.path import AffineStem, Attribution, ClosedFormGradient, path_attribution
 from igbaselines.attribution.quadrature import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid
 
 __all__ = [
     "AffineStem",
     "Attribution",
+    "ClosedFormGradient",
     "GaussLegendre",
     "Midpoint",
     "QuadratureRule",

@@ -44,6 +44,15 @@ class AffineStem(Protocol):
         ...
 
 
+@runtime_checkable
+class ClosedFormGradient(AffineStem, Protocol):
+    """A network with one output whose gradient behind the stem is written out, and faster so than by autograd."""
+
+    def gradient_after_stem(self, z: Tensor) -> Tensor:
+        """The gradient of after_stem at each point, (m, *hidden) -> (m, *hidden), without a graph."""
+        ...
+
+
 @dataclass(frozen=True)
 class Attribution:
     """What a path attribution gives.
@@ -83,7 +92,7 @@ def path_attribution(
     Args:
         f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given. A
             module is run in evaluation mode and left as it was found. An `AffineStem` is differentiated
-            behind its stem.
+            behind its stem, a `ClosedFormGradient` without autograd; `f.forward` is neither.
         inputs: the inputs to explain.
         baselines: one set for all inputs, or one set an input.
         weights: None for 1/k, or shape (k,), (n, k) or (n, k, *features).
@@ -161,6 +170,7 @@ class _Paths:
         self.largest_target = 0 if target is None else int(target.max())
         self.stem: Function = f.affine_stem if isinstance(f, AffineStem) else _identity
         self.network: Function = f.after_stem if isinstance(f, AffineStem) else f
+        self.closed_form = f.gradient_after_stem if target is None and isinstance(f, ClosedFormGradient) else None
         n, k = baselines.shape[:2]
         nodes, coefficients = rule.nodes_and_weights((n, k), generator)
         self.nodes = nodes.to(inputs).expand(n, k, -1)
@@ -216,14 +226,26 @@ class _Paths:
             chosen = slice(int(steps[0]), int(steps[-1]) + 1)
             nodes = _append_dimensions(self.nodes[rows, columns, chosen], move.dim() - 2)
             points = torch.addcmul(start.unsqueeze(2), nodes, move.unsqueeze(2)).flatten(0, 2)
-            points.requires_grad_()
-            value = self.after_stem(points, row_of_pair.repeat_interleave(len(steps)))
-            (gradient,) = torch.autograd.grad(value.sum(), points)
+            gradient = self.gradients(points, row_of_pair)
             # Not a view: networks in channels_last give gradients in channels_last.
             gradient = gradient.reshape(pairs.numel(), len(steps), -1)
             total += torch.matmul(self.coefficients[chosen], gradient).view_as(total)
         difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]
         return difference * self._transpose_of_stem(total, difference)
+
+    def gradients(self, points: Tensor, row_of_pair: Tensor) -> Tensor:
+        """Gradients of the explained scalar at points behind the stem, (pairs * steps, *hidden).
+
+        Args:
+            points: pair by pair.
+            row_of_pair: for each pair the input whose class is explained.
+        """
+        if self.closed_form is not None:
+            return self.closed_form(points)
+        points.requires_grad_()
+        rows = row_of_pair.repeat_interleave(len(points) // len(row_of_pair))
+        (gradient,) = torch.autograd.grad(self.after_stem(points, rows).sum(), points)
+        return gradient
 
     def _baselines_behind_stem(self, rows: slice, columns: slice) -> Tensor:
         if self.shared_behind_stem is not None:

@@ -2,12 +2,36 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"swish": nn.functional.silu, "relu": nn.functional.relu}
+from igbaselines.models.linear import linear_without_graph
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation and its derivative.
+
+    Args:
+        value: z -> the activation.
+        backward: (gradient, z) -> the gradient times the derivative at z.
+    """
+
+    value: Callable[[Tensor], Tensor]
+    backward: Callable[[Tensor, Tensor], Tensor]
+
+
+def _relu_backward(gradient: Tensor, z: Tensor) -> Tensor:
+    return torch.ops.aten.threshold_backward(gradient, z, 0)
+
+
+ACTIVATIONS = {
+    "swish": Activation(nn.functional.silu, torch.ops.aten.silu_backward),
+    "relu": Activation(nn.functional.relu, _relu_backward),
+}
 
 
 class Standardise(nn.Module):
@@ -84,9 +108,31 @@ class DNN(Classifier):
         for layer, norm in enumerate(self.norm):
             if layer > 0:
                 z = self.linear[layer](z)
-            z = self.dropout(self.activation(norm(z)))
+            z = self.dropout(self.activation.value(norm(z)))
         logit: Tensor = self.logit(z).squeeze(-1)
         return logit
+
+    @torch.no_grad()
+    def gradient_after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, "m h"]:
+        """The gradient of `after_stem` in evaluation mode, written out (`igbaselines.attribution.ClosedFormGradient`).
+
+        The same products as autograd's, without the last activation and the logit, which no gradient needs.
+        """
+        before = []  # what goes into each activation
+        for layer, norm in enumerate(self.norm):
+            if layer > 0:
+                linear = self.linear[layer]
+                z = linear_without_graph(self.activation.value(before[-1]), linear.weight, linear.bias)
+            before.append(norm(z))
+        gradient = self.logit.weight.expand_as(before[-1])
+        for layer in reversed(range(len(before))):
+            gradient = self.activation.backward(gradient, before[layer])
+            norm = self.norm[layer]
+            if isinstance(norm, nn.BatchNorm1d):  # `for_gradients` has folded it away
+                gradient = gradient * (norm.weight * torch.rsqrt(norm.running_var + norm.eps))
+            if layer > 0:
+                gradient = linear_without_graph(gradient, self.linear[layer].weight.T)
+        return gradient
 
 
 class Probability(Classifier):

@@ -158,7 +158,7 @@ class DNNEnsemble(Ensemble):
         return network.eval()
 
     def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
-        n, a, activation = len(self), x.T, ACTIVATIONS[self.activation]
+        n, a, activation = len(self), x.T, ACTIVATIONS[self.activation].value
         for layer in range(len(self.dropout_units)):
             weight = self.state[f"linear_{layer}"]
             # Every network reads the same events: the first layer is one product.
