@@ -168,7 +168,7 @@ def _path_explainer() -> Callable[[nn.Module], Any]:
     """The class PathExplainerTorch, from its own file: the package as a whole imports TensorFlow first."""
     package = importlib.util.find_spec("path_explain")
     if package is None or package.origin is None:
-        raise ImportError("path_explain is not installed")
+        raise ImportError("No module named 'path_explain'")
     path = Path(package.origin).parent / PATH_EXPLAIN_TORCH
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
