@@ -1,184 +1,152 @@
-"""Time the explanation of one photograph against its bare network passes.
+"""Integrated Gradients of photographs through five CNNs at 224 px, against Captum and the bare passes.
 
-One photograph as `experiment=weighted_gradients` takes it: 6 baselines, 16 nodes, D_alpha of every baseline, deletion
-curves of 100 steps. The limit is the same number of gradient points and of scored pictures through the same network
-(folded, channels_last) in the same chunks, and nothing else. Both take turns.
-
-    python benchmarks/images.py                       # about two minutes on two cores
-    python benchmarks/images.py --model resnet50 model.checkpoint=FILE
+Weights are random but for efficientnet_lite0, whose package brings them: speed does not depend on them.
 """
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 
-import hydra
 import torch
-from jaxtyping import Float
-from rich.console import Console
-from rich.table import Table
-from torch import Tensor
+import torchvision
+from peers import Peer, by_captum, by_saliency, by_shap
+from torch import Tensor, nn
+from turns import Candidate, Goal, Job, Work, fastest
 
-from igbaselines.attribution import path_attribution
-from igbaselines.attribution.baselines import Reference, Together
-from igbaselines.attribution.path import Function
-from igbaselines.config import PROJECT_ROOT, register
-from igbaselines.experiments.classifier import Classifier, load_classifier
-from igbaselines.experiments.context import Run
-from igbaselines.experiments.photographs import Chosen, load_pixels, reference_photographs, select
-from igbaselines.experiments.weighted_gradients import Study, one_photograph
-from igbaselines.randomness import generator_for
-from igbaselines.results.rows import Rows
-from igbaselines.targets import instantiate
+from igbaselines.attribution import GaussLegendre, path_attribution
+from igbaselines.models.image_network import ImageNetwork
+from igbaselines.models.image_recipe import EfficientNetLite
+from igbaselines.models.inference import for_gradients
 
-NO_EXAMPLE = 10**9  # a photograph so far down the list that nothing of it is kept
-
-
-class Counted:
-    """A function of pictures that counts them."""
-
-    def __init__(self, scored: Function) -> None:
-        self._scored = scored
-        self.pictures = 0
-
-    def __call__(self, pixels: Tensor) -> Tensor:  # noqa: D102
-        self.pictures += len(pixels)
-        return self._scored(pixels)
+NETWORKS = {"mobilenet_v2": 2.0, "efficientnet_lite0": 2.0, "resnet50": 1.25, "densenet121": 1.15, "vgg16": 1.15}
+SIDE, BASELINES = 224, 6
+SIZES, CHUNKS = (4, 8, 16), (4, 8, 16)
+OURS, PLAIN, CAPTUM, LIMIT = "igbaselines", "igbaselines, no fast path", "Captum, best batch", "limit: bare passes"
+CLOSE = 2e-3
 
 
 @dataclass(frozen=True)
-class Job:
-    """One photograph, ready to be explained."""
+class Pictures:
+    """What is attributed."""
 
-    study: Study
-    chosen: Chosen
-    pixels: Float[Tensor, "3 h w"]
+    network: ImageNetwork
+    inputs: Tensor
+    baselines: Tensor
+    target: Tensor
+    steps: int
 
-    def whole(self, classifier: Classifier) -> None:  # noqa: D102
-        one_photograph(replace(self.study, classifier=classifier), NO_EXAMPLE, self.chosen, Path())
-
-
-def make_job(model: str, overrides: list[str]) -> Job:
-    register()
-    with hydra.initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
-        grid = ["evaluation.grid.steps=100", "evaluation.grid.power=1"]  # the paper's, not the demo's
-        chosen = [f"model={model}", "dataset.n_images=1", *grid, *overrides]
-        config = hydra.compose("config", ["experiment=weighted_gradients", "hydra.mode=RUN", *chosen])
-    parts = {name: instantiate(config[name]) for name in ("dataset", "model", "attribution", "evaluation")}
-    here = PROJECT_ROOT
-    run = Run(Rows("", "", "", 0), here, here, here, torch.device(config.device.replace("auto", "cpu")), 0, None, 1)
-    classifier = load_classifier(parts["model"], parts["attribution"], run)
-    found = parts["dataset"].photographs()
-    examples = reference_photographs(found.candidates, classifier, 4, 0)
-    photograph = select(found, classifier).chosen[0]
-    study = Study(classifier, parts["attribution"], parts["evaluation"], examples, 0)
-    return Job(study, photograph, load_pixels(photograph.photograph, classifier))
+    @classmethod
+    def make(
+        cls, architecture: str, n: int, steps: int, side: int = SIDE, dtype: torch.dtype = torch.float32
+    ) -> "Pictures":
+        """Random pictures, smooth as photographs are, the same in every process."""
+        generator = torch.Generator().manual_seed(0)
+        coarse = torch.rand(n + BASELINES, 3, 8, 8, generator=generator)
+        pictures = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
+        pictures, network = pictures.to(dtype), make_network(architecture, side).to(dtype)
+        target = network(pictures[:n]).argmax(dim=1)
+        return cls(network, pictures[:n], pictures[n:], target, steps)
 
 
-def bare_gradients(job: Job, count: int) -> Callable[[], None]:
-    classifier = job.study.classifier
-    batch = classifier.max_batch
-    with torch.no_grad():
-        points = classifier.explained.affine_stem(job.pixels.expand(batch, -1, -1, -1)).clone().requires_grad_()
-
-    def run() -> None:
-        for _ in range(-(-count // batch)):
-            value = classifier.explained.after_stem(points)[:, job.chosen.predicted].sum()
-            torch.autograd.grad(value, points)
-
-    return run
-
-
-def bare_scores(job: Job, count: int) -> Callable[[], None]:
-    classifier = job.study.classifier
-    pictures = job.pixels.expand(classifier.max_batch, -1, -1, -1).clone()
-
-    @torch.no_grad()
-    def run() -> None:
-        for _ in range(-(-count // classifier.max_batch)):
-            classifier.scored(pictures)
-
-    return run
+def make_network(architecture: str, side: int) -> ImageNetwork:
+    """A frozen classifier; batch statistics as of random pictures, so that activations neither vanish nor grow."""
+    if architecture.startswith("efficientnet_lite"):
+        return EfficientNetLite(architecture, size=side).load(torch.device("cpu"))
+    torch.manual_seed(0)
+    network = torchvision.models.get_model(architecture, weights=None).requires_grad_(False)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
+    if norms:
+        network.train()(torch.randn(4, 3, 64, 64))
+    return ImageNetwork(network, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).eval()
 
 
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def job(architecture: str, n: int, steps: int, quick: bool, everybody: bool = False) -> Job:
+    """One network and one size of the job.
+
+    Args:
+        architecture: of the network.
+        n: pictures.
+        steps: nodes on each path.
+        quick: tiny pictures and paths, to see that it works.
+        everybody: with the slower peers and the plain engine.
+    """
+    pictures = partial(Pictures.make, architecture, n, 4 if quick else steps, 64 if quick else SIDE)
+    # In float32 a rounding error moves some ReLU over its edge, where the gradient jumps: of a network with random
+    # weights, attributions differ by percents. So results are compared in float64, and with two nodes, for the time.
+    exactly = partial(Pictures.make, architecture, 1, 2, 64 if quick else SIDE, torch.float64)
+
+    def candidate(name: str, prepare: Callable[..., Work], *options: object, close: float | None = CLOSE) -> Candidate:
+        return Candidate(name, partial(prepare, pictures, *options), close, partial(prepare, exactly, *options))
+
+    candidates = [
+        candidate(OURS, ours),
+        candidate(CAPTUM, by_captum_at_best),
+        Candidate(LIMIT, partial(bare_passes, pictures)),
+    ]
+    if everybody:
+        candidates += [
+            candidate(PLAIN, plain),
+            candidate("Captum, default", by_captum_at_best, (None,)),
+            candidate("Captum, best batch, our network", by_captum_at_best, SIZES, True),
+            # Both ends of the path weigh fully, or points are random: as many passes for another sum.
+            Candidate("PAIR saliency, batches of 4", partial(by_peer, pictures, by_saliency, 4)),
+            Candidate("shap GradientExplainer, batches of 4", partial(by_peer, pictures, by_shap, 4)),
+        ]
+    goals = [Goal(OURS, LIMIT, 0.95), Goal(OURS, CAPTUM, NETWORKS[architecture])]
+    title = f"{architecture}, {n} image{'s' * (n > 1)} x {BASELINES} baselines x {steps} nodes, {SIDE} px"
+    return Job(f"{architecture}-{n}x{steps}", title, "baselines", BASELINES, candidates, goals, LIMIT)
 
 
-def attribution_only(job: Job) -> Callable[[], object]:
-    """The engine's part, without the fitness."""
-    study, classifier = job.study, job.study.classifier
-    reference = Reference(examples=study.examples, centre=classifier.centre.expand_as(job.pixels))
-    baselines, _ = Together(study.attribution.baselines).draw(job.pixels[None], reference, generator_for(0))
-    target = torch.tensor([job.chosen.predicted])
-    return lambda: path_attribution(
-        classifier.explained,
-        job.pixels[None],
-        baselines,
-        rule=study.attribution.rule,
-        target=target,
-        max_batch=classifier.max_batch,
-        keep_per_baseline=True,
-    )
+def ours(make: partial[Pictures]) -> Work:
+    """The engine with the network made for input gradients."""
+    pictures = make()
+    return _engine(for_gradients(pictures.network), pictures)
 
 
-def count_pictures(job: Job) -> tuple[int, int]:
-    """How many pictures the whole photograph scores, and how many gradient points it takes."""
-    classifier = job.study.classifier
-    scored = Counted(classifier.scored)
-    job.whole(replace(classifier, scored=scored))
-    k = sum(getattr(source, "count", 1) for source in job.study.attribution.baselines.values())
-    gradients = k * job.study.attribution.rule.steps
-    return scored.pictures + k + 1, gradients  # the engine takes f at the baselines and at the input too
+def plain(make: partial[Pictures]) -> Work:
+    """The engine without any fast path."""
+    pictures = make()
+    return _engine(pictures.network.forward, pictures)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default="efficientnet_lite0")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one round of a tiny job, to see that it works")
-    parser.add_argument("overrides", nargs="*", help="of the configuration, such as model.checkpoint=FILE")
-    arguments = parser.parse_args()
-    overrides = list(arguments.overrides)
-    if arguments.quick:
-        overrides += ["attribution.rule.steps=1", "evaluation.grid.steps=2", "evaluation.removed=[]"]
-    job = make_job(arguments.model, overrides)
-    scored, gradients = count_pictures(job)
-    candidates: dict[str, Callable[[], object]] = {
-        "attribution": attribution_only(job),
-        f"limit: {gradients} gradient points": bare_gradients(job, gradients),
-        "whole photograph": lambda: job.whole(job.study.classifier),
-        f"limit: {scored} scored pictures": bare_scores(job, scored),
-    }
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    for run in candidates.values():
-        run()  # the warm-up
-    for _ in range(1 if arguments.quick else arguments.rounds):
-        for name, run in candidates.items():
-            times[name].append(seconds(run))
-    report(arguments.model, times)
+def _engine(f: "nn.Module | object", pictures: Pictures) -> Work:
+    rule = GaussLegendre(pictures.steps)
+
+    def work(k: int) -> Tensor:
+        return path_attribution(
+            f, pictures.inputs, pictures.baselines[:k], rule=rule, target=pictures.target
+        ).attributions
+
+    return work
 
 
-def report(model: str, times: dict[str, list[float]]) -> None:
-    """Print the medians, and ratios taken round by round."""
-    table = Table(title=f"one photograph, {model}, {torch.get_num_threads()} threads")
-    for heading in ("what", "median [s]", "least [s]", "most [s]"):
-        table.add_column(heading)
-    for name, taken in times.items():
-        table.add_row(name, f"{statistics.median(taken):.3f}", f"{min(taken):.3f}", f"{max(taken):.3f}")
-    attribution, gradients, whole, scored = times.values()
-    ratios = [a / g for a, g in zip(attribution, gradients, strict=True)]
-    wholes = [w / (g + s) for w, g, s in zip(whole, gradients, scored, strict=True)]
-    console = Console(width=100)
-    console.print(table)
-    console.print(f"attribution / its gradient points: {statistics.median(ratios):.3f}")
-    console.print(f"whole photograph / its gradient points and scored pictures: {statistics.median(wholes):.3f}")
+def by_peer(make: partial[Pictures], peer: Peer, size: int) -> Work:
+    """Somebody else's."""
+    p = make()
+    peer(nn.Linear(2, 1).requires_grad_(False), torch.ones(1, 2), torch.zeros(1, 2), 2, torch.tensor([0]), None)
+    return lambda k: peer(p.network, p.inputs, p.baselines[:k], p.steps, p.target, size)
 
 
-if __name__ == "__main__":
-    main()
+def by_captum_at_best(make: partial[Pictures], sizes: tuple[int | None, ...] = SIZES, prepared: bool = False) -> Work:
+    """Captum with the batch size that is fastest here; `prepared`: with the network made for gradients."""
+    p = make()
+    network = for_gradients(p.network) if prepared else p.network
+    one = p.inputs[:1], p.baselines[:1], max(SIZES), p.target[:1]
+    size = fastest(lambda size: partial(by_captum, network, *one, size), sizes) if len(sizes) > 1 else sizes[0]
+    return lambda k: by_captum(network, p.inputs, p.baselines[:k], p.steps, p.target, size)
+
+
+def bare_passes(make: partial[Pictures]) -> Work:
+    """Forward and backward of the network made for gradients, for as many points as the job has, and nothing else."""
+    pictures = make()
+    fast = for_gradients(pictures.network)
+
+    def passes(chunk: int, points: int) -> None:
+        batch = pictures.inputs[:1].expand(chunk, -1, -1, -1).clone().requires_grad_()
+        for _ in range(-(-points // chunk)):
+            torch.autograd.grad(fast.after_stem(batch)[:, 0].sum(), batch)
+
+    chunk = fastest(lambda chunk: partial(passes, chunk, max(CHUNKS)), CHUNKS)
+    return lambda k: passes(chunk, len(pictures.inputs) * k * pictures.steps)

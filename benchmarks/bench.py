@@ -1,0 +1,198 @@
+"""Time the suite against other people's tools and against what the machine can do at best.
+
+    python benchmarks/bench.py              # under ten minutes on two cores
+    python benchmarks/bench.py --only hep   # the jobs whose names begin so; no scaling
+    python benchmarks/bench.py --quick      # tiny jobs: shows that it works, times nothing worth knowing
+
+Every candidate has a process of its own; they take turns, and their results are compared first (`turns`). Tables and
+figures go to outputs/benchmarks/, where `python run.py action=report` finds them. On a machine that others use, threads
+wait for one another and times scatter: take --threads 1.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import generation
+import hep
+import images
+import pandas as pd
+import players
+import retraining
+import scaling
+import torch
+import weighted
+from figures import draw_ratios, draw_scaling
+from rich.console import Console
+from rich.table import Table
+from turns import Goal, Job, Timing, time_in_turns
+
+from igbaselines.config import PROJECT_ROOT
+from igbaselines.files import write_text
+from igbaselines.reporting.tables import write_table
+
+PACKAGES = ("torch", "torchvision", "captum", "shap", "saliency", "path-explain", "numpy")
+SECONDS_A_TURN = 2.0
+Row = dict[str, object]
+
+
+def jobs(quick: bool) -> Iterator[Job]:
+    """Every job, in the order of the table."""
+    yield hep.job(quick)
+    for architecture in images.NETWORKS:
+        yield images.job(architecture, 1, 16, quick, everybody=architecture in ("mobilenet_v2", "efficientnet_lite0"))
+        if not quick:
+            yield from (images.job(architecture, n, steps, quick) for n, steps in ((8, 16), (1, 50), (8, 50)))
+    yield weighted.job(quick)
+    yield players.job(quick)
+    yield retraining.job(quick)
+    yield from generation.jobs(quick)
+
+
+def timing_rows(job: Job, timings: Sequence[Timing]) -> list[Row]:
+    """One row for each candidate."""
+    limit = next((t for t in timings if t.candidate == job.limit), None)
+    first = timings[0]
+    return [
+        {
+            "job": job.name,
+            "candidate": t.candidate,
+            "seconds": t.median if t.seconds else None,
+            "least": min(t.seconds, default=None),
+            "most": max(t.seconds, default=None),
+            "times_ours": ratio(t, first),
+            "times_limit": None if limit is None else ratio(t, limit),
+            "peak_mib": t.memory if t.seconds else None,
+            "difference": t.difference,
+            "timed": t.failed or ("whole" if t.units == job.units else f"{t.units}/{job.units} {job.unit}"),
+        }
+        for t in timings
+    ]
+
+
+def ratio(slower: Timing, faster: Timing) -> float | None:
+    """Median over the rounds of how many times as long one takes as the other."""
+    if not slower.seconds or not faster.seconds:
+        return None
+    return statistics.median(a / b for a, b in zip(slower.seconds, faster.seconds, strict=True))
+
+
+def goal_row(job: Job, goal: Goal, timings: Sequence[Timing]) -> Row:
+    """Whether a goal is met, and where it is not, how much there was to gain."""
+    of = {t.candidate: t for t in timings}
+    measured = ratio(of[goal.against], of[goal.candidate])
+    assert measured is not None
+    met = measured >= goal.at_least
+    reason = ""
+    if not met and goal.against != job.limit:
+        most, left = ratio(of[goal.against], of[job.limit]), ratio(of[goal.candidate], of[job.limit])
+        reason = f"the limit itself is {most:.2f} times as fast as {goal.against}; this takes {left:.2f} times its time"
+    return {
+        "job": job.name,
+        "candidate": goal.candidate,
+        "against": goal.against,
+        "times as fast": measured,
+        "goal": goal.at_least,
+        "met": "yes" if met else "no",
+        "why not": reason,
+    }
+
+
+def print_job(job: Job, rows: Sequence[Row], console: Console) -> None:
+    """Show the candidates of a job."""
+    table = Table(title=job.title, title_justify="left")
+    for heading in ("candidate", "s", "least", "most", "x ours", "x limit", "MiB", "difference", "timed"):
+        table.add_column(heading, justify="left" if heading in ("candidate", "timed") else "right")
+    formats = {"peak_mib": ".0f", "difference": ".0e"}
+    for row in rows:
+        cells = [
+            value if isinstance(value, str) else "" if value is None else f"{value:{formats.get(key, '.3g')}}"
+            for key, value in row.items()
+            if key != "job"
+        ]
+        table.add_row(*cells)
+    console.print(table)
+
+
+def print_goals(goals: pd.DataFrame, console: Console) -> None:
+    """Show what was wanted beside what was measured."""
+    table = Table(title="How many times as fast, against what was wanted", title_justify="left")
+    for column in goals.columns:
+        table.add_column(column)
+    for row in goals.itertuples(index=False):
+        table.add_row(*(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row))
+    console.print(table)
+
+
+def system(threads: int, seconds: float) -> Row:
+    """What it ran on."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        processor = names[0].partition(": ")[2] if names else processor
+    return {
+        "processor": processor,
+        "vector instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": threads,
+        "seconds": round(seconds),
+        "packages": {name: version(name) for name in PACKAGES if _installed(name)},
+    }
+
+
+def _installed(name: str) -> bool:
+    from importlib.metadata import PackageNotFoundError
+
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="tiny jobs, to see that it works")
+    parser.add_argument("--only", default="", help="the jobs whose names begin so")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="one a core (the default)")
+    parser.add_argument("--output", type=Path, default=PROJECT_ROOT / "outputs" / "benchmarks")
+    arguments = parser.parse_args()
+    rounds, turn = (1, 0.05) if arguments.quick else (arguments.rounds, SECONDS_A_TURN)
+    console, start = Console(width=150), time.perf_counter()
+    timings: list[Row] = []
+    goals: list[Row] = []
+    for job in jobs(arguments.quick):
+        if job.name.startswith(arguments.only):
+            measured = time_in_turns(job, rounds, turn, arguments.threads)
+            rows = timing_rows(job, measured)
+            print_job(job, rows, console)
+            timings += rows
+            goals += [goal_row(job, goal, measured) for goal in job.goals]
+    grown = [] if arguments.only else scaling.measure(arguments.quick, rounds, turn / 4, arguments.threads)
+    console.print(f"{time.perf_counter() - start:.0f} s")
+    write(arguments.output, pd.DataFrame(timings), pd.DataFrame(goals), pd.DataFrame(grown))
+    ran_on = system(arguments.threads, time.perf_counter() - start)
+    write_text(arguments.output / "system.json", json.dumps(ran_on, indent=2))
+    print_goals(pd.DataFrame(goals), console)
+    console.print(ran_on)
+
+
+def write(folder: Path, timings: pd.DataFrame, goals: pd.DataFrame, grown: pd.DataFrame) -> None:
+    """Write the tables and the figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(goals, folder, "goals")
+    write_table(timings, folder, "timings")
+    draw_ratios(timings, folder)
+    if len(grown):
+        write_table(grown, folder, "scaling")
+        draw_scaling(grown, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Events: Pythia's collisions with jets and features against Pythia alone, synthetic ones by one process and by all."""
+
+import math
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+from turns import Candidate, Job, Work
+
+from igbaselines.config import PROJECT_ROOT, register
+from igbaselines.targets import instantiate
+
+OURS, LIMIT = "igbaselines", "limit: Pythia and its vetoes alone"
+EVENTS, LEAST_PT_HAT = 20, 250.0  # a batch; GeV, as in the demo's second stratum
+
+
+def jobs(quick: bool) -> list[Job]:
+    """Both generators."""
+    batches, events = (1, 500) if quick else (10, 20_000)
+    pythia = [Candidate(OURS, partial(collisions, True)), Candidate(LIMIT, partial(collisions, False))]
+    everybody = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    synthetic = [
+        Candidate(f"igbaselines, {n} process{'es' * (n > 1)}", partial(made, events, n)) for n in {1, everybody}
+    ]
+    title = f"Pythia: {batches * EVENTS} collisions of tt1l from {LEAST_PT_HAT:.0f} GeV that are not vetoed, features"
+    return [
+        Job("pythia", title, f"batches of {EVENTS}", batches, pythia, limit=LIMIT),
+        Job("hep-synthetic", f"Synthetic collisions: {events:,} selected events", "all events", 1, synthetic),
+    ]
+
+
+def collisions(features: bool) -> Work:
+    """Collisions, and with `features` all that is made of them."""
+    from igbaselines.datasets.pythia_collisions import Collisions
+    from igbaselines.datasets.pythia_detector import see
+    from igbaselines.datasets.pythia_features import pythia_features
+
+    dataset, rng = _dataset("hep_pythia"), np.random.default_rng(0)
+    source = Collisions("tt1l", (LEAST_PT_HAT, math.inf), dataset.beam, dataset.detector, dataset.selection, (0,))
+    source.batch(1)  # the first event takes what is made once
+
+    def work(batches: int) -> None:
+        for _ in range(batches):
+            batch = source.batch(EVENTS)
+            if features:
+                seen, _ = see(rng, batch, dataset.detector, dataset.selection, source.prescale)
+                pythia_features(seen, dataset.detector.fat_jet_radius)
+
+    return work
+
+
+def made(events: int, workers: int) -> Work:
+    """Events made anew, written and read."""
+    dataset = _dataset("hep_synthetic", f"dataset.n_events={events}", "dataset.cross_section_error=0.3")
+
+    def work(_: int) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            dataset.load(Path(folder), workers)
+
+    return work
+
+
+def _dataset(name: str, *overrides: str) -> Any:  # noqa: ANN401 (as the configuration says)
+    register()
+    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+        return instantiate(compose("config", [f"dataset={name}", *overrides]).dataset)

@@ -1,0 +1,51 @@
+"""How time and memory grow with inputs, baselines, steps, the size of images, and threads."""
+
+from functools import partial
+
+import hep
+import images
+from peers import by_captum
+from turns import Candidate, Job, time_in_turns
+
+HEP = {"inputs": (100, 300, 1000, 3000), "baselines": (1, 5, 20), "steps": (10, 50, 200)}
+USUAL = {"inputs": 300, "baselines": 5, "steps": 50}
+SIDES = (96, 160, 224, 320)
+OURS, CAPTUM = "igbaselines", "Captum, default"
+Row = dict[str, object]
+
+
+def measure(quick: bool, rounds: int, seconds_a_turn: float, threads: int) -> list[Row]:
+    """One row for each point: along, at, candidate, seconds, MiB."""
+    rows = []
+    for along, places in HEP.items():
+        for at in places[:2] if quick else places:
+            size = USUAL | {along: at}
+            job = _hep_job(**size)
+            rows += _rows(job, along, at, rounds, seconds_a_turn, threads)
+    for side in SIDES[:2] if quick else SIDES:
+        pictures = partial(images.Pictures.make, "mobilenet_v2", 1, 2 if quick else 16, side)
+        candidates = [
+            Candidate(OURS, partial(images.ours, pictures)),
+            Candidate(CAPTUM, partial(images.by_captum_at_best, pictures, (None,))),
+        ]
+        job = Job("mobilenet_v2", "", "baselines", images.BASELINES, candidates)
+        rows += _rows(job, "image side [px]", side, rounds, seconds_a_turn, threads)
+    for count in range(1, threads + 1):
+        rows += _rows(_hep_job(**USUAL), "threads", count, rounds, seconds_a_turn, count)
+    return rows
+
+
+def _hep_job(inputs: int, baselines: int, steps: int) -> Job:
+    events = partial(hep.Events.make, inputs, baselines, steps)
+    candidates = [
+        Candidate(OURS, partial(hep.ours, events)),
+        Candidate(CAPTUM, partial(hep.by_peer, by_captum, events)),
+    ]
+    return Job("hep", "", "baselines", baselines, candidates)
+
+
+def _rows(job: Job, along: str, at: int, rounds: int, seconds_a_turn: float, threads: int) -> list[Row]:
+    return [
+        {"along": along, "at": at, "candidate": t.candidate, "seconds": t.median, "peak_mib": t.memory}
+        for t in time_in_turns(job, rounds, seconds_a_turn, threads)
+    ]

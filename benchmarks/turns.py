@@ -1,0 +1,215 @@
+"""The same job done by several candidates, each in a process of its own, in turn (A B C A B C): seconds and memory.
+
+Results are compared before anything is timed. Turns let a busy spell of the machine hit every candidate, and ratios are
+taken round by round. A candidate that is too slow for the whole job does some of its units, and its seconds are scaled.
+"""
+
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+Work = Callable[[int], Tensor | None]  # does so many units of the job; the result, if there is one
+PRELOADED = ["torch", "torchvision", "captum.attr", "igbaselines.attribution", "igbaselines.experiments.classifier"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to do a job.
+
+    Args:
+        name: of the row.
+        prepare: called in the candidate's own process; what it returns is timed. Importable, with arguments that are.
+        tolerance: largest difference from the job's first candidate, as a share of its largest value; None where the
+            result is not compared.
+        check: prepares what is compared, where that is not a unit of what is timed.
+    """
+
+    name: str
+    prepare: Callable[[], Work]
+    tolerance: float | None = None
+    check: Callable[[], Work] | None = None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How many times as fast as another candidate one has to be, at least."""
+
+    candidate: str
+    against: str
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done, in how many units, by whom; results are compared with the first candidate's."""
+
+    name: str
+    title: str
+    unit: str
+    units: int
+    candidates: Sequence[Candidate]
+    goals: Sequence[Goal] = ()
+    limit: str = ""  # the candidate that nothing can beat
+
+
+@dataclass
+class Timing:
+    """What was measured of a candidate.
+
+    Args:
+        candidate: its name.
+        seconds: for the whole job, round by round.
+        units: how many of the job's units were timed.
+        difference: from the first candidate's result, as a share of its largest value.
+        memory: peak beyond the imports [MiB].
+        failed: why there is nothing, in a line.
+    """
+
+    candidate: str
+    seconds: list[float] = field(default_factory=list)
+    units: int = 0
+    difference: float | None = None
+    memory: float = 0.0
+    failed: str = ""
+
+    @property
+    def median(self) -> float:
+        """Median over the rounds."""
+        return statistics.median(self.seconds)
+
+
+def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) -> list[Timing]:
+    """Compare the candidates, then time them in turns.
+
+    Raises:
+        SystemExit: where a candidate does another job than the first.
+    """
+    workers = [_Worker(candidate, threads) for candidate in job.candidates]
+    try:
+        timings = [worker.ready() for worker in workers]
+        running = [(worker, timing) for worker, timing in zip(workers, timings, strict=True) if not timing.failed]
+        _compare(job, running)
+        for worker, timing in running:
+            estimate, _ = worker.run(1)
+            timing.units = max(1, min(job.units, round(seconds_a_turn / estimate)))
+        for _ in range(rounds):
+            for worker, timing in running:
+                seconds, timing.memory = worker.run(timing.units)
+                timing.seconds.append(seconds * job.units / timing.units)
+        return timings
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def _compare(job: Job, running: Sequence[tuple["_Worker", Timing]]) -> None:
+    reference = None
+    for worker, timing in running:
+        result = worker.check()  # the warm-up, too
+        reference = result if reference is None else reference
+        if worker.candidate.tolerance is None or result is None or reference is None:
+            continue
+        timing.difference = float(np.abs(result - reference).max() / np.abs(reference).max())
+        if not timing.difference <= worker.candidate.tolerance:
+            raise SystemExit(
+                f"{job.name}: {timing.candidate} is {timing.difference:.1e} away from {job.candidates[0].name}, more "
+                f"than {worker.candidate.tolerance:.0e}: they do not do the same job"
+            )
+
+
+class _Worker:
+    """A candidate in its own process, forked from a server that has made the imports."""
+
+    def __init__(self, candidate: Candidate, threads: int) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        self.candidate = candidate
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, candidate, threads))
+        self.process.start()
+        theirs.close()
+
+    def ready(self) -> Timing:
+        """Wait until the candidate is prepared."""
+        try:
+            return Timing(self.candidate.name, failed=self.connection.recv())
+        except EOFError:
+            raise SystemExit(f"{self.candidate.name} could not be prepared: its error is above") from None
+
+    def check(self) -> Any:  # noqa: ANN401 (an array, or None)
+        """The result that is compared, if there is one."""
+        return self._ask(None)
+
+    def run(self, units: int) -> tuple[float, float]:
+        """Seconds, and peak memory [MiB]."""
+        answer: tuple[float, float] = self._ask(units)
+        return answer
+
+    def _ask(self, units: int | None) -> Any:  # noqa: ANN401
+        try:
+            self.connection.send(units)
+            answer = self.connection.recv()
+        except (EOFError, BrokenPipeError):
+            raise SystemExit(f"{self.candidate.name} failed: its error is above") from None
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self.connection.close()
+        self.process.join()
+
+
+def _serve(connection: Connection, candidate: Candidate, threads: int) -> None:
+    torch.set_num_threads(threads)
+    before = psutil.Process().memory_info().rss
+    try:
+        work = candidate.prepare()
+    except ImportError as error:  # a peer that is not installed is a row that says so
+        connection.send(f"not installed: {error}")
+        return
+    connection.send("")
+    while True:
+        try:
+            units = connection.recv()
+        except EOFError:
+            return
+        if units is None:
+            compared = work(1) if candidate.check is None else candidate.check()(1)
+            connection.send(None if compared is None else compared.numpy(force=True))
+            continue
+        start = time.perf_counter()
+        work(units)
+        seconds = time.perf_counter() - start
+        connection.send((seconds, (peak_bytes() - before) / 2**20))
+
+
+def peak_bytes() -> int:
+    """The most memory that the process has held so far."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def fastest(make: Callable[[int], Callable[[], object]], sizes: Sequence[int]) -> int:
+    """The size whose work is done first, each tried twice."""
+
+    def seconds(size: int) -> float:
+        work, taken = make(size), []
+        for _ in range(2):
+            start = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - start)
+        return min(taken)
+
+    return min(sizes, key=seconds)

@@ -1,0 +1,194 @@
+"""Weighted Gradients of a photograph, whole (2505.03201): attribution, D_alpha of every baseline, deletion curve.
+
+Against the published algorithm as one would write it down: Captum for each baseline, then one picture at a time.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import hydra
+import torch
+from jaxtyping import Float
+from peers import by_captum
+from torch import Tensor
+from turns import Candidate, Job, Work
+
+from igbaselines.attribution.baselines import Together
+from igbaselines.attribution.weighted import Fitness, WeightedGradients, class_score, pixel_importance
+from igbaselines.config import PROJECT_ROOT, register
+from igbaselines.evaluation.perturbation_curves import ShareGrid, area, deletion_curves
+from igbaselines.experiments.classifier import Classifier, load_classifier
+from igbaselines.experiments.context import Run
+from igbaselines.experiments.explanations import reference_for
+from igbaselines.experiments.image_settings import ImageAttribution
+from igbaselines.experiments.photographs import load_pixels, reference_photographs, select
+from igbaselines.models.image_network import Probabilities
+from igbaselines.randomness import generator_for
+from igbaselines.results.rows import Rows
+from igbaselines.targets import instantiate
+
+OURS, NAIVE, LIMIT = "igbaselines", "as published: Captum, then picture by picture", "limit: bare passes"
+# Rankings that differ in the last digits find another D_alpha, and so weights, by as much as scores jump: less where
+# the paths are long enough for smooth maps.
+CLOSE, QUICK = 2e-2, 0.2
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """What is explained."""
+
+    classifier: Classifier
+    plain: Probabilities
+    attribution: ImageAttribution
+    pixels: Float[Tensor, "1 3 h w"]
+    examples: Float[Tensor, "m 3 h w"]
+    predicted: int
+    grid: ShareGrid
+
+    @classmethod
+    def make(cls, quick: bool) -> "Photograph":
+        """The first photograph of `experiment=weighted_gradients`."""
+        register()
+        with hydra.initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+            config = hydra.compose("config", ["experiment=weighted_gradients", "hydra.mode=RUN", "dataset.n_images=1"])
+        dataset, model, attribution = (instantiate(config[name]) for name in ("dataset", "model", "attribution"))
+        here = PROJECT_ROOT
+        run = Run(Rows("", "", "", 0), here, here, here, torch.device("cpu"), 0, None, 1)
+        classifier = load_classifier(model, attribution, run)
+        # The search's tolerance makes a jump of a rounding error: a count is just near enough, or the search goes on.
+        attribution = replace(attribution, search=replace(attribution.search, tolerance=0.0))
+        if quick:
+            attribution = replace(attribution, rule=replace(attribution.rule, steps=2))
+        found = dataset.photographs()
+        examples = reference_photographs(found.candidates, classifier, 4, 0)
+        chosen = select(found, classifier).chosen[0]
+        pixels = load_pixels(chosen.photograph, classifier)[None]
+        plain = Probabilities(model.load(torch.device("cpu")))
+        grid = ShareGrid(4 if quick else 100, 1)
+        return cls(classifier, plain, attribution, pixels, examples, chosen.predicted, grid)
+
+    @property
+    def target(self) -> Tensor:
+        """The explained class."""
+        return torch.tensor([self.predicted])
+
+    @property
+    def fitness(self) -> Fitness:
+        """As the experiment has it."""
+        return Fitness(self.attribution.search, self.attribution.fitness_mask, self.attribution.ranking)
+
+
+def job(quick: bool) -> Job:
+    """One photograph with efficientnet_lite0."""
+    photograph = partial(Photograph.make, quick)
+    candidates = [
+        Candidate(OURS, partial(ours, photograph)),
+        Candidate(NAIVE, partial(naive, photograph), tolerance=QUICK if quick else CLOSE),
+        Candidate(LIMIT, partial(bare_passes, photograph)),
+    ]
+    title = (
+        "Weighted Gradients whole: a photograph, efficientnet_lite0, 6 baselines x 16 nodes, D_alpha, deletion curve"
+    )
+    return Job("weighted-gradients", title, "photographs", 1, candidates, limit=LIMIT)
+
+
+def ours(make: partial[Photograph]) -> Work:
+    """The engine, the search in lockstep, the curve in batches."""
+    p = make()
+    method = WeightedGradients(
+        Together(p.attribution.baselines),
+        reference_for(p.classifier, p.examples),
+        p.attribution.rule,
+        p.fitness,
+        max_batch=p.classifier.max_batch,
+    )
+    score = class_score(p.classifier.scored, p.target)
+
+    def work(_: int) -> Tensor:
+        found = method.attribute(p.classifier.explained, p.pixels, p.target, generator_for(0))
+        importance = pixel_importance(found.attributions, p.attribution.ranking)
+        fill = p.fitness.mask.fill(p.pixels)
+        source = torch.zeros(1, dtype=torch.int64)
+        curve = deletion_curves(score, p.pixels, fill, importance, source, p.grid, p.classifier.max_batch)
+        assert found.weights is not None
+        return _result(found.attributions, found.weights[0], area(curve, p.grid))
+
+    return work
+
+
+def naive(make: partial[Photograph]) -> Work:
+    """What the paper's text says, line by line, on the network as it comes."""
+    p = make()
+    baselines, _ = Together(p.attribution.baselines).draw(
+        p.pixels, reference_for(p.classifier, p.examples), generator_for(0)
+    )
+    fill, pixels = p.fitness.mask.fill(p.pixels), p.pixels[0, 0].numel()
+
+    @torch.no_grad()
+    def without(order: Tensor, count: int) -> float:
+        masked = torch.zeros(pixels, dtype=torch.bool).index_fill(0, order[:count], True)
+        picture = torch.where(masked.view(p.pixels.shape[2:]), fill, p.pixels)
+        return float(p.plain(picture)[0, p.predicted])
+
+    def work(_: int) -> Tensor:
+        maps, d_alpha = [], []
+        goal = p.attribution.search.alpha * without(torch.arange(0), 0)
+        for baseline in baselines.view(-1, *p.pixels.shape[1:]):
+            maps.append(by_captum(p.plain, p.pixels, baseline[None], p.attribution.rule.steps, p.target, None))
+            order = maps[-1].sum(dim=1).flatten().argsort(descending=True, stable=True)
+            low, high = 0, pixels
+            while high - low > 1:
+                middle = (low + high) // 2
+                score = without(order, middle)
+                if abs(score - goal) < p.attribution.search.tolerance:
+                    high = middle
+                    break
+                low, high = (middle, high) if score > goal else (low, middle)
+            d_alpha.append(high)
+        weights = 1 / torch.tensor(d_alpha, dtype=torch.float64)
+        weights /= weights.sum()
+        attributions = sum(w * m for w, m in zip(weights.float(), maps, strict=True))
+        assert isinstance(attributions, Tensor)
+        order = attributions.sum(dim=1).flatten().argsort(descending=True, stable=True)
+        counts = p.grid.counts(attributions[:, 0])[0].tolist()
+        curve = torch.tensor([[without(order, count) for count in counts]])
+        return _result(attributions, weights, area(curve, p.grid))
+
+    return work
+
+
+def _result(attributions: Tensor, weights: Tensor, auc: Tensor) -> Tensor:
+    """Everything that has to agree, each as a share of its largest value."""
+    return torch.cat([(part / part.abs().max()).flatten().float() for part in (attributions, weights)] + [auc.float()])
+
+
+def bare_passes(make: partial[Photograph]) -> Work:
+    """As many gradient points and scored pictures through the network made for gradients, and nothing else."""
+    p = make()
+    counted = _Counted(p.classifier)
+    ours(lambda: replace(p, classifier=replace(p.classifier, scored=counted)))(1)
+    batch = p.classifier.max_batch
+    points = p.pixels.expand(batch, -1, -1, -1).clone()
+    gradients = 6 * p.attribution.rule.steps
+
+    def work(_: int) -> None:
+        behind = points.clone().requires_grad_()
+        for _ in range(-(-gradients // batch)):
+            value = p.classifier.explained.after_stem(behind)[:, p.predicted].sum()
+            torch.autograd.grad(value, behind)
+        with torch.no_grad():
+            for _ in range(-(-counted.pictures // batch)):
+                p.classifier.scored(points)
+
+    return work
+
+
+class _Counted:
+    """What scores pictures, and counts them."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.scored, self.pictures = classifier.scored, 0
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        self.pictures += len(pixels)
+        return self.scored(pixels)
