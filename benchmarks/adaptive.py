@@ -69,7 +69,7 @@ def swish_jobs(quick: bool) -> Iterator[Job]:
 
 def image_job() -> Job:
     """The class of three photographs, from black and from another photograph."""
-    from images import make_job
+    from images import make_job  # type: ignore[import-not-found]  # the script beside this one
 
     study = make_job("efficientnet_lite0", []).study
     network = study.classifier.explained
