@@ -22,6 +22,12 @@ def test_engine_benchmark_runs() -> None:
     assert "Captum's best / this" in done.stdout
 
 
+def test_adaptive_benchmark_runs() -> None:
+    done = run_benchmark("adaptive.py")
+    for name in ("Swish, logit: 30 pairs", "Swish, probability: 30 pairs", "Gauss-Legendre", "midpoint"):
+        assert name in done.stdout
+
+
 def test_images_benchmark_runs() -> None:
     done = run_benchmark("images.py")
     # 6 baselines of one node; f at 6 baselines and the input, and whatever D_alpha and the curves scored

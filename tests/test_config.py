@@ -53,6 +53,13 @@ def test_every_choice_for_images_composes_and_builds(group: str, name: str) -> N
         assert instantiate(config[part]) is not None
 
 
+@pytest.mark.parametrize("rule", options("attribution/rule"))
+@pytest.mark.parametrize("attribution", ["averaged_baselines", "background_weightings"])
+def test_every_rule_for_events_composes_and_builds(attribution: str, rule: str) -> None:
+    config = composed("experiment=hep_baselines", f"attribution={attribution}", f"attribution/rule={rule}")
+    assert type(instantiate(config.attribution).rule).__name__.lower() == rule.replace("_", "")
+
+
 @pytest.mark.parametrize("model", EVENT_MODELS)
 def test_every_network_for_events_composes_and_builds(model: str) -> None:
     config = composed("experiment=hep_baselines", f"model={model}")

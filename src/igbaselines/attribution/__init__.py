@@ -1,9 +1,11 @@
 """The engine: weighted path attributions from any baselines; it needs torch and numpy alone."""
 
+from igbaselines.attribution.adaptive import Adaptive
 from igbaselines.attribution.path import AffineStem, Attribution, ClosedFormGradient, path_attribution
 from igbaselines.attribution.quadrature import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid
 
 __all__ = [
+    "Adaptive",
     "AffineStem",
     "Attribution",
     "ClosedFormGradient",

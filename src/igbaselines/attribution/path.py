@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from igbaselines.attribution.adaptive import Adaptive, integrate_adaptively
 from igbaselines.attribution.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.validation import check_arguments, check_finite_paths
@@ -65,6 +66,7 @@ class Attribution:
         f_baselines: f at the baselines.
         completeness_gap: for each pair the sum of its Integrated Gradients minus (f(x) - f(x')).
         weights: weight of each baseline; None where the weights differ from feature to feature.
+        gradients: gradient points spent on each pair; None where the paths do not start at the baselines.
     """
 
     attributions: Float[Tensor, "n *features"]
@@ -73,6 +75,7 @@ class Attribution:
     f_baselines: Float[Tensor, "n k"]
     completeness_gap: Float[Tensor, "n k"]
     weights: Float[Tensor, "n k"] | None
+    gradients: Int[Tensor, "n k"] | None
 
 
 def path_attribution(
@@ -96,7 +99,7 @@ def path_attribution(
         inputs: the inputs to explain.
         baselines: one set for all inputs, or one set an input.
         weights: None for 1/k, or shape (k,), (n, k) or (n, k, *features).
-        rule: the quadrature rule.
+        rule: the quadrature rule; an `Adaptive` one gives each pair as many nodes as it needs.
         target: class index of each input.
         max_batch: gradient points in one forward and backward pass; None chooses it from the memory there is.
         keep_per_baseline: keep the Integrated Gradients of every pair, n * k times the size of an input.
@@ -115,37 +118,41 @@ def path_attribution(
         paths = _Paths(f, inputs.detach(), baselines.detach(), rule, target, generator)
         weights = weights.detach()
         largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
+        while (values := unless_memory_runs_out(paths.values, largest)) is None:
+            largest = halved(min(largest, n * k), "point")
+        f_inputs, f_baselines = values
+        changes = f_inputs[:, None] - f_baselines
         attributions = torch.zeros_like(paths.inputs)
         totals = inputs.new_empty(n, k)
         per_baseline = inputs.new_empty(n, k, *inputs.shape[1:]) if keep_per_baseline else None
+        gradients = torch.full((n, k), paths.steps)  # on the host, which tells the progress
         done = 0
         pending = deque([(slice(0, n), slice(0, k))])
         while pending:
             block = rows, columns = pending.popleft()
-            parts = list(_split(block, paths.steps, largest))
+            parts = list(_split(block, paths.steps_of_block, largest))
             if len(parts) > 1:
                 pending.extendleft(reversed(parts))
                 continue
-            integrated = unless_memory_runs_out(paths.integrated_gradients, rows, columns, largest)
-            if integrated is None:  # memory ran out: halve the chunk and take the block again
+            found = unless_memory_runs_out(paths.integrated_gradients, rows, columns, changes, largest)
+            if found is None:  # memory ran out: halve the chunk and take the block again
                 largest = halved(min(largest, _size(rows) * _size(columns) * paths.steps))
                 pending.appendleft(block)
                 continue
+            integrated, gradients[rows, columns] = found
             attributions[rows] += (weights[rows, columns] * integrated).sum(dim=1)
             totals[rows, columns] = integrated.reshape(*integrated.shape[:2], -1).sum(dim=2)
             if per_baseline is not None:
                 per_baseline[rows, columns] = integrated
-            done += _size(rows) * _size(columns) * paths.steps
+            done += int(gradients[rows, columns].sum())
             if progress is not None:
                 progress(done)
-        while (values := unless_memory_runs_out(paths.values, largest)) is None:
-            largest = halved(min(largest, n * k), "point")
-    f_inputs, f_baselines = values
-    gap = totals - (f_inputs[:, None] - f_baselines)
+    gap = totals - changes
     check_finite_paths(gap)
     shared = weights.shape[2:].numel() == 1
     pair_weights = weights.reshape(weights.shape[:2]).expand(n, k) if shared else None
-    return Attribution(attributions, per_baseline, f_inputs, f_baselines, gap, pair_weights)
+    spent = gradients.to(inputs.device)
+    return Attribution(attributions, per_baseline, f_inputs, f_baselines, gap, pair_weights, spent)
 
 
 class _Paths:
@@ -176,6 +183,9 @@ class _Paths:
         self.nodes = nodes.to(inputs).expand(n, k, -1)
         self.coefficients = coefficients.to(inputs)
         self.steps = len(coefficients)
+        self.adaptive = rule if isinstance(rule, Adaptive) else None
+        # Many pairs of an adaptive rule come together, so that those that go on fill the chunks.
+        self.steps_of_block = 1 if self.adaptive else self.steps
         self.shared = baselines.stride(0) == 0 or n == 1
         with torch.no_grad():
             self.inputs_behind_stem = self.stem(inputs)
@@ -214,24 +224,39 @@ class _Paths:
             )
         return output
 
-    def integrated_gradients(self, rows: slice, columns: slice, max_batch: int) -> Tensor:
-        """Integrated Gradients of a block of pairs, (rows, columns, *features)."""
+    def integrated_gradients(
+        self, rows: slice, columns: slice, changes: Tensor, max_batch: int
+    ) -> tuple[Tensor, Tensor | int]:
+        """Integrated Gradients of a block of pairs, (rows, columns, *features), and the gradient points of each."""
         start = self._baselines_behind_stem(rows, columns)
         move = self.inputs_behind_stem[rows].unsqueeze(1) - start
+        row_of_pair = torch.arange(rows.start, rows.stop, device=move.device).repeat_interleave(move.shape[1])
+        if self.adaptive is None:
+            total = self._by_fixed_rule(rows, columns, start, move, row_of_pair, max_batch)
+            spent: Tensor | int = self.steps
+        else:
+            paths = start.flatten(0, 1), move.flatten(0, 1), changes[rows, columns].flatten(), row_of_pair
+            integral, nodes = integrate_adaptively(self.gradients, *paths, self.adaptive, max_batch)
+            total, spent = integral.view_as(move), nodes.view(move.shape[:2])
+        difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]
+        return difference * self._transpose_of_stem(total, difference), spent
+
+    def _by_fixed_rule(
+        self, rows: slice, columns: slice, start: Tensor, move: Tensor, row_of_pair: Tensor, max_batch: int
+    ) -> Tensor:
+        """Integrate the gradient behind the stem with the same number of nodes for every pair."""
         pairs = move.shape[:2]
-        row_of_pair = torch.arange(rows.start, rows.stop, device=move.device).repeat_interleave(pairs[1])
         total = torch.zeros_like(move)
         parts = -(-self.steps // max(1, max_batch // pairs.numel()))
         for steps in torch.arange(self.steps).tensor_split(parts):
             chosen = slice(int(steps[0]), int(steps[-1]) + 1)
             nodes = _append_dimensions(self.nodes[rows, columns, chosen], move.dim() - 2)
             points = torch.addcmul(start.unsqueeze(2), nodes, move.unsqueeze(2)).flatten(0, 2)
-            gradient = self.gradients(points, row_of_pair)
             # Not a view: networks in channels_last give gradients in channels_last.
+            gradient = self.gradients(points, row_of_pair)
             gradient = gradient.reshape(pairs.numel(), len(steps), -1)
             total += torch.matmul(self.coefficients[chosen], gradient).view_as(total)
-        difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]
-        return difference * self._transpose_of_stem(total, difference)
+        return total
 
     def gradients(self, points: Tensor, row_of_pair: Tensor) -> Tensor:
         """Gradients of the explained scalar at points behind the stem, (pairs * steps, *hidden).

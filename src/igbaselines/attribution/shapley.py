@@ -74,26 +74,31 @@ class ShapleyIG(CoalitionMethod):
         absent, weights = self.absent.draw(inputs, self.reference, generator)
         game = Game(model, inputs, absent, weights, self.players, targets, self.max_batch)
         attributions, f_inputs = torch.zeros_like(inputs), inputs.new_empty(len(inputs))
-        f_baselines, gaps = [], []
+        f_baselines, gaps, gradients = [], [], []
         for coalitions in self._draw_coalitions(game, generator):
             f_start, gap = inputs.new_empty(coalitions.absent.shape), inputs.new_empty(coalitions.absent.shape)
+            spent = torch.zeros_like(gap, dtype=torch.int64)
             for rows, columns in coalitions.blocks(_most_pairs(inputs)):
                 result = self._integrate(model, game, coalitions, rows, columns, targets, generator)
                 attributions[rows] += result.attributions
                 f_inputs[rows] = result.f_inputs
                 f_start[rows, columns], gap[rows, columns] = result.f_baselines, result.completeness_gap
+                assert result.gradients is not None
+                spent[rows, columns] = result.gradients
             f_baselines.append(f_start)
             gaps.append(gap)
-        starts = torch.cat(f_baselines, dim=1)
+            gradients.append(spent)
+        points = torch.cat(gradients, dim=1)
         return PlayerAttribution(
             attributions,
             None,
             f_inputs,
-            starts,
+            torch.cat(f_baselines, dim=1),
             torch.cat(gaps, dim=1),
             None,
+            points,
             sum_over_players(attributions, game.player_of),
-            torch.full((len(inputs),), starts.shape[1] * _steps(self.rule), device=inputs.device),
+            points.sum(dim=1),
         )
 
     def _integrate(
@@ -165,6 +170,7 @@ class ShapleySampling(CoalitionMethod):
             f_absent.to(inputs.dtype),
             gap.to(inputs.dtype),
             None,
+            None,
             players.to(inputs.dtype),
             evaluations,
         )
@@ -189,11 +195,10 @@ class ShapleySampling(CoalitionMethod):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Attributions, each player's value in float64, and the gradient points for each input."""
         attributions = torch.zeros_like(game.inputs)
-        players, steps_taken = _no_values(game)
+        players, points = _no_values(game)
         for coalitions in self._draw_coalitions(game, generator):
             for rows, columns in coalitions.blocks(BLOCK_BYTES // (STEP_BYTES * game.players)):
                 block = _Steps.of(game, coalitions, rows, columns)
-                steps_taken += block.each_input(len(players))
                 for steps in block.split(_most_pairs(game.inputs)):
                     every = torch.arange(len(steps.player), device=players.device)
                     row, _ = steps.places()
@@ -207,11 +212,13 @@ class ShapleySampling(CoalitionMethod):
                         self.max_batch,
                         generator=generator,
                     )
+                    assert result.gradients is not None
+                    points.index_add_(0, row, result.gradients.squeeze(1))
                     weight = steps.weight.to(attributions).view(-1, *[1] * (attributions.dim() - 1))
                     attributions.index_add_(0, row, weight * result.attributions)
                     marginals = result.f_inputs.double() - result.f_baselines.squeeze(1)
                     players.index_put_(steps.places(), steps.weight * marginals, accumulate=True)
-        return attributions, players, steps_taken * _steps(rule)
+        return attributions, players, points
 
 
 @dataclass(frozen=True)
@@ -266,7 +273,7 @@ class _Steps:
 
 
 def _no_values(game: Game) -> tuple[Tensor, Tensor]:
-    """Zeros for the value of each player, float64, and for the steps of each input."""
+    """Zeros for the value of each player, float64, and for what is spent on each input."""
     n = len(game.inputs)
     players = game.inputs.new_zeros(n, game.players, dtype=torch.float64)
     return players, game.inputs.new_zeros(n, dtype=torch.int64)
@@ -275,8 +282,3 @@ def _no_values(game: Game) -> tuple[Tensor, Tensor]:
 def _most_pairs(inputs: Tensor) -> int:
     """Number of baselines of the inputs' size in BLOCK_BYTES."""
     return max(1, BLOCK_BYTES // (inputs[0].numel() * inputs.element_size()))
-
-
-def _steps(rule: QuadratureRule) -> int:
-    # A random rule draws its nodes: not from the generator that the results depend on.
-    return len(rule.nodes_and_weights((), torch.Generator())[1])

@@ -146,4 +146,5 @@ def reweighted(attribution: Attribution, weights: Float[Tensor, "n k"]) -> Attri
         attribution.f_baselines,
         attribution.completeness_gap,
         weights,
+        attribution.gradients,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution import Attribution, path_attribution
@@ -31,12 +31,14 @@ class ClassAttribution:
         signed: mean attribution.
         magnitude: mean magnitude of the attribution of an event.
         gap: quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')| over events and baselines.
+        gradient_points: on the paths from all baselines to all events.
         seconds: that it took, in all attempts together.
     """
 
     signed: Float[Tensor, "methods d"]
     magnitude: Float[Tensor, "methods d"]
     gap: Float[Tensor, "methods quantiles"]
+    gradient_points: Int[Tensor, ""]
     seconds: Float[Tensor, ""]
 
 
@@ -111,10 +113,12 @@ class _Sums:
         self.signed = signal.new_zeros(len(weights), signal.shape[1])
         self.magnitude = torch.zeros_like(self.signed)
         self.gaps = signal.new_empty(len(signal), weights.shape[1])
+        self.gradient_points = torch.tensor(0, device=signal.device)
         self.events = 0
         self.start = time.monotonic()
         if state is not None:
             self.signed, self.magnitude = state["signed"], state["magnitude"]
+            self.gradient_points = state["gradient_points"]
             self.events = len(state["gaps"])
             self.gaps[: self.events] = state["gaps"]
             self.start -= state["seconds"].item()
@@ -122,23 +126,31 @@ class _Sums:
     def add(self, result: Attribution) -> None:
         """Take in a chunk of events."""
         assert result.per_baseline is not None
+        assert result.gradients is not None
         of_methods = torch.einsum("mk,nkd->nmd", self.weights, result.per_baseline)
         self.signed += of_methods.sum(dim=0) / len(self.gaps)
         self.magnitude += of_methods.abs().sum(dim=0) / len(self.gaps)
         change = (result.f_inputs[:, None] - result.f_baselines).abs()
         gaps = result.completeness_gap.abs() / change.clamp_min(torch.finfo(change.dtype).tiny)
         self.gaps[self.events : self.events + len(gaps)] = gaps
+        self.gradient_points = self.gradient_points + result.gradients.sum()
         self.events += len(gaps)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the rest of the sums depends on."""
         gaps = self.gaps[: self.events]
-        return {"signed": self.signed, "magnitude": self.magnitude, "gaps": gaps, "seconds": self._seconds()}
+        return {
+            "signed": self.signed,
+            "magnitude": self.magnitude,
+            "gaps": gaps,
+            "gradient_points": self.gradient_points,
+            "seconds": self._seconds(),
+        }
 
     def finished(self) -> ClassAttribution:
         """The attribution, once all events have been taken in."""
         gap = _gap_quantiles(self.gaps, self.weights)
-        return ClassAttribution(self.signed, self.magnitude, gap, self._seconds())
+        return ClassAttribution(self.signed, self.magnitude, gap, self.gradient_points, self._seconds())
 
     def _seconds(self) -> Float[Tensor, ""]:
         return torch.tensor(time.monotonic() - self.start)

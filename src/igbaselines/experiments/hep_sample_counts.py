@@ -74,9 +74,8 @@ def _ranked(study: RankingStudy, network: RankingNetwork, count: int, draw: int,
     attribution = network.explain(settings, f"-{count}-{draw}", pool)
     rankings = rankings_of(settings, attribution)
     add_rankings(study, network.name, rankings, variant=str(count), draw=str(draw))
-    assert pool.stratum is not None
-    points = count * len(pool.stratum.unique()) * len(network.signal) * settings.rule.steps
-    for metric, value in {"seconds": attribution.seconds.item(), "gradient_points": points}.items():
+    for metric in ("seconds", "gradient_points"):
+        value = getattr(attribution, metric).item()
         study.run.rows.add("cost", metric, network.name, value, variant=str(count), draw=str(draw))
     return rankings
 
