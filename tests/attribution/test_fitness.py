@@ -289,6 +289,8 @@ def test_searches_agree_on_a_network_that_falls(
     exact = exhaustive_minimal_deletion(*arguments)
     found = BinarySearch(tolerance=0.0).minimal_deletion(*arguments)
     assert torch.equal(found.d_alpha, exact.d_alpha)
+    sections = BinarySearch(tolerance=0.0, sections=5).minimal_deletion(*arguments)
+    assert torch.equal(sections.d_alpha, exact.d_alpha)
     torch.testing.assert_close(found.score, exact.score)
     assert found.d_alpha[:4].double().mean() < found.d_alpha[4:].double().mean()
     assert torch.all(exact.reached & found.reached)

@@ -77,7 +77,7 @@ def test_points_gather_where_a_curve_bends() -> None:
     error = (area(deletion_curves(*arguments(score), equal, 100), equal) - exact(score)).abs()
     assert torch.all((found.areas - exact(score)).abs() < error / 2)
     straight = adaptive(Curves([FALLS["evenly"], FALLS["not at all"]]), 0.002)
-    assert straight.points.tolist() == [9, 9]  # those that it begins with, and one between each of them
+    assert straight.points.tolist() == [17, 17]  # those that it begins with, and one between each of them
 
 
 def test_areas_do_not_depend_on_the_batch_or_on_the_other_curves() -> None:

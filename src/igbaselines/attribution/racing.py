@@ -23,7 +23,9 @@ class Racing:
     """Filtered Weighted Gradients by a heat for all baselines and a final for those which may survive the filter.
 
     It saves where the filter drops more work than the heat costs: with s steps of k baselines, h steps in the heat and
-    a share d of the baselines dropped there, the gradients go from k s to k (h + (1 - d) s).
+    a share d of the baselines dropped there, the gradients go from k s to k (h + (1 - d) s). The filter of the released
+    code (a quarter of the mean weight) drops a tenth to a quarter of six baselines: with 16 steps racing then loses.
+    It is for many steps and a strict filter.
 
     A baseline drops out in the heat where its weight is below margin times what the filter asks for. In the final the
     filter takes the survivors' D_alpha, and for the sum of the weights the heat's D_alpha of the others. Those keep the

@@ -14,7 +14,7 @@ from torch import Tensor
 from igbaselines.attribution.perturbation import Score, perturbed_scores, pixel_ranks
 from igbaselines.evaluation.perturbation_curves import ShareGrid
 
-FIRST_POINTS = ShareGrid(4, power=2)
+FIRST_POINTS = ShareGrid(8, power=2)
 MARKED = 0.5  # parts of at least this share of the worst part's error are cut
 
 
