@@ -64,10 +64,11 @@ def falling(generator: torch.Generator, rows: int = 200, pixels: int = 37) -> Te
     return left / left[:, :1]
 
 
+@pytest.mark.parametrize("sections", [2, 3, 6, 40])
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
-def test_binary_search_is_bisection(generator: torch.Generator, alpha: float) -> None:
+def test_binary_search_is_bisection(generator: torch.Generator, alpha: float, sections: int) -> None:
     values = falling(generator)
-    found = search_table(BinarySearch(alpha, tolerance=0.0), Table(values))
+    found = search_table(BinarySearch(alpha, tolerance=0.0, sections=sections), Table(values))
     for row, d_alpha, score in zip(values.tolist(), found.d_alpha.tolist(), found.score.tolist(), strict=True):
         first = bisect.bisect_left(row, -alpha * row[0], lo=1, key=lambda value: -value)
         assert d_alpha == min(first, len(row) - 1)
@@ -75,10 +76,11 @@ def test_binary_search_is_bisection(generator: torch.Generator, alpha: float) ->
     assert torch.equal(found.reached, values[:, -1] <= alpha)
 
 
+@pytest.mark.parametrize("sections", [2, 5])
 @pytest.mark.parametrize("tolerance", [0.001, 0.005, 0.05, 0.3])
-def test_binary_search_ends_within_the_tolerance(generator: torch.Generator, tolerance: float) -> None:
+def test_binary_search_ends_within_the_tolerance(generator: torch.Generator, tolerance: float, sections: int) -> None:
     values = falling(generator)
-    found = search_table(BinarySearch(tolerance=tolerance), Table(values))
+    found = search_table(BinarySearch(tolerance=tolerance, sections=sections), Table(values))
     exact = search_table(BinarySearch(tolerance=0.0), Table(values))
     near = (found.score - 0.5).abs() < tolerance
     assert torch.all(near | (found.d_alpha == exact.d_alpha))
@@ -86,9 +88,10 @@ def test_binary_search_ends_within_the_tolerance(generator: torch.Generator, tol
     assert torch.all(found.reached)
 
 
-def test_binary_search_of_scores_that_rise_and_fall(generator: torch.Generator) -> None:
+@pytest.mark.parametrize("sections", [2, 4])
+def test_binary_search_of_scores_that_rise_and_fall(generator: torch.Generator, sections: int) -> None:
     values = torch.rand(300, 24, generator=generator, dtype=torch.float64)
-    found = search_table(BinarySearch(tolerance=0.0), Table(values))
+    found = search_table(BinarySearch(tolerance=0.0, sections=sections), Table(values))
     target = values[:, 0] / 2
     assert torch.equal(found.reached, values[:, -1] <= target)
     d_alpha = found.d_alpha[found.reached]
@@ -96,6 +99,42 @@ def test_binary_search_of_scores_that_rise_and_fall(generator: torch.Generator) 
     # Not the least count of all, but a crossing: one pixel fewer leaves the score over the target.
     assert torch.all((d_alpha == 1) | (values[found.reached, d_alpha - 1] > target[found.reached]))
     assert torch.all(found.d_alpha[~found.reached] == 23)
+
+
+def test_a_section_for_each_pixel_finds_the_least_count_of_all(generator: torch.Generator) -> None:
+    values = torch.rand(300, 24, generator=generator, dtype=torch.float64)
+    values[:, -1] = 0  # masking everything does
+    found = search_table(BinarySearch(tolerance=0.0, sections=23), Table(values))
+    least = [next(k for k in range(1, 24) if row[k] <= row[0] / 2) for row in values.tolist()]
+    assert found.d_alpha.tolist() == least
+    # Fewer sections see fewer crossings, and so can only be later.
+    fewer = search_table(BinarySearch(tolerance=0.0, sections=2), Table(values)).d_alpha
+    assert torch.all(fewer >= found.d_alpha)
+    assert torch.any(fewer > found.d_alpha)
+
+
+def test_with_a_tolerance_the_first_count_within_it_ends_the_search() -> None:
+    values = torch.tensor([[1.0, 0.9, 0.9, 0.502, 0.9, 0.502, 0.1, 0.1, 0.0]], dtype=torch.float64)
+    found = search_table(BinarySearch(tolerance=0.005, sections=8), Table(values))
+    assert (int(found.d_alpha), float(found.score), bool(found.reached)) == (3, 0.502, True)
+
+
+@pytest.mark.parametrize(("sections", "most"), [(2, 10), (4, 5), (10, 3), (1000, 1)])
+def test_more_sections_take_fewer_rounds(generator: torch.Generator, sections: int, most: int) -> None:
+    table = Table(falling(generator, rows=5, pixels=1000))
+    passes = 0
+
+    def score(pictures: Tensor, source: Tensor) -> Tensor:
+        nonlocal passes
+        passes += 1
+        return table(pictures, source)
+
+    white = torch.ones(5, 3, 1, 1000)
+    ranks = pixel_ranks(torch.rand(5, 1, 1000, generator=generator))
+    search = BinarySearch(tolerance=0.0, sections=sections)
+    search.minimal_deletion(score, white, torch.zeros_like(white), ranks, torch.arange(5), 10_000)
+    assert passes <= 2 + most  # the images, and everything masked
+    assert len(table.asked) == len(set(table.asked))
 
 
 def test_binary_search_scores_few_counts(generator: torch.Generator) -> None:
@@ -106,7 +145,9 @@ def test_binary_search_scores_few_counts(generator: torch.Generator) -> None:
         assert sum(i == image for i, _ in table.asked) <= 2 + math.ceil(math.log2(1000))
 
 
-@pytest.mark.parametrize("search", [BinarySearch(tolerance=0.0), BinarySearch(), ReleasedSearch()])
+@pytest.mark.parametrize(
+    "search", [BinarySearch(tolerance=0.0), BinarySearch(), BinarySearch(sections=5), ReleasedSearch()]
+)
 def test_searches_do_not_depend_on_the_batch(search: DeletionSearch, generator: torch.Generator) -> None:
     table = Table(falling(generator, rows=20))
     one, many = search_table(search, table, max_batch=1), search_table(search, table, max_batch=1000)
@@ -139,11 +180,12 @@ EDGES = {
 }
 
 
+@pytest.mark.parametrize("sections", [2, 7])
 @pytest.mark.parametrize("case", EDGES)
-def test_binary_search_at_the_edges(case: str) -> None:
+def test_binary_search_at_the_edges(case: str, sections: int) -> None:
     scores, expected = EDGES[case]
     values = torch.tensor([scores], dtype=torch.float64)
-    found = search_table(BinarySearch(tolerance=0.0), Table(values))
+    found = search_table(BinarySearch(tolerance=0.0, sections=sections), Table(values))
     assert (int(found.d_alpha), float(found.score), bool(found.reached)) == expected
 
 
@@ -247,6 +289,8 @@ def test_searches_agree_on_a_network_that_falls(
     exact = exhaustive_minimal_deletion(*arguments)
     found = BinarySearch(tolerance=0.0).minimal_deletion(*arguments)
     assert torch.equal(found.d_alpha, exact.d_alpha)
+    sections = BinarySearch(tolerance=0.0, sections=5).minimal_deletion(*arguments)
+    assert torch.equal(sections.d_alpha, exact.d_alpha)
     torch.testing.assert_close(found.score, exact.score)
     assert found.d_alpha[:4].double().mean() < found.d_alpha[4:].double().mean()
     assert torch.all(exact.reached & found.reached)
@@ -288,3 +332,8 @@ def test_a_networks_probability(make_cnn: Callable[..., nn.Module], generator: t
 def test_refuses_settings_out_of_bounds(search: type, setting: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         search(**setting)
+
+
+def test_refuses_to_leave_a_bracket_in_one_piece() -> None:
+    with pytest.raises(ValueError, match="sections must be at least 2, got 1"):
+        BinarySearch(sections=1)

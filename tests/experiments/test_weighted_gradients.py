@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from PIL import Image
 
+from igbaselines.attribution.weighting import EqualFitness, InverseFitness, WithoutLeastFit
+from igbaselines.experiments.weighted_gradients import distinct_weights
 from tests.experiments.conftest import ROOT, Command
 
 SMOKE = ("experiment=weighted_gradients", "scale=smoke")
@@ -98,6 +101,24 @@ def test_examples_hold_maps_that_are_averages_of_the_baselines(weighted_smoke: P
         np.testing.assert_allclose(of_method["expected_gradients"], maps.mean(axis=0), atol=1e-6)
         expected = np.tensordot(weights, maps, axes=1)
         np.testing.assert_allclose(of_method["weighted_gradients"], expected, atol=1e-6)
+
+
+def test_the_filtered_method_is_always_measured_with_another() -> None:
+    d_alpha = torch.randint(1, 50_000, (300, 1, 6), generator=torch.Generator().manual_seed(1))
+    saved = 0
+    for row in d_alpha:
+        weightings = [
+            EqualFitness(),
+            InverseFitness(),
+            *(WithoutLeastFit(m) for m in range(1, 6)),
+            InverseFitness(0.25),
+        ]
+        weights = torch.cat([weighting.of_fitness(row) for weighting in weightings])
+        first, inverse = distinct_weights(weights)
+        torch.testing.assert_close(weights[first][inverse], weights, rtol=0, atol=1e-11)
+        assert len(first) == len(set(first)) == 7
+        saved += len(torch.unique(weights, dim=0)) - len(first)
+    assert saved > 0  # what an exact comparison takes for different
 
 
 @pytest.mark.slow

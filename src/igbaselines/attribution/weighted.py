@@ -74,8 +74,27 @@ class Fitness:
             max_batch: pictures scored at once.
         """
         n, k = per_baseline.shape[:2]
-        ranks = pixel_ranks(pixel_importance(per_baseline, self.ranking).flatten(0, 1))
         source = torch.arange(n, device=inputs.device).repeat_interleave(k)
+        return self.of_maps(score, inputs, per_baseline.flatten(0, 1), source, max_batch)
+
+    def of_maps(
+        self,
+        score: Score,
+        inputs: Float[Tensor, "n c h w"],
+        maps: Float[Tensor, "r c h w"],
+        source: Int[Tensor, " r"],
+        max_batch: int = PICTURES_AT_ONCE,
+    ) -> MinimalDeletion:
+        """Search D_alpha of attributions, any number of them for an input.
+
+        Args:
+            score: the output that has to come down.
+            inputs: the explained inputs.
+            maps: attributions.
+            source: which input each of them explains.
+            max_batch: pictures scored at once.
+        """
+        ranks = pixel_ranks(pixel_importance(maps, self.ranking))
         return self.search.minimal_deletion(score, inputs, self.mask.fill(inputs), ranks, source, max_batch)
 
 
@@ -109,6 +128,18 @@ class WeightedGradients:
     ) -> Attribution:
         """Attribute the model's output (that of `targets`, where it has classes) to the pixels."""
         baselines, _ = self.baselines.draw(inputs, self.reference, generator)
+        unweighted, d_alpha = self.judged(model, inputs, baselines, targets, generator)
+        return reweighted(unweighted, self.weighting.of_fitness(d_alpha))
+
+    def judged(
+        self,
+        model: Function,
+        inputs: Float[Tensor, "n c h w"],
+        baselines: Float[Tensor, "k c h w"] | Float[Tensor, "n k c h w"],
+        targets: Int[Tensor, " n"] | None,
+        generator: torch.Generator,
+    ) -> tuple[Attribution, Int[Tensor, "n k"]]:
+        """Return Integrated Gradients of every baseline, equally weighted, and how fit each is: D_alpha."""
         targets = None if targets is None else targets.to(inputs.device, torch.int64)
         unweighted = path_attribution(
             model,
@@ -125,7 +156,7 @@ class WeightedGradients:
             found = self.fitness.d_alpha(
                 class_score(model, targets), inputs, unweighted.per_baseline, self.max_batch or PICTURES_AT_ONCE
             )
-        return reweighted(unweighted, self.weighting.of_fitness(found.d_alpha.view(unweighted.f_baselines.shape)))
+        return unweighted, found.d_alpha.view(unweighted.f_baselines.shape)
 
 
 def reweighted(attribution: Attribution, weights: Float[Tensor, "n k"]) -> Attribution:

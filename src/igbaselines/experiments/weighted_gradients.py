@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.weighted import pixel_importance
@@ -147,8 +147,7 @@ def measure(
 ) -> tuple[list[Row], dict[str, dict[str, list[float]]]]:
     """Every metric of every method, and the curves behind them; equal weights are measured once."""
     evaluation = study.evaluation
-    _, inverse = torch.unique(weights, dim=0, return_inverse=True)
-    first = [int((inverse == value).nonzero()[0]) for value in range(int(inverse.max()) + 1)]
+    first, inverse = distinct_weights(weights)
     place = dict(zip(methods, inverse.tolist(), strict=True))
     released = evaluation.overlap == "released_code"
     judge = MapJudge(evaluation.mask, evaluation.grid, evaluation.ranking, released, study.classifier.max_batch)
@@ -168,6 +167,16 @@ def measure(
             rows.append({"method": method, "metric": "insertion_auc", "value": auc})
         curves["insertion"] = dict(zip(evaluation.insertion, found.insertion.tolist(), strict=True))
     return rows, curves
+
+
+def distinct_weights(weights: Float[Tensor, "methods k"]) -> tuple[list[int], Int[Tensor, " methods"]]:
+    """The first method of each set of weights, and for each method the place of its set among them.
+
+    Equal up to rounding: the filter drops the least fit baselines, and so gives the weights of WG or of WG without as
+    many, but normalises them once more.
+    """
+    _, inverse = torch.unique(weights.round(decimals=12), dim=0, return_inverse=True)
+    return [int((inverse == value).nonzero()[0]) for value in range(int(inverse.max()) + 1)], inverse
 
 
 def _baseline_rows(explanation: Explanation, weights: Mapping[str, Tensor]) -> list[Row]:
