@@ -34,7 +34,9 @@ class GridValueMLP(nn.Module):
         self.standardise = standardise
         widths = [len(standardise.mean), *hidden, OUTPUTS]
         device = standardise.mean.device
-        self.linear = nn.ModuleList(_linear(a, b, device) for a, b in itertools.pairwise(widths))
+        # `for_network` draws the weights; nn.Linear by itself would draw them from global state.
+        linear = (nn.utils.skip_init(nn.Linear, a, b, device=device) for a, b in itertools.pairwise(widths))
+        self.linear = nn.ModuleList(linear)
 
     def layers(self) -> list[tuple[Tensor, Tensor, int]]:
         """Weight, bias and fan-in of each layer, the output's last."""
@@ -55,15 +57,6 @@ class GridValueMLP(nn.Module):
     def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m 5"]:
         """The value of each state and of its four actions."""
         return self.after_stem(self.affine_stem(x))
-
-
-def _linear(inputs: int, outputs: int, device: torch.device) -> nn.Linear:
-    """A layer of zeros, for `for_network` to draw: nn.Linear by itself would draw its weights from global state."""
-    layer = nn.Linear(inputs, outputs, device="meta")
-    # Not by nn.utils.skip_init, which imports sympy on its way from "meta".
-    zeros = {name: torch.zeros(value.shape, device=device) for name, value in layer.named_parameters()}
-    layer.load_state_dict(zeros, assign=True)
-    return layer
 
 
 class AdditiveGridValue(nn.Module):
