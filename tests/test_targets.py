@@ -14,6 +14,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.instantiate._instantiate2 import instantiate as of_hydra
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
@@ -22,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from igbaselines.attribution import GaussLegendre
 from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.errors import UserError
-from igbaselines.targets import guard_hydra, instantiate
+from igbaselines.targets import GuardedLoader, guard_hydra, instantiate
 
 RULE = {"_target_": "igbaselines.attribution.GaussLegendre", "steps": 3}
 MKDIR_REFUSED = r"_target_ 'os\.mkdir' is not allowed"
@@ -197,6 +198,20 @@ def test_what_the_guard_lets_pass(tmp_path: Path) -> None:
         "+hydra.launcher.submitit_folder=${hydra.sweep.dir}/.submitit/%j",
         "hydra.verbose=true",
     )
+
+
+@pytest.mark.usefixtures("guarded")
+@pytest.mark.parametrize("kind", [ObjectType.CONFIG, ObjectType.GROUP])
+def test_groups_have_the_options_that_hydra_finds_without_its_copies(kind: ObjectType, tmp_path: Path) -> None:
+    (tmp_path / "scale").mkdir()
+    (tmp_path / "scale" / "giant.yaml").touch()
+    elsewhere = [f"hydra.searchpath=[file://{tmp_path}]"]
+    loader = GlobalHydra.instance().config_loader()
+    assert isinstance(loader, GuardedLoader)
+    for group in ("", "scale", "scale/sizes", "hydra", "hydra/launcher", "schema"):
+        assert loader.get_group_options(group, kind) == super(GuardedLoader, loader).get_group_options(group, kind)
+    asked_elsewhere = loader.get_group_options("scale", ObjectType.CONFIG, overrides=elsewhere)
+    assert asked_elsewhere == ["demo", "giant", "paper", "smoke"]
 
 
 @pytest.mark.usefixtures("guarded")

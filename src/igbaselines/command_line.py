@@ -90,7 +90,7 @@ def _act(config: DictConfig) -> None:
     record_gone(output_root)
     if config.action == "report":
         from igbaselines.files import check_writable
-        from igbaselines.reporting import write_report
+        from igbaselines.reporting.html import write_report
 
         check_writable("output_root", output_root)
         log.info("report: %s", write_report(output_root, PROJECT_ROOT))

@@ -19,6 +19,7 @@ import hydra.utils
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.errors import InstantiationException
 from hydra.plugins.launcher import Launcher
@@ -91,6 +92,22 @@ class GuardedLoader(ConfigLoaderImpl):
         _check_places(written)
         _check_launcher_folder(config)
         return config
+
+    def get_group_options(
+        self,
+        group_name: str,
+        results_filter: ObjectType | None = ObjectType.CONFIG,
+        config_name: str | None = None,
+        overrides: list[str] | None = None,
+    ) -> list[str]:
+        """The names in a group of configurations, as Hydra has them.
+
+        `--help` asks some 200 times, and each time Hydra would copy all that it has read, in case that overrides
+        name other places to search: for a question without any there is no need.
+        """
+        if config_name is None and not overrides:
+            return self.repository.get_group_options(group_name, results_filter)
+        return super().get_group_options(group_name, results_filter, config_name, overrides)
 
 
 class GuardedPackageSource(ImportlibResourcesConfigSource):

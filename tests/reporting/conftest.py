@@ -161,7 +161,7 @@ def weighted() -> pd.DataFrame:
 
 
 def complete_run(folder: Path, rows: pd.DataFrame) -> Path:
-    from igbaselines.reporting import render_run
+    from igbaselines.reporting.render import render_run
 
     render_run(folder, rows, {"experiment": "hep_baselines"}, CLAIMS_ROOT)
     (folder / "config.yaml").write_text("experiment: hep_baselines\n")

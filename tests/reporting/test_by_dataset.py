@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from igbaselines.reporting import write_report
 from igbaselines.reporting.by_dataset import CLAIM_COLUMNS, compare_datasets, comparisons_table
 from igbaselines.reporting.claims import load_papers, unmeasured
+from igbaselines.reporting.html import write_report
 from igbaselines.reporting.runs import Run, find_runs
 from igbaselines.reporting.verdicts import Verdict
 from tests.reporting.conftest import CLAIMS_ROOT, PROJECT_ROOT

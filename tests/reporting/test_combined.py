@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from igbaselines.reporting import write_report
 from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.combined import write_combined
+from igbaselines.reporting.html import write_report
 from igbaselines.reporting.runs import find_runs, read_results
 from igbaselines.reporting.verdicts import NotTestable
 from igbaselines.results.sweeps import Sweep, SweepRun, write_sweep

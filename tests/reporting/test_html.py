@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from igbaselines.reporting import write_report
 from igbaselines.reporting.claims import load_papers
-from igbaselines.reporting.html import data_uri, format_p, shown_figures, with_indices
+from igbaselines.reporting.html import data_uri, format_p, shown_figures, with_indices, write_report
 from igbaselines.reporting.runs import FigureFile, Run
 from igbaselines.results.run_folder import RunFolder
 from igbaselines.results.sweeps import Sweep, SweepRun, write_sweep

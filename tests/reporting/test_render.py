@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from igbaselines.errors import UserError
-from igbaselines.reporting import render_run
+from igbaselines.reporting.render import render_run
 from tests.reporting.conftest import CLAIMS_ROOT, make_rows
 
 

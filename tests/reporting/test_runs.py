@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from igbaselines.reporting import write_report
+from igbaselines.reporting.html import write_report
 from igbaselines.reporting.runs import Run, find_runs
 from igbaselines.results.run_folder import RunFolder
 from tests.reporting.conftest import PROJECT_ROOT

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from igbaselines.reporting import render_run
+from igbaselines.reporting.render import render_run
 from tests.reporting.conftest import CLAIMS_ROOT
 from tests.reporting.weighted_rows import WG, complete_run, make_config, make_rows, write_explanation
 

@@ -176,7 +176,7 @@ def make_config(rows: pd.DataFrame, scale: str = "demo", study: str = "tables", 
 
 def complete_run(root: Path, label: str, rows: pd.DataFrame, config: Mapping[str, Any]) -> Path:
     """A complete run's folder under root, as the runner leaves it; `examples/` may lie there already."""
-    from igbaselines.reporting import render_run
+    from igbaselines.reporting.render import render_run
 
     folder = root / "weighted_gradients" / label
     folder.mkdir(parents=True, exist_ok=True)

@@ -168,7 +168,7 @@ def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
 
 def _attempt(run: Prepared) -> float:
     """Compute, and write everything but the status; returns the seconds that took."""
-    from igbaselines.reporting import render_run
+    from igbaselines.reporting.render import render_run
     from igbaselines.results.provenance import provenance
     from igbaselines.results.rows import write_rows
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from igbaselines.config import PROJECT_ROOT
 from igbaselines.launching.jobs import Job
-from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.missing import why_untested
 from igbaselines.results.states import (
     COMPLETE,
@@ -70,6 +69,10 @@ def _print_untested(states: Sequence[RunState], sweeps: Sequence[Sweep]) -> None
         run.folder[0] for sweep in sweeps for run in sweep.runs if run.folder
     }
     waiting = begun - {state.experiment for state in states if state.state == COMPLETE}
+    if not waiting:
+        return
+    from igbaselines.reporting.claims import load_papers  # and the tests of claims with it: pandas and scipy
+
     for paper in load_papers(PROJECT_ROOT / "conf" / "claims"):
         for experiment in waiting.intersection(paper.claims):
             reason = why_untested(experiment, states, sweeps)

@@ -9,6 +9,7 @@ from torch import Tensor
 from igbaselines.models.dnn import Standardise
 from igbaselines.models.grid_recipe import GridValueRecipe
 from igbaselines.models.grid_value_mlp import GridValueNetwork, for_network
+from igbaselines.models.optimiser import adamw
 from igbaselines.randomness import generator_for
 from igbaselines.threads import one_thread
 
@@ -80,7 +81,7 @@ def _fit(
     size = min(recipe.batch_size, len(features))
     steps = recipe.epochs * -(-len(features) // size)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    optimiser = adamw(parameters, recipe.learning_rate, recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps)
     share = target.new_tensor([1, 1 / 4, 1 / 4, 1 / 4, 1 / 4])
     for epoch in range(recipe.epochs):

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from igbaselines.models.ensemble import Ensemble, State
+from igbaselines.models.optimiser import adamw
 from igbaselines.models.recipe import ClassifierRecipe
 from igbaselines.randomness import generator_for
 from igbaselines.stopping import stop_asked
@@ -212,6 +213,4 @@ class _Training:
 
     def _optimiser(self) -> torch.optim.AdamW:
         parameters = [tensor.requires_grad_() for tensor in self.networks.trained().values()]
-        return torch.optim.AdamW(
-            parameters, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay, fused=True
-        )
+        return adamw(parameters, self.recipe.learning_rate, self.recipe.weight_decay)

@@ -159,8 +159,8 @@ def _chosen(rows: pd.DataFrame, claim: Claim) -> pd.DataFrame:
 
 
 def _model(rows: pd.DataFrame) -> str | None:
-    models = set(rows["model"].dropna()) if "model" in rows else set()
-    return str(models.pop()) if len(models) == 1 else None
+    models = rows["model"].dropna().unique().tolist() if "model" in rows else []
+    return str(models[0]) if len(models) == 1 else None
 
 
 def _paper(path: Path) -> Paper:
