@@ -65,10 +65,8 @@ lint: setup ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup ## Time the engine against Captum, and a photograph against its bare network passes
-	$(BIN)/python benchmarks/engine.py
-	$(BIN)/python benchmarks/images.py
-	$(BIN)/python benchmarks/shapley.py
+bench: setup ## Time everything against other tools and the bare limits: tables and figures in outputs/benchmarks/
+	$(BIN)/python benchmarks/bench.py
 
 clean: ## Remove the environment and the caches (never outputs/ or data/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -60,6 +60,7 @@ class Config:
         data_root: folder of generated and downloaded data.
         device: auto, cpu, cuda, cuda:1, ...
         max_batch: gradient points in one pass; null chooses it from the memory there is.
+        fast_paths: false takes networks as they were trained, by autograd, instead of copies made for gradients.
         workers: processes that make data; 0 takes one a core.
         shard: the part of the run that this job works on.
     """
@@ -79,12 +80,13 @@ class Config:
     data_root: str = MISSING
     device: str = MISSING
     max_batch: int | None = MISSING
+    fast_paths: bool = MISSING
     workers: int = MISSING
     shard: ShardKeys = field(default_factory=ShardKeys)
 
 
 # How a run is carried out, not what it computes: these keys do not enter the name of its folder.
-RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_batch", "workers", "shard")
+RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_batch", "fast_paths", "workers", "shard")
 
 # Schemas by name, as the YAML files' defaults lists take them: `- /schema/hep_synthetic@_here_`.
 SCHEMAS = {

@@ -85,6 +85,9 @@ class Racing:
         d_alpha[survivors] = judged.d_alpha
         found.per_baseline[survivors] = maps
         found.completeness_gap[survivors] = final.completeness_gap[:, 0]
+        assert found.gradients is not None
+        assert final.gradients is not None
+        found.gradients[survivors] += final.gradients[:, 0]
         weights = method.weighting.of_fitness(d_alpha) * survivors
         return reweighted(found, weights / weights.sum(dim=1, keepdim=True))
 

@@ -11,7 +11,7 @@ from igbaselines.attribution.chunking import automatic_max_batch
 from igbaselines.attribution.path import Function
 from igbaselines.experiments.context import Run
 from igbaselines.experiments.image_settings import Explained
-from igbaselines.models.image_network import ImageNetwork, Probabilities, state_checksum
+from igbaselines.models.image_network import Bfloat16, ImageNetwork, Probabilities, state_checksum
 from igbaselines.models.image_recipe import ImageModel
 from igbaselines.models.inference import for_gradients
 from igbaselines.models.preprocessing import Preprocessing
@@ -68,9 +68,13 @@ def load_classifier(model: ImageModel, attribution: Explained, run: Run, prefix:
     run.checksums[f"{prefix}weights"] = state_checksum(network)
     if (checkpoint := model.checksum()) is not None:
         run.checksums[f"{prefix}checkpoint"] = checkpoint
-    fast: ImageNetwork = for_gradients(network)
+    fast: ImageNetwork = for_gradients(network) if run.fast_paths else network
     probabilities = Probabilities(fast)
-    explained = probabilities if attribution.output == "probability" else fast
+    differentiated = fast
+    if attribution.precision == "bfloat16":
+        log.warning("gradients in bfloat16: attributions differ visibly from those in float32 (docs/speed.md)")
+        differentiated = Bfloat16(fast)
+    explained = Probabilities(differentiated) if attribution.output == "probability" else differentiated
     scored = probabilities if attribution.scored == "normalised" else Probabilities(fast.without_normalisation())
     side = model.preprocessing.size
     point = torch.zeros(1, 3, side, side, device=run.device)

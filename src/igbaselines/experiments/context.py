@@ -74,6 +74,7 @@ class Run:
         device: where to compute.
         seed: of everything random but the events.
         max_batch: gradient points in one pass, or None.
+        fast_paths: whether networks are made for gradients first.
         workers: processes that make data.
         shard: the part of the units that is worked on.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
@@ -87,6 +88,7 @@ class Run:
     seed: int
     max_batch: int | None
     workers: int
+    fast_paths: bool = True
     shard: Shard = field(default_factory=Shard)
     checksums: dict[str, str] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from igbaselines.attribution import Attribution, path_attribution
 from igbaselines.attribution.baselines import Reference
@@ -51,6 +51,7 @@ def class_attribution(
     max_batch: int | None,
     checkpoint: Path,
     progress: Callable[[int], object],
+    fast_paths: bool = True,
 ) -> ClassAttribution:
     """Attribute the output to the features, for every source of baselines at once.
 
@@ -66,12 +67,15 @@ def class_attribution(
         checkpoint: where the finished attribution is kept; beside it an unfinished one, from which it goes on after a
             kill.
         progress: called with the number of events done.
+        fast_paths: whether the network is made for gradients first.
     """
     if (saved := load_tensors(checkpoint, signal.device)) is not None:
         progress(len(signal))
         return ClassAttribution(**saved)
     baselines, weights = _all_baselines(settings, signal, reference, key)
-    explained = for_gradients(Probability(network) if settings.output == "probability" else network)
+    explained: nn.Module = Probability(network) if settings.output == "probability" else network
+    # A module around it hides the stem and the closed form.
+    explained = for_gradients(explained) if fast_paths else nn.Sequential(explained)
     unfinished = checkpoint.with_name(f"unfinished-{checkpoint.name}")
     sums = _Sums(signal, weights, load_tensors(unfinished, signal.device))
     saved_at = time.monotonic()

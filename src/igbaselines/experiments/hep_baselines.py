@@ -132,6 +132,7 @@ def _explain(study: Study, events: SplitEvents, ranking: Trained, network: int) 
             run.max_batch,
             checkpoint,
             progress,
+            run.fast_paths,
         )
     log.info("network %d: %d events explained in %.1f s", network, len(signal), time.monotonic() - start)
     _add_attributions(study, attribution, network)

@@ -156,7 +156,15 @@ class RankingNetwork:
         reference = reference or self.reference
         with bar(f"attributions {self.name} {label}", len(self.signal)) as progress:
             return class_attribution(
-                model, self.signal, reference, settings, self.key, self.run.max_batch, file, progress
+                model,
+                self.signal,
+                reference,
+                settings,
+                self.key,
+                self.run.max_batch,
+                file,
+                progress,
+                self.run.fast_paths,
             )
 
 

@@ -8,6 +8,7 @@ from igbaselines.experiments.checks import at_least, one_of
 
 METHODS = ("ig", "expected_gradients", "weighted_gradients", "filtered_weighted_gradients")
 OUTPUTS = ("probability", "logit")
+PRECISIONS = ("float32", "bfloat16")
 RANKINGS = ("signed", "magnitude")
 SCORED = ("normalised", "as_they_are")
 STUDIES = ("tables", "ablation")
@@ -19,13 +20,18 @@ SHAPLEY_IMAGES_METHODS = (SHAPLEY_IG, IG_ABSENT, EXPECTED)  # those beside the o
 
 @runtime_checkable
 class Explained(Protocol):
-    """What a network is asked for: the output that is explained, and of which pixels scores are."""
+    """What a network is asked for: which output is explained, in which precision, and of which pixels scores are."""
 
     output: str
 
     @property
     def scored(self) -> str:
         """One of `SCORED`."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """One of `PRECISIONS`."""
         ...
 
 
@@ -47,6 +53,7 @@ class ImageAttribution:
         scored: whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to
             the network as they are, which the released code does.
         same_draws: random baselines and nodes are the same for every photograph.
+        precision: of the passes that gradients are taken of, float32 or bfloat16; scores are always in float32.
     """
 
     method: str
@@ -61,9 +68,11 @@ class ImageAttribution:
     filter_below: float
     scored: str
     same_draws: bool
+    precision: str
 
     def __post_init__(self) -> None:
         one_of("attribution.method", self.method, METHODS)
+        one_of("attribution.precision", self.precision, PRECISIONS)
         one_of("attribution.output", self.output, OUTPUTS)
         one_of("attribution.ranking", self.ranking, RANKINGS)
         one_of("attribution.scored", self.scored, SCORED)
@@ -178,6 +187,11 @@ class ShapleyImagesAttribution:
     def scored(self) -> str:
         """Scores are always of the normalised photograph."""
         return SCORED[0]
+
+    @property
+    def precision(self) -> str:
+        """Gradients are always in float32."""
+        return PRECISIONS[0]
 
 
 @dataclass

@@ -202,6 +202,7 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
         device=_device(plain["device"]),
         seed=plain["seed"],
         max_batch=plain["max_batch"],
+        fast_paths=plain["fast_paths"],
         workers=plain["workers"] or usable_cores(),
         shard=shard,
     )

@@ -1,5 +1,6 @@
 """Classifiers on pixel space: what a family of weights expects of its pixels is the network's first, affine step."""
 
+import copy
 import hashlib
 from collections.abc import Sequence
 
@@ -58,6 +59,24 @@ class ImageNetwork(nn.Module):
         plain.mean, plain.std = torch.zeros_like(self.mean), torch.ones_like(self.std)
         plain.training = self.training
         return plain
+
+
+class Bfloat16(ImageNetwork):
+    """A classifier whose passes behind the normalisation are in bfloat16: fewer bits, and the speed that hardware has.
+
+    Pixels, logits and the gradient that comes back are float32. Its attributions are others: docs/speed.md.
+
+    Args:
+        network: a classifier in float32; its weights are copied.
+    """
+
+    def __init__(self, network: ImageNetwork) -> None:
+        super().__init__(copy.deepcopy(network.network).bfloat16(), [0.0] * 3, [1.0] * 3, network.rotated)
+        self.mean, self.std, self.training = network.mean, network.std, network.training
+
+    def after_stem(self, z: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
+        """The logits from behind the normalisation."""
+        return super().after_stem(z.bfloat16()).float()
 
 
 class Probabilities(nn.Module):
