@@ -66,7 +66,7 @@ lint: setup ## Check style and types
 	$(BIN)/mypy
 
 bench: setup ## Time everything against other tools and the bare limits: tables and figures in outputs/benchmarks/
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.bench
 
 clean: ## Remove the environment and the caches (never outputs/ or data/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,8 @@
 """Time the suite against other people's tools and against what the machine can do at best.
 
-    python benchmarks/bench.py              # under ten minutes on two cores
-    python benchmarks/bench.py --only hep   # the jobs whose names begin so; no scaling
-    python benchmarks/bench.py --quick      # tiny jobs: shows that it works, times nothing worth knowing
+    python -m benchmarks.bench              # under ten minutes on two cores
+    python -m benchmarks.bench --only hep   # the jobs whose names begin so; no scaling
+    python -m benchmarks.bench --quick      # tiny jobs: shows that it works, times nothing worth knowing
 
 Every candidate has a process of its own; they take turns, and their results are compared first (`turns`). Tables and
 figures go to outputs/benchmarks/, where `python run.py action=report` finds them. On a machine that others use, threads
@@ -18,20 +18,14 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import generation
-import hep
-import images
 import pandas as pd
-import players
-import retraining
-import scaling
 import torch
-import weighted
-from figures import draw_ratios, draw_scaling
 from rich.console import Console
 from rich.table import Table
-from turns import Goal, Job, Timing, time_in_turns
 
+from benchmarks import generation, hep, images, players, retraining, scaling, weighted
+from benchmarks.figures import draw_ratios, draw_scaling
+from benchmarks.turns import Goal, Job, Timing, time_in_turns
 from igbaselines.config import PROJECT_ROOT
 from igbaselines.files import write_text
 from igbaselines.reporting.tables import write_table

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from hydra import compose, initialize_config_dir
-from turns import Candidate, Job, Work
 
+from benchmarks.turns import Candidate, Job, Work
 from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.targets import instantiate
 

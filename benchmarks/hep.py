@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from peers import Peer, by_captum, by_path_explain, by_saliency, by_shap
 from torch import Tensor, nn
-from turns import Candidate, Goal, Job, Work, fastest
 
+from benchmarks.peers import Peer, by_captum, by_path_explain, by_saliency, by_shap
+from benchmarks.turns import Candidate, Goal, Job, Work, fastest
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.models.dnn import DNN, Standardise
 from igbaselines.models.inference import for_gradients

@@ -9,10 +9,10 @@ from functools import partial
 
 import torch
 import torchvision
-from peers import Peer, by_captum, by_saliency, by_shap
 from torch import Tensor, nn
-from turns import Candidate, Goal, Job, Work, fastest
 
+from benchmarks.peers import Peer, by_captum, by_saliency, by_shap
+from benchmarks.turns import Candidate, Goal, Job, Work, fastest
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.models.image_network import ImageNetwork
 from igbaselines.models.image_recipe import EfficientNetLite

@@ -4,8 +4,8 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from turns import Candidate, Job, Work, fastest
 
+from benchmarks.turns import Candidate, Job, Work, fastest
 from igbaselines.attribution.shapley import exact_shapley_values
 
 INPUTS, HIDDEN, CHUNKS = 50, 64, (1024, 4096, 16384)

@@ -4,8 +4,8 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from turns import Candidate, Job, Work
 
+from benchmarks.turns import Candidate, Job, Work
 from igbaselines.models.recipe import DNNRecipe
 from igbaselines.models.training import TrainingData, train
 

@@ -2,10 +2,9 @@
 
 from functools import partial
 
-import hep
-import images
-from peers import by_captum
-from turns import Candidate, Job, time_in_turns
+from benchmarks import hep, images
+from benchmarks.peers import by_captum
+from benchmarks.turns import Candidate, Job, time_in_turns
 
 HEP = {"inputs": (100, 300, 1000, 3000), "baselines": (1, 5, 20), "steps": (10, 50, 200)}
 USUAL = {"inputs": 300, "baselines": 5, "steps": 50}

@@ -9,10 +9,10 @@ from functools import partial
 import hydra
 import torch
 from jaxtyping import Float
-from peers import by_captum
 from torch import Tensor
-from turns import Candidate, Job, Work
 
+from benchmarks.peers import by_captum
+from benchmarks.turns import Candidate, Job, Work
 from igbaselines.attribution.baselines import Together
 from igbaselines.attribution.weighted import Fitness, WeightedGradients, class_score, pixel_importance
 from igbaselines.config import PROJECT_ROOT, register

@@ -285,7 +285,8 @@ class _Paths:
             return gradient
         # The stem is affine: its vector-Jacobian product is the same at every point.
         anywhere = like.detach().flatten(0, 1).requires_grad_()
-        (transposed,) = torch.autograd.grad(self.stem(anywhere), anywhere, gradient.flatten(0, 1))
+        # Not by grad_outputs, with which torch imports a computer algebra system first.
+        (transposed,) = torch.autograd.grad((self.stem(anywhere) * gradient.flatten(0, 1)).sum(), anywhere)
         return transposed.view_as(like)
 
     @torch.no_grad()
