@@ -14,7 +14,7 @@ def draw_ratios(timings: pd.DataFrame, folder: Path) -> None:
     """Draw a bar for each candidate of each job: its time over that of the job's first."""
     drawn = timings[timings["times_ours"].notna()].iloc[::-1].reset_index(drop=True)
     with page_style():
-        figure = new_figure(9, 1.2 + 0.22 * len(drawn))
+        figure = new_figure(9.0, 1.2 + 0.22 * len(drawn))
         axes = figure.subplots()
         colours = [
             STYLES[2]["color"]

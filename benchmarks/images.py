@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmarks.peers import Peer, by_captum, by_saliency, by_shap
 from benchmarks.turns import Candidate, Goal, Job, Work, fastest
 from igbaselines.attribution import GaussLegendre, path_attribution
+from igbaselines.attribution.path import Function
 from igbaselines.models.image_network import ImageNetwork
 from igbaselines.models.image_recipe import EfficientNetLite
 from igbaselines.models.inference import for_gradients
@@ -111,7 +112,7 @@ def plain(make: partial[Pictures]) -> Work:
     return _engine(pictures.network.forward, pictures)
 
 
-def _engine(f: "nn.Module | object", pictures: Pictures) -> Work:
+def _engine(f: Function, pictures: Pictures) -> Work:
     rule = GaussLegendre(pictures.steps)
 
     def work(k: int) -> Tensor:

@@ -1,7 +1,9 @@
 """Exact Shapley values of 12 players: every coalition of 50 inputs, against shapiq and the bare network."""
 
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -43,8 +45,9 @@ def by_shapiq(players: int) -> Work:
     network, inputs = _network_and_inputs(players)
 
     def values(x: Tensor) -> Tensor:
-        def worth(coalitions: Tensor) -> Tensor:
-            return network(x * torch.as_tensor(coalitions)).numpy()
+        def worth(coalitions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            values: np.ndarray[Any, Any] = network(x * torch.from_numpy(coalitions)).numpy()
+            return values
 
         return torch.from_numpy(shapiq.ExactComputer(worth, players)("SV").get_n_order_values(1)).float()
 

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
 import torch
 from torch import Tensor
 
+Size = TypeVar("Size", int, int | None)
 Work = Callable[[int], Tensor | None]  # does so many units of the job; the result, if there is one
 PRELOADED = ["torch", "torchvision", "captum.attr", "igbaselines.attribution", "igbaselines.experiments.classifier"]
 
@@ -201,10 +202,10 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def fastest(make: Callable[[int], Callable[[], object]], sizes: Sequence[int]) -> int:
+def fastest(make: Callable[[Size], Callable[[], object]], sizes: Sequence[Size]) -> Size:
     """The size whose work is done first, each tried twice."""
 
-    def seconds(size: int) -> float:
+    def seconds(size: Size) -> float:
         work, taken = make(size), []
         for _ in range(2):
             start = time.perf_counter()

@@ -3,6 +3,7 @@
 Against the published algorithm as one would write it down: Captum for each baseline, then one picture at a time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -92,7 +93,7 @@ def job(quick: bool) -> Job:
     return Job("weighted-gradients", title, "photographs", 1, candidates, limit=LIMIT)
 
 
-def ours(make: partial[Photograph]) -> Work:
+def ours(make: Callable[[], Photograph]) -> Work:
     """The engine, the search in lockstep, the curve in batches."""
     p = make()
     method = WeightedGradients(

@@ -29,9 +29,10 @@ class Counting(nn.Module):
         super().__init__()
         torch.manual_seed(3)
         layers = (nn.Conv2d(3, 6, 3, padding=1), nn.SiLU(), nn.Conv2d(6, 4, 3, stride=2), nn.SiLU(), nn.Flatten())
-        self.layers = nn.Sequential(*layers, nn.Linear(4 * 3 * 3, 5), nn.Softmax(dim=1)).double()
+        last = nn.Linear(4 * 3 * 3, 5)
+        self.layers = nn.Sequential(*layers, last, nn.Softmax(dim=1)).double()
         with torch.no_grad():  # sure of its class, so that masked pixels bring it down
-            self.layers[5].weight *= 30
+            last.weight *= 30
         self.gradients = 0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,7 +60,8 @@ def method(inputs: Tensor) -> WeightedGradients:
 
 @pytest.fixture
 def targets(network: Counting, inputs: Tensor) -> Tensor:
-    return network(inputs).argmax(dim=1)
+    probabilities: Tensor = network(inputs)
+    return probabilities.argmax(dim=1)
 
 
 def seeded() -> torch.Generator:

@@ -12,7 +12,7 @@ import torch
 import yaml
 from PIL import Image
 
-from igbaselines.attribution.weighting import EqualFitness, InverseFitness, WithoutLeastFit
+from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, InverseFitness, WithoutLeastFit
 from igbaselines.experiments.weighted_gradients import distinct_weights
 from tests.experiments.conftest import ROOT, Command
 
@@ -107,7 +107,7 @@ def test_the_filtered_method_is_always_measured_with_another() -> None:
     d_alpha = torch.randint(1, 50_000, (300, 1, 6), generator=torch.Generator().manual_seed(1))
     saved = 0
     for row in d_alpha:
-        weightings = [
+        weightings: list[FitnessWeighting] = [
             EqualFitness(),
             InverseFitness(),
             *(WithoutLeastFit(m) for m in range(1, 6)),

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from igbaselines.attribution import AffineStem
-from igbaselines.models.dnn import DNN, Probability, Standardise
+from igbaselines.attribution import AffineStem, ClosedFormGradient, GaussLegendre, path_attribution
+from igbaselines.models.dnn import ACTIVATIONS, DNN, Probability, Standardise
+from igbaselines.models.inference import for_gradients
 
 
 @pytest.fixture
@@ -51,3 +52,41 @@ def test_probability_is_the_sigmoid(network: DNN, generator: torch.Generator) ->
 def test_the_statistics_travel_with_the_network(network: DNN) -> None:
     assert {"standardise.mean", "standardise.scale"} <= set(network.state_dict())
     assert not any(name.startswith("standardise") for name, _ in network.named_parameters())
+
+
+@pytest.mark.parametrize("hidden", [[12], [12, 9], [12, 9, 7, 5]])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("points", [1, 300])
+def test_the_closed_form_is_autograds_gradient(
+    hidden: list[int], activation: str, folded: bool, points: int, generator: torch.Generator, device: torch.device
+) -> None:
+    network = DNN(Standardise(torch.zeros(6), torch.ones(6)), hidden, 0.2, activation)
+    for norm in network.norm:
+        assert isinstance(norm, nn.BatchNorm1d)
+        for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias):
+            assert tensor is not None
+            nn.init.uniform_(tensor, 0.5, 1.5, generator=generator)
+    model = (for_gradients(network) if folded else network.eval()).to(device)
+    assert isinstance(model, ClosedFormGradient)
+    z = torch.randn(points, 12, generator=generator).to(device).requires_grad_()
+    (expected,) = torch.autograd.grad(model.after_stem(z).sum(), z)
+    found = model.gradient_after_stem(z)
+    assert not found.requires_grad
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_engine_takes_the_closed_form_and_gets_what_autograd_gives(
+    network: DNN, generator: torch.Generator
+) -> None:
+    x, baselines = torch.randn(30, 6, generator=generator), torch.randn(4, 6, generator=generator)
+    rule = GaussLegendre(8)
+    fast = for_gradients(network)
+    asked = []
+    fast.after_stem = lambda z: asked.append(z.requires_grad) or DNN.after_stem(fast, z)  # type: ignore[method-assign]
+    found = path_attribution(fast, x, baselines, rule=rule, max_batch=256)
+    assert asked
+    assert not any(asked)
+    plain = path_attribution(network.eval().forward, x, baselines, rule=rule)
+    torch.testing.assert_close(found.attributions, plain.attributions)
+    assert found.completeness_gap.abs().max() < 1e-4

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -25,7 +26,8 @@ class Activation:
 
 
 def _relu_backward(gradient: Tensor, z: Tensor) -> Tensor:
-    return torch.ops.aten.threshold_backward(gradient, z, 0)
+    slope: Tensor = torch.ops.aten.threshold_backward(gradient, z, 0)
+    return slope
 
 
 ACTIVATIONS = {
@@ -118,20 +120,20 @@ class DNN(Classifier):
 
         The same products as autograd's, without the last activation and the logit, which no gradient needs.
         """
-        before = []  # what goes into each activation
+        linear = [cast("nn.Linear", layer) for layer in self.linear]
+        before: list[Tensor] = []  # what goes into each activation
         for layer, norm in enumerate(self.norm):
             if layer > 0:
-                linear = self.linear[layer]
-                z = linear_without_graph(self.activation.value(before[-1]), linear.weight, linear.bias)
+                z = linear_without_graph(self.activation.value(before[-1]), linear[layer].weight, linear[layer].bias)
             before.append(norm(z))
-        gradient = self.logit.weight.expand_as(before[-1])
-        for layer in reversed(range(len(before))):
+        gradient: Tensor = self.logit.weight.expand_as(before[-1])
+        for layer, norm in reversed(list(enumerate(self.norm))):
             gradient = self.activation.backward(gradient, before[layer])
-            norm = self.norm[layer]
-            if isinstance(norm, nn.BatchNorm1d):  # `for_gradients` has folded it away
-                gradient = gradient * (norm.weight * torch.rsqrt(norm.running_var + norm.eps))
+            if isinstance(norm, nn.BatchNorm1d):  # where `for_gradients` has not folded it away
+                assert norm.running_var is not None
+                gradient = gradient * (norm.weight / (norm.running_var + norm.eps).sqrt())
             if layer > 0:
-                gradient = linear_without_graph(gradient, self.linear[layer].weight.T)
+                gradient = linear_without_graph(gradient, linear[layer].weight.T)
         return gradient
 
 

@@ -19,6 +19,7 @@ from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.combined import Together, write_combined
 from igbaselines.reporting.missing import why_untested
 from igbaselines.reporting.runs import FigureFile, Run, find_runs
+from igbaselines.reporting.speed import Speed, read_speed
 from igbaselines.reporting.tables import readable
 from igbaselines.reporting.verdicts import Verdict
 from igbaselines.results.states import count_states, explain_states
@@ -78,7 +79,7 @@ def write_report(output_root: Path, project_root: Path) -> Path:
     write_text(report / "claims_by_dataset.csv", comparisons_table(comparisons).to_csv(index=False))
     combined = write_combined(report, runs, papers, sweeps)
     sections = _sections(papers, claims, comparisons)
-    write_text(report / "index.html", _page(output_root, sections, runs, sweeps, combined))
+    write_text(report / "index.html", _page(output_root, sections, runs, sweeps, combined, read_speed(output_root)))
     return report / "index.html"
 
 
@@ -148,6 +149,7 @@ def _page(
     runs: Sequence[Run],
     sweeps: Sequence[Sweep],
     combined: Mapping[str, Together],
+    speed: Speed | None,
 ) -> str:
     environment = Environment(
         loader=PackageLoader("igbaselines.reporting"),
@@ -175,6 +177,7 @@ def _page(
         count_results=count_results,
         many=MANY,
         combined=combined,
+        speed=speed,
         runs=runs,
         sweeps=of_sweeps,
         explanations=explain_states([*runs, *(state for _, states in of_sweeps for _, state in states)]),

@@ -127,7 +127,7 @@ def _contents(folder: Path) -> dict[str, Any]:
         "config": _text(folder / "config.yaml"),
         "provenance": json.dumps(json.loads(_text(folder / "provenance.json")), indent=2, ensure_ascii=False),
         "claims": [_checked(record) for record in json.loads(_text(folder / "claims.json"))],
-        "figures": [_figure(path) for path in sorted((folder / "figures").glob("*.png"))],
+        "figures": [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))],
         "tables": {path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},
     }
 
@@ -149,7 +149,12 @@ def _checked(record: Record) -> Record:
     return {key: record[key] for key in RECORD}
 
 
-def _figure(path: Path) -> FigureFile:
+def figure_file(path: Path) -> FigureFile:
+    """A figure with the caption that it carries.
+
+    Raises:
+        OSError, SyntaxError: where it cannot be read.
+    """
     with Image.open(path) as image:
         caption = str(image.info.get("Description", path.stem))
         image.verify()  # the page may have to convert it
