@@ -24,11 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import generation, hep, images, players, retraining, scaling, weighted
-from benchmarks.figures import draw_ratios, draw_scaling
+from benchmarks.output import write
 from benchmarks.turns import Goal, Job, Timing, time_in_turns
 from igbaselines.config import PROJECT_ROOT
 from igbaselines.files import write_text
-from igbaselines.reporting.tables import write_table
 
 PACKAGES = ("torch", "torchvision", "captum", "shap", "saliency", "path-explain", "numpy")
 SECONDS_A_TURN = 2.0
@@ -175,17 +174,6 @@ def main() -> None:
     write_text(arguments.output / "system.json", json.dumps(ran_on, indent=2))
     print_goals(pd.DataFrame(goals), console)
     console.print(ran_on)
-
-
-def write(folder: Path, timings: pd.DataFrame, goals: pd.DataFrame, grown: pd.DataFrame) -> None:
-    """Write the tables and the figures."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_table(goals, folder, "goals")
-    write_table(timings, folder, "timings")
-    draw_ratios(timings, folder)
-    if len(grown):
-        write_table(grown, folder, "scaling")
-        draw_scaling(grown, folder)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.bench import write
+from benchmarks.output import write
 from igbaselines.config import PROJECT_ROOT
 from igbaselines.reporting.html import write_report
 from igbaselines.reporting.speed import FOLDER, read_speed

@@ -1,4 +1,4 @@
-"""Figures of the benchmark: how many times as long everybody takes, and how time and memory grow."""
+"""What the benchmark writes: tables, and figures of times as ratios and of how time and memory grow."""
 
 from pathlib import Path
 
@@ -6,8 +6,18 @@ import pandas as pd
 
 from igbaselines.reporting.figures import STYLES
 from igbaselines.reporting.style import new_figure, page_style, save_figure
+from igbaselines.reporting.tables import write_table
 
-OURS = "igbaselines"
+
+def write(folder: Path, timings: pd.DataFrame, goals: pd.DataFrame, grown: pd.DataFrame) -> None:
+    """Write the tables and the figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(goals, folder, "goals")
+    write_table(timings, folder, "timings")
+    draw_ratios(timings, folder)
+    if len(grown):
+        write_table(grown, folder, "scaling")
+        draw_scaling(grown, folder)
 
 
 def draw_ratios(timings: pd.DataFrame, folder: Path) -> None:
@@ -41,7 +51,7 @@ def draw_scaling(grown: pd.DataFrame, folder: Path) -> None:
     directions = list(grown["along"].unique())
     with page_style():
         figure = new_figure(2.6 * len(directions), 5.2)
-        panels = figure.subplots(2, len(directions), sharex="col")
+        panels = figure.subplots(2, len(directions), sharex="col", squeeze=False)
         for column, along in enumerate(directions):
             part = grown[grown["along"] == along]
             for (candidate, points), style in zip(part.groupby("candidate"), (STYLES[1], STYLES[2]), strict=False):
