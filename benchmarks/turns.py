@@ -18,6 +18,8 @@ import psutil
 import torch
 from torch import Tensor
 
+from igbaselines.allocator import keep_freed_memory
+
 Size = TypeVar("Size", int, int | None)
 Work = Callable[[int], Tensor | None]  # does so many units of the job; the result, if there is one
 PRELOADED = ["torch", "torchvision", "captum.attr", "igbaselines.attribution", "igbaselines.experiments.classifier"]
@@ -172,6 +174,7 @@ class _Worker:
 
 def _serve(connection: Connection, candidate: Candidate, threads: int) -> None:
     torch.set_num_threads(threads)
+    keep_freed_memory()  # as runs of the suite do; else page faults fall to whoever allocates the most
     before = psutil.Process().memory_info().rss
     try:
         work = candidate.prepare()

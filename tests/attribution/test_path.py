@@ -356,7 +356,7 @@ def test_progress_rises_to_the_number_of_points(max_batch: int, make_mlp: Make, 
     path_attribution(make_mlp(), x, starts, rule=Midpoint(6), max_batch=max_batch, progress=seen.append)
     assert seen[-1] == N * K * 6
     assert seen == sorted(set(seen))
-    assert max_batch > 12 or len(seen) > 3
+    assert max_batch > 5 or len(seen) >= 3  # a block holds as many pairs as a chunk has points
 
 
 # What it refuses

@@ -6,7 +6,7 @@ gradients again: those of Patterson (1968), "The optimum addition of points to q
 Computation 22, start from Gauss-Legendre with 3 nodes and add n + 1 nodes to n, each time as well as that can be done.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from igbaselines.attribution.blocks import chunks
 
 COUNTS = (3, 7, 15, 31, 63)  # nodes of each level
 # The nodes above zero, on [-1, 1], that each level adds (the first one has 0 as well); the others mirror them.
@@ -145,7 +147,7 @@ def integrate_adaptively(
     for count, coefficients in zip(rule.counts, weights, strict=True):
         chosen = active.to(moves.device, non_blocking=True)
         some_starts, some_moves, some_rows = starts[chosen], moves[chosen], rows[chosen]
-        for pairs, steps in _chunks(len(active), before, count, max_batch):
+        for pairs, steps in chunks(len(active), slice(before, count), max_batch):
             a = nodes[steps].reshape(1, -1, *[1] * (moves.dim() - 1))
             points = torch.addcmul(some_starts[pairs].unsqueeze(1), a, some_moves[pairs].unsqueeze(1)).flatten(0, 1)
             found = gradients(points, some_rows[pairs])
@@ -164,12 +166,3 @@ def integrate_adaptively(
         active, sums, slopes = active[going], sums[kept, 1:], slopes[kept]
         before = count
     return integrals, taken
-
-
-def _chunks(pairs: int, first: int, last: int, max_batch: int) -> Iterator[tuple[slice, slice]]:
-    """Cut the points (pair, node) into chunks of at most `max_batch`, each of some pairs and some of the nodes."""
-    steps = min(last - first, max_batch)
-    together = max(1, max_batch // steps)
-    for pair in range(0, pairs, together):
-        for step in range(first, last, steps):
-            yield slice(pair, min(pair + together, pairs)), slice(step, min(step + steps, last))

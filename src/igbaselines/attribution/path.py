@@ -20,9 +20,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from igbaselines.attribution.adaptive import Adaptive, integrate_adaptively
+from igbaselines.attribution.blocks import chunks, size, split
 from igbaselines.attribution.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.validation import check_arguments, check_finite_paths
+
+CHUNKS_OF_BLOCK = 16
 
 Function = Callable[[Tensor], Tensor]
 Progress = Callable[[int], object]
@@ -130,13 +133,13 @@ def path_attribution(
         pending = deque([(slice(0, n), slice(0, k))])
         while pending:
             block = rows, columns = pending.popleft()
-            parts = list(_split(block, paths.steps_of_block, largest))
+            parts = list(split(block, paths.steps_of_block, largest))
             if len(parts) > 1:
                 pending.extendleft(reversed(parts))
                 continue
             found = unless_memory_runs_out(paths.integrated_gradients, rows, columns, changes, largest)
             if found is None:  # memory ran out: halve the chunk and take the block again
-                largest = halved(min(largest, _size(rows) * _size(columns) * paths.steps))
+                largest = halved(min(largest, size(rows) * size(columns) * paths.steps))
                 pending.appendleft(block)
                 continue
             integrated, gradients[rows, columns] = found
@@ -184,8 +187,9 @@ class _Paths:
         self.coefficients = coefficients.to(inputs)
         self.steps = len(coefficients)
         self.adaptive = rule if isinstance(rule, Adaptive) else None
-        # Many pairs of an adaptive rule come together, so that those that go on fill the chunks.
-        self.steps_of_block = 1 if self.adaptive else self.steps
+        # Many pairs come together: those of an adaptive rule that go on fill the chunks, and what is done once for
+        # each block, such as the transpose of the stem, costs little beside its chunks.
+        self.steps_of_block = 1 if self.adaptive else max(1, self.steps // CHUNKS_OF_BLOCK)
         self.shared = baselines.stride(0) == 0 or n == 1
         with torch.no_grad():
             self.inputs_behind_stem = self.stem(inputs)
@@ -229,33 +233,33 @@ class _Paths:
     ) -> tuple[Tensor, Tensor | int]:
         """Integrated Gradients of a block of pairs, (rows, columns, *features), and the gradient points of each."""
         start = self._baselines_behind_stem(rows, columns)
-        move = self.inputs_behind_stem[rows].unsqueeze(1) - start
-        row_of_pair = torch.arange(rows.start, rows.stop, device=move.device).repeat_interleave(move.shape[1])
+        starts, moves = start.flatten(0, 1), (self.inputs_behind_stem[rows].unsqueeze(1) - start).flatten(0, 1)
+        row_of_pair = torch.arange(rows.start, rows.stop, device=start.device).repeat_interleave(start.shape[1])
         if self.adaptive is None:
-            total = self._by_fixed_rule(rows, columns, start, move, row_of_pair, max_batch)
+            nodes = self.nodes[rows, columns].flatten(0, 1)
+            total = self._by_fixed_rule(nodes, starts, moves, row_of_pair, max_batch)
             spent: Tensor | int = self.steps
         else:
-            paths = start.flatten(0, 1), move.flatten(0, 1), changes[rows, columns].flatten(), row_of_pair
-            integral, nodes = integrate_adaptively(self.gradients, *paths, self.adaptive, max_batch)
-            total, spent = integral.view_as(move), nodes.view(move.shape[:2])
+            change = changes[rows, columns].flatten()
+            total, taken = integrate_adaptively(
+                self.gradients, starts, moves, change, row_of_pair, self.adaptive, max_batch
+            )
+            spent = taken.view(start.shape[:2])
+        total = total.view_as(start)
         difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]
         return difference * self._transpose_of_stem(total, difference), spent
 
     def _by_fixed_rule(
-        self, rows: slice, columns: slice, start: Tensor, move: Tensor, row_of_pair: Tensor, max_batch: int
+        self, nodes: Tensor, starts: Tensor, moves: Tensor, row_of_pair: Tensor, max_batch: int
     ) -> Tensor:
-        """Integrate the gradient behind the stem with the same number of nodes for every pair."""
-        pairs = move.shape[:2]
-        total = torch.zeros_like(move)
-        parts = -(-self.steps // max(1, max_batch // pairs.numel()))
-        for steps in torch.arange(self.steps).tensor_split(parts):
-            chosen = slice(int(steps[0]), int(steps[-1]) + 1)
-            nodes = _append_dimensions(self.nodes[rows, columns, chosen], move.dim() - 2)
-            points = torch.addcmul(start.unsqueeze(2), nodes, move.unsqueeze(2)).flatten(0, 2)
+        """Integrate the gradient behind the stem with the same number of nodes for every pair, (pairs, *hidden)."""
+        total = torch.zeros_like(moves)
+        for pairs, steps in chunks(len(moves), slice(0, self.steps), max_batch):
+            a = _append_dimensions(nodes[pairs, steps], moves.dim() - 1)
+            points = torch.addcmul(starts[pairs].unsqueeze(1), a, moves[pairs].unsqueeze(1)).flatten(0, 1)
             # Not a view: networks in channels_last give gradients in channels_last.
-            gradient = self.gradients(points, row_of_pair)
-            gradient = gradient.reshape(pairs.numel(), len(steps), -1)
-            total += torch.matmul(self.coefficients[chosen], gradient).view_as(total)
+            gradient = self.gradients(points, row_of_pair[pairs]).reshape(*a.shape[:2], -1)
+            total[pairs] += torch.matmul(self.coefficients[steps], gradient).view_as(total[pairs])
         return total
 
     def gradients(self, points: Tensor, row_of_pair: Tensor) -> Tensor:
@@ -274,7 +278,7 @@ class _Paths:
 
     def _baselines_behind_stem(self, rows: slice, columns: slice) -> Tensor:
         if self.shared_behind_stem is not None:
-            return self.shared_behind_stem[columns].expand(_size(rows), *[-1] * self.inputs_behind_stem.dim())
+            return self.shared_behind_stem[columns].expand(size(rows), *[-1] * self.inputs_behind_stem.dim())
         chosen = self.baselines[rows, columns]
         with torch.no_grad():
             behind_stem = self.stem(chosen.flatten(0, 1))
@@ -300,32 +304,11 @@ class _Paths:
             outputs = torch.cat([self._output(z) for z in self.shared_behind_stem.split(max_batch)])
             at_baselines[:] = outputs if self.target is None else outputs[:, self.target].T
         else:
-            for rows, columns in _split((slice(0, n), slice(0, k)), 1, max_batch):
+            for rows, columns in split((slice(0, n), slice(0, k)), 1, max_batch):
                 z = self._baselines_behind_stem(rows, columns)
                 row_of_pair = every[rows].repeat_interleave(z.shape[1])
                 at_baselines[rows, columns] = self.after_stem(z.flatten(0, 1), row_of_pair).view(z.shape[:2])
         return torch.cat(at_inputs), at_baselines
-
-
-def _split(block: tuple[slice, slice], steps: int, max_batch: int) -> Iterator[tuple[slice, slice]]:
-    """Cut a block of pairs into blocks of at most `max_batch` points (or a single pair), inputs first."""
-    rows, columns = block
-    most_pairs = max(1, max_batch // steps)
-    for some_rows in _cut(rows, max(1, most_pairs // _size(columns))):
-        for some_columns in _cut(columns, most_pairs):
-            yield some_rows, some_columns
-
-
-def _cut(range_: slice, most: int) -> Iterator[slice]:
-    """Cut a range into the fewest parts of nearly equal length, none longer than `most`."""
-    size = _size(range_)
-    parts = -(-size // most)
-    for part in range(parts):
-        yield slice(range_.start + size * part // parts, range_.start + size * (part + 1) // parts)
-
-
-def _size(range_: slice) -> int:
-    return int(range_.stop - range_.start)
 
 
 def _identity(x: Tensor) -> Tensor:
