@@ -1,7 +1,7 @@
 """Time the suite against other people's tools and against what the machine can do at best.
 
     python -m benchmarks.bench              # under ten minutes on two cores
-    python -m benchmarks.bench --only hep   # the jobs whose names begin so; no scaling
+    python -m benchmarks.bench --only hep   # the jobs whose names begin so; writes nothing without --output
     python -m benchmarks.bench --quick      # tiny jobs: shows that it works, times nothing worth knowing
 
 Every candidate has a process of its own; they take turns, and their results are compared first (`turns`). Tables and
@@ -31,6 +31,7 @@ from igbaselines.files import write_text
 
 PACKAGES = ("torch", "torchvision", "captum", "shap", "saliency", "path-explain", "numpy")
 SECONDS_A_TURN = 2.0
+GOAL_COLUMNS = ["job", "candidate", "against", "times as fast", "goal", "met", "why not"]
 Row = dict[str, object]
 
 
@@ -151,11 +152,12 @@ def _installed(name: str) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="tiny jobs, to see that it works")
-    parser.add_argument("--only", default="", help="the jobs whose names begin so")
+    parser.add_argument("--only", default="", help="the jobs whose names begin so, without the scaling")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="one a core (the default)")
-    parser.add_argument("--output", type=Path, default=PROJECT_ROOT / "outputs" / "benchmarks")
+    parser.add_argument("--output", type=Path, help="folder of the results: outputs/benchmarks for all jobs")
     arguments = parser.parse_args()
+    folder = arguments.output or (None if arguments.only else PROJECT_ROOT / "outputs" / "benchmarks")
     rounds, turn = (1, 0.05) if arguments.quick else (arguments.rounds, SECONDS_A_TURN)
     console, start = Console(width=150), time.perf_counter()
     timings: list[Row] = []
@@ -167,12 +169,19 @@ def main() -> None:
             print_job(job, rows, console)
             timings += rows
             goals += [goal_row(job, goal, measured) for goal in job.goals]
+    if not timings:
+        raise SystemExit(
+            f"no job begins with {arguments.only!r}: {', '.join(job.name for job in jobs(arguments.quick))}"
+        )
     grown = [] if arguments.only else scaling.measure(arguments.quick, rounds, turn / 4, arguments.threads)
     console.print(f"{time.perf_counter() - start:.0f} s")
-    write(arguments.output, pd.DataFrame(timings), pd.DataFrame(goals), pd.DataFrame(grown))
+    judged = pd.DataFrame(goals, columns=GOAL_COLUMNS)
     ran_on = system(arguments.threads, time.perf_counter() - start)
-    write_text(arguments.output / "system.json", json.dumps(ran_on, indent=2))
-    print_goals(pd.DataFrame(goals), console)
+    if folder is not None:
+        write(folder, pd.DataFrame(timings), judged, pd.DataFrame(grown))
+        write_text(folder / "system.json", json.dumps(ran_on, indent=2))
+        console.print(f"tables and figures: {folder}")
+    print_goals(judged, console)
     console.print(ran_on)
 
 

@@ -29,7 +29,7 @@ def jobs(quick: bool) -> list[Job]:
     title = f"Pythia: {batches * EVENTS} collisions of tt1l from {LEAST_PT_HAT:.0f} GeV that are not vetoed, features"
     return [
         Job("pythia", title, f"batches of {EVENTS}", batches, pythia, limit=LIMIT),
-        Job("hep-synthetic", f"Synthetic collisions: {events:,} selected events", "all events", 1, synthetic),
+        Job("synthetic-events", f"Synthetic collisions: {events:,} selected events", "all events", 1, synthetic),
     ]
 
 

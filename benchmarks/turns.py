@@ -97,9 +97,12 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
     Raises:
         SystemExit: where a candidate does another job than the first.
     """
-    workers = [_Worker(candidate, threads) for candidate in job.candidates]
+    workers: list[_Worker] = []
+    timings: list[Timing] = []
     try:
-        timings = [worker.ready() for worker in workers]
+        for candidate in job.candidates:  # one after another: some choose their batch size by trying
+            workers.append(_Worker(candidate, threads))
+            timings.append(workers[-1].ready())
         running = [(worker, timing) for worker, timing in zip(workers, timings, strict=True) if not timing.failed]
         _compare(job, running)
         for worker, timing in running:

@@ -1,42 +1,75 @@
-"""The benchmark runs and its candidates agree; how long they take is for `make bench` to say."""
+"""The benchmarks run and their candidates agree; how long they take is for `make bench` to say."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
 PROJECT_ROOT = Path(__file__).parents[1]
+CANDIDATES = {
+    "hep": ["igbaselines", "igbaselines, no fast path", "Captum, best batch", "limit: its matrix products"],
+    "mobilenet_v2": ["igbaselines", "igbaselines, no fast path", "Captum, best batch", "limit: bare passes"],
+    "weighted": ["igbaselines", "as published: Captum, then picture by picture", "limit: bare passes"],
+    "exact": ["igbaselines", "shapiq, one input after another", "limit: the network alone"],
+}
 
 
-def run_benchmark(name: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(PROJECT_ROOT / "benchmarks" / name), "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def run_benchmark(module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", f"benchmarks.{module}", "--quick", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
     return done
 
 
-def test_engine_benchmark_runs() -> None:
-    done = run_benchmark("engine.py")
-    assert done.stdout.count("max difference") == 5
-    for name in ("igbaselines, plain network", "igbaselines, for_gradients", "Captum, default", "limit: gradients"):
-        assert name in done.stdout
-    assert "Captum's best / this" in done.stdout
+def timings(folder: Path) -> pd.DataFrame:
+    found = pd.read_csv(folder / "tables" / "timings.csv").set_index("candidate")
+    timed = found[found["seconds"].notna()]
+    assert (timed["seconds"] > 0).all()
+    assert (timed["peak_mib"] > 0).all()
+    return found
+
+
+@pytest.mark.parametrize("only", CANDIDATES)
+def test_a_job_runs_its_candidates_agree_and_are_timed(only: str, tmp_path: Path) -> None:
+    done = run_benchmark("bench", "--only", only, "--threads", "1", "--output", str(tmp_path))
+    found = timings(tmp_path)
+    assert found.loc[CANDIDATES[only], "seconds"].notna().all()
+    assert found["difference"].notna().any()
+    assert (tmp_path / "figures" / "ratios.png").exists()
+    assert json.loads((tmp_path / "system.json").read_text())["threads"] == 1
+    goals = pd.read_csv(tmp_path / "tables" / "goals.csv")
+    assert len(goals) == {"hep": 3, "mobilenet_v2": 2}.get(only, 0)
+    for goal in goals.itertuples():
+        assert goal.candidate in done.stdout
+        assert goal.met in ("yes", "no")
+
+
+@pytest.mark.slow
+def test_all_jobs_and_the_scaling_run(tmp_path: Path) -> None:
+    run_benchmark("bench", "--output", str(tmp_path))
+    assert {"pythia", "synthetic-events", "retraining", "vgg16-1x16"} <= set(timings(tmp_path)["job"])
+    grown = pd.read_csv(tmp_path / "tables" / "scaling.csv")
+    assert {"inputs", "baselines", "steps", "image side [px]", "threads"} == set(grown["along"])
+    assert (tmp_path / "figures" / "scaling.png").exists()
+
+
+def test_a_job_that_does_not_exist_is_refused() -> None:
+    command = [sys.executable, "-m", "benchmarks.bench", "--quick", "--only", "nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
+    assert done.returncode == 1
+    assert "no job begins with 'nothing': hep, mobilenet_v2-1x16" in done.stderr
 
 
 def test_adaptive_benchmark_runs() -> None:
-    done = run_benchmark("adaptive.py")
+    done = run_benchmark("adaptive")
     for name in ("Swish, logit: 30 pairs", "Swish, probability: 30 pairs", "Gauss-Legendre", "midpoint"):
         assert name in done.stdout
 
 
-def test_images_benchmark_runs() -> None:
-    done = run_benchmark("images.py")
-    # 6 baselines of one node; f at 6 baselines and the input, and whatever D_alpha and the curves scored
-    assert "limit: 6 gradient points" in done.stdout
-    assert "attribution / its gradient points" in done.stdout
-    assert "whole photograph / its gradient points and scored pictures" in done.stdout
-
-
 def test_shapley_benchmark_runs() -> None:
-    done = run_benchmark("shapley.py")
+    done = run_benchmark("shapley")
     assert "exact values" in done.stdout
     assert done.stdout.replace("\n", "").count("falls as coalitions^") == 2

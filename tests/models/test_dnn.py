@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from igbaselines.attribution import AffineStem, ClosedFormGradient, GaussLegendre, path_attribution
 from igbaselines.models.dnn import ACTIVATIONS, DNN, Probability, Standardise
@@ -82,8 +82,13 @@ def test_the_engine_takes_the_closed_form_and_gets_what_autograd_gives(
     x, baselines = torch.randn(30, 6, generator=generator), torch.randn(4, 6, generator=generator)
     rule = GaussLegendre(8)
     fast = for_gradients(network)
-    asked = []
-    fast.after_stem = lambda z: asked.append(z.requires_grad) or DNN.after_stem(fast, z)  # type: ignore[method-assign]
+    asked: list[bool] = []
+
+    def after_stem(z: Tensor) -> Tensor:
+        asked.append(z.requires_grad)
+        return DNN.after_stem(fast, z)
+
+    fast.after_stem = after_stem  # type: ignore[method-assign]
     found = path_attribution(fast, x, baselines, rule=rule, max_batch=256)
     assert asked
     assert not any(asked)
