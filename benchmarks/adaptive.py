@@ -4,9 +4,9 @@ Gradients are counted, not timed. The gap of a pair is a share of the total vari
 the sum of |IG - reference| over the features, a share of the sum of |reference|. For every tolerance the fixed rules
 are searched for the fewest nodes that do as well: in the median and the 95 % quantile of the gap, and of the error.
 
-    python benchmarks/adaptive.py                 # a trained Swish network in float64: a minute on one core
-    python benchmarks/adaptive.py --images        # efficientnet_lite0 (ReLU6): some 5000 gradients
-    python benchmarks/adaptive.py --quick         # seconds: shows that it works
+    python -m benchmarks.adaptive                 # a trained Swish network in float64: a minute on one core
+    python -m benchmarks.adaptive --images        # efficientnet_lite0 (ReLU6): some 5000 gradients
+    python -m benchmarks.adaptive --quick         # seconds: shows that it works
 """
 
 import argparse

@@ -21,7 +21,7 @@ from igbaselines.models.inference import for_gradients
 
 NETWORKS = {"mobilenet_v2": 2.0, "efficientnet_lite0": 2.0, "resnet50": 1.25, "densenet121": 1.15, "vgg16": 1.15}
 SIDE, BASELINES = 224, 6
-SIZES, CHUNKS = (4, 8, 16), (4, 8, 16)
+SIZES, CHUNKS = (4, 8, 16), (8, 16)
 OURS, PLAIN, CAPTUM, LIMIT = "igbaselines", "igbaselines, no fast path", "Captum, best batch", "limit: bare passes"
 CLOSE = 2e-3
 
@@ -95,7 +95,9 @@ def job(architecture: str, n: int, steps: int, quick: bool, everybody: bool = Fa
             Candidate("PAIR saliency, batches of 4", partial(by_peer, pictures, by_saliency, 4)),
             Candidate("shap GradientExplainer, batches of 4", partial(by_peer, pictures, by_shap, 4)),
         ]
-    goals = [Goal(OURS, LIMIT, 0.95), Goal(OURS, CAPTUM, NETWORKS[architecture])]
+    ends = (n + BASELINES) / (n * BASELINES * steps) / 3  # a forward pass is a third of a gradient
+    note = f"f at both ends of the paths, which completeness needs and the limit leaves out, takes {ends:.0%}"
+    goals = [Goal(OURS, LIMIT, 0.95, note), Goal(OURS, CAPTUM, NETWORKS[architecture])]
     title = f"{architecture}, {n} image{'s' * (n > 1)} x {BASELINES} baselines x {steps} nodes, {SIDE} px"
     return Job(f"{architecture}-{n}x{steps}", title, "baselines", BASELINES, candidates, goals, LIMIT)
 
@@ -135,7 +137,7 @@ def by_captum_at_best(make: partial[Pictures], sizes: tuple[int | None, ...] = S
     p = make()
     network = for_gradients(p.network) if prepared else p.network
     one = p.inputs[:1], p.baselines[:1], max(SIZES), p.target[:1]
-    size = fastest(lambda size: partial(by_captum, network, *one, size), sizes) if len(sizes) > 1 else sizes[0]
+    size = fastest(lambda size: partial(by_captum, network, *one, size), sizes, 1) if len(sizes) > 1 else sizes[0]
     return lambda k: by_captum(network, p.inputs, p.baselines[:k], p.steps, p.target, size)
 
 
@@ -149,5 +151,5 @@ def bare_passes(make: partial[Pictures]) -> Work:
         for _ in range(-(-points // chunk)):
             torch.autograd.grad(fast.after_stem(batch)[:, 0].sum(), batch)
 
-    chunk = fastest(lambda chunk: partial(passes, chunk, max(CHUNKS)), CHUNKS)
+    chunk = fastest(lambda chunk: partial(passes, chunk, max(CHUNKS)), CHUNKS, 1)
     return lambda k: passes(chunk, len(pictures.inputs) * k * pictures.steps)

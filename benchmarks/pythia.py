@@ -1,6 +1,6 @@
 """How many selected events a core makes a second: Pythia's generation against the trial that the suite began from.
 
-    python benchmarks/pythia.py [--seconds 20]
+    python -m benchmarks.pythia [--seconds 20]
 
 CPU time of one process; selection and least pTHat as in that trial (H_T > 600, p_T^l > 40, p_T^J > 300 GeV).
 """

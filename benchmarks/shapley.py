@@ -5,8 +5,8 @@ evaluations. Shapley IG is compared with `path_attribution` from as many given b
 for building them and their weights. Candidates take turns, so that a busy spell of the machine hits them all; times
 are medians. Last comes how fast the sampler approaches the exact values.
 
-    python benchmarks/shapley.py            # under a minute on two cores
-    python benchmarks/shapley.py --quick    # seconds: shows that it works, times nothing worth knowing
+    python -m benchmarks.shapley            # under a minute on two cores
+    python -m benchmarks.shapley --quick    # seconds: shows that it works, times nothing worth knowing
 
 On a machine that others use, threads wait for one another and times scatter: take --threads 1.
 """

@@ -45,11 +45,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Goal:
-    """How many times as fast as another candidate one has to be, at least."""
+    """How many times as fast as another candidate one has to be, at least, and what there is to know if it is not."""
 
     candidate: str
     against: str
     at_least: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Timing:
 
 
 def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) -> list[Timing]:
-    """Compare the candidates, then time them in turns.
+    """Compare the candidates, then time them in turns; two are enough where one unit takes more than two turns.
 
     Raises:
         SystemExit: where a candidate does another job than the first.
@@ -105,10 +106,10 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
             timings.append(workers[-1].ready())
         running = [(worker, timing) for worker, timing in zip(workers, timings, strict=True) if not timing.failed]
         _compare(job, running)
-        for worker, timing in running:
-            estimate, _ = worker.run(1)
+        estimates = [worker.run(1)[0] for worker, _ in running]
+        for estimate, (_, timing) in zip(estimates, running, strict=True):
             timing.units = max(1, min(job.units, round(seconds_a_turn / estimate)))
-        for _ in range(rounds):
+        for _ in range(min(rounds, 2) if max(estimates) > 2 * seconds_a_turn else rounds):
             for worker, timing in running:
                 seconds, timing.memory = worker.run(timing.units)
                 timing.seconds.append(seconds * job.units / timing.units)
@@ -208,12 +209,13 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def fastest(make: Callable[[Size], Callable[[], object]], sizes: Sequence[Size]) -> Size:
-    """The size whose work is done first, each tried twice."""
+def fastest(make: Callable[[Size], Callable[[], object]], sizes: Sequence[Size], tries: int = 2) -> Size:
+    """The size whose work is done first, tried so often, and the first size once more."""
+    make(sizes[0])()
 
     def seconds(size: Size) -> float:
         work, taken = make(size), []
-        for _ in range(2):
+        for _ in range(tries):
             start = time.perf_counter()
             work()
             taken.append(time.perf_counter() - start)

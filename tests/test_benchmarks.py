@@ -42,9 +42,8 @@ def test_a_job_runs_its_candidates_agree_and_are_timed(only: str, tmp_path: Path
     assert json.loads((tmp_path / "system.json").read_text())["threads"] == 1
     goals = pd.read_csv(tmp_path / "tables" / "goals.csv")
     assert len(goals) == {"hep": 3, "mobilenet_v2": 2}.get(only, 0)
-    for goal in goals.itertuples():
-        assert goal.candidate in done.stdout
-        assert goal.met in ("yes", "no")
+    assert set(goals["met"]) <= {"yes", "no"}
+    assert all(name in done.stdout for name in goals["candidate"])
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 # On a CPU a chunk whose saved activations stay in the second-level caches is several times as fast as one
 # that streams through main memory; networks with large activations (images) never fit and take FEWEST points.
 CPU_CACHE_BYTES = 4 * 2**20
-CPU_FEWEST_POINTS = 8
+CPU_FEWEST_POINTS = 16
 MOST_POINTS = 2**16
 MEMORY_SHARE = 0.5
 # The CPU's allocator raises a bare RuntimeError; POSIX and Windows say it differently. oneDNN, which does convolutions,
