@@ -106,11 +106,13 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
             timings.append(workers[-1].ready())
         running = [(worker, timing) for worker, timing in zip(workers, timings, strict=True) if not timing.failed]
         _compare(job, running)
-        estimates = [worker.run(1)[0] for worker, _ in running]
+        estimates = [min(worker.run(1)[0] for _ in range(2)) for worker, _ in running]
         for estimate, (_, timing) in zip(estimates, running, strict=True):
             timing.units = max(1, min(job.units, round(seconds_a_turn / estimate)))
         for _ in range(min(rounds, 2) if max(estimates) > 2 * seconds_a_turn else rounds):
             for worker, timing in running:
+                if timing.units > 1:
+                    worker.run(1)  # caches, and memory that went cold while it waited
                 seconds, timing.memory = worker.run(timing.units)
                 timing.seconds.append(seconds * job.units / timing.units)
         return timings

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import densenet121, mobilenet_v2, resnet18, vgg16
 
 from igbaselines.attribution import AffineStem, GaussLegendre, path_attribution
-from igbaselines.models.image_network import ImageNetwork, Probabilities, state_checksum
+from igbaselines.models.image_network import Bfloat16, ImageNetwork, Probabilities, state_checksum
 from igbaselines.models.image_weights import plain_convolutions
 from igbaselines.models.inference import for_gradients
 
@@ -152,6 +152,23 @@ def test_the_copy_for_gradients_agrees(architecture: str, generator: torch.Gener
     assert_close(fast.after_stem(fast.affine_stem(x)), expected[0])
     assert_close(fast.without_normalisation()(x), inner(x.flip(-1, -2)))
     assert_close(for_gradients(Probabilities(network))(x), expected[0].softmax(1))
+
+
+def test_in_bfloat16_gradients_are_near_and_the_network_is_left_alone(
+    generator: torch.Generator, device: torch.device
+) -> None:
+    network = ImageNetwork(small_classifier(), MEAN, STD, rotated=True).eval().to(device)
+    before = state_checksum(network)
+    low = Bfloat16(network)
+    assert isinstance(low, AffineStem)
+    assert state_checksum(network) == before
+    assert {parameter.dtype for parameter in low.parameters()} == {torch.bfloat16}
+    x = pixels(generator, 2, 8).to(device)
+    torch.testing.assert_close(low.affine_stem(x), network.affine_stem(x))
+    for result, exact in zip(value_and_gradient(low, x), value_and_gradient(network, x), strict=True):
+        assert result.dtype == torch.float32
+        difference = float((result - exact).norm() / exact.norm())
+        assert 1e-5 < difference < 0.05  # bfloat16 has eight bits
 
 
 def test_checksum_is_that_of_the_weights(device: torch.device) -> None:
