@@ -106,7 +106,7 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
             timings.append(workers[-1].ready())
         running = [(worker, timing) for worker, timing in zip(workers, timings, strict=True) if not timing.failed]
         _compare(job, running)
-        estimates = [min(worker.run(1)[0] for _ in range(2)) for worker, _ in running]
+        estimates = [worker.estimate(seconds_a_turn) for worker, _ in running]
         for estimate, (_, timing) in zip(estimates, running, strict=True):
             timing.units = max(1, min(job.units, round(seconds_a_turn / estimate)))
         for _ in range(min(rounds, 2) if max(estimates) > 2 * seconds_a_turn else rounds):
@@ -163,6 +163,11 @@ class _Worker:
         """Seconds, and peak memory [MiB]."""
         answer: tuple[float, float] = self._ask(units)
         return answer
+
+    def estimate(self, seconds_a_turn: float) -> float:
+        """Seconds of a unit: of a second one, where that is quick, since the first may find its memory cold."""
+        first, _ = self.run(1)
+        return first if first > seconds_a_turn else self.run(1)[0]
 
     def _ask(self, units: int | None) -> Any:  # noqa: ANN401
         try:

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from igbaselines.attribution import (
+    Adaptive,
     AffineStem,
     GaussLegendre,
     Midpoint,
@@ -492,3 +495,35 @@ def test_gradients_may_come_in_another_memory_format(generator: torch.Generator)
     expected = path_attribution(network, inputs, baselines, target=target)
     found = path_attribution(network.to(memory_format=torch.channels_last), inputs, baselines, target=target)
     torch.testing.assert_close(found.attributions, expected.attributions, rtol=0, atol=1e-13)
+
+
+class Syncs(TorchDispatchMode):
+    """Counts the operations for which the host has to wait for a device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: object, args: tuple[object, ...] = (), kwargs: dict[str, object] | None = None
+    ) -> object:
+        self.count += func.overloadpacket in (
+            torch.ops.aten._local_scalar_dense,
+            torch.ops.aten.nonzero,
+            torch.ops.aten.equal,
+            torch.ops.aten.is_nonzero,
+            torch.ops.aten.unique_consecutive,
+        )
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("rule", [GaussLegendre(6), Adaptive(tolerance=0.0, steps=7)], ids=["fixed", "adaptive"])
+def test_the_host_never_waits_between_chunks(rule: QuadratureRule, make_mlp: Make, generator: torch.Generator) -> None:
+    network, target = make_mlp(classes=3), torch.tensor([0, 2, 1])
+    x, starts = draw(generator, 3, FEATURES), draw(generator, 8, FEATURES)
+    counts = []
+    for max_batch in (24, 48):  # blocks of all pairs, and twice as many chunks or half of them
+        with Syncs() as syncs:
+            path_attribution(network, x, starts, rule=rule, target=target, max_batch=max_batch)
+        counts.append(syncs.count)
+    assert counts[0] == counts[1] > 0
