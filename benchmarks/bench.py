@@ -31,7 +31,7 @@ from igbaselines.config import PROJECT_ROOT
 from igbaselines.files import write_text
 
 PACKAGES = ("torch", "torchvision", "captum", "shap", "saliency", "path-explain", "numpy")
-SECONDS_A_TURN = 2.0
+SECONDS_A_TURN = 1.0
 GOAL_COLUMNS = ["job", "candidate", "against", "times as fast", "goal", "met", "why not"]
 Row = dict[str, object]
 
@@ -169,6 +169,7 @@ def main() -> None:
             measured = time_in_turns(job, rounds, turn, arguments.threads)
             rows = timing_rows(job, measured)
             print_job(job, rows, console)
+            console.print(f"[{time.perf_counter() - start:.0f} s so far]", markup=False)
             timings += rows
             goals += [goal_row(job, goal, measured) for goal in job.goals]
     if not timings:

@@ -58,9 +58,9 @@ def make_network(architecture: str, side: int) -> ImageNetwork:
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
-    if norms:
-        network.train()(torch.randn(4, 3, 64, 64))
-    return ImageNetwork(network, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).eval()
+    if norms:  # in float64: every process has to get the same statistics to the last bit of float32
+        network.double().train()(torch.randn(4, 3, 64, 64, dtype=torch.float64))
+    return ImageNetwork(network.float(), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).eval()
 
 
 def job(architecture: str, n: int, steps: int, quick: bool, everybody: bool = False) -> Job:
