@@ -34,7 +34,7 @@ class Candidate:
         prepare: called in the candidate's own process; what it returns is timed. Importable, with arguments that are.
         tolerance: largest difference from the job's first candidate, as a share of its largest value; None where the
             result is not compared.
-        check: prepares what is compared, where that is not a unit of what is timed.
+        check: prepares what is compared, in one more process, where that is not a unit of what is timed.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Timing:
 
 
 def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) -> list[Timing]:
-    """Compare the candidates, then time them in turns; two are enough where one unit takes more than two turns.
+    """Compare the candidates, then time them in turns; two are enough where one unit takes more than four turns.
 
     Raises:
         SystemExit: where a candidate does another job than the first.
@@ -105,14 +105,14 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
             workers.append(_Worker(candidate, threads))
             timings.append(workers[-1].ready())
         running = [(worker, timing) for worker, timing in zip(workers, timings, strict=True) if not timing.failed]
-        _compare(job, running)
-        estimates = [worker.estimate(seconds_a_turn) for worker, _ in running]
+        _compare(job, running, threads)
+        # Of a second unit: the first one finds its memory cold.
+        estimates = [min(worker.run(1)[0] for _ in range(2)) for worker, _ in running]
         for estimate, (_, timing) in zip(estimates, running, strict=True):
             timing.units = max(1, min(job.units, round(seconds_a_turn / estimate)))
-        for _ in range(min(rounds, 2) if max(estimates) > 2 * seconds_a_turn else rounds):
+        for _ in range(min(rounds, 2) if max(estimates) > 4 * seconds_a_turn else rounds):
             for worker, timing in running:
-                if timing.units > 1:
-                    worker.run(1)  # caches, and memory that went cold while it waited
+                worker.run(1)  # caches, and memory that went cold while it waited
                 seconds, timing.memory = worker.run(timing.units)
                 timing.seconds.append(seconds * job.units / timing.units)
         return timings
@@ -121,10 +121,10 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
             worker.close()
 
 
-def _compare(job: Job, running: Sequence[tuple["_Worker", Timing]]) -> None:
+def _compare(job: Job, running: Sequence[tuple["_Worker", Timing]], threads: int) -> None:
     reference = None
     for worker, timing in running:
-        result = worker.check()  # the warm-up, too
+        result = _checked(worker, threads)
         reference = result if reference is None else reference
         if worker.candidate.tolerance is None or result is None or reference is None:
             continue
@@ -134,6 +134,18 @@ def _compare(job: Job, running: Sequence[tuple["_Worker", Timing]]) -> None:
                 f"{job.name}: {timing.candidate} is {timing.difference:.1e} away from {job.candidates[0].name}, more "
                 f"than {worker.candidate.tolerance:.0e}: they do not do the same job"
             )
+
+
+def _checked(worker: "_Worker", threads: int) -> Any:  # noqa: ANN401 (an array, or None)
+    check = worker.candidate.check
+    if check is None:
+        return worker.result()
+    other = _Worker(Candidate(worker.candidate.name, check), threads)
+    try:
+        other.ready()
+        return other.result()
+    finally:
+        other.close()
 
 
 class _Worker:
@@ -155,19 +167,14 @@ class _Worker:
         except EOFError:
             raise SystemExit(f"{self.candidate.name} could not be prepared: its error is above") from None
 
-    def check(self) -> Any:  # noqa: ANN401 (an array, or None)
-        """The result that is compared, if there is one."""
+    def result(self) -> Any:  # noqa: ANN401 (an array, or None)
+        """The result of a unit, if there is one."""
         return self._ask(None)
 
     def run(self, units: int) -> tuple[float, float]:
         """Seconds, and peak memory [MiB]."""
         answer: tuple[float, float] = self._ask(units)
         return answer
-
-    def estimate(self, seconds_a_turn: float) -> float:
-        """Seconds of a unit: of a second one, where that is quick, since the first may find its memory cold."""
-        first, _ = self.run(1)
-        return first if first > seconds_a_turn else self.run(1)[0]
 
     def _ask(self, units: int | None) -> Any:  # noqa: ANN401
         try:
@@ -199,7 +206,7 @@ def _serve(connection: Connection, candidate: Candidate, threads: int) -> None:
         except EOFError:
             return
         if units is None:
-            compared = work(1) if candidate.check is None else candidate.check()(1)
+            compared = work(1)
             connection.send(None if compared is None else compared.numpy(force=True))
             continue
         start = time.perf_counter()

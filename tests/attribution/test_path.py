@@ -501,7 +501,7 @@ class Syncs(TorchDispatchMode):
     """Counts the operations for which the host has to wait for a device."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.count = 0
 
     def __torch_dispatch__(

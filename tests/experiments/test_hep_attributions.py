@@ -180,3 +180,12 @@ def test_a_damaged_checkpoint_is_made_again(
     assert_same(attribute(checkpoint), undisturbed)
     assert Counted.points == points_of(EVENTS)
     assert say_damaged(damaged) in caplog.messages
+
+
+def test_what_an_earlier_version_saved_is_made_anew(checkpoint: Path, undisturbed: ClassAttribution) -> None:
+    saved = vars(undisturbed).copy()
+    saved["signed"] = saved["signed"] + 1
+    del saved["gradient_points"]
+    save_tensors(checkpoint, saved)
+    assert_same(attribute(checkpoint), undisturbed)
+    assert Counted.points == points_of(EVENTS)

@@ -69,7 +69,7 @@ def class_attribution(
         progress: called with the number of events done.
         fast_paths: whether the network is made for gradients first.
     """
-    if (saved := load_tensors(checkpoint, signal.device)) is not None:
+    if (saved := _load(checkpoint, signal.device)) is not None:
         progress(len(signal))
         return ClassAttribution(**saved)
     baselines, weights = _all_baselines(settings, signal, reference, key)
@@ -77,7 +77,7 @@ def class_attribution(
     # A module around it hides the stem and the closed form.
     explained = for_gradients(explained) if fast_paths else nn.Sequential(explained)
     unfinished = checkpoint.with_name(f"unfinished-{checkpoint.name}")
-    sums = _Sums(signal, weights, load_tensors(unfinished, signal.device))
+    sums = _Sums(signal, weights, _load(unfinished, signal.device))
     saved_at = time.monotonic()
     chunk = max(1, BYTES_PER_CHUNK // (baselines.numel() * baselines.element_size()))
     for start in range(sums.events, len(signal), chunk):
@@ -99,6 +99,12 @@ def class_attribution(
     save_tensors(checkpoint, vars(attribution))
     unfinished.unlink(missing_ok=True)
     return attribution
+
+
+def _load(checkpoint: Path, device: torch.device) -> dict[str, Tensor] | None:
+    """What was saved, but by a version that did not count gradient points: that is made anew."""
+    saved = load_tensors(checkpoint, device)
+    return saved if saved is not None and "gradient_points" in saved else None
 
 
 class _Sums:
