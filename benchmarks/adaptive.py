@@ -69,11 +69,11 @@ def swish_jobs(quick: bool) -> Iterator[Job]:
 
 def image_job() -> Job:
     """The class of three photographs, from black and from another photograph."""
-    from images import make_job  # type: ignore[import-not-found]  # the script beside this one
+    from benchmarks.weighted import Photograph
 
-    study = make_job("efficientnet_lite0", []).study
-    network = study.classifier.explained
-    inputs, others = study.examples[:3], study.examples[1:4]
+    photograph = Photograph.make(quick=False)
+    network = photograph.explained.network  # the logits
+    inputs, others = photograph.examples[:3], photograph.examples[1:4]
     baselines = torch.stack([torch.zeros_like(inputs), others], dim=1)
     with torch.no_grad():
         target = network(inputs).argmax(dim=1)

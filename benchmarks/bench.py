@@ -3,7 +3,7 @@
     python -m benchmarks.bench              # under ten minutes on two cores
     python -m benchmarks.bench --only hep   # the jobs whose names begin so; writes nothing without --output
     python -m benchmarks.bench --full       # 8 images and 50 nodes for every CNN, too: half an hour
-    python -m benchmarks.bench --quick      # tiny jobs: shows that it works, times nothing worth knowing
+    python -m benchmarks.bench --quick      # tiny jobs: shows that it works, and writes nothing without --output
 
 Every candidate has a process of its own; they take turns, and their results are compared first (`turns`). Tables and
 figures go to outputs/benchmarks/, where `python run.py action=report` finds them. On a machine that others use, threads
@@ -159,7 +159,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="one a core (the default)")
     parser.add_argument("--output", type=Path, help="folder of the results: outputs/benchmarks for all jobs")
     arguments = parser.parse_args()
-    folder = arguments.output or (None if arguments.only else PROJECT_ROOT / "outputs" / "benchmarks")
+    partly = arguments.only or arguments.quick
+    folder = arguments.output or (None if partly else PROJECT_ROOT / "outputs" / "benchmarks")
     rounds, turn = (1, 0.05) if arguments.quick else (arguments.rounds, SECONDS_A_TURN)
     console, start = Console(width=150), time.perf_counter()
     timings: list[Row] = []

@@ -24,7 +24,7 @@ def jobs(quick: bool) -> list[Job]:
     pythia = [Candidate(OURS, partial(collisions, True)), Candidate(LIMIT, partial(collisions, False))]
     everybody = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     synthetic = [
-        Candidate(f"igbaselines, {n} process{'es' * (n > 1)}", partial(made, events, n)) for n in {1, everybody}
+        Candidate(f"igbaselines, {n} process{'es' * (n > 1)}", partial(made, events, n)) for n in sorted({1, everybody})
     ]
     title = f"Pythia: {batches * EVENTS} collisions of tt1l from {LEAST_PT_HAT:.0f} GeV that are not vetoed, features"
     return [

@@ -17,7 +17,7 @@ from igbaselines.models.linear import linear_without_graph
 FEATURES, HIDDEN = 100, [128, 128]
 CHUNKS = (256, 512, 1024, 2048, 4096)
 NO_MORE = 1.05  # times the error: rounding scatters
-SIZES = (250, 500, 1000)  # of others' passes
+SIZES = (250, 500, 1000, 4000)  # of others' passes
 OURS, FEW, PLAIN, CAPTUM = "igbaselines", "igbaselines, as accurate", "igbaselines, no fast path", "Captum, best batch"
 GRADIENTS, PRODUCTS = "limit: its gradients by autograd", "limit: its matrix products"
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmarks.peers import Peer, by_captum, by_saliency, by_shap
 from benchmarks.turns import Candidate, Goal, Job, Work, fastest
 from igbaselines.attribution import GaussLegendre, path_attribution
+from igbaselines.attribution.chunking import automatic_max_batch
 from igbaselines.attribution.path import Function
 from igbaselines.models.image_network import ImageNetwork
 from igbaselines.models.image_recipe import EfficientNetLite
@@ -21,7 +22,7 @@ from igbaselines.models.inference import for_gradients
 
 NETWORKS = {"mobilenet_v2": 2.0, "efficientnet_lite0": 2.0, "resnet50": 1.25, "densenet121": 1.15, "vgg16": 1.15}
 SIDE, BASELINES = 224, 6
-SIZES, CHUNKS = (4, 8, 16), (8, 16)
+SIZES = (4, 8, 16)  # gradient points in a pass, of others and of the limit
 OURS, PLAIN, CAPTUM, LIMIT = "igbaselines", "igbaselines, no fast path", "Captum, best batch", "limit: bare passes"
 CLOSE = 2e-3
 
@@ -44,6 +45,8 @@ class Pictures:
         generator = torch.Generator().manual_seed(0)
         coarse = torch.rand(n + BASELINES, 3, 8, 8, generator=generator)
         pictures = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
+        # Where a picture is flat, max pooling has ties, and who wins them, and the gradient, is nobody's error.
+        pictures = pictures + 0.01 * torch.rand(pictures.shape, generator=generator)
         pictures, network = pictures.to(dtype), make_network(architecture, side).to(dtype)
         target = network(pictures[:n]).argmax(dim=1)
         return cls(network, pictures[:n], pictures[n:], target, steps)
@@ -116,10 +119,12 @@ def plain(make: partial[Pictures]) -> Work:
 
 def _engine(f: Function, pictures: Pictures) -> Work:
     rule = GaussLegendre(pictures.steps)
+    # Chosen once a network, as the experiments do it.
+    max_batch = automatic_max_batch(lambda x: f(x).sum(), pictures.inputs[:1])
 
     def work(k: int) -> Tensor:
         return path_attribution(
-            f, pictures.inputs, pictures.baselines[:k], rule=rule, target=pictures.target
+            f, pictures.inputs, pictures.baselines[:k], rule=rule, target=pictures.target, max_batch=max_batch
         ).attributions
 
     return work
@@ -151,5 +156,5 @@ def bare_passes(make: partial[Pictures]) -> Work:
         for _ in range(-(-points // chunk)):
             torch.autograd.grad(fast.after_stem(batch)[:, 0].sum(), batch)
 
-    chunk = fastest(lambda chunk: partial(passes, chunk, max(CHUNKS)), CHUNKS, 1)
+    chunk = fastest(lambda chunk: partial(passes, chunk, max(SIZES)), SIZES, 1)
     return lambda k: passes(chunk, len(pictures.inputs) * k * pictures.steps)

@@ -29,7 +29,7 @@ def measure(quick: bool, rounds: int, seconds_a_turn: float, threads: int) -> li
         ]
         job = Job("mobilenet_v2", "", "baselines", images.BASELINES, candidates)
         rows += _rows(job, "image side [px]", side, rounds, seconds_a_turn, threads)
-    for count in range(1, threads + 1):
+    for count in sorted({1 << power for power in range(threads.bit_length())} | {threads}):
         rows += _rows(_hep_job(**USUAL), "threads", count, rounds, seconds_a_turn, count)
     return rows
 

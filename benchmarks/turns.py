@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -105,6 +106,8 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
             workers.append(_Worker(candidate, threads))
             timings.append(workers[-1].ready())
         running = [(worker, timing) for worker, timing in zip(workers, timings, strict=True) if not timing.failed]
+        if not running:
+            return timings
         _compare(job, running, threads)
         # Of a second unit: the first one finds its memory cold.
         estimates = [min(worker.run(1)[0] for _ in range(2)) for worker, _ in running]
@@ -209,14 +212,26 @@ def _serve(connection: Connection, candidate: Candidate, threads: int) -> None:
             compared = work(1)
             connection.send(None if compared is None else compared.numpy(force=True))
             continue
+        forget_peak()
         start = time.perf_counter()
         work(units)
         seconds = time.perf_counter() - start
         connection.send((seconds, (peak_bytes() - before) / 2**20))
 
 
+def forget_peak() -> None:
+    """Let the peak of the process begin anew, where the system can (Linux)."""
+    file = Path("/proc/self/clear_refs")
+    if file.exists():
+        file.write_text("5")
+
+
 def peak_bytes() -> int:
-    """The most memory that the process has held so far."""
+    """The most memory that the process has held since `forget_peak`, or so far where the system does not forget."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
@@ -224,11 +239,11 @@ def peak_bytes() -> int:
 
 
 def fastest(make: Callable[[Size], Callable[[], object]], sizes: Sequence[Size], tries: int = 2) -> Size:
-    """The size whose work is done first, tried so often, and the first size once more."""
-    make(sizes[0])()
+    """The size whose work is done first, tried so often, and each once more beforehand, for its memory."""
 
     def seconds(size: Size) -> float:
         work, taken = make(size), []
+        work()
         for _ in range(tries):
             start = time.perf_counter()
             work()

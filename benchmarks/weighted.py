@@ -69,6 +69,12 @@ class Photograph:
         return cls(classifier, plain, attribution, pixels, examples, chosen.predicted, grid)
 
     @property
+    def explained(self) -> Probabilities:
+        """The network made for gradients."""
+        assert isinstance(self.classifier.explained, Probabilities)
+        return self.classifier.explained
+
+    @property
     def target(self) -> Tensor:
         """The explained class."""
         return torch.tensor([self.predicted])
@@ -175,7 +181,7 @@ def bare_passes(make: partial[Photograph]) -> Work:
     def work(_: int) -> None:
         behind = points.clone().requires_grad_()
         for _ in range(-(-gradients // batch)):
-            value = p.classifier.explained.after_stem(behind)[:, p.predicted].sum()
+            value = p.explained.after_stem(behind)[:, p.predicted].sum()
             torch.autograd.grad(value, behind)
         with torch.no_grad():
             for _ in range(-(-counted.pictures // batch)):

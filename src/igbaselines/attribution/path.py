@@ -189,7 +189,7 @@ class _Paths:
         self.adaptive = rule if isinstance(rule, Adaptive) else None
         # Many pairs come together: those of an adaptive rule that go on fill the chunks, and what is done once for
         # each block, such as the transpose of the stem, costs little beside its chunks.
-        self.steps_of_block = 1 if self.adaptive else max(1, self.steps // CHUNKS_OF_BLOCK)
+        self.steps_of_block = 1 if self.adaptive else -(-self.steps // CHUNKS_OF_BLOCK)
         self.shared = baselines.stride(0) == 0 or n == 1
         with torch.no_grad():
             self.inputs_behind_stem = self.stem(inputs)

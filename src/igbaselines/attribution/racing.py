@@ -89,6 +89,9 @@ class Racing:
         assert final.gradients is not None
         found.gradients[survivors] += final.gradients[:, 0]
         weights = method.weighting.of_fitness(d_alpha) * survivors
+        # The final may put every survivor below a baseline that the heat has dropped: then all survivors stay.
+        unfiltered = survivors / d_alpha.double().clamp_min(1)
+        weights = torch.where(weights.sum(dim=1, keepdim=True) > 0, weights, unfiltered)
         return reweighted(found, weights / weights.sum(dim=1, keepdim=True))
 
     def survivors(self, d_alpha: Int[Tensor, "n k"]) -> Bool[Tensor, "n k"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from igbaselines.attribution.chunking import automatic_max_batch
 from igbaselines.attribution.path import Function
@@ -34,7 +34,7 @@ class Classifier:
         device: where it computes.
     """
 
-    explained: ImageNetwork | Probabilities
+    explained: nn.Module
     scored: Function
     predicting: Probabilities
     centre: Float[Tensor, "3 1 1"]
@@ -74,7 +74,9 @@ def load_classifier(model: ImageModel, attribution: Explained, run: Run, prefix:
     if attribution.precision == "bfloat16":
         log.warning("gradients in bfloat16: attributions differ visibly from those in float32 (docs/speed.md)")
         differentiated = Bfloat16(fast)
-    explained = Probabilities(differentiated) if attribution.output == "probability" else differentiated
+    explained: nn.Module = Probabilities(differentiated) if attribution.output == "probability" else differentiated
+    if not run.fast_paths:
+        explained = nn.Sequential(explained)  # hides the stem
     scored = probabilities if attribution.scored == "normalised" else Probabilities(fast.without_normalisation())
     side = model.preprocessing.size
     point = torch.zeros(1, 3, side, side, device=run.device)

@@ -25,13 +25,18 @@ class Activation:
     backward: Callable[[Tensor, Tensor], Tensor]
 
 
+def _silu_backward(gradient: Tensor, z: Tensor) -> Tensor:
+    slope: Tensor = torch.ops.aten.silu_backward(gradient, z)
+    return slope
+
+
 def _relu_backward(gradient: Tensor, z: Tensor) -> Tensor:
     slope: Tensor = torch.ops.aten.threshold_backward(gradient, z, 0)
     return slope
 
 
 ACTIVATIONS = {
-    "swish": Activation(nn.functional.silu, torch.ops.aten.silu_backward),
+    "swish": Activation(nn.functional.silu, _silu_backward),
     "relu": Activation(nn.functional.relu, _relu_backward),
 }
 

@@ -14,7 +14,8 @@ FOLDER = "benchmarks"
 NOTES = {
     "goals": "How many times as fast as what it is compared with: the median over the rounds.",
     "timings": "Seconds are for the whole job; `times_ours` and `times_limit` are medians of ratios within a round.",
-    "scaling": "The HEP network with 300 events x 5 baselines x 50 nodes, and other numbers along one direction.",
+    "scaling": "The HEP network with 300 events x 5 baselines x 50 nodes, and other numbers along one direction; "
+    "mobilenet_v2 along the side of its images.",
 }
 
 
