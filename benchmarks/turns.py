@@ -23,7 +23,8 @@ from igbaselines.allocator import keep_freed_memory
 
 Size = TypeVar("Size", int, int | None)
 Work = Callable[[int], Tensor | None]  # does so many units of the job; the result, if there is one
-PRELOADED = ["torch", "torchvision", "captum.attr", "igbaselines.attribution", "igbaselines.experiments.classifier"]
+JOBS = ("hep", "images", "weighted", "players", "retraining", "generation")
+PRELOADED = ["torchvision", "captum.attr", "shap", "saliency.core", "shapiq", *(f"benchmarks.{job}" for job in JOBS)]
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,10 @@ class Counted(DNN):
             Counted.points += len(z)
         return super().after_stem(z)
 
+    def gradient_after_stem(self, z: Tensor) -> Tensor:
+        Counted.points += len(z)
+        return super().gradient_after_stem(z)
+
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

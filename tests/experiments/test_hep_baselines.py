@@ -177,3 +177,17 @@ def test_all_features_alone_need_no_retraining(command: Command, smoke: Path) ->
     assert "retrained" not in result.stderr
     (folder,) = command.runs()
     assert set(values(pd.read_parquet(folder / "rows.parquet"), "accuracy")["k"]) == {87}
+
+
+def test_a_run_without_fast_paths_measures_the_same(smoke: Path, command: Command) -> None:
+    result = command("experiment=hep_baselines", "scale=smoke", "fast_paths=false")
+    assert result.returncode == 0, result.stderr
+    (plain,) = command.runs()
+    assert plain.name == smoke.name  # how a run is carried out does not enter its name
+    fast_rows, plain_rows = (pd.read_parquet(folder / "rows.parquet") for folder in (smoke, plain))
+    keys = ["method", "metric", "unit", "feature"]
+    assert fast_rows[keys].equals(plain_rows[keys])
+    fast, other = (rows.loc[rows["metric"].str.contains("attribution"), "value"] for rows in (fast_rows, plain_rows))
+    assert len(fast) > 100
+    assert (fast - other).abs().max() < 1e-4 * fast.abs().max()
+    assert (fast != other).any()  # it did take the other way

@@ -142,7 +142,7 @@ def test_killed_half_way_it_ends_with_the_same_rows(command: Command, rows: pd.D
 
 
 def test_what_is_explained_beside_a_photograph_does_not_change_it(command: Command, rows: pd.DataFrame) -> None:
-    result = command(*SMOKE, "dataset.n_images=1", "max_batch=8")
+    result = command(*SMOKE, "dataset.n_images=1", "max_batch=16")
     assert result.returncode == 0, result.stderr
     (folder,) = command.runs()
     alone = pd.read_parquet(folder / "rows.parquet")

@@ -16,7 +16,7 @@ from igbaselines.reporting.factors import NOT_SET, describe, settings_of
 from igbaselines.reporting.runs import ABLATION, Results
 
 # How a run is carried out, not what it computes: `igbaselines.config.RUN_TIME_KEYS`, which a test compares.
-RUN_TIME = ("action", "force", "output_root", "data_root", "device", "max_batch", "workers", "shard")
+RUN_TIME = ("action", "force", "output_root", "data_root", "device", "max_batch", "fast_paths", "workers", "shard")
 NETWORK = ("model", "model_name")
 # The study is a group's own; examples are only drawn.
 NO_NUMBER = ("evaluation.study", "evaluation.examples")
