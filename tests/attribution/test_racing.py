@@ -1,6 +1,6 @@
 """Racing against the method without it: the same where the heat can do no harm, and fewer gradients where it drops."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from igbaselines.attribution import Midpoint
 from igbaselines.attribution.baselines import Given, Reference, Together, UniformNoise, ZeroPhysical
-from igbaselines.attribution.fitness import BinarySearch
+from igbaselines.attribution.fitness import BinarySearch, MinimalDeletion
 from igbaselines.attribution.image_baselines import Blurred, Constant
 from igbaselines.attribution.masking import Black
 from igbaselines.attribution.methods import Method, filtered_weighted_gradients, weighted_gradients
+from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.racing import Racing
 from igbaselines.attribution.weighted import Fitness, WeightedGradients
 
@@ -158,3 +159,27 @@ def test_refuses_what_cannot_be_raced(method: WeightedGradients) -> None:
         Racing(weighted_gradients(TOGETHER, method.reference))
     with pytest.raises(ValueError, match="margin is a share"):
         Racing(method, margin=1.1)
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """A search that finds what it is told, whatever the score."""
+
+    d_alpha: tuple[int, ...]
+
+    def minimal_deletion(
+        self, score: Score, images: Tensor, fills: Tensor, ranks: Tensor, image_of_rank: Tensor, max_batch: int
+    ) -> MinimalDeletion:
+        found = torch.tensor(self.d_alpha).repeat(len(ranks) // len(self.d_alpha))
+        return MinimalDeletion(found, torch.zeros(len(found)), torch.ones(len(found), dtype=torch.bool))
+
+
+def test_survivors_that_turn_out_less_fit_than_the_dropped_stay(
+    network: Counting, inputs: Tensor, method: WeightedGradients, targets: Tensor
+) -> None:
+    fitness = replace(method.fitness, search=Scripted((50_000,)))  # less fit than any that the heat dropped
+    raced = Racing(replace(method, fitness=fitness), Midpoint(2), Scripted((10, 1000, 1000, 1000, 1000)), margin=1.0)
+    found = raced.attribute(network, inputs, targets, seeded())
+    assert found.weights is not None
+    assert found.weights[:, 0].tolist() == [1.0] * len(inputs)
+    assert found.attributions.isfinite().all()
