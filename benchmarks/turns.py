@@ -110,13 +110,13 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
         if not running:
             return timings
         _compare(job, running, threads)
-        # Of a second unit: the first one finds its memory cold.
-        estimates = [min(worker.run(1)[0] for _ in range(2)) for worker, _ in running]
+        estimates = [worker.estimate(2 * seconds_a_turn) for worker, _ in running]
         for estimate, (_, timing) in zip(estimates, running, strict=True):
             timing.units = max(1, min(job.units, round(seconds_a_turn / estimate)))
         for _ in range(min(rounds, 2) if max(estimates) > 4 * seconds_a_turn else rounds):
-            for worker, timing in running:
-                worker.run(1)  # caches, and memory that went cold while it waited
+            for estimate, (worker, timing) in zip(estimates, running, strict=True):
+                if estimate < 2 * seconds_a_turn:
+                    worker.run(1)  # caches, and memory that went cold while it waited
                 seconds, timing.memory = worker.run(timing.units)
                 timing.seconds.append(seconds * job.units / timing.units)
         return timings
@@ -179,6 +179,11 @@ class _Worker:
         """Seconds, and peak memory [MiB]."""
         answer: tuple[float, float] = self._ask(units)
         return answer
+
+    def estimate(self, short: float) -> float:
+        """Seconds of a unit; where that is short, of a second one, since the first may find its memory cold."""
+        first, _ = self.run(1)
+        return min(first, self.run(1)[0]) if first < short else first
 
     def _ask(self, units: int | None) -> Any:  # noqa: ANN401
         try:
