@@ -76,7 +76,8 @@ def job(architecture: str, n: int, steps: int, quick: bool, everybody: bool = Fa
         quick: tiny pictures and paths, to see that it works.
         everybody: with the slower peers and the plain engine.
     """
-    pictures = partial(Pictures.make, architecture, n, 4 if quick else steps, 64 if quick else SIDE)
+    name, steps, side = f"{architecture}-{n}x{steps}", 4 if quick else steps, 64 if quick else SIDE
+    pictures = partial(Pictures.make, architecture, n, steps, side)
     # In float32 a rounding error moves some ReLU over its edge, where the gradient jumps: of a network with random
     # weights, attributions differ by percents. So results are compared in float64, and on small pictures, for the time.
     exactly = partial(Pictures.make, architecture, 1, 2, 64, torch.float64)
@@ -101,8 +102,8 @@ def job(architecture: str, n: int, steps: int, quick: bool, everybody: bool = Fa
     ends = (n + BASELINES) / (n * BASELINES * steps) / 3  # a forward pass is a third of a gradient
     note = f"f at both ends of the paths, which completeness needs and the limit leaves out, takes {ends:.0%}"
     goals = [Goal(OURS, LIMIT, 0.95, note), Goal(OURS, CAPTUM, NETWORKS[architecture])]
-    title = f"{architecture}, {n} image{'s' * (n > 1)} x {BASELINES} baselines x {steps} nodes, {SIDE} px"
-    return Job(f"{architecture}-{n}x{steps}", title, "baselines", BASELINES, candidates, goals, LIMIT)
+    title = f"{architecture}, {n} image{'s' * (n > 1)} x {BASELINES} baselines x {steps} nodes, {side} px"
+    return Job(name, title, "baselines", BASELINES, candidates, goals, LIMIT)
 
 
 def ours(make: partial[Pictures]) -> Work:
