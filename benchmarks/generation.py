@@ -20,7 +20,7 @@ EVENTS, LEAST_PT_HAT = 20, 250.0  # a batch; GeV, as in the demo's second stratu
 
 def jobs(quick: bool) -> list[Job]:
     """Both generators."""
-    batches, events = (1, 500) if quick else (5, 5_000)
+    batches, events = (1, 500) if quick else (5, 30_000)
     pythia = [Candidate(OURS, partial(collisions, True)), Candidate(LIMIT, partial(collisions, False))]
     everybody = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     synthetic = [

@@ -58,7 +58,6 @@ def job(quick: bool) -> Job:
         Candidate(PLAIN, partial(plain, events), tolerance=1e-5),
         Candidate(CAPTUM, partial(at_best_size, by_captum, events), tolerance=1e-5),
         Candidate("Captum, default", partial(by_peer, by_captum, events), tolerance=1e-5),
-        Candidate("Captum, best batch, our network", partial(at_best_size, by_captum, events, True), tolerance=1e-5),
         # The next two weigh both ends of the path fully: their error falls as 1 / steps.
         Candidate("path_explain, best batch", partial(at_best_size, by_path_explain, events), tolerance=0.1),
         Candidate("PAIR saliency, best batch", partial(by_peer, by_saliency, events, size[2]), tolerance=0.1),
@@ -108,13 +107,12 @@ def by_peer(peer: Peer, make: partial[Events], size: int | None = None) -> Work:
     return lambda k: peer(events.network, events.inputs, events.baselines[:k], events.nodes, None, size)
 
 
-def at_best_size(peer: Peer, make: partial[Events], prepared: bool = False) -> Work:
-    """Somebody else's, with the batch size that is fastest here; `prepared`: with the network made for gradients."""
+def at_best_size(peer: Peer, make: partial[Events]) -> Work:
+    """Somebody else's, with the batch size that is fastest here."""
     events = make()
-    network = for_gradients(events.network) if prepared else events.network
     few = events.inputs, events.baselines[:1]
-    size = fastest(lambda size: partial(peer, network, *few, events.nodes, None, size), SIZES)
-    return lambda k: peer(network, events.inputs, events.baselines[:k], events.nodes, None, size)
+    size = fastest(lambda size: partial(peer, events.network, *few, events.nodes, None, size), SIZES)
+    return lambda k: peer(events.network, events.inputs, events.baselines[:k], events.nodes, None, size)
 
 
 def bare_gradients(make: partial[Events]) -> Work:

@@ -22,6 +22,7 @@ from torch import Tensor
 from igbaselines.allocator import keep_freed_memory
 
 Size = TypeVar("Size", int, int | None)
+Array = np.ndarray[Any, Any]
 Work = Callable[[int], Tensor | None]  # does so many units of the job; the result, if there is one
 JOBS = ("hep", "images", "weighted", "players", "retraining", "generation")
 PRELOADED = ["torchvision", "captum.attr", "shap", "saliency.core", "shapiq", *(f"benchmarks.{job}" for job in JOBS)]
@@ -66,6 +67,7 @@ class Job:
     candidates: Sequence[Candidate]
     goals: Sequence[Goal] = ()
     limit: str = ""  # the candidate that nothing can beat
+    fewest_units: int = 1  # that are timed: where a single one has more to pay than its part of the whole
 
 
 @dataclass
@@ -107,49 +109,60 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
             workers.append(_Worker(candidate, threads))
             timings.append(workers[-1].ready())
         running = [(worker, timing) for worker, timing in zip(workers, timings, strict=True) if not timing.failed]
-        if not running:
-            return timings
-        _compare(job, running, threads)
-        estimates = [worker.estimate(2 * seconds_a_turn) for worker, _ in running]
-        for estimate, (_, timing) in zip(estimates, running, strict=True):
-            timing.units = max(1, min(job.units, round(seconds_a_turn / estimate)))
-        for _ in range(min(rounds, 2) if max(estimates) > 4 * seconds_a_turn else rounds):
+        firsts = [worker.run(1) for worker, _ in running]
+        _compare(job, [(*pair, first.result) for pair, first in zip(running, firsts, strict=True)], threads)
+        estimates = []
+        for first, (worker, timing) in zip(firsts, running, strict=True):
+            # The first may have found its memory cold.
+            short = first.seconds < 2 * seconds_a_turn
+            estimates.append(min(first.seconds, worker.run(1).seconds) if short else first.seconds)
+            timing.units = min(job.units, max(job.fewest_units, round(seconds_a_turn / estimates[-1])))
+        for _ in range(min(rounds, 2) if max(estimates, default=0) > 4 * seconds_a_turn else rounds):
             for estimate, (worker, timing) in zip(estimates, running, strict=True):
                 if estimate < 2 * seconds_a_turn:
                     worker.run(1)  # caches, and memory that went cold while it waited
-                seconds, timing.memory = worker.run(timing.units)
-                timing.seconds.append(seconds * job.units / timing.units)
+                turn = worker.run(timing.units)
+                timing.memory = turn.memory
+                timing.seconds.append(turn.seconds * job.units / timing.units)
         return timings
     finally:
         for worker in workers:
             worker.close()
 
 
-def _compare(job: Job, running: Sequence[tuple["_Worker", Timing]], threads: int) -> None:
+def _compare(job: Job, found: Sequence[tuple["_Worker", Timing, Array | None]], threads: int) -> None:
     reference = None
-    for worker, timing in running:
-        result = _checked(worker, threads)
+    for worker, timing, result in found:
+        candidate = worker.candidate
+        if candidate.check is not None:
+            result = _checked(Candidate(candidate.name, candidate.check), threads)
         reference = result if reference is None else reference
-        if worker.candidate.tolerance is None or result is None or reference is None:
+        if candidate.tolerance is None or result is None or reference is None:
             continue
         timing.difference = float(np.abs(result - reference).max() / np.abs(reference).max())
-        if not timing.difference <= worker.candidate.tolerance:
+        if not timing.difference <= candidate.tolerance:
             raise SystemExit(
                 f"{job.name}: {timing.candidate} is {timing.difference:.1e} away from {job.candidates[0].name}, more "
-                f"than {worker.candidate.tolerance:.0e}: they do not do the same job"
+                f"than {candidate.tolerance:.0e}: they do not do the same job"
             )
 
 
-def _checked(worker: "_Worker", threads: int) -> Any:  # noqa: ANN401 (an array, or None)
-    check = worker.candidate.check
-    if check is None:
-        return worker.result()
-    other = _Worker(Candidate(worker.candidate.name, check), threads)
+def _checked(candidate: Candidate, threads: int) -> Array | None:
+    worker = _Worker(candidate, threads)
     try:
-        other.ready()
-        return other.result()
+        worker.ready()
+        return worker.run(1).result
     finally:
-        other.close()
+        worker.close()
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What a turn gave: a result, if there is one, seconds, and peak memory beyond the imports [MiB]."""
+
+    result: Array | None
+    seconds: float
+    memory: float
 
 
 class _Worker:
@@ -171,27 +184,14 @@ class _Worker:
         except EOFError:
             raise SystemExit(f"{self.candidate.name} could not be prepared: its error is above") from None
 
-    def result(self) -> Any:  # noqa: ANN401 (an array, or None)
-        """The result of a unit, if there is one."""
-        return self._ask(None)
-
-    def run(self, units: int) -> tuple[float, float]:
-        """Seconds, and peak memory [MiB]."""
-        answer: tuple[float, float] = self._ask(units)
-        return answer
-
-    def estimate(self, short: float) -> float:
-        """Seconds of a unit; where that is short, of a second one, since the first may find its memory cold."""
-        first, _ = self.run(1)
-        return min(first, self.run(1)[0]) if first < short else first
-
-    def _ask(self, units: int | None) -> Any:  # noqa: ANN401
+    def run(self, units: int) -> _Turn:
+        """Let it do so many units."""
         try:
             self.connection.send(units)
-            answer = self.connection.recv()
+            turn: _Turn = self.connection.recv()
         except (EOFError, BrokenPipeError):
             raise SystemExit(f"{self.candidate.name} failed: its error is above") from None
-        return answer
+        return turn
 
     def close(self) -> None:
         """End the process."""
@@ -214,15 +214,12 @@ def _serve(connection: Connection, candidate: Candidate, threads: int) -> None:
             units = connection.recv()
         except EOFError:
             return
-        if units is None:
-            compared = work(1)
-            connection.send(None if compared is None else compared.numpy(force=True))
-            continue
         forget_peak()
         start = time.perf_counter()
-        work(units)
+        result = work(units)
         seconds = time.perf_counter() - start
-        connection.send((seconds, (peak_bytes() - before) / 2**20))
+        memory = (peak_bytes() - before) / 2**20
+        connection.send(_Turn(None if result is None else result.numpy(force=True), seconds, memory))
 
 
 def forget_peak() -> None:
@@ -245,15 +242,15 @@ def peak_bytes() -> int:
 
 
 def fastest(make: Callable[[Size], Callable[[], object]], sizes: Sequence[Size], tries: int = 2) -> Size:
-    """The size whose work is done first, tried so often, and each once more beforehand, for its memory."""
+    """The size whose work is done first, tried so often, after the last one has been done once, for its memory."""
 
     def seconds(size: Size) -> float:
         work, taken = make(size), []
-        work()
         for _ in range(tries):
             start = time.perf_counter()
             work()
             taken.append(time.perf_counter() - start)
         return min(taken)
 
+    make(sizes[-1])()
     return min(sizes, key=seconds)

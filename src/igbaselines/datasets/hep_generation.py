@@ -134,7 +134,7 @@ def _check_fruitful(recipe: Recipe, chunks: int, selected: int) -> None:
 
 def in_order(make: Callable[[Recipe, int], T], recipe: Recipe, pool: Executor | None, workers: int) -> Iterator[T]:
     """Chunk 0, 1, 2, ... without an end; a pool works ahead."""
-    chunk = 0
+    chunk = given = 0
     ahead: deque[Future[T]] = deque()
     try:
         while True:
@@ -142,10 +142,11 @@ def in_order(make: Callable[[Recipe, int], T], recipe: Recipe, pool: Executor | 
                 yield make(recipe, chunk)
                 chunk += 1
                 continue
-            while len(ahead) < 2 * workers:
+            while len(ahead) < min(workers + given, 2 * workers):
                 ahead.append(pool.submit(make, recipe, chunk))
                 chunk += 1
             yield ahead.popleft().result()
+            given += 1
     finally:
         for future in ahead:
             future.cancel()
