@@ -1,18 +1,21 @@
 """A frozen copy of a network that computes the same function and is made for input gradients.
 
-Evaluation mode; BatchNorm folded into the layer before it; channels_last for convolutions; no gradients for
+Evaluation mode; BatchNorm and ReLU folded into the layer before them; channels_last for convolutions; no gradients for
 parameters; no in-place activations, which would overwrite what the backward pass needs.
 """
 
 import copy
 import inspect
 import logging
+from collections import Counter
 from typing import TypeVar, cast
 
 import torch
 from torch import nn
 from torch.fx import Node, Tracer
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from igbaselines.models.rectified import joined
 
 log = logging.getLogger(__name__)
 
@@ -34,38 +37,95 @@ def for_gradients(model: Network) -> Network:
     for module in frozen.modules():
         if getattr(module, "inplace", False):
             cast("nn.ReLU", module).inplace = False
-    fold_batch_norm(frozen)
+    calls = _Calls(frozen)
+    _fold_batch_norms(calls)
+    _join_activations(calls)
     for module in frozen.modules():
         if isinstance(module, nn.Conv2d):  # not the network as a whole: the weights of a Conv3d have five dimensions
             module.to(memory_format=torch.channels_last)
     return frozen
 
 
-def fold_batch_norm(model: nn.Module) -> None:
-    """Fold each BatchNorm that alone reads a convolution or linear layer into that layer, in place.
+class _Calls:
+    """The calls of modules in a network's forward pass: none where it cannot be traced, and then it stays as it is.
 
-    A network that cannot be traced keeps its BatchNorms: slower, and the same function.
+    Args:
+        model: the network, whose modules are replaced in place.
     """
-    try:
-        graph = Tracer().trace(model, _defaults(model))
-    except Exception as error:  # tracing runs the model's own code on proxies: anything can come back
-        log.info("%s cannot be traced, BatchNorm stays unfolded: %s", type(model).__name__, error)
-        return
-    modules = dict(model.named_modules(remove_duplicate=False))
-    calls = [node for node in graph.nodes if node.op == "call_module"]
-    used = [id(modules[str(node.target)]) for node in calls]
-    # Whose weights the network also reads by itself; folding would change them under its hands.
-    used += [id(modules[str(node.target).rpartition(".")[0]]) for node in graph.nodes if node.op == "get_attr"]
-    for norm in calls:
-        layer = norm.args[0] if norm.args else None
-        if not isinstance(layer, Node) or layer.op != "call_module" or len(layer.users) > 1:
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.modules = dict(model.named_modules(remove_duplicate=False))
+        self.nodes: list[Node] = []
+        self.used: Counter[int] = Counter()
+        try:
+            graph = Tracer().trace(model, _defaults(model))
+        except Exception as error:  # tracing runs the model's own code on proxies: anything can come back
+            log.info("%s cannot be traced, its layers stay apart: %s", type(model).__name__, error)
+            return
+        self.nodes = [node for node in graph.nodes if node.op == "call_module"]
+        used = [id(self.module(node)) for node in self.nodes]
+        # Whose weights the network also reads by itself; a change would change them under its hands.
+        read = [node for node in graph.nodes if node.op == "get_attr"]
+        used += [id(self.modules[str(node.target).rpartition(".")[0]]) for node in read]
+        self.used.update(used)
+
+    def module(self, node: Node) -> nn.Module:
+        """The module that is called."""
+        module: nn.Module = self.modules[str(node.target)]
+        return module
+
+    def only_source(self, node: Node) -> Node | None:
+        """The call whose output this one gets and nobody else does, through identities; None where there is none."""
+        source = node.args[0] if node.args else None
+        if not isinstance(source, Node) or source.op != "call_module" or len(source.users) > 1:
+            return None
+        passed_on = type(self.module(source)) is nn.Identity and not _has_hooks(self.module(source))
+        return self.only_source(source) if passed_on else source
+
+    def called_once(self, node: Node) -> bool:
+        """Whether the module is called nowhere else, and nothing is run beside it, such as a spectral norm."""
+        return self.used[id(self.module(node))] == 1 and not _has_hooks(self.module(node))
+
+    def replace(self, node: Node, module: nn.Module) -> None:
+        """Put another module in the place of the one that is called, under each of its names."""
+        called = self.module(node)
+        for name in [name for name, one in self.modules.items() if one is called]:
+            parent, _, child = name.rpartition(".")
+            setattr(self.model.get_submodule(parent), child, module)
+            self.modules[name] = module
+        self.used[id(module)] = 1
+
+
+def _fold_batch_norms(calls: _Calls) -> None:
+    """Fold each BatchNorm that alone reads a convolution or linear layer into that layer."""
+    for norm in calls.nodes:
+        layer = calls.only_source(norm)
+        if layer is None or not calls.called_once(layer) or not calls.called_once(norm):
             continue
-        pair = modules[str(layer.target)], modules[str(norm.target)]
-        if all(used.count(id(module)) == 1 and not _has_hooks(module) for module in pair):
-            folded = _folded(*pair)
-            if folded is not None:
-                _replace(model, str(layer.target), folded)
-                _replace(model, str(norm.target), nn.Identity().eval())
+        folded = _folded(calls.module(layer), calls.module(norm))
+        if folded is not None:
+            calls.replace(layer, folded)
+            calls.replace(norm, nn.Identity().eval())
+
+
+def _join_activations(calls: _Calls) -> None:
+    """Make one module of each convolution and the ReLU that alone reads it.
+
+    A ReLU that is called in several places goes only if none of them needs it any longer.
+    """
+    places: dict[nn.Module, list[Node]] = {}
+    for node in calls.nodes:
+        places.setdefault(calls.module(node), []).append(node)
+    for activation, nodes in places.items():
+        layers = [layer for node in nodes if (layer := calls.only_source(node)) is not None]
+        if _has_hooks(activation) or not calls.used[id(activation)] == len(layers) == len(nodes):
+            continue
+        joint = [joined(calls.module(layer), activation) if calls.called_once(layer) else None for layer in layers]
+        for node, layer, both in zip(nodes, layers, joint, strict=True):
+            if both is not None and None not in joint:
+                calls.replace(layer, both)
+                calls.replace(node, nn.Identity().eval())
 
 
 def _defaults(model: nn.Module) -> dict[str, object]:
@@ -75,7 +135,6 @@ def _defaults(model: nn.Module) -> dict[str, object]:
 
 
 def _has_hooks(module: nn.Module) -> bool:
-    """Whether something is run beside the module, such as a spectral norm that makes its weights anew."""
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
@@ -94,8 +153,3 @@ def _folded(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     if type(layer) in _CONVOLUTIONS:
         return fuse_conv_bn_eval(cast("nn.Conv2d", layer), norm)
     return None
-
-
-def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, module)

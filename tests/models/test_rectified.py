@@ -1,0 +1,160 @@
+"""A convolution and its ReLU as one operation are what the two are apart, and are joined where nobody sees between."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models import densenet121, mobilenet_v2, resnet18, vgg11
+
+from igbaselines.models.inference import for_gradients
+from igbaselines.models.rectified import RectifiedConvolution, joined
+
+CONVOLUTIONS = {
+    "dense": nn.Conv2d(4, 6, 3, padding=1),
+    "strided, no bias": nn.Conv2d(4, 6, 3, stride=2, bias=False),
+    "depthwise": nn.Conv2d(4, 8, 5, padding=2, groups=4),
+    "dilated": nn.Conv2d(4, 6, 3, dilation=2, padding=(2, 1)),
+    "of single pixels": nn.Conv2d(4, 6, 1),
+}
+SWITCH = pytest.mark.filterwarnings("ignore:TF32")  # torch's, of what the switch of oneDNN does elsewhere
+X = torch.randn(5, 4, 14, 15, generator=torch.Generator().manual_seed(0))
+
+
+def value_and_gradient(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.detach().clone().requires_grad_()
+    output = model(x)
+    slopes = torch.linspace(-1, 1, output.numel(), dtype=x.dtype, device=x.device).view_as(output)
+    (gradient,) = torch.autograd.grad((output * slopes).sum(), x)
+    return output.detach(), gradient
+
+
+@SWITCH
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.ReLU6()], ids=["ReLU", "ReLU6"])
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_values_and_gradients_are_those_of_both(kind: str, activation: nn.Module, order: torch.memory_format) -> None:
+    convolution = CONVOLUTIONS[kind].requires_grad_(False)
+    both = joined(convolution, activation)
+    assert both is not None
+    x = 10 * X.contiguous(memory_format=order)  # some beyond the bound of ReLU6
+    expected = value_and_gradient(nn.Sequential(convolution, activation), x)
+    assert (expected[0] == 0).any()
+    assert (expected[0] == expected[0].max()).sum() > 1 or isinstance(activation, nn.ReLU)
+    assert expected[1].abs().max() > 0
+    for found, wanted in zip(value_and_gradient(both, x), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    with torch.backends.mkldnn.flags(enabled=False):
+        for found, wanted in zip(value_and_gradient(both, x), expected, strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@SWITCH
+def test_uses_the_operation_that_it_is_for() -> None:
+    both = joined(CONVOLUTIONS["dense"].requires_grad_(False), nn.ReLU())
+    assert both is not None
+    assert "Rectified" in type(both(X.requires_grad_()).grad_fn).__name__
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert "Rectified" not in type(both(X.requires_grad_()).grad_fn).__name__
+    assert "Rectified" not in type(both.double()(X.double()).grad_fn).__name__
+
+
+def test_on_every_device_the_function_is_the_same(device: torch.device) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Conv2d(6, 3, 3), nn.ReLU6()).to(device)
+    x = X.detach().to(device)
+    for found, wanted in zip(value_and_gradient(for_gradients(model), x), value_and_gradient(model, x), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("make", "joints"), [(mobilenet_v2, 35), (vgg11, 8), (densenet121, 59), (resnet18, 1)], ids=lambda value: str(value)
+)
+def test_joins_what_can_be_joined(make: Callable[..., nn.Module], joints: int) -> None:
+    with torch.device("meta"):
+        model: nn.Module = make(weights=None).eval()
+    model = model.to_empty(device="cpu")
+    for parameter in [*model.parameters(), *model.buffers()]:
+        nn.init.constant_(parameter.detach(), 1)
+    fast = for_gradients(model)
+    assert sum(isinstance(module, RectifiedConvolution) for module in fast.modules()) == joints
+    assert not any(isinstance(module, RectifiedConvolution) for module in model.modules())
+
+
+class Shared(nn.Module):
+    """One ReLU in two places."""
+
+    def __init__(self, needed: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.relu = nn.ReLU()
+        self.needed = needed
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.second(self.relu(self.first(x)))
+        rectified: Tensor = self.relu(z + x if self.needed else z)
+        return rectified
+
+
+class ReadBefore(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.first(x)
+        return torch.add(self.relu(z), z)
+
+
+class CalledTwice(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.relu(self.first(self.first(x)))
+        return z
+
+
+def hooked() -> nn.Module:
+    model = Shared(needed=False)
+    model.relu.register_forward_hook(lambda module, args, output: output**2)
+    return model
+
+
+def through_an_identity() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(4, 4, 3), nn.Identity(), nn.ReLU(inplace=True))
+
+
+def through_an_identity_that_is_none() -> nn.Module:
+    model = through_an_identity()
+    model[1].register_forward_hook(lambda module, args, output: -output)
+    return model
+
+
+class Leaky(nn.ReLU):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.leaky_relu(x, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("make", "joints"),
+    [
+        (lambda: Shared(needed=False), 2),
+        (lambda: Shared(needed=True), 0),
+        (lambda: ReadBefore(needed=False), 0),
+        (lambda: CalledTwice(needed=False), 0),
+        (hooked, 0),
+        (through_an_identity, 1),
+        (through_an_identity_that_is_none, 0),
+        (lambda: nn.Sequential(nn.Conv2d(4, 4, 3), Leaky()), 0),
+        (lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding="same"), nn.ReLU()), 0),
+        (lambda: nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), nn.ReLU()), 0),
+    ],
+)
+def test_the_function_stays_the_same(make: Callable[[], nn.Module], joints: int) -> None:
+    torch.manual_seed(0)
+    model = make().eval()
+    fast = for_gradients(model)
+    assert sum(isinstance(module, RectifiedConvolution) for module in fast.modules()) == joints
+    for found, wanted in zip(value_and_gradient(fast, X), value_and_gradient(model, X), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_not_a_number_stays_visible() -> None:
+    convolution = nn.Conv2d(4, 6, 3).requires_grad_(False)
+    convolution.weight[0, 0, 0, 0] = torch.nan
+    assert for_gradients(nn.Sequential(convolution, nn.ReLU()))(X).isnan().any()
