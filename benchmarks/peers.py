@@ -10,8 +10,8 @@ differ in where the points lie (figures of captum 0.9.0, shap 0.51.0, saliency 0
 | path_explain | the same                                     | 1 / steps      | one point of each of its inputs      |
 | shap         | random ones, and random baselines            | 1 / sqrt(all)  | points of one input                  |
 
-A peer imports its package when it is called; `available` calls each once, so that no import is timed. All take the
-network as it is: freeze its parameters and make it channels_last first where that pays.
+A peer imports its package when it is called, so call it once before timing it. All take the network as it is: freeze
+its parameters and make it channels_last first where that pays.
 """
 
 import functools
@@ -141,26 +141,6 @@ def by_path_explain(
         return total / len(baselines)
 
     return _in_groups(averaged, inputs, target, size)
-
-
-PEERS: dict[str, Peer] = {
-    "Captum": by_captum,
-    "PAIR saliency": by_saliency,
-    "path_explain": by_path_explain,
-    "shap GradientExplainer": by_shap,
-}
-
-
-def available() -> dict[str, Peer]:
-    """The peers of `PEERS` whose packages are installed, imported and warmed up."""
-    found = {}
-    for name, peer in PEERS.items():
-        try:
-            peer(nn.Linear(2, 1).requires_grad_(False), torch.ones(1, 2), torch.zeros(1, 2), 2, torch.tensor([0]), None)
-        except ImportError:
-            continue
-        found[name] = peer
-    return found
 
 
 @functools.cache

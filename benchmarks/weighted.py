@@ -15,7 +15,9 @@ from torch import Tensor
 from benchmarks.peers import by_captum
 from benchmarks.turns import Candidate, Job, Work
 from igbaselines.attribution.baselines import Together
+from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.weighted import Fitness, WeightedGradients, class_score, pixel_importance
+from igbaselines.attribution.weighting import FitnessWeighting, InverseFitness
 from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.evaluation.perturbation_curves import ShareGrid, area, deletion_curves
 from igbaselines.experiments.classifier import Classifier, load_classifier
@@ -49,24 +51,68 @@ class Photograph:
     @classmethod
     def make(cls, quick: bool) -> "Photograph":
         """The first photograph of `experiment=weighted_gradients`."""
+        return cls.several(quick, 1)[0]
+
+    @classmethod
+    def several(cls, quick: bool, count: int | None) -> list["Photograph"]:
+        """A random choice of so many of the sample photographs, or all, less those that the experiment leaves out."""
         register()
+        number = "null" if count is None else count
+        overrides = ["experiment=weighted_gradients", "hydra.mode=RUN", f"dataset.n_images={number}"]
         with hydra.initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
-            config = hydra.compose("config", ["experiment=weighted_gradients", "hydra.mode=RUN", "dataset.n_images=1"])
+            config = hydra.compose("config", overrides)
         dataset, model, attribution = (instantiate(config[name]) for name in ("dataset", "model", "attribution"))
         here = PROJECT_ROOT
         run = Run(Rows("", "", "", 0), here, here, here, torch.device("cpu"), 0, None, 1)
         classifier = load_classifier(model, attribution, run)
-        # The search's tolerance makes a jump of a rounding error: a count is just near enough, or the search goes on.
-        attribution = replace(attribution, search=replace(attribution.search, tolerance=0.0))
         if quick:
             attribution = replace(attribution, rule=replace(attribution.rule, steps=2))
         found = dataset.photographs()
         examples = reference_photographs(found.candidates, classifier, 4, 0)
-        chosen = select(found, classifier).chosen[0]
-        pixels = load_pixels(chosen.photograph, classifier)[None]
         plain = Probabilities(model.load(torch.device("cpu")))
         grid = ShareGrid(4 if quick else 100, 1)
-        return cls(classifier, plain, attribution, pixels, examples, chosen.predicted, grid)
+        return [
+            cls(
+                classifier,
+                plain,
+                attribution,
+                load_pixels(chosen.photograph, classifier)[None],
+                examples,
+                chosen.predicted,
+                grid,
+            )
+            for chosen in select(found, classifier).chosen
+        ]
+
+    def with_exact_search(self) -> "Photograph":
+        """The search's tolerance makes a jump of a rounding error: a count is just near enough, or it goes on."""
+        search = replace(self.attribution.search, tolerance=0.0)
+        return replace(self, attribution=replace(self.attribution, search=search))
+
+    def scored_by(self, scored: "Counted") -> "Photograph":
+        """With another function for the scores."""
+        return replace(self, classifier=replace(self.classifier, scored=scored))
+
+    def method(self, weighting: FitnessWeighting) -> WeightedGradients:
+        """Weighted Gradients as the experiment has it."""
+        return WeightedGradients(
+            Together(self.attribution.baselines),
+            reference_for(self.classifier, self.examples),
+            self.attribution.rule,
+            self.fitness,
+            weighting,
+            max_batch=self.classifier.max_batch,
+        )
+
+    @property
+    def score(self) -> Score:
+        """The probability of the explained class."""
+        return class_score(self.classifier.scored, self.target)
+
+    def curve(self, importance: Float[Tensor, "1 h w"], grid: ShareGrid) -> Float[Tensor, "1 points"]:
+        """The deletion curve of a map."""
+        fill, source = self.fitness.mask.fill(self.pixels), torch.zeros(1, dtype=torch.int64)
+        return deletion_curves(self.score, self.pixels, fill, importance, source, grid, self.classifier.max_batch)
 
     @property
     def explained(self) -> Probabilities:
@@ -101,31 +147,21 @@ def job(quick: bool) -> Job:
 
 def ours(make: Callable[[], Photograph]) -> Work:
     """The engine, the search in lockstep, the curve in batches."""
-    p = make()
-    method = WeightedGradients(
-        Together(p.attribution.baselines),
-        reference_for(p.classifier, p.examples),
-        p.attribution.rule,
-        p.fitness,
-        max_batch=p.classifier.max_batch,
-    )
-    score = class_score(p.classifier.scored, p.target)
+    p = make().with_exact_search()
+    method = p.method(InverseFitness())
 
     def work(_: int) -> Tensor:
         found = method.attribute(p.classifier.explained, p.pixels, p.target, generator_for(0))
         importance = pixel_importance(found.attributions, p.attribution.ranking)
-        fill = p.fitness.mask.fill(p.pixels)
-        source = torch.zeros(1, dtype=torch.int64)
-        curve = deletion_curves(score, p.pixels, fill, importance, source, p.grid, p.classifier.max_batch)
         assert found.weights is not None
-        return _result(found.attributions, found.weights[0], area(curve, p.grid))
+        return _result(found.attributions, found.weights[0], area(p.curve(importance, p.grid), p.grid))
 
     return work
 
 
 def naive(make: partial[Photograph]) -> Work:
     """What the paper's text says, line by line, on the network as it comes."""
-    p = make()
+    p = make().with_exact_search()
     baselines, _ = Together(p.attribution.baselines).draw(
         p.pixels, reference_for(p.classifier, p.examples), generator_for(0)
     )
@@ -172,8 +208,8 @@ def _result(attributions: Tensor, weights: Tensor, auc: Tensor) -> Tensor:
 def bare_passes(make: partial[Photograph]) -> Work:
     """As many gradient points and scored pictures through the network made for gradients, and nothing else."""
     p = make()
-    counted = _Counted(p.classifier)
-    ours(lambda: replace(p, classifier=replace(p.classifier, scored=counted)))(1)
+    counted = Counted(p.classifier.scored)
+    ours(lambda: p.scored_by(counted))(1)
     batch = p.classifier.max_batch
     points = p.pixels.expand(batch, -1, -1, -1).clone()
     gradients = 6 * p.attribution.rule.steps
@@ -190,12 +226,13 @@ def bare_passes(make: partial[Photograph]) -> Work:
     return work
 
 
-class _Counted:
-    """What scores pictures, and counts them."""
+class Counted:
+    """What scores pictures, counting how often it is asked, and for how many."""
 
-    def __init__(self, classifier: Classifier) -> None:
-        self.scored, self.pictures = classifier.scored, 0
+    def __init__(self, scored: Callable[[Tensor], Tensor]) -> None:
+        self.scored, self.calls, self.pictures = scored, 0, 0
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        self.pictures += len(pixels)
+        """Score pictures."""
+        self.calls, self.pictures = self.calls + 1, self.pictures + len(pixels)
         return self.scored(pixels)

@@ -74,3 +74,10 @@ def test_shapley_benchmark_runs() -> None:
     done = run_benchmark("shapley")
     assert "exact values" in done.stdout
     assert done.stdout.replace("\n", "").count("falls as coalitions^") == 2
+
+
+@pytest.mark.slow
+def test_fewer_benchmark_runs() -> None:
+    done = run_benchmark("fewer")
+    for name in ("k-section, 2 photographs", "racing", "ShareGrid(100, 1)", "adaptive, 0.002", "bfloat16"):
+        assert name in done.stdout

@@ -1,0 +1,201 @@
+"""What fewer network passes save on photographs, and what they change: the counts of docs/speed_fewer.md.
+
+Pictures and gradients are counted, not timed; Weighted Gradients of efficientnet_lite0, 6 baselines, 16 nodes.
+
+    python -m benchmarks.fewer                      # the sample photographs: five minutes on two cores
+    python -m benchmarks.fewer --only racing        # one of: k-section, racing, areas, bfloat16
+    python -m benchmarks.fewer --quick              # two photographs and short paths, to see that it works
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from benchmarks.weighted import Counted, Photograph
+from igbaselines.attribution.path import Attribution
+from igbaselines.attribution.racing import Racing
+from igbaselines.attribution.weighted import pixel_importance, reweighted
+from igbaselines.attribution.weighting import InverseFitness
+from igbaselines.evaluation.adaptive_areas import deletion_areas
+from igbaselines.evaluation.perturbation_curves import ShareGrid, area
+from igbaselines.models.image_network import Bfloat16, Probabilities
+from igbaselines.randomness import generator_for
+
+AREA_GRID = ShareGrid(20, 2)  # of the demo
+SECTIONS = (2, 4, 6)
+FILTERS_AND_MARGINS = ((0.25, 0.5), (0.25, 1.0), (1.0, 0.5), (1.0, 1.0))
+GRIDS = (ShareGrid(100, 1), ShareGrid(50, 1), ShareGrid(40, 2), ShareGrid(20, 2))
+REFERENCE_GRID = ShareGrid(400, 1)
+TOLERANCES = (0.02, 0.007, 0.005, 0.002)
+TOP = 0.05  # the most important pixels
+QUANTILES = {"median": 0.5, "95 %": 0.95, "most": 1.0}
+Row = dict[str, str | float]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A photograph, the Integrated Gradients of its baselines, and D_alpha of each, all in full."""
+
+    photograph: Photograph
+    attribution: Attribution
+    d_alpha: Tensor
+
+    @classmethod
+    def make(cls, photograph: Photograph) -> "Explained":
+        """Explain it as the experiment does."""
+        method = photograph.method(InverseFitness())
+        baselines, _ = method.baselines.draw(photograph.pixels, method.reference, generator_for(0))
+        classifier = photograph.classifier
+        found = method.judged(classifier.explained, photograph.pixels, baselines, photograph.target, generator_for(0))
+        return cls(photograph, *found)
+
+    def weights(self, filter_below: float = 0.0) -> Tensor:
+        """Of the baselines, (1, k)."""
+        return InverseFitness(filter_below).of_fitness(self.d_alpha)
+
+    def importance(self, weights: Tensor) -> Tensor:
+        """The map that weights make, (1, h, w)."""
+        return self.importance_of(reweighted(self.attribution, weights))
+
+    def importance_of(self, attribution: Attribution) -> Tensor:
+        """The map of another attribution, (1, h, w)."""
+        return pixel_importance(attribution.attributions, self.photograph.attribution.ranking)
+
+    def area(self, importance: Tensor) -> float:
+        """Under the deletion curve of a map."""
+        return float(area(self.photograph.curve(importance, AREA_GRID), AREA_GRID))
+
+
+def k_section(explained: Explained) -> Iterator[Row]:
+    """D_alpha with more sections than two."""
+    p = explained.photograph
+    per_baseline = explained.attribution.per_baseline
+    assert per_baseline is not None
+    for sections in SECTIONS:
+        scored = Counted(p.classifier.scored)
+        fitness = replace(p.fitness, search=replace(p.attribution.search, sections=sections))
+        in_one_pass = per_baseline.shape[1] * sections
+        found = fitness.d_alpha(p.scored_by(scored).score, p.pixels, per_baseline, in_one_pass).d_alpha.view_as(
+            explained.d_alpha
+        )
+        yield {
+            "sections": f"{sections}",
+            "rounds": scored.calls - 2,  # both ends of the bracket
+            "pictures": scored.pictures,
+            "same D_alpha": float((found == explained.d_alpha).double().mean()),
+            "weights moved": moved(InverseFitness().of_fitness(found), explained.weights()),
+        }
+
+
+def racing(explained: Explained) -> Iterator[Row]:
+    """The filtered method with a heat."""
+    p = explained.photograph
+    for filter_below, margin in FILTERS_AND_MARGINS:
+        method = p.method(InverseFitness(filter_below))
+        found = Racing(method, margin=margin).attribute(p.classifier.explained, p.pixels, p.target, generator_for(0))
+        weights, full = found.weights, explained.weights(filter_below)
+        assert weights is not None
+        assert found.gradients is not None
+        assert explained.attribution.gradients is not None
+        yield {
+            "filter, margin": f"{filter_below}, {margin}",
+            "dropped by the filter": float((full == 0).double().mean()),
+            "dropped early": float((found.gradients < explained.attribution.gradients).double().mean()),
+            "gradients saved": 1 - float(found.gradients.sum() / explained.attribution.gradients.sum()),
+            "weights moved": moved(weights, full),
+            "area changed": explained.area(explained.importance_of(found)) - explained.area(explained.importance(full)),
+        }
+
+
+def areas(explained: Explained) -> Iterator[Row]:
+    """Fewer points of the deletion curve."""
+    p, importance = explained.photograph, explained.importance(explained.weights())
+    true = float(area(p.curve(importance, REFERENCE_GRID), REFERENCE_GRID))
+    for grid in GRIDS:
+        curve = p.curve(importance, grid)
+        error = abs(float(area(curve, grid)) - true)
+        yield {"grid": f"ShareGrid({grid.steps}, {grid.power})", "points": curve.shape[1], "error": error}
+    fill, source = p.fitness.mask.fill(p.pixels), torch.zeros(1, dtype=torch.int64)
+    for tolerance in TOLERANCES:
+        found = deletion_areas(p.score, p.pixels, fill, importance, source, tolerance, p.classifier.max_batch)
+        error = abs(float(found.areas) - true)
+        yield {"grid": f"adaptive, {tolerance}", "points": int(found.points), "error": error}
+
+
+def bfloat16(explained: Explained) -> Iterator[Row]:
+    """Gradients in bfloat16; scores, D_alpha and curves in float32."""
+    p = explained.photograph
+    network = Probabilities(Bfloat16(p.explained.network))
+    low = p.method(InverseFitness()).attribute(network, p.pixels, p.target, generator_for(0))
+    importance, other = explained.importance(explained.weights()), explained.importance_of(low)
+    top = [set(x.flatten().topk(round(TOP * x.numel())).indices.tolist()) for x in (importance, other)]
+    assert low.weights is not None
+    yield {
+        "gradients in": "bfloat16",
+        "rank correlation": float(spearmanr(importance.flatten(), other.flatten()).statistic),
+        "cosine": float(torch.cosine_similarity(importance.flatten(), other.flatten(), dim=0, eps=0.0)),
+        "same top twentieth": len(top[0] & top[1]) / len(top[0]),
+        "weights moved": moved(low.weights, explained.weights()),
+        "area changed": explained.area(other) - explained.area(importance),
+    }
+
+
+STUDIES: dict[str, Callable[[Explained], Iterator[Row]]] = {
+    "k-section": k_section,
+    "racing": racing,
+    "areas": areas,
+    "bfloat16": bfloat16,
+}
+
+
+def moved(weights: Tensor, others: Tensor) -> float:
+    """Half of the sum of the absolute differences."""
+    return float((weights.double() - others.double()).abs().sum() / 2)
+
+
+def show(name: str, rows: list[Row], console: Console) -> None:
+    """Mean over the photographs, and in brackets what half, 95 % and all of them do not exceed, in magnitude."""
+    frame = pd.DataFrame(rows)
+    key = str(frame.columns[0])
+    photographs = len(frame) // frame[key].nunique()
+    table = Table(title=f"{name}, {photographs} photographs: mean ({', '.join(QUANTILES)} of the magnitudes)")
+    for column in frame.columns:
+        table.add_column(column, justify="right" if column != key else "left")
+    for setting, part in frame.groupby(key, sort=False):
+        values = part.drop(columns=key)
+        quantiles = values.abs().quantile(list(QUANTILES.values()))
+        cells = [f"{values[c].mean():.3g} ({', '.join(f'{q:.2g}' for q in quantiles[c])})" for c in values]
+        table.add_row(str(setting), *cells)
+    console.print(table)
+
+
+def main() -> None:
+    """Print a table for each study."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=STUDIES, help="one study")
+    parser.add_argument("--photographs", type=int, help="a random choice of so many")
+    parser.add_argument("--quick", action="store_true", help="two photographs and short paths")
+    arguments = parser.parse_args()
+    studies = {name: study for name, study in STUDIES.items() if arguments.only in (None, name)}
+    rows: dict[str, list[Row]] = {name: [] for name in studies}
+    console = Console(width=150)
+    for photograph in track(
+        Photograph.several(arguments.quick, 2 if arguments.quick else arguments.photographs), console=console
+    ):
+        explained = Explained.make(photograph)
+        for name, study in studies.items():
+            rows[name] += study(explained)
+    for name, found in rows.items():
+        show(name, found, console)
+
+
+if __name__ == "__main__":
+    main()
