@@ -36,7 +36,7 @@ GRIDS = (ShareGrid(100, 1), ShareGrid(50, 1), ShareGrid(40, 2), ShareGrid(20, 2)
 REFERENCE_GRID = ShareGrid(400, 1)
 TOLERANCES = (0.02, 0.007, 0.005, 0.002)
 TOP = 0.05  # the most important pixels
-QUANTILES = {"median": 0.5, "95 %": 0.95, "most": 1.0}
+QUANTILES = {"least": 0.0, "median": 0.5, "95 %": 0.95, "most": 1.0}
 Row = dict[str, str | float]
 
 
@@ -162,17 +162,17 @@ def moved(weights: Tensor, others: Tensor) -> float:
 
 
 def show(name: str, rows: list[Row], console: Console) -> None:
-    """Mean over the photographs, and in brackets what half, 95 % and all of them do not exceed, in magnitude."""
+    """Mean over the photographs, and their quantiles in brackets."""
     frame = pd.DataFrame(rows)
     key = str(frame.columns[0])
     photographs = len(frame) // frame[key].nunique()
-    table = Table(title=f"{name}, {photographs} photographs: mean ({', '.join(QUANTILES)} of the magnitudes)")
+    table = Table(title=f"{name}, {photographs} photographs: mean ({', '.join(QUANTILES)})")
     for column in frame.columns:
         table.add_column(column, justify="right" if column != key else "left")
     for setting, part in frame.groupby(key, sort=False):
         values = part.drop(columns=key)
-        quantiles = values.abs().quantile(list(QUANTILES.values()))
-        cells = [f"{values[c].mean():.3g} ({', '.join(f'{q:.2g}' for q in quantiles[c])})" for c in values]
+        quantiles = values.quantile(list(QUANTILES.values()))
+        cells = [f"{values[c].mean():.3g} ({', '.join(f'{q:.3g}' for q in quantiles[c])})" for c in values]
         table.add_row(str(setting), *cells)
     console.print(table)
 

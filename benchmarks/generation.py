@@ -1,7 +1,6 @@
-"""Events: Pythia's collisions with jets and features against Pythia alone, synthetic ones by one process and by all."""
+"""Events: Pythia's collisions with jets and features against Pythia alone, synthetic ones."""
 
 import math
-import os
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -20,16 +19,13 @@ EVENTS, LEAST_PT_HAT = 20, 250.0  # a batch; GeV, as in the demo's second stratu
 
 def jobs(quick: bool) -> list[Job]:
     """Both generators."""
-    batches, events = (1, 500) if quick else (5, 30_000)
+    batches, events = (1, 500) if quick else (5, 10_000)
     pythia = [Candidate(OURS, partial(collisions, True)), Candidate(LIMIT, partial(collisions, False))]
-    everybody = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    synthetic = [
-        Candidate(f"igbaselines, {n} process{'es' * (n > 1)}", partial(made, events, n)) for n in sorted({1, everybody})
-    ]
+    synthetic = Candidate("igbaselines, 1 process", partial(made, events))
     title = f"Pythia: {batches * EVENTS} collisions of tt1l from {LEAST_PT_HAT:.0f} GeV that are not vetoed, features"
     return [
         Job("pythia", title, f"batches of {EVENTS}", batches, pythia, limit=LIMIT),
-        Job("synthetic-events", f"Synthetic collisions: {events:,} selected events", "all events", 1, synthetic),
+        Job("synthetic-events", f"Synthetic collisions: {events:,} selected events", "all events", 1, [synthetic]),
     ]
 
 
@@ -53,13 +49,13 @@ def collisions(features: bool) -> Work:
     return work
 
 
-def made(events: int, workers: int) -> Work:
+def made(events: int) -> Work:
     """Events made anew, written and read."""
     dataset = _dataset("hep_synthetic", f"dataset.n_events={events}", "dataset.cross_section_error=0.3")
 
     def work(_: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            dataset.load(Path(folder), workers)
+            dataset.load(Path(folder), workers=1)
 
     return work
 

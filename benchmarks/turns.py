@@ -21,6 +21,7 @@ from torch import Tensor
 
 from igbaselines.allocator import keep_freed_memory
 
+SHORT = 2.0  # seconds of a unit: what takes longer is not done once more only to be warm
 Size = TypeVar("Size", int, int | None)
 Array = np.ndarray[Any, Any]
 Work = Callable[[int], Tensor | None]  # does so many units of the job; the result, if there is one
@@ -114,12 +115,12 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
         estimates = []
         for first, (worker, timing) in zip(firsts, running, strict=True):
             # The first may have found its memory cold.
-            short = first.seconds < 2 * seconds_a_turn
+            short = first.seconds < SHORT
             estimates.append(min(first.seconds, worker.run(1).seconds) if short else first.seconds)
             timing.units = min(job.units, max(job.fewest_units, round(seconds_a_turn / estimates[-1])))
         for _ in range(min(rounds, 2) if max(estimates, default=0) > 4 * seconds_a_turn else rounds):
             for estimate, (worker, timing) in zip(estimates, running, strict=True):
-                if estimate < 2 * seconds_a_turn:
+                if estimate < SHORT:
                     worker.run(1)  # caches, and memory that went cold while it waited
                 turn = worker.run(timing.units)
                 timing.memory = turn.memory
