@@ -1,8 +1,8 @@
-"""What fewer network passes save on photographs, and what they change: the counts of docs/speed_fewer.md.
+"""What fewer network passes save on photographs, and what they change: tables of docs/speed_fewer.md.
 
 Pictures and gradients are counted, not timed; Weighted Gradients of efficientnet_lite0, 6 baselines, 16 nodes.
 
-    python -m benchmarks.fewer                      # the sample photographs: five minutes on two cores
+    python -m benchmarks.fewer                      # the sample photographs: seven minutes on two cores
     python -m benchmarks.fewer --only racing        # one of: k-section, racing, areas, bfloat16
     python -m benchmarks.fewer --quick              # two photographs and short paths, to see that it works
 """
@@ -20,12 +20,14 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from benchmarks.weighted import Counted, Photograph
+from igbaselines.attribution.baselines import Together
 from igbaselines.attribution.path import Attribution
 from igbaselines.attribution.racing import Racing
-from igbaselines.attribution.weighted import pixel_importance, reweighted
+from igbaselines.attribution.weighted import WeightedGradients, pixel_importance, reweighted
 from igbaselines.attribution.weighting import InverseFitness
 from igbaselines.evaluation.adaptive_areas import deletion_areas
 from igbaselines.evaluation.perturbation_curves import ShareGrid, area
+from igbaselines.experiments.explanations import reference_for
 from igbaselines.models.image_network import Bfloat16, Probabilities
 from igbaselines.randomness import generator_for
 
@@ -51,11 +53,7 @@ class Explained:
     @classmethod
     def make(cls, photograph: Photograph) -> "Explained":
         """Explain it as the experiment does."""
-        method = photograph.method(InverseFitness())
-        baselines, _ = method.baselines.draw(photograph.pixels, method.reference, generator_for(0))
-        classifier = photograph.classifier
-        found = method.judged(classifier.explained, photograph.pixels, baselines, photograph.target, generator_for(0))
-        return cls(photograph, *found)
+        return cls(photograph, *photograph.judged(photograph.explained))
 
     def weights(self, filter_below: float = 0.0) -> Tensor:
         """Of the baselines, (1, k)."""
@@ -99,8 +97,15 @@ def racing(explained: Explained) -> Iterator[Row]:
     """The filtered method with a heat."""
     p = explained.photograph
     for filter_below, margin in FILTERS_AND_MARGINS:
-        method = p.method(InverseFitness(filter_below))
-        found = Racing(method, margin=margin).attribute(p.classifier.explained, p.pixels, p.target, generator_for(0))
+        method = WeightedGradients(
+            Together(p.attribution.baselines),
+            reference_for(p.classifier, p.examples),
+            p.attribution.rule,
+            p.fitness,
+            InverseFitness(filter_below),
+            max_batch=p.classifier.max_batch,
+        )
+        found = Racing(method, margin=margin).attribute(p.explained, p.pixels, p.target, generator_for(0))
         weights, full = found.weights, explained.weights(filter_below)
         assert weights is not None
         assert found.gradients is not None
@@ -133,17 +138,17 @@ def areas(explained: Explained) -> Iterator[Row]:
 def bfloat16(explained: Explained) -> Iterator[Row]:
     """Gradients in bfloat16; scores, D_alpha and curves in float32."""
     p = explained.photograph
-    network = Probabilities(Bfloat16(p.explained.network))
-    low = p.method(InverseFitness()).attribute(network, p.pixels, p.target, generator_for(0))
+    found, d_alpha = p.judged(Probabilities(Bfloat16(p.explained.network)))
+    weights = InverseFitness().of_fitness(d_alpha)
+    low = reweighted(found, weights)
     importance, other = explained.importance(explained.weights()), explained.importance_of(low)
     top = [set(x.flatten().topk(round(TOP * x.numel())).indices.tolist()) for x in (importance, other)]
-    assert low.weights is not None
     yield {
         "gradients in": "bfloat16",
         "rank correlation": float(spearmanr(importance.flatten(), other.flatten()).statistic),
         "cosine": float(torch.cosine_similarity(importance.flatten(), other.flatten(), dim=0, eps=0.0)),
         "same top twentieth": len(top[0] & top[1]) / len(top[0]),
-        "weights moved": moved(low.weights, explained.weights()),
+        "weights moved": moved(weights, explained.weights()),
         "area changed": explained.area(other) - explained.area(importance),
     }
 
@@ -182,14 +187,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=STUDIES, help="one study")
     parser.add_argument("--photographs", type=int, help="a random choice of so many")
-    parser.add_argument("--quick", action="store_true", help="two photographs and short paths")
+    parser.add_argument("--quick", action="store_true", help="two photographs, if not more, and short paths")
     arguments = parser.parse_args()
     studies = {name: study for name, study in STUDIES.items() if arguments.only in (None, name)}
     rows: dict[str, list[Row]] = {name: [] for name in studies}
     console = Console(width=150)
-    for photograph in track(
-        Photograph.several(arguments.quick, 2 if arguments.quick else arguments.photographs), console=console
-    ):
+    count = arguments.photographs or (2 if arguments.quick else None)
+    for photograph in track(Photograph.several(arguments.quick, count), console=console):
         explained = Explained.make(photograph)
         for name, study in studies.items():
             rows[name] += study(explained)

@@ -24,7 +24,7 @@ NETWORKS = {"mobilenet_v2": 2.0, "efficientnet_lite0": 2.0, "resnet50": 1.25, "d
 SIDE, BASELINES = 224, 6
 SIZES = (8, 16)  # gradient points in a pass, of others and of the limit
 OURS, PLAIN, CAPTUM, LIMIT = "igbaselines", "igbaselines, no fast path", "Captum, best batch", "limit: bare passes"
-CLOSE = 2e-3
+CLOSE = 1e-9  # in float64
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ def draw_scaling(grown: pd.DataFrame, folder: Path) -> None:
         panels[0, 0].legend(fontsize=8)
         caption = (
             "Time, and peak memory beyond the imports, of the HEP network (300 events x 5 baselines x 50 nodes, and "
-            "other numbers along one direction) and of mobilenet_v2 (1 image x 6 baselines x 16 nodes)."
+            "other numbers along one direction) and of mobilenet_v2 (1 image x 6 baselines x 16 nodes). What is slow "
+            "is timed on some of the baselines, and its seconds are scaled."
         )
         save_figure(figure, folder, "scaling", caption)

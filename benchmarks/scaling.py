@@ -52,5 +52,7 @@ def _mobilenet_job(steps: int, side: int) -> Job:
 
 def _rows(along: str, at: int, timings: list[Timing]) -> list[Row]:
     return [
-        {"along": along, "at": at, "candidate": t.candidate, "seconds": t.median, "peak_mib": t.memory} for t in timings
+        {"along": along, "at": at, "candidate": t.candidate, "seconds": t.median, "peak_mib": t.memory}
+        for t in timings
+        if not t.failed
     ]

@@ -9,15 +9,16 @@ from functools import partial
 
 import hydra
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmarks.peers import by_captum
 from benchmarks.turns import Candidate, Job, Work
 from igbaselines.attribution.baselines import Together
+from igbaselines.attribution.path import Attribution, Function, path_attribution
 from igbaselines.attribution.perturbation import Score
-from igbaselines.attribution.weighted import Fitness, WeightedGradients, class_score, pixel_importance
-from igbaselines.attribution.weighting import FitnessWeighting, InverseFitness
+from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
+from igbaselines.attribution.weighting import InverseFitness
 from igbaselines.config import PROJECT_ROOT, register
 from igbaselines.evaluation.perturbation_curves import ShareGrid, area, deletion_curves
 from igbaselines.experiments.classifier import Classifier, load_classifier
@@ -93,16 +94,22 @@ class Photograph:
         """With another function for the scores."""
         return replace(self, classifier=replace(self.classifier, scored=scored))
 
-    def method(self, weighting: FitnessWeighting) -> WeightedGradients:
-        """Weighted Gradients as the experiment has it."""
-        return WeightedGradients(
-            Together(self.attribution.baselines),
-            reference_for(self.classifier, self.examples),
-            self.attribution.rule,
-            self.fitness,
-            weighting,
+    def judged(self, f: Function) -> tuple[Attribution, Int[Tensor, "1 k"]]:
+        """Integrated Gradients of every baseline, equally weighted, and D_alpha of each, as in the experiment."""
+        reference = reference_for(self.classifier, self.examples)
+        baselines, _ = Together(self.attribution.baselines).draw(self.pixels, reference, generator_for(0))
+        found = path_attribution(
+            f,
+            self.pixels,
+            baselines,
+            rule=self.attribution.rule,
+            target=self.target,
             max_batch=self.classifier.max_batch,
+            keep_per_baseline=True,
         )
+        assert found.per_baseline is not None
+        judged = self.fitness.d_alpha(self.score, self.pixels, found.per_baseline, self.classifier.max_batch)
+        return found, judged.d_alpha[None]
 
     @property
     def score(self) -> Score:
@@ -148,13 +155,13 @@ def job(quick: bool) -> Job:
 def ours(make: Callable[[], Photograph]) -> Work:
     """The engine, the search in lockstep, the curve in batches."""
     p = make().with_exact_search()
-    method = p.method(InverseFitness())
 
     def work(_: int) -> Tensor:
-        found = method.attribute(p.classifier.explained, p.pixels, p.target, generator_for(0))
-        importance = pixel_importance(found.attributions, p.attribution.ranking)
-        assert found.weights is not None
-        return _result(found.attributions, found.weights[0], area(p.curve(importance, p.grid), p.grid))
+        found, d_alpha = p.judged(p.explained)
+        weights = InverseFitness().of_fitness(d_alpha)
+        attributions = reweighted(found, weights).attributions
+        importance = pixel_importance(attributions, p.attribution.ranking)
+        return _result(attributions, weights[0], area(p.curve(importance, p.grid), p.grid))
 
     return work
 

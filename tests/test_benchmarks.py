@@ -8,6 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.bench import goal_row, timing_rows
+from benchmarks.turns import Goal, Job, Timing
+
 PROJECT_ROOT = Path(__file__).parents[1]
 CANDIDATES = {
     "hep": ["igbaselines", "igbaselines, no fast path", "Captum, best batch", "limit: its matrix products"],
@@ -62,6 +65,21 @@ def test_a_job_that_does_not_exist_is_refused() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
     assert done.returncode == 1
     assert "no job begins with 'nothing': hep, mobilenet_v2-1x16" in done.stderr
+
+
+def test_what_could_not_be_measured_has_a_row_and_no_goal() -> None:
+    job = Job("job", "", "units", 4, [], limit="limit")
+    ours, limit = Timing("ours", [2.0, 3.0], units=4), Timing("limit", [1.0, 1.0], units=2)
+    missing = Timing("missing", failed="not installed: No module named 'missing'")
+    rows = {row["candidate"]: row for row in timing_rows(job, [ours, missing, limit])}
+    assert rows["missing"]["timed"] == missing.failed
+    assert rows["missing"]["seconds"] is None
+    assert (rows["ours"]["times_limit"], rows["limit"]["timed"]) == (2.5, "2/4 units")
+    assert goal_row(job, Goal("ours", "missing", 2), [ours, missing, limit]) is None
+    judged = goal_row(job, Goal("ours", "limit", 0.3), [ours, missing, limit])
+    assert judged is not None
+    assert judged["met"] == "yes"
+    assert judged["times as fast"] == pytest.approx((1 / 2 + 1 / 3) / 2)
 
 
 def test_adaptive_benchmark_runs() -> None:

@@ -89,6 +89,21 @@ def test_a_pool_keeps_the_order_and_its_work_ahead_is_dropped(recipe: Recipe) ->
     assert found == list(islice(in_order(number, recipe, None, 1), 7)) == [n * n for n in range(7)]
 
 
+def test_a_pool_works_ahead_no_further_than_it_has_come(recipe: Recipe) -> None:
+    begun: list[int] = []
+
+    def number(_: Recipe, chunk: int) -> int:
+        begun.append(chunk)
+        return chunk
+
+    with ThreadPoolExecutor(2) as pool:
+        numbers = in_order(number, recipe, pool, 2)
+        assert next(numbers) == 0
+        assert max(begun) <= 1
+        assert next(numbers) == 1
+        assert max(begun) <= 3
+
+
 def test_workers_start_without_torch() -> None:
     code = "import igbaselines.datasets.hep_synthetic, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

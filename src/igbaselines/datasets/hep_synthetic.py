@@ -31,7 +31,7 @@ from igbaselines.files import locked
 from igbaselines.progress import bar
 
 VERSION = 2  # of the generator: raise it whenever the same parameters give other events
-_POOL_EVENTS = 30_000  # fewer events one process makes as fast as two, which start anew and work ahead in vain
+_POOL_EVENTS = 60_000  # times workers; below, starting workers and what they make too much cost more than they save
 
 
 @dataclass
@@ -160,7 +160,7 @@ class HepSynthetic:
         return Recipe(name, pt_hat_min, self.detector, self.selection, self.reference_selection, self.seed)
 
     def _make(self, path: Path, workers: int) -> None:
-        done, pool = 0, worker_pool(workers if self.n_events >= _POOL_EVENTS else 1)
+        done, pool = 0, worker_pool(workers if self.n_events * workers >= _POOL_EVENTS else 1)
         cutflows = {}
         with whole_file(path) as writer, pool as executor, bar("collisions", self.n_events) as show:
             for name, events in self.events_of().items():

@@ -1,7 +1,7 @@
 """A frozen copy of a network that computes the same function and is made for input gradients.
 
-Evaluation mode; BatchNorm and ReLU folded into the layer before them; channels_last for convolutions; no gradients for
-parameters; no in-place activations, which would overwrite what the backward pass needs.
+Evaluation mode; BatchNorm folded into the layer before it; ReLU fused with the convolution before it; channels_last for
+convolutions; no gradients for parameters; no in-place activations, which would overwrite what the backward pass needs.
 """
 
 import copy
@@ -15,7 +15,7 @@ from torch import nn
 from torch.fx import Node, Tracer
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from igbaselines.models.rectified import joined
+from igbaselines.models.conv_relu import fused, fusion_pays
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def for_gradients(model: Network) -> Network:
-    """Return a frozen copy that computes the same function, made for input gradients.
+    """Return a frozen copy that computes the same function, made for input gradients: first derivatives, by autograd.
 
     Args:
         model: any network; it is left untouched.
@@ -39,7 +39,8 @@ def for_gradients(model: Network) -> Network:
             cast("nn.ReLU", module).inplace = False
     calls = _Calls(frozen)
     _fold_batch_norms(calls)
-    _join_activations(calls)
+    if fusion_pays(frozen):
+        _fuse_activations(calls)
     for module in frozen.modules():
         if isinstance(module, nn.Conv2d):  # not the network as a whole: the weights of a Conv3d have five dimensions
             module.to(memory_format=torch.channels_last)
@@ -88,9 +89,10 @@ class _Calls:
         return self.used[id(self.module(node))] == 1 and not _has_hooks(self.module(node))
 
     def replace(self, node: Node, module: nn.Module) -> None:
-        """Put another module in the place of the one that is called, under each of its names."""
+        """Put another module in the place of the one that is called, under each name that the trace has seen into."""
         called = self.module(node)
-        for name in [name for name, one in self.modules.items() if one is called]:
+        inside = tuple(f"{leaf.target}." for leaf in self.nodes)
+        for name in [name for name, one in self.modules.items() if one is called and not name.startswith(inside)]:
             parent, _, child = name.rpartition(".")
             setattr(self.model.get_submodule(parent), child, module)
             self.modules[name] = module
@@ -109,7 +111,7 @@ def _fold_batch_norms(calls: _Calls) -> None:
             calls.replace(norm, nn.Identity().eval())
 
 
-def _join_activations(calls: _Calls) -> None:
+def _fuse_activations(calls: _Calls) -> None:
     """Make one module of each convolution and the ReLU that alone reads it.
 
     A ReLU that is called in several places goes only if none of them needs it any longer.
@@ -121,11 +123,11 @@ def _join_activations(calls: _Calls) -> None:
         layers = [layer for node in nodes if (layer := calls.only_source(node)) is not None]
         if _has_hooks(activation) or not calls.used[id(activation)] == len(layers) == len(nodes):
             continue
-        joint = [joined(calls.module(layer), activation) if calls.called_once(layer) else None for layer in layers]
-        for node, layer, both in zip(nodes, layers, joint, strict=True):
-            if both is not None and None not in joint:
-                calls.replace(layer, both)
-                calls.replace(node, nn.Identity().eval())
+        pairs = [fused(calls.module(layer), activation) if calls.called_once(layer) else None for layer in layers]
+        for node, layer, pair in zip(nodes, layers, pairs, strict=True):
+            if pair is not None and None not in pairs:
+                calls.replace(layer, pair[0])
+                calls.replace(node, pair[1])
 
 
 def _defaults(model: nn.Module) -> dict[str, object]:
@@ -135,7 +137,8 @@ def _defaults(model: nn.Module) -> dict[str, object]:
 
 
 def _has_hooks(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+    forward, backward = ("_forward_hooks", "_forward_pre_hooks"), ("_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, hooks) for hooks in forward + backward)
 
 
 def _folded(layer: nn.Module, norm: nn.Module) -> nn.Module | None:

@@ -1,14 +1,16 @@
 """A convolution and its ReLU as one operation are what the two are apart, and are joined where nobody sees between."""
 
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models import densenet121, mobilenet_v2, resnet18, vgg11
 
+from igbaselines.models.conv_relu import ConvReLU2d, fused
 from igbaselines.models.inference import for_gradients
-from igbaselines.models.rectified import RectifiedConvolution, joined
 
 CONVOLUTIONS = {
     "dense": nn.Conv2d(4, 6, 3, padding=1),
@@ -35,8 +37,9 @@ def value_and_gradient(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
 def test_values_and_gradients_are_those_of_both(kind: str, activation: nn.Module, order: torch.memory_format) -> None:
     convolution = CONVOLUTIONS[kind].requires_grad_(False)
-    both = joined(convolution, activation)
-    assert both is not None
+    pair = fused(convolution, activation)
+    assert pair is not None
+    both = nn.Sequential(*pair)
     x = 10 * X.contiguous(memory_format=order)  # some beyond the bound of ReLU6
     expected = value_and_gradient(nn.Sequential(convolution, activation), x)
     assert (expected[0] == 0).any()
@@ -51,12 +54,13 @@ def test_values_and_gradients_are_those_of_both(kind: str, activation: nn.Module
 
 @SWITCH
 def test_uses_the_operation_that_it_is_for() -> None:
-    both = joined(CONVOLUTIONS["dense"].requires_grad_(False), nn.ReLU())
-    assert both is not None
-    assert "Rectified" in type(both(X.requires_grad_()).grad_fn).__name__
+    pair = fused(CONVOLUTIONS["dense"].requires_grad_(False), nn.ReLU())
+    assert pair is not None
+    both = pair[0]
+    assert "ConvReLU" in type(both(X.requires_grad_()).grad_fn).__name__
     with torch.backends.mkldnn.flags(enabled=False):
-        assert "Rectified" not in type(both(X.requires_grad_()).grad_fn).__name__
-    assert "Rectified" not in type(both.double()(X.double()).grad_fn).__name__
+        assert "ConvReLU" not in type(both(X.requires_grad_()).grad_fn).__name__
+    assert "ConvReLU" not in type(copy.deepcopy(both).double().forward(X.double()).grad_fn).__name__
 
 
 def test_on_every_device_the_function_is_the_same(device: torch.device) -> None:
@@ -77,8 +81,8 @@ def test_joins_what_can_be_joined(make: Callable[..., nn.Module], joints: int) -
     for parameter in [*model.parameters(), *model.buffers()]:
         nn.init.constant_(parameter.detach(), 1)
     fast = for_gradients(model)
-    assert sum(isinstance(module, RectifiedConvolution) for module in fast.modules()) == joints
-    assert not any(isinstance(module, RectifiedConvolution) for module in model.modules())
+    assert sum(isinstance(module, ConvReLU2d) for module in fast.modules()) == joints
+    assert not any(isinstance(module, ConvReLU2d) for module in model.modules())
 
 
 class Shared(nn.Module):
@@ -115,6 +119,49 @@ def hooked() -> nn.Module:
     return model
 
 
+def halved(module: nn.Module, inputs: Any, outputs: Any) -> tuple[Tensor]:
+    return (inputs[0] * 0.5,)
+
+
+def hooked_backward() -> nn.Module:
+    model = Shared(needed=False)
+    model.relu.register_full_backward_hook(halved)
+    return model
+
+
+class Curious(nn.Module):
+    """Asks its layers what they are, and how large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU6())
+
+    def forward(self, x: Tensor) -> Tensor:
+        total = torch.zeros(())
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.ReLU | nn.ReLU6):
+                total = total + x.mean()
+            elif isinstance(layer, nn.Conv2d):
+                total = total * layer.kernel_size[0] + layer.out_channels
+        return total
+
+
+class Inside(nn.Module):
+    """The same ReLU behind a convolution and inside of a layer that is called as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.relu = nn.Conv2d(4, 4, 3), nn.ReLU()
+        self.layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, activation=self.relu, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.layer(self.relu(self.conv(x)).flatten(2).mT)
+        return z
+
+
 def through_an_identity() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(4, 4, 3), nn.Identity(), nn.ReLU(inplace=True))
 
@@ -138,6 +185,9 @@ class Leaky(nn.ReLU):
         (lambda: ReadBefore(needed=False), 0),
         (lambda: CalledTwice(needed=False), 0),
         (hooked, 0),
+        (hooked_backward, 0),
+        (Curious, 2),
+        (Inside, 1),
         (through_an_identity, 1),
         (through_an_identity_that_is_none, 0),
         (lambda: nn.Sequential(nn.Conv2d(4, 4, 3), Leaky()), 0),
@@ -149,12 +199,25 @@ def test_the_function_stays_the_same(make: Callable[[], nn.Module], joints: int)
     torch.manual_seed(0)
     model = make().eval()
     fast = for_gradients(model)
-    assert sum(isinstance(module, RectifiedConvolution) for module in fast.modules()) == joints
+    assert sum(isinstance(module, ConvReLU2d) for module in fast.modules()) == joints
     for found, wanted in zip(value_and_gradient(fast, X), value_and_gradient(model, X), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_not_a_number_stays_visible() -> None:
-    convolution = nn.Conv2d(4, 6, 3).requires_grad_(False)
-    convolution.weight[0, 0, 0, 0] = torch.nan
-    assert for_gradients(nn.Sequential(convolution, nn.ReLU()))(X).isnan().any()
+    norm = nn.BatchNorm2d(6)
+    assert norm.running_mean is not None
+    norm.running_mean[0] = torch.nan
+    model = nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU(), norm)
+    fast = for_gradients(model.eval())
+    assert not any(isinstance(module, ConvReLU2d) for module in fast.modules())
+    assert fast(X).isnan().any()
+
+
+def test_keeps_the_names_of_its_parameters() -> None:
+    model = nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU())
+    fast = for_gradients(model)
+    assert next(type(module) for module in fast.children()) is ConvReLU2d
+    assert list(fast.state_dict()) == list(model.state_dict())
+    assert type(model[0]) is nn.Conv2d
+    torch.testing.assert_close(copy.deepcopy(fast)(X), model(X).detach())
