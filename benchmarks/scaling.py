@@ -6,7 +6,7 @@ from benchmarks import hep, images
 from benchmarks.peers import by_captum
 from benchmarks.turns import Candidate, Job, Timing, time_in_turns
 
-HEP = {"inputs": (100, 300, 1000), "baselines": (1, 5, 20), "steps": (10, 50, 200)}
+HEP = {"inputs": (100, 300, 1000), "baselines": (1, 5, 20), "steps": (10, 50, 100)}
 USUAL = {"inputs": 300, "baselines": 5, "steps": 50}
 SIDES = (96, 160, 224, 320)
 OURS, CAPTUM = "igbaselines", "Captum, default"

@@ -98,7 +98,7 @@ class Timing:
 
 
 def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) -> list[Timing]:
-    """Compare the candidates, then time them in turns; two are enough where one unit takes more than four turns.
+    """Compare the candidates, then time them in turns; two are enough where one unit takes more than five turns.
 
     Raises:
         SystemExit: where a candidate does another job than the first.
@@ -118,7 +118,7 @@ def time_in_turns(job: Job, rounds: int, seconds_a_turn: float, threads: int) ->
             short = first.seconds < SHORT
             estimates.append(min(first.seconds, worker.run(1).seconds) if short else first.seconds)
             timing.units = min(job.units, max(job.fewest_units, round(seconds_a_turn / estimates[-1])))
-        for _ in range(min(rounds, 2) if max(estimates, default=0) > 4 * seconds_a_turn else rounds):
+        for _ in range(min(rounds, 2) if max(estimates, default=0) > 5 * seconds_a_turn else rounds):
             for estimate, (worker, timing) in zip(estimates, running, strict=True):
                 if estimate < SHORT:
                     worker.run(1)  # caches, and memory that went cold while it waited
