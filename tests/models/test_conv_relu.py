@@ -72,7 +72,9 @@ def test_on_every_device_the_function_is_the_same(device: torch.device) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "joints"), [(mobilenet_v2, 35), (vgg11, 8), (densenet121, 59), (resnet18, 1)], ids=lambda value: str(value)
+    ("make", "joints"),
+    [(mobilenet_v2, 35), (vgg11, 8), (densenet121, 59), (resnet18, 1)],
+    ids=lambda value: getattr(value, "__name__", None),
 )
 def test_joins_what_can_be_joined(make: Callable[..., nn.Module], joints: int) -> None:
     with torch.device("meta"):
