@@ -115,7 +115,7 @@ def test_interrupted_and_then_damaged_it_ends_with_the_same_rows(
 @SLOW
 @pytest.mark.parametrize("moment", ["as workers start", "in the middle"])
 def test_generation_interrupted_and_its_cache_damaged(moment: str, tmp_path: Path) -> None:
-    overrides = (*SMALL, "dataset.n_events=6000", "workers=2")
+    overrides = (*SMALL, "dataset.n_events=30000", "workers=2")
     undisturbed = finished(Command(tmp_path / "undisturbed", tmp_path / "data of the undisturbed"), *overrides)
     command = Command(tmp_path / "outputs", tmp_path / "data")
     with started(command.arguments(*overrides)) as process:
