@@ -189,6 +189,8 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, help="a random choice of so many")
     parser.add_argument("--quick", action="store_true", help="two photographs, if not more, and short paths")
     arguments = parser.parse_args()
+    if arguments.photographs is not None and arguments.photographs < 1:
+        parser.error(f"--photographs must be at least 1, got {arguments.photographs}")
     studies = {name: study for name, study in STUDIES.items() if arguments.only in (None, name)}
     rows: dict[str, list[Row]] = {name: [] for name in studies}
     console = Console(width=150)
