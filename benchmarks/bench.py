@@ -1,6 +1,6 @@
 """Time the suite against other people's tools and against what the machine can do at best.
 
-    python -m benchmarks.bench              # a quarter of an hour on two cores
+    python -m benchmarks.bench              # nine minutes on two cores
     python -m benchmarks.bench --only hep   # the jobs whose names begin so; writes nothing without --output
     python -m benchmarks.bench --full       # 8 images and 50 nodes for every CNN, too: half an hour
     python -m benchmarks.bench --quick      # tiny jobs: shows that it works, and writes nothing without --output
