@@ -20,8 +20,8 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from igbaselines.attribution import Adaptive, Attribution, GaussLegendre, Midpoint, QuadratureRule, path_attribution
-from igbaselines.attribution.path import Function
-from igbaselines.models.dnn import DNN, Probability, Standardise
+from igbaselines.attribution.engine.path import Function
+from igbaselines.studies.hep.networks.dnn import DNN, Probability, Standardise
 
 FEATURES, QUANTILES = 100, (0.5, 0.95)
 TOLERANCES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4)

@@ -27,8 +27,8 @@ from rich.table import Table
 from benchmarks import generation, hep, images, players, retraining, scaling, weighted
 from benchmarks.output import write
 from benchmarks.turns import Goal, Job, Timing, time_in_turns
-from igbaselines.config import PROJECT_ROOT
-from igbaselines.files import write_text
+from igbaselines.common.files import write_text
+from igbaselines.running.config import PROJECT_ROOT
 
 PACKAGES = ("torch", "torchvision", "captum", "shap", "saliency", "path-explain", "numpy")
 SECONDS_A_TURN = 1.0

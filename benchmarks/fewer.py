@@ -21,15 +21,15 @@ from torch import Tensor
 
 from benchmarks.weighted import Counted, Photograph
 from igbaselines.attribution.baselines import Together
-from igbaselines.attribution.path import Attribution
+from igbaselines.attribution.engine.path import Attribution
 from igbaselines.attribution.racing import Racing
 from igbaselines.attribution.weighted import WeightedGradients, pixel_importance, reweighted
 from igbaselines.attribution.weighting import InverseFitness
+from igbaselines.common.randomness import generator_for
 from igbaselines.evaluation.adaptive_areas import deletion_areas
-from igbaselines.evaluation.perturbation_curves import ShareGrid, area
-from igbaselines.experiments.explanations import reference_for
-from igbaselines.models.image_network import Bfloat16, Probabilities
-from igbaselines.randomness import generator_for
+from igbaselines.metrics.perturbation_curves import ShareGrid, area
+from igbaselines.studies.images.experiments.explanations import reference_for
+from igbaselines.studies.images.networks.network import Bfloat16, Probabilities
 
 AREA_GRID = ShareGrid(20, 2)  # of the demo
 SECTIONS = (2, 4, 6)

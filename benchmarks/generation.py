@@ -10,8 +10,8 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 
 from benchmarks.turns import Candidate, Job, Work
-from igbaselines.config import PROJECT_ROOT, register
-from igbaselines.targets import instantiate
+from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.running.targets import instantiate
 
 OURS, LIMIT = "igbaselines", "limit: Pythia and its vetoes alone"
 EVENTS, LEAST_PT_HAT = 20, 250.0  # a batch; GeV, as in the demo's second stratum
@@ -31,9 +31,9 @@ def jobs(quick: bool) -> list[Job]:
 
 def collisions(features: bool) -> Work:
     """Collisions, and with `features` all that is made of them."""
-    from igbaselines.datasets.pythia_collisions import Collisions
-    from igbaselines.datasets.pythia_detector import see
-    from igbaselines.datasets.pythia_features import pythia_features
+    from igbaselines.studies.hep.data.pythia.collisions import Collisions
+    from igbaselines.studies.hep.data.pythia.detector import see
+    from igbaselines.studies.hep.data.pythia.features import pythia_features
 
     dataset, rng = _dataset("hep_pythia"), np.random.default_rng(0)
     source = Collisions("tt1l", (LEAST_PT_HAT, math.inf), dataset.beam, dataset.detector, dataset.selection, (0,))

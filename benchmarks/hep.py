@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from benchmarks.peers import Peer, by_captum, by_path_explain, by_saliency, by_shap
 from benchmarks.turns import Candidate, Goal, Job, Work, fastest
 from igbaselines.attribution import GaussLegendre, path_attribution
-from igbaselines.models.dnn import DNN, Standardise
 from igbaselines.models.inference import for_gradients
 from igbaselines.models.linear import linear_without_graph
+from igbaselines.studies.hep.networks.dnn import DNN, Standardise
 
 FEATURES, HIDDEN = 100, [128, 128]
 CHUNKS = (256, 512, 1024, 2048, 4096)

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from benchmarks.peers import Peer, by_captum, by_saliency, by_shap
 from benchmarks.turns import Candidate, Goal, Job, Work, fastest
 from igbaselines.attribution import GaussLegendre, path_attribution
-from igbaselines.attribution.chunking import automatic_max_batch
-from igbaselines.attribution.path import Function
-from igbaselines.models.image_network import ImageNetwork
-from igbaselines.models.image_recipe import EfficientNetLite
+from igbaselines.attribution.engine.chunking import automatic_max_batch
+from igbaselines.attribution.engine.path import Function
 from igbaselines.models.inference import for_gradients
+from igbaselines.studies.images.networks.network import ImageNetwork
+from igbaselines.studies.images.networks.recipe import EfficientNetLite
 
 NETWORKS = {"mobilenet_v2": 2.0, "efficientnet_lite0": 2.0, "resnet50": 1.25, "densenet121": 1.15, "vgg16": 1.15}
 SIDE, BASELINES = 224, 6

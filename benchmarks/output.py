@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from igbaselines.reporting.figures import STYLES
 from igbaselines.reporting.style import new_figure, page_style, save_figure
 from igbaselines.reporting.tables import write_table
+from igbaselines.studies.hep.reporting.figures import STYLES
 
 
 def write(folder: Path, timings: pd.DataFrame, goals: pd.DataFrame, grown: pd.DataFrame) -> None:

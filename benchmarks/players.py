@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.turns import Candidate, Job, Work, fastest
-from igbaselines.attribution.shapley import exact_shapley_values
+from igbaselines.attribution.shapley.estimators import exact_shapley_values
 
 INPUTS, HIDDEN, CHUNKS = 50, 64, (1024, 4096, 16384)
 OURS, LIMIT = "igbaselines", "limit: the network alone"

@@ -13,13 +13,13 @@ import time
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from igbaselines.config import PROJECT_ROOT, register
-from igbaselines.datasets.hep_detector import Selection
-from igbaselines.datasets.hep_pythia import HepPythia
-from igbaselines.datasets.pythia_collisions import Collisions
-from igbaselines.datasets.pythia_detector import see
-from igbaselines.datasets.pythia_features import pythia_features
-from igbaselines.targets import instantiate
+from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.running.targets import instantiate
+from igbaselines.studies.hep.data.pythia.collisions import Collisions
+from igbaselines.studies.hep.data.pythia.dataset import HepPythia
+from igbaselines.studies.hep.data.pythia.detector import see
+from igbaselines.studies.hep.data.pythia.features import pythia_features
+from igbaselines.studies.hep.data.synthetic.detector import Selection
 
 SELECTION = Selection(ht=600.0, lepton_pt=40.0, fat_jet_pt=300.0, met=30.0, jets=3, b_tags=1)
 TRIAL = {"signal": (0.0, 122), "tt1l": (250.0, 41), "wj": (300.0, 5)}  # least pTHat [GeV], selected events / s / core

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.turns import Candidate, Job, Work
-from igbaselines.models.recipe import DNNRecipe
-from igbaselines.models.training import TrainingData, train
+from igbaselines.studies.hep.networks.recipe import DNNRecipe
+from igbaselines.studies.hep.networks.training import TrainingData, train
 
 FEATURES, NETWORKS = 100, 8
 TOGETHER, ALONE = "igbaselines, 8 networks side by side", "the same, one after another"

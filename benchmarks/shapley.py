@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.attribution.baselines import Reference, ZeroPhysical
-from igbaselines.attribution.shapley import ShapleyIG, ShapleySampling, exact_shapley_values
+from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling, exact_shapley_values
 
 NODES = 8
 BARE_BATCH = 4096

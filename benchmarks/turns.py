@@ -19,7 +19,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from igbaselines.allocator import keep_freed_memory
+from igbaselines.common.allocator import keep_freed_memory
 
 SHORT = 2.0  # seconds of a unit: what takes longer is not done once more only to be warm
 Size = TypeVar("Size", int, int | None)

@@ -15,21 +15,21 @@ from torch import Tensor
 from benchmarks.peers import by_captum
 from benchmarks.turns import Candidate, Job, Work
 from igbaselines.attribution.baselines import Together
-from igbaselines.attribution.path import Attribution, Function, path_attribution
+from igbaselines.attribution.engine.path import Attribution, Function, path_attribution
 from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
 from igbaselines.attribution.weighting import InverseFitness
-from igbaselines.config import PROJECT_ROOT, register
-from igbaselines.evaluation.perturbation_curves import ShareGrid, area, deletion_curves
-from igbaselines.experiments.classifier import Classifier, load_classifier
-from igbaselines.experiments.context import Run
-from igbaselines.experiments.explanations import reference_for
-from igbaselines.experiments.image_settings import ImageAttribution
-from igbaselines.experiments.photographs import load_pixels, reference_photographs, select
-from igbaselines.models.image_network import Probabilities
-from igbaselines.randomness import generator_for
-from igbaselines.results.rows import Rows
-from igbaselines.targets import instantiate
+from igbaselines.common.randomness import generator_for
+from igbaselines.metrics.perturbation_curves import ShareGrid, area, deletion_curves
+from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.running.context import Run
+from igbaselines.running.rows import Rows
+from igbaselines.running.targets import instantiate
+from igbaselines.studies.images.experiments.classifier import Classifier, load_classifier
+from igbaselines.studies.images.experiments.explanations import reference_for
+from igbaselines.studies.images.experiments.selection import load_pixels, reference_photographs, select
+from igbaselines.studies.images.experiments.settings import ImageAttribution
+from igbaselines.studies.images.networks.network import Probabilities
 
 OURS, NAIVE, LIMIT = "igbaselines", "as published: Captum, then picture by picture", "limit: bare passes"
 # Rankings that differ in the last digits find another D_alpha, and so weights, by as much as scores jump: less where

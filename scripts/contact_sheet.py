@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from pycocotools.coco import COCO
 
-from igbaselines.errors import UserError
+from igbaselines.common.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = 5

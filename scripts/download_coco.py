@@ -18,9 +18,9 @@ import yaml
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from igbaselines.config import PROJECT_ROOT, one_line
+from igbaselines.common.errors import UserError
 from igbaselines.downloads import Patience, checksum_algorithm, download, extract, file_name
-from igbaselines.errors import UserError
+from igbaselines.running.config import PROJECT_ROOT, one_line
 
 
 @dataclass

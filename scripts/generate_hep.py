@@ -26,14 +26,14 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from igbaselines.config import PROJECT_ROOT, one_line, register
-from igbaselines.datasets.hep_features import FEATURE_NAMES
-from igbaselines.datasets.hep_pythia import HepPythia
-from igbaselines.datasets.hep_table import read_events
-from igbaselines.datasets.pythia_shards import EXTRA, Shard, read_shard, shard_weights
-from igbaselines.errors import UserError
-from igbaselines.files import replacing, sha256, write_text
-from igbaselines.targets import instantiate
+from igbaselines.common.errors import UserError
+from igbaselines.common.files import replacing, sha256, write_text
+from igbaselines.running.config import PROJECT_ROOT, one_line, register
+from igbaselines.running.targets import instantiate
+from igbaselines.studies.hep.data.features import FEATURE_NAMES
+from igbaselines.studies.hep.data.pythia.dataset import HepPythia
+from igbaselines.studies.hep.data.pythia.shards import EXTRA, Shard, read_shard, shard_weights
+from igbaselines.studies.hep.data.table import read_events
 
 _DROPPED_BITS = 12  # of the 23 bits of a float32's mantissa
 

@@ -15,6 +15,8 @@ import torch
 # A shell that runs pytest in the background has it ignore Ctrl-C, and so all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest_plugins = ["tests.commands", "tests.hep_rows"]
+
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 

@@ -11,8 +11,8 @@ import pytest
 from hydra.errors import ConfigCompositionException
 from omegaconf.errors import ConfigKeyError
 
-from igbaselines.config import explanation
-from igbaselines.errors import RunFailedError, UserError
+from igbaselines.common.errors import RunFailedError, UserError
+from igbaselines.running.config import explanation
 
 ROOT = Path(__file__).parents[1]
 HEP = "experiment=hep_baselines"

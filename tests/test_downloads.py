@@ -24,8 +24,8 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from igbaselines.common.errors import UserError
 from igbaselines.downloads import Patience, download, extract, file_name
-from igbaselines.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "download_coco.py"

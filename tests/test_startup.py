@@ -40,7 +40,7 @@ def imported(code: int, *arguments: str) -> set[str]:
 )
 def test_what_needs_no_numbers_imports_no_torch(code: int, arguments: list[str], tmp_path: Path) -> None:
     modules = imported(code, f"output_root={tmp_path}", *arguments)
-    assert "igbaselines.config" in modules
+    assert "igbaselines.running.config" in modules
     assert not (NUMERICAL | OPTIONAL) & modules
 
 

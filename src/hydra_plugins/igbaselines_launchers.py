@@ -29,8 +29,8 @@ class Sweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Launch the runs, where there is a place for what comes of them."""
-        from igbaselines.config import absolute
-        from igbaselines.files import check_writable
+        from igbaselines.common.files import check_writable
+        from igbaselines.running.config import absolute
 
         assert self.config is not None
         check_writable("output_root", Path(absolute(self.config.output_root)))  # Hydra writes there before a launcher
@@ -104,7 +104,7 @@ class SlurmLauncher(_Resuming):
     """Arrays of jobs on a SLURM cluster."""
 
     def work(self, jobs: "list[Job]") -> None:  # noqa: D102
-        from igbaselines.files import locked
+        from igbaselines.common.files import locked
         from igbaselines.launching.slurm import adopt, submit, wait
 
         sweeps = Path(self.config.hydra.sweep.dir)

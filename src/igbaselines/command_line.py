@@ -11,9 +11,9 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from igbaselines.config import FULL_ERROR, PROJECT_ROOT, explanation, register, resolve
-from igbaselines.stopping import StoppedError, stoppable
-from igbaselines.targets import guard_hydra
+from igbaselines.common.stopping import StoppedError, stoppable
+from igbaselines.running.config import FULL_ERROR, PROJECT_ROOT, explanation, register, resolve
+from igbaselines.running.targets import guard_hydra
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ _errors: list[Exception] = []
 
 def _act(config: DictConfig) -> None:
     if config.action == "run":
-        from igbaselines.experiments.runner import execute, prepare
+        from igbaselines.running.runner import execute, prepare
 
         execute(prepare(config))
         return
@@ -89,8 +89,8 @@ def _act(config: DictConfig) -> None:
     output_root = Path(resolve(config)["output_root"])
     record_gone(output_root)
     if config.action == "report":
-        from igbaselines.files import check_writable
-        from igbaselines.reporting.html import write_report
+        from igbaselines.common.files import check_writable
+        from igbaselines.reporting.page.html import write_report
 
         check_writable("output_root", output_root)
         log.info("report: %s", write_report(output_root, PROJECT_ROOT))

@@ -26,9 +26,9 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
-from igbaselines.errors import UserError
-from igbaselines.files import replacing, write_text
-from igbaselines.progress import bar
+from igbaselines.common.errors import UserError
+from igbaselines.common.files import replacing, write_text
+from igbaselines.common.progress import bar
 
 _CHUNK = 1 << 18  # bytes: a quarter of a MiB, so that the bar moves on slow lines too
 _PROGRESS = 1 << 20  # bytes between two failures that make the next one a first failure again

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, Midpoint, path_attribution
-from igbaselines.models.dnn import DNN, Standardise
+from igbaselines.studies.hep.networks.dnn import DNN, Standardise
 
 Function = Callable[[Tensor], Tensor]
 RULE = GaussLegendre(24)

@@ -11,11 +11,11 @@ from igbaselines.attribution import Midpoint
 from igbaselines.attribution.baselines import Given, Reference, Together, UniformNoise, ZeroPhysical
 from igbaselines.attribution.fitness import BinarySearch, MinimalDeletion
 from igbaselines.attribution.image_baselines import Blurred, Constant
-from igbaselines.attribution.masking import Black
 from igbaselines.attribution.methods import Method, filtered_weighted_gradients, weighted_gradients
 from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.racing import Racing
 from igbaselines.attribution.weighted import Fitness, WeightedGradients
+from igbaselines.tasks.imputers import Black
 
 TOGETHER = Together({"black": ZeroPhysical(), "white": Constant(1.0), "noise": UniformNoise(2), "blur": Blurred(2.0)})
 SEARCH = BinarySearch(alpha=0.9, tolerance=0.0)

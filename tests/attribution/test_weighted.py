@@ -9,9 +9,9 @@ from igbaselines.attribution import GaussLegendre, Midpoint, path_attribution
 from igbaselines.attribution.baselines import Reference, Together, UniformNoise, ZeroPhysical
 from igbaselines.attribution.fitness import BinarySearch
 from igbaselines.attribution.image_baselines import Blurred, Constant
-from igbaselines.attribution.masking import Black
 from igbaselines.attribution.methods import expected_gradients, filtered_weighted_gradients, weighted_gradients
 from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
+from igbaselines.tasks.imputers import Black
 
 TOGETHER = Together({"black": ZeroPhysical(), "white": Constant(1.0), "noise": UniformNoise(2), "blur": Blurred(2.0)})
 FITNESS = Fitness(BinarySearch(tolerance=0.0), Black())

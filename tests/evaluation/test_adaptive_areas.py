@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from igbaselines.evaluation.adaptive_areas import Areas, deletion_areas
-from igbaselines.evaluation.perturbation_curves import ShareGrid, area, deletion_curves
+from igbaselines.metrics.perturbation_curves import ShareGrid, area, deletion_curves
 
 PIXELS = 600
 

@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.experiments.conftest import ROOT, Command, _environment
+from tests.commands import ROOT, Command, _environment
 
 PATIENCE = 240  # seconds; cores may be busy with other tests
 ON_THE_WAY = "validation loss"  # what a run says when its network is trained, and kept

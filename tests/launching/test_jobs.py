@@ -13,13 +13,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
-from igbaselines.config import PROJECT_ROOT, register
-from igbaselines.errors import UserError
-from igbaselines.experiments.context import Shard
-from igbaselines.experiments.runner import Prepared
+from igbaselines.common.errors import UserError
 from igbaselines.launching.jobs import COMPLETE, FAILED, KILLED, SKIPPED, WAITING, Job, judge_whole_runs, plan
 from igbaselines.launching.slurm import adopt
-from igbaselines.results.run_folder import RunFolder, write_failure
+from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.running.context import Shard
+from igbaselines.running.run_folder import RunFolder, write_failure
+from igbaselines.running.runner import Prepared
 
 HEP = ("experiment=hep_baselines", "scale=smoke")
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from igbaselines.experiments.context import Shard
-from igbaselines.experiments.runner import Prepared
 from igbaselines.launching.jobs import Job
 from igbaselines.launching.launcher import record_sweep
 from igbaselines.launching.slurm import record_gone
 from igbaselines.launching.summary import print_status, print_summary
-from igbaselines.results.run_folder import RunFolder
-from igbaselines.results.states import WHAT_NEXT
-from igbaselines.results.sweeps import Sweep, SweepRun, find_sweeps
+from igbaselines.running.context import Shard
+from igbaselines.running.run_folder import RunFolder
+from igbaselines.running.runner import Prepared
+from igbaselines.running.states import WHAT_NEXT
+from igbaselines.running.sweeps import Sweep, SweepRun, find_sweeps
 
 COMMAND = "python run.py hydra/launcher=local seed=0,1,2,ten"
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from igbaselines.errors import UserError
+from igbaselines.common.errors import UserError
 from igbaselines.reporting.claims import Printed, judge, load_papers, printed_for
-from igbaselines.reporting.verdicts import Region, Verdict
-from tests.reporting.conftest import CLAIMS_ROOT, make_rows
+from igbaselines.reporting.statistics.verdicts import Region, Verdict
+from tests.hep_rows import CLAIMS_ROOT, make_rows
 
 FIELDS = {"id", "paper", "source", "statement", "paper_value", "value", "ci_low", "ci_high", "n", "p_value"}
 FIELDS |= {"test", "verdict", "note"}

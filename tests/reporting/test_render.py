@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from igbaselines.errors import UserError
+from igbaselines.common.errors import UserError
 from igbaselines.reporting.render import render_run
-from tests.reporting.conftest import CLAIMS_ROOT, make_rows
+from tests.hep_rows import CLAIMS_ROOT, make_rows
 
 
 def test_claims_are_written_as_the_contract_says(run_folder: Path) -> None:

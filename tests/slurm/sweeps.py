@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from igbaselines.results.run_folder import RunFolder
-from igbaselines.results.states import RunState, find_states
+from igbaselines.running.run_folder import RunFolder
+from igbaselines.running.states import RunState, find_states
 from tests.launching.conftest import without_seconds
 from tests.slurm.conftest import Cluster, until
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from igbaselines.attribution.baselines import Reference, equal_weights
-from igbaselines.attribution.masking import gaussian_blur
+from igbaselines.tasks.imputers import gaussian_blur
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Attribution methods as objects: a source of baselines and a quadrature rule, ready to explain a model.
 
-The methods of coalitions have all their defaults in `igbaselines.attribution.shapley` and are named here too,
-so that every method is found in one place.
+The methods of coalitions have all their defaults in `igbaselines.attribution.shapley.estimators` and are named here
+too, so that every method is found in one place.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.baselines import BaselineSource, Reference
-from igbaselines.attribution.path import Attribution, Function, path_attribution
-from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule, RandomPoint
-from igbaselines.attribution.shapley import ShapleyIG as ShapleyIG
-from igbaselines.attribution.shapley import ShapleySampling as ShapleySampling
+from igbaselines.attribution.engine.path import Attribution, Function, path_attribution
+from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule, RandomPoint
+from igbaselines.attribution.shapley.estimators import ShapleyIG as ShapleyIG
+from igbaselines.attribution.shapley.estimators import ShapleySampling as ShapleySampling
 from igbaselines.attribution.weighted import Fitness, WeightedGradients
 from igbaselines.attribution.weighting import InverseFitness
 

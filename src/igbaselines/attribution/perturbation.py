@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.chunking import halved, unless_memory_runs_out
+from igbaselines.attribution.engine.chunking import halved, unless_memory_runs_out
 
 # Score of each picture's class; the second argument says which image (0..n-1) each picture is made from.
 Score = Callable[[Float[Tensor, "m c h w"], Int[Tensor, " m"]], Float[Tensor, " m"]]

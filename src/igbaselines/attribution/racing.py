@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from igbaselines.attribution.engine.path import Attribution, Function, evaluation_mode, path_attribution
+from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.fitness import BinarySearch, DeletionSearch
-from igbaselines.attribution.path import Attribution, Function, evaluation_mode, path_attribution
-from igbaselines.attribution.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.weighted import PICTURES_AT_ONCE, WeightedGradients, class_score, reweighted
 from igbaselines.attribution.weighting import InverseFitness
 

@@ -7,12 +7,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.baselines import BaselineSource, Reference
+from igbaselines.attribution.engine.path import Attribution, Function, evaluation_mode, path_attribution
+from igbaselines.attribution.engine.quadrature import QuadratureRule
 from igbaselines.attribution.fitness import BinarySearch, DeletionSearch, MinimalDeletion
-from igbaselines.attribution.masking import CornerMean, MaskValue
-from igbaselines.attribution.path import Attribution, Function, evaluation_mode, path_attribution
 from igbaselines.attribution.perturbation import Score, pixel_ranks
-from igbaselines.attribution.quadrature import QuadratureRule
 from igbaselines.attribution.weighting import FitnessWeighting, InverseFitness
+from igbaselines.tasks.imputers import CornerMean, MaskValue
 
 RANKINGS = ("signed", "magnitude")
 PICTURES_AT_ONCE = 8

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.perturbation import Score, perturbed_scores, pixel_ranks
-from igbaselines.evaluation.perturbation_curves import ShareGrid
+from igbaselines.metrics.perturbation_curves import ShareGrid
 
 FIRST_POINTS = ShareGrid(8, power=2)
 MARKED = 0.5  # parts of at least this share of the worst part's error are cut

@@ -9,11 +9,11 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from igbaselines.config import explanation, one_line
-from igbaselines.errors import UserError
-from igbaselines.experiments.runner import Prepared, prepare
-from igbaselines.results.run_folder import read_status
-from igbaselines.results.states import first_line
+from igbaselines.common.errors import UserError
+from igbaselines.running.config import explanation, one_line
+from igbaselines.running.run_folder import read_status
+from igbaselines.running.runner import Prepared, prepare
+from igbaselines.running.states import first_line
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
 from igbaselines.command_line import SWEEP
-from igbaselines.config import FULL_ERROR, absolute
-from igbaselines.errors import RunFailedError
+from igbaselines.common.errors import RunFailedError
 from igbaselines.launching.jobs import COMPLETE, SKIPPED, WAITING, Job, judge_whole_runs, plan
 from igbaselines.launching.summary import print_summary
-from igbaselines.results.sweeps import Sweep, SweepRun, write_sweep
+from igbaselines.running.config import FULL_ERROR, absolute
+from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
 
 log = logging.getLogger(__name__)
 

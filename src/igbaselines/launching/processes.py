@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from igbaselines.config import PROJECT_ROOT
-from igbaselines.errors import UserError
+from igbaselines.common.errors import UserError
+from igbaselines.common.stopping import stop_asked, stop_here
+from igbaselines.common.threads import usable_cores
 from igbaselines.launching.jobs import FAILED, KILLED, RUNNING, Job
-from igbaselines.stopping import stop_asked, stop_here
-from igbaselines.threads import usable_cores
+from igbaselines.running.config import PROJECT_ROOT
 
 SECONDS_BETWEEN_LOOKS = 0.1
 

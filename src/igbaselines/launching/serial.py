@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Sequence
 
-from igbaselines.config import explanation, one_line
-from igbaselines.experiments.runner import execute
+from igbaselines.common.stopping import StoppedError
 from igbaselines.launching.jobs import COMPLETE, KILLED, RUNNING, Job
-from igbaselines.results.run_folder import read_status
-from igbaselines.stopping import StoppedError
+from igbaselines.running.config import explanation, one_line
+from igbaselines.running.run_folder import read_status
+from igbaselines.running.runner import execute
 
 log = logging.getLogger(__name__)
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from igbaselines.config import PROJECT_ROOT
 from igbaselines.launching.jobs import Job
-from igbaselines.reporting.missing import why_untested
-from igbaselines.results.states import (
+from igbaselines.reporting.page.missing import why_untested
+from igbaselines.running.config import PROJECT_ROOT
+from igbaselines.running.states import (
     COMPLETE,
     RunState,
     count_states,
     explain_states,
     find_states,
 )
-from igbaselines.results.sweeps import Sweep, find_sweeps
+from igbaselines.running.sweeps import Sweep, find_sweeps
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from joblib import effective_n_jobs
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
-from igbaselines.errors import UserError
+from igbaselines.common.errors import UserError
+from igbaselines.common.stopping import listen, stop_asked, stop_here
 from igbaselines.launching.jobs import FAILED, Job
 from igbaselines.launching.processes import SECONDS_BETWEEN_LOOKS, end_of, threads_of_each
-from igbaselines.stopping import listen, stop_asked, stop_here
 
 SECONDS_IDLE = 10  # then a worker ends, and be it that nobody is there any more to end it
 
@@ -72,7 +72,7 @@ def _prepare() -> None:
     """Make ready for jobs, in a new worker: stops come from the launcher, and mean a job and not the worker."""
     os.setpgid(0, 0)
     listen()  # before the imports, which take seconds
-    from igbaselines.config import register
+    from igbaselines.running.config import register
 
     register()
 

@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 import pandas as pd
 import yaml
 
-from igbaselines.errors import UserError
-from igbaselines.reporting import agreement_tests, claim_tests, paired_tests
-from igbaselines.reporting.agreement_rows import choose
-from igbaselines.reporting.verdicts import NotTestable, Region, Undecided, Verdict
+from igbaselines.common.errors import UserError
+from igbaselines.reporting.statistics.verdicts import NotTestable, Region, Undecided, Verdict
+from igbaselines.studies.gridworld.reporting import claim_tests as agreement_tests
+from igbaselines.studies.gridworld.reporting.rows import choose
+from igbaselines.studies.hep.reporting import claim_tests
+from igbaselines.studies.images.reporting import claim_tests as paired_tests
 
 Record = dict[str, Any]
 Choice: TypeAlias = str | int | float

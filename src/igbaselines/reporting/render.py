@@ -7,19 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from igbaselines.errors import UserError
-from igbaselines.files import write_text
-from igbaselines.reporting import (
-    explain,
-    hep,
-    hep_generators,
-    hep_rankings,
-    shapley_gridworld,
-    shapley_images,
-    weighted_gradients,
-)
+from igbaselines.common.errors import UserError
+from igbaselines.common.files import write_text
 from igbaselines.reporting.claims import Printed, judge, load_papers, printed_for
 from igbaselines.reporting.tables import write_table
+from igbaselines.studies.gridworld.reporting import render as shapley_gridworld
+from igbaselines.studies.hep.reporting import baselines as hep
+from igbaselines.studies.hep.reporting import generators as hep_generators
+from igbaselines.studies.hep.reporting.rankings import render as hep_rankings
+from igbaselines.studies.images.reporting import explain
+from igbaselines.studies.images.reporting.shapley import render as shapley_images
+from igbaselines.studies.images.reporting.weighted import render as weighted_gradients
 
 Renderer = Callable[[Path, pd.DataFrame, Printed], None]
 

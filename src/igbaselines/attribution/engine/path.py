@@ -1,0 +1,332 @@
+"""The engine: weighted path attributions for any set of baselines, weights and quadrature rule.
+
+All three papers compute
+
+    phi(x) = sum_k w_k(x) * (x - x'_k) * sum_s c_s grad f(x'_k + a_s (x - x'_k))
+
+(2412.13864 eqs. 1 and 2; 2310.04821; 2505.03201 eq. 8) and differ in the baselines x'_k, the weights w_k and
+the quadrature (a_s, c_s). The points (input, baseline, step) are a stream that is cut into chunks, so memory
+does not grow with any of them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from igbaselines.attribution.engine.adaptive import Adaptive, integrate_adaptively
+from igbaselines.attribution.engine.blocks import chunks, size, split
+from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
+from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
+from igbaselines.attribution.engine.validation import check_arguments, check_finite_paths
+
+CHUNKS_OF_BLOCK = 16
+
+Function = Callable[[Tensor], Tensor]
+Progress = Callable[[int], object]
+
+
+@runtime_checkable
+class AffineStem(Protocol):
+    """A network f(x) = after_stem(affine_stem(x)) that declares its first step to be affine.
+
+    Interpolation then happens behind the stem, and the stem's transpose is applied once to the integrated
+    gradient: exact, and the cost of the first layer no longer depends on the number of steps.
+    """
+
+    def affine_stem(self, x: Tensor) -> Tensor:
+        """The affine first step, (m, *features) -> (m, *hidden)."""
+        ...
+
+    def after_stem(self, z: Tensor) -> Tensor:
+        """The rest of the network, (m, *hidden) -> (m,) or (m, classes)."""
+        ...
+
+
+@runtime_checkable
+class ClosedFormGradient(AffineStem, Protocol):
+    """A network with one output whose gradient behind the stem is written out, and faster so than by autograd."""
+
+    def gradient_after_stem(self, z: Tensor) -> Tensor:
+        """The gradient of after_stem at each point, (m, *hidden) -> (m, *hidden), without a graph."""
+        ...
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What a path attribution gives.
+
+    Args:
+        attributions: weighted sum over the baselines, in the units of f's output.
+        per_baseline: Integrated Gradients of each baseline before weighting, or None where they were not
+            kept.
+        f_inputs: f at the inputs.
+        f_baselines: f at the baselines.
+        completeness_gap: for each pair the sum of its Integrated Gradients minus (f(x) - f(x')).
+        weights: weight of each baseline; None where the weights differ from feature to feature.
+        gradients: gradient points spent on each pair; None where the paths do not start at the baselines.
+    """
+
+    attributions: Float[Tensor, "n *features"]
+    per_baseline: Float[Tensor, "n k *features"] | None
+    f_inputs: Float[Tensor, " n"]
+    f_baselines: Float[Tensor, "n k"]
+    completeness_gap: Float[Tensor, "n k"]
+    weights: Float[Tensor, "n k"] | None
+    gradients: Int[Tensor, "n k"] | None
+
+
+def path_attribution(
+    f: Function,
+    inputs: Float[Tensor, "n *features"],
+    baselines: Float[Tensor, "k *features"] | Float[Tensor, "n k *features"],
+    weights: Float[Tensor, "..."] | None = None,
+    rule: QuadratureRule = GaussLegendre(32),  # noqa: B008 (frozen)
+    target: Int[Tensor, " n"] | None = None,
+    max_batch: int | None = None,
+    keep_per_baseline: bool = False,
+    progress: Progress | None = None,
+    generator: torch.Generator | None = None,
+) -> Attribution:
+    """Attribute f(inputs) to the features along straight paths from baselines.
+
+    Args:
+        f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given. A
+            module is run in evaluation mode and left as it was found. An `AffineStem` is differentiated
+            behind its stem, a `ClosedFormGradient` without autograd; `f.forward` is neither.
+        inputs: the inputs to explain.
+        baselines: one set for all inputs, or one set an input.
+        weights: None for 1/k, or shape (k,), (n, k) or (n, k, *features).
+        rule: the quadrature rule; an `Adaptive` one gives each pair as many nodes as it needs.
+        target: class index of each input.
+        max_batch: gradient points in one forward and backward pass; None chooses it from the memory there is.
+        keep_per_baseline: keep the Integrated Gradients of every pair, n * k times the size of an input.
+        progress: called with the number of gradient points done so far.
+        generator: source of a random rule's nodes.
+
+    Returns:
+        The attributions with the dtype and device of the inputs, and what is needed to judge them.
+
+    Raises:
+        ValueError: where shapes do not fit (both are printed), or something is not finite (it is named).
+    """
+    baselines, weights = check_arguments(inputs, baselines, weights, target, max_batch)
+    n, k = baselines.shape[:2]
+    with evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
+        paths = _Paths(f, inputs.detach(), baselines.detach(), rule, target, generator)
+        weights = weights.detach()
+        largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
+        while (values := unless_memory_runs_out(paths.values, largest)) is None:
+            largest = halved(min(largest, n * k), "point")
+        f_inputs, f_baselines = values
+        changes = f_inputs[:, None] - f_baselines
+        attributions = torch.zeros_like(paths.inputs)
+        totals = inputs.new_empty(n, k)
+        per_baseline = inputs.new_empty(n, k, *inputs.shape[1:]) if keep_per_baseline else None
+        gradients = torch.full((n, k), paths.steps)  # on the host, which tells the progress
+        done = 0
+        pending = deque([(slice(0, n), slice(0, k))])
+        while pending:
+            block = rows, columns = pending.popleft()
+            parts = list(split(block, paths.steps_of_block, largest))
+            if len(parts) > 1:
+                pending.extendleft(reversed(parts))
+                continue
+            found = unless_memory_runs_out(paths.integrated_gradients, rows, columns, changes, largest)
+            if found is None:  # memory ran out: halve the chunk and take the block again
+                largest = halved(min(largest, size(rows) * size(columns) * paths.steps))
+                pending.appendleft(block)
+                continue
+            integrated, gradients[rows, columns] = found
+            attributions[rows] += (weights[rows, columns] * integrated).sum(dim=1)
+            totals[rows, columns] = integrated.reshape(*integrated.shape[:2], -1).sum(dim=2)
+            if per_baseline is not None:
+                per_baseline[rows, columns] = integrated
+            done += int(gradients[rows, columns].sum())
+            if progress is not None:
+                progress(done)
+    gap = totals - changes
+    check_finite_paths(gap)
+    shared = weights.shape[2:].numel() == 1
+    pair_weights = weights.reshape(weights.shape[:2]).expand(n, k) if shared else None
+    spent = gradients.to(inputs.device)
+    return Attribution(attributions, per_baseline, f_inputs, f_baselines, gap, pair_weights, spent)
+
+
+class _Paths:
+    """The grid of (input, baseline, step) points, and the integral over any block of it.
+
+    Args:
+        f, inputs, baselines, rule, target, generator: as in `path_attribution`, baselines as (n, k,
+        *features).
+    """
+
+    def __init__(
+        self,
+        f: Function,
+        inputs: Tensor,
+        baselines: Tensor,
+        rule: QuadratureRule,
+        target: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> None:
+        self.inputs, self.baselines = inputs, baselines
+        self.target = None if target is None else target.to(inputs.device, torch.int64)
+        self.largest_target = 0 if target is None else int(target.max())
+        self.stem: Function = f.affine_stem if isinstance(f, AffineStem) else _identity
+        self.network: Function = f.after_stem if isinstance(f, AffineStem) else f
+        self.closed_form = f.gradient_after_stem if target is None and isinstance(f, ClosedFormGradient) else None
+        n, k = baselines.shape[:2]
+        nodes, coefficients = rule.nodes_and_weights((n, k), generator)
+        self.nodes = nodes.to(inputs).expand(n, k, -1)
+        self.coefficients = coefficients.to(inputs)
+        self.steps = len(coefficients)
+        self.adaptive = rule if isinstance(rule, Adaptive) else None
+        # Many pairs come together: those of an adaptive rule that go on fill the chunks, and what is done once for
+        # each block, such as the transpose of the stem, costs little beside its chunks.
+        self.steps_of_block = 1 if self.adaptive else -(-self.steps // CHUNKS_OF_BLOCK)
+        self.shared = baselines.stride(0) == 0 or n == 1
+        with torch.no_grad():
+            self.inputs_behind_stem = self.stem(inputs)
+            self.shared_behind_stem = self.stem(baselines[0]) if self.shared else None
+
+    def after_stem(self, points: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Evaluate the explained scalar at points behind the stem, (m, *hidden) -> (m,).
+
+        Args:
+            points: the points.
+            rows: for each point the input whose class is explained; None takes the first input's.
+        """
+        output = self._output(points)
+        if self.target is None:
+            return output
+        target = self.target[:1].expand(len(points)) if rows is None else self.target[rows]
+        return output.gather(1, target[:, None]).squeeze(1)
+
+    def _output(self, points: Tensor) -> Tensor:
+        """Evaluate f at points behind the stem: (m,) without a target, (m, classes) with one."""
+        output = self.network(points)
+        if self.target is None:
+            if output.shape != points.shape[:1]:
+                raise ValueError(
+                    f"f must return one value a point, shape ({len(points)},), but returned "
+                    f"{tuple(output.shape)}; pass target= for a network with several classes"
+                )
+        elif output.dim() != 2 or len(output) != len(points):
+            raise ValueError(
+                f"with target= f must return shape ({len(points)}, classes), but returned {tuple(output.shape)}"
+            )
+        elif self.largest_target >= output.shape[1]:
+            raise ValueError(
+                f"target {self.largest_target} does not fit f, which returned {tuple(output.shape)}: "
+                f"classes go from 0 to {output.shape[1] - 1}"
+            )
+        return output
+
+    def integrated_gradients(
+        self, rows: slice, columns: slice, changes: Tensor, max_batch: int
+    ) -> tuple[Tensor, Tensor | int]:
+        """Integrated Gradients of a block of pairs, (rows, columns, *features), and the gradient points of each."""
+        start = self._baselines_behind_stem(rows, columns)
+        starts, moves = start.flatten(0, 1), (self.inputs_behind_stem[rows].unsqueeze(1) - start).flatten(0, 1)
+        row_of_pair = torch.arange(rows.start, rows.stop, device=start.device).repeat_interleave(start.shape[1])
+        if self.adaptive is None:
+            nodes = self.nodes[rows, columns].flatten(0, 1)
+            total = self._by_fixed_rule(nodes, starts, moves, row_of_pair, max_batch)
+            spent: Tensor | int = self.steps
+        else:
+            change = changes[rows, columns].flatten()
+            total, taken = integrate_adaptively(
+                self.gradients, starts, moves, change, row_of_pair, self.adaptive, max_batch
+            )
+            spent = taken.view(start.shape[:2])
+        total = total.view_as(start)
+        difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]
+        return difference * self._transpose_of_stem(total, difference), spent
+
+    def _by_fixed_rule(
+        self, nodes: Tensor, starts: Tensor, moves: Tensor, row_of_pair: Tensor, max_batch: int
+    ) -> Tensor:
+        """Integrate the gradient behind the stem with the same number of nodes for every pair, (pairs, *hidden)."""
+        total = torch.zeros_like(moves)
+        for pairs, steps in chunks(len(moves), slice(0, self.steps), max_batch):
+            a = _append_dimensions(nodes[pairs, steps], moves.dim() - 1)
+            points = torch.addcmul(starts[pairs].unsqueeze(1), a, moves[pairs].unsqueeze(1)).flatten(0, 1)
+            # Not a view: networks in channels_last give gradients in channels_last.
+            gradient = self.gradients(points, row_of_pair[pairs]).reshape(*a.shape[:2], -1)
+            total[pairs] += torch.matmul(self.coefficients[steps], gradient).view_as(total[pairs])
+        return total
+
+    def gradients(self, points: Tensor, row_of_pair: Tensor) -> Tensor:
+        """Gradients of the explained scalar at points behind the stem, (pairs * steps, *hidden).
+
+        Args:
+            points: pair by pair.
+            row_of_pair: for each pair the input whose class is explained.
+        """
+        if self.closed_form is not None:
+            return self.closed_form(points)
+        points.requires_grad_()
+        rows = row_of_pair.repeat_interleave(len(points) // len(row_of_pair))
+        (gradient,) = torch.autograd.grad(self.after_stem(points, rows).sum(), points)
+        return gradient
+
+    def _baselines_behind_stem(self, rows: slice, columns: slice) -> Tensor:
+        if self.shared_behind_stem is not None:
+            return self.shared_behind_stem[columns].expand(size(rows), *[-1] * self.inputs_behind_stem.dim())
+        chosen = self.baselines[rows, columns]
+        with torch.no_grad():
+            behind_stem = self.stem(chosen.flatten(0, 1))
+        return behind_stem.reshape(*chosen.shape[:2], *behind_stem.shape[1:])
+
+    def _transpose_of_stem(self, gradient: Tensor, like: Tensor) -> Tensor:
+        if self.stem is _identity:
+            return gradient
+        # The stem is affine: its vector-Jacobian product is the same at every point.
+        anywhere = like.detach().flatten(0, 1).requires_grad_()
+        # Not by grad_outputs, with which torch imports a computer algebra system first.
+        (transposed,) = torch.autograd.grad((self.stem(anywhere) * gradient.flatten(0, 1)).sum(), anywhere)
+        return transposed.view_as(like)
+
+    @torch.no_grad()
+    def values(self, max_batch: int) -> tuple[Float[Tensor, " n"], Float[Tensor, "n k"]]:
+        """Evaluate f at the inputs and at the baselines, in chunks."""
+        n, k = self.baselines.shape[:2]
+        every = torch.arange(n, device=self.inputs.device)
+        at_inputs = [self.after_stem(self.inputs_behind_stem[rows], rows) for rows in every.split(max_batch)]
+        at_baselines = self.inputs.new_empty(n, k)
+        if self.shared_behind_stem is not None:
+            outputs = torch.cat([self._output(z) for z in self.shared_behind_stem.split(max_batch)])
+            at_baselines[:] = outputs if self.target is None else outputs[:, self.target].T
+        else:
+            for rows, columns in split((slice(0, n), slice(0, k)), 1, max_batch):
+                z = self._baselines_behind_stem(rows, columns)
+                row_of_pair = every[rows].repeat_interleave(z.shape[1])
+                at_baselines[rows, columns] = self.after_stem(z.flatten(0, 1), row_of_pair).view(z.shape[:2])
+        return torch.cat(at_inputs), at_baselines
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
+def _append_dimensions(tensor: Tensor, count: int) -> Tensor:
+    return tensor.reshape(*tensor.shape, *[1] * count)
+
+
+@contextmanager
+def evaluation_mode(f: Function) -> Iterator[None]:
+    """Run a module's dropout and batch statistics in evaluation mode, and give every part its mode back."""
+    training = [module for module in f.modules() if module.training] if isinstance(f, nn.Module) else []
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True

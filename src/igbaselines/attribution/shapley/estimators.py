@@ -1,0 +1,284 @@
+"""Shapley Integrated Gradients (2310.04821), and the classical sampler of Shapley values that it is compared with.
+
+Both replace the players outside a coalition S by an absent value, such as zero, and average over coalitions in
+proportion to their Shapley weights. Shapley Integrated Gradients moves all players outside S at once, from x_S to x,
+and divides the change of f among them by Integrated Gradients. The Shapley sampler moves one player alone, from x_S
+to x_{S+i}: its marginal contribution. The two agree where f is additive, not in general.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from igbaselines.attribution.engine.path import Attribution, Function, path_attribution
+from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
+from igbaselines.attribution.shapley.draws import CoalitionMethod, Coalitions
+from igbaselines.attribution.shapley.exact import Choice, ExactShapley, Game, exact_shapley_values
+from igbaselines.tasks.players import spread_over_features, sum_over_players
+
+__all__ = ["ExactShapley", "PlayerAttribution", "ShapleyIG", "ShapleySampling", "exact_shapley_values"]
+
+BLOCK_BYTES = 32 * 2**20  # of the baselines, or of the steps of players, that are built at a time
+STEP_BYTES = 64  # a step has two indices, its place among the steps, a weight, two values and their difference
+
+
+@dataclass(frozen=True)
+class PlayerAttribution(Attribution):
+    """An attribution to players and to their features.
+
+    Args:
+        players: what each player gets, in the units of f's output.
+        evaluations: gradient points spent on each input; evaluations of f where no gradients were taken. Those of f at
+            the inputs and the ends of paths, which only say how complete the result is, do not count.
+    """
+
+    players: Float[Tensor, "n p"]
+    evaluations: Int[Tensor, " n"]
+
+
+@dataclass(frozen=True)
+class ShapleyIG(CoalitionMethod):
+    """Shapley Integrated Gradients (2310.04821): IG from x_S to x, each player averaged over the S that exclude it.
+
+    Args:
+        absent: gives the values of players outside a coalition; of several each coalition takes one, drawn by weight.
+        reference: what absent values may be made of.
+        players: which features are one player.
+        coalitions: sampled for each input (`sample_coalitions`); None takes all 2^p with their exact weights and every
+            absent value, the paper's Q = 1.
+        paired: sample coalitions in antithetic pairs.
+        rule: the quadrature rule of each path.
+        max_batch: points in one pass; None chooses it from the memory there is.
+    """
+
+    rule: QuadratureRule = field(default_factory=lambda: GaussLegendre(8))
+    max_batch: int | None = field(default=None, kw_only=True)
+
+    def attribute(
+        self,
+        model: Function,
+        inputs: Float[Tensor, "n *features"],
+        targets: Int[Tensor, " n"] | None,
+        generator: torch.Generator,
+    ) -> PlayerAttribution:
+        """Attribute the model's output (that of `targets`, where it has classes) to players and features.
+
+        Baselines are the x_S, in the order of the coalitions; no weights are returned, since they differ by feature.
+
+        Raises:
+            ValueError: as `path_attribution`, and for all coalitions of too many players.
+        """
+        absent, weights = self.absent.draw(inputs, self.reference, generator)
+        game = Game(model, inputs, absent, weights, self.players, targets, self.max_batch)
+        attributions, f_inputs = torch.zeros_like(inputs), inputs.new_empty(len(inputs))
+        f_baselines, gaps, gradients = [], [], []
+        for coalitions in self._draw_coalitions(game, generator):
+            f_start, gap = inputs.new_empty(coalitions.absent.shape), inputs.new_empty(coalitions.absent.shape)
+            spent = torch.zeros_like(gap, dtype=torch.int64)
+            for rows, columns in coalitions.blocks(_most_pairs(inputs)):
+                result = self._integrate(model, game, coalitions, rows, columns, targets, generator)
+                attributions[rows] += result.attributions
+                f_inputs[rows] = result.f_inputs
+                f_start[rows, columns], gap[rows, columns] = result.f_baselines, result.completeness_gap
+                assert result.gradients is not None
+                spent[rows, columns] = result.gradients
+            f_baselines.append(f_start)
+            gaps.append(gap)
+            gradients.append(spent)
+        points = torch.cat(gradients, dim=1)
+        return PlayerAttribution(
+            attributions,
+            None,
+            f_inputs,
+            torch.cat(f_baselines, dim=1),
+            torch.cat(gaps, dim=1),
+            None,
+            points,
+            sum_over_players(attributions, game.player_of),
+            points.sum(dim=1),
+        )
+
+    def _integrate(
+        self,
+        model: Function,
+        game: Game,
+        coalitions: Coalitions,
+        rows: slice,
+        columns: slice,
+        targets: Tensor | None,
+        generator: torch.Generator,
+    ) -> Attribution:
+        starts = game.points(*coalitions.choices(game, rows, columns))
+        weights = coalitions.weights(rows, columns).to(starts)
+        return path_attribution(
+            model,
+            game.inputs[rows],
+            starts.view(*weights.shape[:2], *starts.shape[1:]),
+            weights[:, :, game.player_of],
+            self.rule,
+            None if targets is None else targets[rows],
+            self.max_batch,
+            generator=generator,
+        )
+
+
+@dataclass(frozen=True)
+class ShapleySampling(CoalitionMethod):
+    """The classical sampler: v(S+i) - v(S) of every sampled S and every i outside it, averaged over the S excluding i.
+
+    Args:
+        absent, reference, players, coalitions, paired: as of `ShapleyIG`; without a rule, all coalitions give the exact
+            Shapley values.
+        rule: quadrature of the path from x_S to x_{S+i}, which divides a player's value among its features; None
+            spreads it evenly and takes no gradients.
+        max_batch: points in one pass; None chooses it from the memory there is.
+    """
+
+    rule: QuadratureRule | None = None
+    max_batch: int | None = field(default=None, kw_only=True)
+
+    def attribute(
+        self,
+        model: Function,
+        inputs: Float[Tensor, "n *features"],
+        targets: Int[Tensor, " n"] | None,
+        generator: torch.Generator,
+    ) -> PlayerAttribution:
+        """Attribute the model's output (that of `targets`, where it has classes) to players and features.
+
+        Baselines are the absent values, and the gap of each is the sum over players minus (f(x) - f(absent)).
+
+        Raises:
+            ValueError: as `path_attribution`, and for all coalitions of too many players.
+        """
+        absent, weights = self.absent.draw(inputs, self.reference, generator)
+        game = Game(model, inputs, absent, weights, self.players, targets, self.max_batch)
+        if self.rule is None:
+            players, evaluations = self._by_values(game, generator)
+            attributions = spread_over_features(players, game.player_of).to(inputs.dtype)
+        else:
+            attributions, players, evaluations = self._by_paths(model, self.rule, game, targets, generator)
+        f_inputs, f_absent = game.at_ends()
+        gap = players.sum(dim=1, keepdim=True) - (f_inputs[:, None] - f_absent)
+        return PlayerAttribution(
+            attributions,
+            None,
+            f_inputs.to(inputs.dtype),
+            f_absent.to(inputs.dtype),
+            gap.to(inputs.dtype),
+            None,
+            None,
+            players.to(inputs.dtype),
+            evaluations,
+        )
+
+    def _by_values(self, game: Game, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Each player's value, float64, and the evaluations of f for each input."""
+        if self.coalitions is None:
+            spent = torch.full((len(game.inputs),), len(game.shares) * 2**game.players, device=game.inputs.device)
+            return game.shapley_values().values, spent
+        players, steps_taken = _no_values(game)
+        for coalitions in self._draw_coalitions(game, generator):
+            for rows, columns in coalitions.blocks(BLOCK_BYTES // (STEP_BYTES * game.players)):
+                steps = _Steps.of(game, coalitions, rows, columns)
+                start = game.worth(len(steps.rows), steps.starts)
+                marginals = game.worth(len(steps.player), steps.ends) - start[steps.coalition]
+                players.index_put_(steps.places(), steps.weight * marginals, accumulate=True)
+                steps_taken += steps.each_input(len(players))
+        return players, steps_taken + self.coalitions
+
+    def _by_paths(
+        self, model: Function, rule: QuadratureRule, game: Game, targets: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Attributions, each player's value in float64, and the gradient points for each input."""
+        attributions = torch.zeros_like(game.inputs)
+        players, points = _no_values(game)
+        for coalitions in self._draw_coalitions(game, generator):
+            for rows, columns in coalitions.blocks(BLOCK_BYTES // (STEP_BYTES * game.players)):
+                block = _Steps.of(game, coalitions, rows, columns)
+                for steps in block.split(_most_pairs(game.inputs)):
+                    every = torch.arange(len(steps.player), device=players.device)
+                    row, _ = steps.places()
+                    result = path_attribution(
+                        model,
+                        game.points(*steps.ends(every)),
+                        game.points(*steps.starts(steps.coalition))[:, None],
+                        None,
+                        rule,
+                        None if targets is None else targets.to(row.device)[row],
+                        self.max_batch,
+                        generator=generator,
+                    )
+                    assert result.gradients is not None
+                    points.index_add_(0, row, result.gradients.squeeze(1))
+                    weight = steps.weight.to(attributions).view(-1, *[1] * (attributions.dim() - 1))
+                    attributions.index_add_(0, row, weight * result.attributions)
+                    marginals = result.f_inputs.double() - result.f_baselines.squeeze(1)
+                    players.index_put_(steps.places(), steps.weight * marginals, accumulate=True)
+        return attributions, players, points
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Coalitions of some inputs, and steps by which a player from outside joins one of them.
+
+    Args:
+        rows, members, absent: of each coalition, as `Game.points` takes them.
+        coalition, player: of each step.
+        weight: of each step, float64.
+    """
+
+    rows: Int[Tensor, " c"]
+    members: Bool[Tensor, "c p"]
+    absent: Int[Tensor, " c"]
+    coalition: Int[Tensor, " s"]
+    player: Int[Tensor, " s"]
+    weight: Float[Tensor, " s"]
+
+    @classmethod
+    def of(cls, game: Game, coalitions: Coalitions, rows: slice, columns: slice) -> "_Steps":
+        """All steps from a block of coalitions."""
+        row_of, members, absent = coalitions.choices(game, rows, columns)
+        coalition, player = (~members).nonzero().unbind(1)
+        weights = coalitions.weights(rows, columns).flatten(0, 1).to(members.device)
+        return cls(row_of, members, absent, coalition, player, weights[coalition, player])
+
+    def starts(self, index: Int[Tensor, " m"]) -> Choice:
+        """The points x_S of some coalitions."""
+        return self.rows[index], self.members.index_select(0, index), self.absent[index]
+
+    def ends(self, index: Int[Tensor, " m"]) -> Choice:
+        """The points x_{S+i} of some steps."""
+        rows, members, absent = self.starts(self.coalition[index])
+        members[torch.arange(len(index), device=index.device), self.player[index]] = True
+        return rows, members, absent
+
+    def places(self) -> tuple[Int[Tensor, " s"], Int[Tensor, " s"]]:
+        """Input and player of each step."""
+        return self.rows[self.coalition], self.player
+
+    def each_input(self, n: int) -> Int[Tensor, " {n}"]:
+        """Number of steps of each of n inputs."""
+        return torch.bincount(self.rows[self.coalition], minlength=n)
+
+    def split(self, most: int) -> "Iterator[_Steps]":
+        """Cut the steps into parts of at most `most`."""
+        for coalition, player, weight in zip(
+            self.coalition.split(most), self.player.split(most), self.weight.split(most), strict=True
+        ):
+            yield replace(self, coalition=coalition, player=player, weight=weight)
+
+
+def _no_values(game: Game) -> tuple[Tensor, Tensor]:
+    """Zeros for the value of each player, float64, and for what is spent on each input."""
+    n = len(game.inputs)
+    players = game.inputs.new_zeros(n, game.players, dtype=torch.float64)
+    return players, game.inputs.new_zeros(n, dtype=torch.int64)
+
+
+def _most_pairs(inputs: Tensor) -> int:
+    """Number of baselines of the inputs' size in BLOCK_BYTES."""
+    return max(1, BLOCK_BYTES // (inputs[0].numel() * inputs.element_size()))

@@ -1,0 +1,160 @@
+"""Files that are whole or not there: what is written goes through a temporary name and one rename.
+
+What is kept between attempts is checked before it is believed: a record holds checksums of itself and of the files that
+it vouches for.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from igbaselines.common.errors import UserError
+from igbaselines.common.stopping import stop_here
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path that takes the place of `path` once the block has ended without an error."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")  # unlike a pid, no other node has it
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_record(path: Path, record: Mapping[str, Any], vouched_for: Iterable[Path] = ()) -> None:
+    """Write JSON whole, with a checksum: a record that is read back is the one that was written.
+
+    Args:
+        path: the file; its name is a part of the checksum, so that no other file's content is taken for this one's.
+        record: what it says, by keys other than `files` and `checksum`.
+        vouched_for: files beside it, written before it, that belong to what it says.
+    """
+    content = {**record, "files": {file.name: sha256(file) for file in vouched_for}}
+    write_text(path, json.dumps({**content, "checksum": _checksum(path, content)}))
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Read a record, or return None where there is none, or where it or a file that it vouches for is damaged."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        is_whole = content.pop("checksum") == _checksum(path, content)
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, AttributeError, TypeError):  # no JSON any more, or no record
+        is_whole = False
+    if not is_whole:
+        say_damaged(path)
+        return None
+    for name, expected in content.pop("files").items():
+        file = path.with_name(name)
+        if not file.is_file() or sha256(file) != expected:
+            say_damaged(file)
+            return None
+    return content
+
+
+def say_damaged(path: Path) -> None:
+    """Say in the log that what was kept in a file is not believed: it counts as absent."""
+    log.warning("%s is damaged: it is made again", path)
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(path: Path, content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([path.name, content]).encode()).hexdigest()
+
+
+def check_file_name(key: str, name: str) -> None:
+    """Refuse a name that is to be part of a file's name and would lead elsewhere, or be too long.
+
+    Args:
+        key: the configuration's name for it.
+        name: the name.
+
+    Raises:
+        UserError: where it is more than a plain word.
+    """
+    if not re.fullmatch(r"\w[\w.:+-]{0,79}", name):
+        raise UserError(f"{key}={name!r} names files: at most 80 letters, digits, and _ . : + - are allowed")
+
+
+def check_writable(key: str, folder: Path) -> None:
+    """Make a folder if need be, and say in one line if nothing can be written there, or no file be locked.
+
+    Args:
+        key: the configuration's name for it.
+        folder: the folder.
+
+    Raises:
+        UserError: where it cannot be written, or its file system has no locks.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".") as file:
+            _check_locks(key, folder, file.name)
+    except OSError as error:
+        raise UserError(f"{key}={folder} cannot be written: {error.strerror}") from error
+
+
+def _check_locks(key: str, folder: Path, file: str) -> None:
+    try:
+        with FileLock(file, timeout=0, fallback_to_soft=False):  # a soft lock would be kept by the dead
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{key}={folder} lies on a file system without file locks ({error.strerror}), which keep jobs out of "
+            "each other's way: take another one, or have this one mounted with them (Lustre: -o flock)"
+        ) from error
+
+
+@contextmanager
+def locked(file: Path, what: Path) -> Iterator[None]:
+    """Hold a lock file while the block lasts, waiting for its holder if need be; the lock ends with its holder.
+
+    Args:
+        file: the lock file, made if missing.
+        what: it stands for.
+
+    Raises:
+        StoppedError: if a stop was asked for while it waited.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.info("another process is at %s: waiting for it", what)
+        while not lock.is_locked:
+            stop_here()
+            with suppress(Timeout):
+                lock.acquire(timeout=0.2)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,1 +1,0 @@
-"""Experiments: data, model, methods and metrics become rows."""

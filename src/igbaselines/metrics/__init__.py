@@ -1,0 +1,1 @@
+"""Metrics of attributions, a file a family; each says its name, label, unit and direction."""

@@ -1,0 +1,163 @@
+"""Verdicts side by side: what runs of an experiment that differ in the data set alone say of each claim."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from igbaselines.reporting.claims import Record
+from igbaselines.reporting.page.comparable import RUN_TIME
+from igbaselines.reporting.page.runs import ABLATION, Run
+from igbaselines.reporting.statistics.verdicts import Verdict
+
+SCALES = ("smoke", "demo", "paper")  # ascending
+DATASET = ("dataset", "dataset_name")
+SAME, DIFFER, CONTRARY = "same", "differ", "contrary"
+CLAIM_COLUMNS = ["paper", "id", "source", "statement", "paper_value", "experiment", "model", "scale", "verdicts"]
+CELL_COLUMNS = ("verdict", "value", "ci_low", "ci_high", "n", "note")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A claim and what is said of it.
+
+    Args:
+        claim: its record in the first run that tested it, for its words.
+        records: one for each data set; None where that run does not know the claim.
+    """
+
+    claim: Record
+    records: Sequence[Record | None]
+
+    @property
+    def verdicts(self) -> str:
+        """How the verdicts stand to one another: the same, contrary (it holds here and not there), or different."""
+        found = {record["verdict"] if record else Verdict.NOT_TESTED for record in self.records}
+        if len(found) == 1:
+            return SAME
+        holds = found & {Verdict.REPRODUCED, Verdict.PARTLY}
+        return CONTRARY if holds and Verdict.NOT_REPRODUCED in found else DIFFER
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The claims of an experiment on several data sets.
+
+    Args:
+        experiment: its name.
+        model: name of the network.
+        scale: of all the runs.
+        runs: data set -> its run.
+        lines: one for each claim.
+    """
+
+    experiment: str
+    model: str
+    scale: str
+    runs: Mapping[str, Run]
+    lines: Sequence[Line]
+
+    def of_paper(self, paper: str) -> "Comparison":
+        """Keep the claims of one paper."""
+        return replace(self, lines=[line for line in self.lines if line.claim["paper"] == paper])
+
+    def count(self, verdicts: str) -> int:
+        """Count the claims whose verdicts are the same, differ or are contrary."""
+        return sum(line.verdicts == verdicts for line in self.lines)
+
+
+@dataclass(frozen=True)
+class _Configured:
+    """A complete run, and of its configuration what tells runs apart."""
+
+    run: Run
+    dataset: str
+    study: tuple[str, str, str]  # experiment, network, study: each is compared once
+    scale: str
+    settings: str  # everything but the data set
+
+
+def compare_datasets(runs: Sequence[Run]) -> list[Comparison]:
+    """Set runs side by side that differ in the data set alone, where there are any.
+
+    Of an experiment, network and study only one such set is shown: that at the largest scale, then that of the most
+    data sets, then that with the newest run. Of several runs on one data set (other events, say) the newest stands
+    for it. Ablations are left out: what they vary is their own.
+
+    Args:
+        runs: all runs; only complete ones with a configuration that can be read count.
+    """
+    sets: dict[tuple[tuple[str, str, str], str], list[_Configured]] = {}
+    for configured in filter(None, map(_configured, runs)):
+        sets.setdefault((configured.study, configured.settings), []).append(configured)
+    best: dict[tuple[str, str, str], list[_Configured]] = {}
+    for (study, _), found in sorted(sets.items(), key=lambda item: _preference(item[1])):
+        if len({configured.dataset for configured in found}) > 1:
+            best[study] = found
+    return [_comparison(found) for _, found in sorted(best.items())]
+
+
+def comparisons_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """Lay out a line for each claim, with the columns of each data set beside one another."""
+    lines = []
+    for comparison in comparisons:
+        known = {key: getattr(comparison, key) for key in ("experiment", "model", "scale")}
+        for line in comparison.lines:
+            words = {key: line.claim[key] for key in ("paper", "id", "source", "statement", "paper_value")}
+            cells: dict[str, object] = {}
+            for (dataset, run), record in zip(comparison.runs.items(), line.records, strict=True):
+                cells |= {f"{dataset}: {key}": record[key] for key in CELL_COLUMNS} if record else {}
+                cells[f"{dataset}: run"] = run.label
+            lines.append(words | known | {"verdicts": line.verdicts} | cells)
+    return pd.DataFrame(lines) if lines else pd.DataFrame(columns=CLAIM_COLUMNS)
+
+
+def _configured(run: Run) -> _Configured | None:
+    try:
+        config = yaml.safe_load(run.config)
+    except (yaml.YAMLError, ValueError):  # or a date that is none
+        return None
+    if run.state != "complete" or not isinstance(config, dict) or not config.get("dataset_name"):
+        return None
+    evaluation = config.get("evaluation")
+    study = str(evaluation.get("study") or "") if isinstance(evaluation, dict) else ""
+    if study == ABLATION:
+        return None
+    settings = {key: value for key, value in config.items() if key not in (*RUN_TIME, *DATASET)}
+    return _Configured(
+        run,
+        _dataset(config),
+        (run.experiment, str(config.get("model_name") or ""), study),
+        str(config.get("scale")),
+        yaml.safe_dump(settings),
+    )
+
+
+def _dataset(config: Mapping[str, Any]) -> str:
+    """Name the data set; a file of the user's is one of its own."""
+    name, dataset = str(config["dataset_name"]), config.get("dataset")
+    path = dataset.get("path") if isinstance(dataset, dict) else None
+    stem = Path(str(path)).stem if path else name
+    return name if stem == name else f"{name} {stem}"
+
+
+def _preference(found: Sequence[_Configured]) -> tuple[int, int, str]:
+    scale = found[0].scale
+    datasets = {configured.dataset for configured in found}
+    newest = max(configured.run.ended for configured in found)
+    return SCALES.index(scale) if scale in SCALES else -1, len(datasets), newest
+
+
+def _comparison(found: Sequence[_Configured]) -> Comparison:
+    newest = {of.dataset: of for of in sorted(found, key=lambda of: of.run.ended)}
+    columns = dict(sorted(newest.items()))
+    records = [{record["id"]: record for record in of.run.claims} for of in columns.values()]
+    claims: dict[str, Record] = {}
+    for of_run in records:
+        claims = of_run | claims
+    experiment, model, _ = found[0].study
+    lines = [Line(claim, [of_run.get(name) for of_run in records]) for name, claim in claims.items()]
+    return Comparison(experiment, model, found[0].scale, {name: of.run for name, of in columns.items()}, lines)

@@ -1,0 +1,91 @@
+"""The part of the report that takes all complete runs of an experiment together: report/tables and report/figures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from igbaselines.reporting.claims import Paper, Printed, printed_for
+from igbaselines.reporting.combination import Combination, Noted
+from igbaselines.reporting.page.missing import say_part
+from igbaselines.reporting.page.runs import FigureFile, Results, Run, read_results
+from igbaselines.reporting.statistics.verdicts import NotTestable
+from igbaselines.reporting.style import save_figure
+from igbaselines.reporting.tables import write_table
+from igbaselines.running.sweeps import Sweep
+from igbaselines.studies.images.reporting.weighted import combined as weighted_combined
+
+Combiner = Callable[[Sequence[Results], Printed], Combination]
+
+COMBINERS: Mapping[str, Combiner] = {"weighted_gradients": weighted_combined.combine}
+
+
+@dataclass(frozen=True)
+class Together:
+    """What the report shows above the runs of an experiment.
+
+    Args:
+        runs: number of runs that were combined.
+        tables: with their notes.
+        figures: as files.
+        skipped: label and reason of each complete run that could not be read.
+        parts: of each sweep that is not all in, how much of it is.
+    """
+
+    runs: int
+    tables: list[Noted]
+    figures: list[FigureFile]
+    skipped: list[tuple[str, str]]
+    parts: list[str]
+
+
+def write_combined(
+    report: Path, runs: Sequence[Run], papers: Sequence[Paper], sweeps: Sequence[Sweep]
+) -> dict[str, Together]:
+    """Combine the complete runs of every experiment that has a combination.
+
+    Args:
+        report: folder of the report; `tables/` and `figures/` of earlier reports are replaced.
+        runs: all runs; only complete ones are read.
+        papers: for the numbers that they print.
+        sweeps: of which some runs may be missing.
+
+    Returns:
+        Experiment -> what was written.
+    """
+    found = {}
+    for experiment, combine in COMBINERS.items():
+        for path in [*report.glob(f"tables/{experiment}_*"), *report.glob(f"figures/{experiment}_*")]:
+            path.unlink()
+        complete = [run for run in runs if run.experiment == experiment and run.state == "complete"]
+        results, skipped = _readable(complete)
+        if results or skipped:
+            made = combine(results, printed_for(papers, experiment))
+            tables, figures = _written(report, experiment, made)
+            found[experiment] = Together(len(results), tables, figures, skipped, _parts(experiment, sweeps, runs))
+    return found
+
+
+def _readable(runs: Sequence[Run]) -> tuple[list[Results], list[tuple[str, str]]]:
+    results, skipped = [], []
+    for run in runs:
+        try:
+            results.append(read_results(run))
+        except NotTestable as reason:
+            skipped.append((run.label, str(reason)))
+    return results, skipped
+
+
+def _parts(experiment: str, sweeps: Sequence[Sweep], runs: Sequence[Run]) -> list[str]:
+    of_experiment = [sweep for sweep in sweeps if experiment in {run.folder[0] for run in sweep.runs if run.folder}]
+    return [words for sweep in of_experiment if (words := say_part(sweep, runs))]
+
+
+def _written(report: Path, experiment: str, made: Combination) -> tuple[list[Noted], list[FigureFile]]:
+    figures = []
+    for noted in made.tables:
+        write_table(noted.table, report, f"{experiment}_{noted.name}")
+    for drawn in made.figures:
+        name = f"{experiment}_{drawn.name}"
+        save_figure(drawn.figure, report, name, drawn.caption)
+        figures.append(FigureFile(name, report / "figures" / f"{name}.png", drawn.caption))
+    return made.tables, figures

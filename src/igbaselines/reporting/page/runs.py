@@ -1,0 +1,161 @@
+"""Reading run folders for the report: whatever state they are in, none may stop it."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from PIL import Image
+
+from igbaselines.reporting.claims import Record
+from igbaselines.reporting.statistics.verdicts import NotTestable
+from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
+
+TABLES, ABLATION = "tables", "ablation"  # studies: what runs of one experiment are made for
+
+RECORD = (
+    {"id": str, "paper": str, "source": str, "statement": str, "paper_value": str | int | float}
+    | dict.fromkeys(("value", "ci_low", "ci_high", "p_value"), int | float | None)
+    | {"n": int | None, "test": str | None, "verdict": str, "note": str}
+)
+
+
+@dataclass(frozen=True)
+class FigureFile:
+    """A figure of a run: the file, and the caption that it carries."""
+
+    name: str
+    path: Path
+    caption: str
+
+
+@dataclass(frozen=True)
+class Run(RunState):
+    """A run as the report shows it: its state and, if it is complete, what it wrote.
+
+    Args:
+        config: resolved configuration, as text.
+        provenance: as text.
+        claims: the records of claims.json.
+        figures: in order of their names.
+        tables: name -> table.
+    """
+
+    config: str = ""
+    provenance: str = ""
+    claims: list[Record] = field(default_factory=list)
+    figures: list[FigureFile] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a complete run measured, for what combines several runs.
+
+    Args:
+        label: name of the run's folder.
+        config: its resolved configuration.
+        rows: one for each measured value.
+    """
+
+    label: str
+    config: dict[str, Any]
+    rows: pd.DataFrame
+
+    @property
+    def scale(self) -> str:
+        """Scale of the run: runs of different scales are never put into one table."""
+        return str(self.config["scale"])
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return str(self.config["dataset_name"])
+
+    @property
+    def model(self) -> str:
+        """Name of the network."""
+        return str(self.config["model_name"])
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that its attributions follow; empty where it follows none by name."""
+        return str(_node(self.config, "attribution").get("protocol") or "")
+
+    @property
+    def study(self) -> str:
+        """What it was run for: the paper's tables, or an ablation of them."""
+        return str(_node(self.config, "evaluation").get("study") or TABLES)
+
+
+def read_results(run: Run) -> Results:
+    """Read the rows and the configuration of a complete run.
+
+    Raises:
+        NotTestable: where they cannot be read, with the reason.
+    """
+    try:
+        config = yaml.safe_load(_text(run.folder / "config.yaml"))
+        rows = pd.read_parquet(run.folder / "rows.parquet").astype({"value": float})
+        results = Results(run.label, config, rows)
+        _ = (results.scale, results.dataset, results.model, results.rows[["method", "metric", "unit", "value"]])
+    except Exception as error:  # damaged files break their readers in any way
+        raise NotTestable(f"{type(error).__name__}: {first_line(str(error))}") from error
+    return results
+
+
+def find_runs(output_root: Path) -> list[Run]:
+    """Read every run that has been begun or submitted, in order of their names."""
+    return [read_run(state) for state in find_states(output_root)]
+
+
+def read_run(state: RunState) -> Run:
+    """Read what a run wrote, if it is complete; where that cannot be read its state is `unreadable`."""
+    if state.state != COMPLETE:
+        return Run(**vars(state))
+    try:
+        return Run(**vars(state), **_contents(state.folder))
+    except Exception as error:  # damaged files break their readers in any way
+        note = f"{type(error).__name__}: {first_line(str(error))}"
+        return Run(**vars(replace(state, state=UNREADABLE, note=note)))
+
+
+def _contents(folder: Path) -> dict[str, Any]:
+    return {
+        "config": _text(folder / "config.yaml"),
+        "provenance": json.dumps(json.loads(_text(folder / "provenance.json")), indent=2, ensure_ascii=False),
+        "claims": [_checked(record) for record in json.loads(_text(folder / "claims.json"))],
+        "figures": [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))],
+        "tables": {path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},
+    }
+
+
+def _node(config: dict[str, Any], key: str) -> dict[str, Any]:
+    found = config.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _checked(record: Record) -> Record:
+    """Take a claim's record only with the fields that the report prints."""
+    for key, kind in RECORD.items():
+        if not isinstance(record[key], kind):
+            raise TypeError(f"claims.json has {key} {record[key]!r}")
+    return {key: record[key] for key in RECORD}
+
+
+def figure_file(path: Path) -> FigureFile:
+    """A figure with the caption that it carries.
+
+    Raises:
+        OSError, SyntaxError: where it cannot be read.
+    """
+    with Image.open(path) as image:
+        caption = str(image.info.get("Description", path.stem))
+        image.verify()  # the page may have to convert it
+    return FigureFile(path.stem, path, caption)

@@ -1,0 +1,51 @@
+"""What `make bench` measured, as the report shows it: OUTPUT_ROOT/benchmarks/ with its tables and figures."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from igbaselines.reporting.combination import Noted
+from igbaselines.reporting.page.runs import FigureFile, figure_file
+from igbaselines.running.states import first_line
+
+FOLDER = "benchmarks"
+NOTES = {
+    "goals": "How many times as fast as what it is compared with: the median over the rounds.",
+    "timings": "Seconds are for the whole job; `times_ours` and `times_limit` are medians of ratios within a round.",
+    "scaling": "The HEP network with 300 events x 5 baselines x 50 nodes, and other numbers along one direction; "
+    "mobilenet_v2 along the side of its images.",
+}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The measurements of `make bench`.
+
+    Args:
+        system: what they were made on.
+        tables: with their notes.
+        figures: as files.
+        unreadable: why there are none, though there is a folder.
+    """
+
+    system: dict[str, object]
+    tables: list[Noted]
+    figures: list[FigureFile]
+    unreadable: str = ""
+
+
+def read_speed(output_root: Path) -> Speed | None:
+    """Read the last `make bench`, or None where there was none."""
+    folder = output_root / FOLDER
+    if not (folder / "system.json").exists():
+        return None
+    try:
+        system = json.loads((folder / "system.json").read_text(encoding="utf-8"))
+        there = {path.stem: path for path in (folder / "tables").glob("*.csv")}
+        tables = [Noted(name, pd.read_csv(there[name]), note) for name, note in NOTES.items() if name in there]
+        figures = [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))]
+    except (OSError, ValueError, SyntaxError) as error:  # damaged files; SyntaxError is Pillow's of a broken PNG
+        return Speed({}, [], [], f"{type(error).__name__}: {first_line(str(error))}")
+    return Speed(dict(system), tables, figures)

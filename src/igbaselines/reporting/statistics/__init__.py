@@ -1,0 +1,1 @@
+"""Estimates, paired tests, bootstraps, and verdicts."""

@@ -1,1 +1,0 @@
-"""Everything that touches outputs/: run folders, rows, provenance."""

@@ -1,0 +1,217 @@
+"""From YAML and the command line to checked values: schemas, and errors in one line."""
+
+import difflib
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
+from igbaselines.common.files import check_file_name
+
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
+ACTIONS = ("run", "report", "status")
+EXPERIMENTS = {
+    "hep_baselines": "igbaselines.studies.hep.experiments.baselines",
+    "hep_generators": "igbaselines.studies.hep.experiments.generators.experiment",
+    "hep_sample_counts": "igbaselines.studies.hep.experiments.rankings.sample_counts",
+    "hep_weightings": "igbaselines.studies.hep.experiments.rankings.weightings",
+    "hep_combined": "igbaselines.studies.hep.experiments.rankings.combined",
+    "hep_architectures": "igbaselines.studies.hep.experiments.rankings.architectures",
+    "hep_stability": "igbaselines.studies.hep.experiments.rankings.stability",
+    "hep_scores": "igbaselines.studies.hep.experiments.rankings.scores",
+    "shapley_gridworld": "igbaselines.studies.gridworld.experiments.experiment",
+    "shapley_images": "igbaselines.studies.images.experiments.shapley_images",
+    "weighted_gradients": "igbaselines.studies.images.experiments.weighted_gradients",
+    "explain": "igbaselines.studies.images.experiments.explain",
+}
+FULL_ERROR = "HYDRA_FULL_ERROR"  # environment: set by a user who wants tracebacks
+DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
+
+
+@dataclass
+class ShardKeys:
+    """Which part of a run's units a job works on; see `igbaselines.running.context.Shard`."""
+
+    count: int = 1
+    index: int | None = None
+
+
+@dataclass
+class Config:
+    """What every run has; the groups bring the schemas of their own parts.
+
+    Args:
+        experiment: name of the study, set by `experiment=<name>`.
+        dataset_name: the chosen dataset, for labels and rows.
+        model_name: the chosen model, for labels and rows.
+        scale: smoke, demo or paper.
+        seed: of everything random in the run but the events, which have `dataset.seed`.
+        action: `run`; `report` rebuilds the report from outputs, `status` prints what is there and what is not.
+        force: run again what is complete.
+        output_root: folder of the run folders.
+        data_root: folder of generated and downloaded data.
+        device: auto, cpu, cuda, cuda:1, ...
+        max_batch: gradient points in one pass; null chooses it from the memory there is.
+        fast_paths: false takes networks as they were trained, by autograd, instead of copies made for gradients.
+        workers: processes that make data; 0 takes one a core.
+        shard: the part of the run that this job works on.
+    """
+
+    experiment: str = MISSING
+    dataset_name: str | None = MISSING
+    model_name: str | None = MISSING
+    scale: str = MISSING
+    seed: int = MISSING
+    dataset: Any = MISSING
+    model: Any = MISSING
+    attribution: Any = MISSING
+    evaluation: Any = MISSING
+    action: str = MISSING
+    force: bool = MISSING
+    output_root: str = MISSING
+    data_root: str = MISSING
+    device: str = MISSING
+    max_batch: int | None = MISSING
+    fast_paths: bool = MISSING
+    workers: int = MISSING
+    shard: ShardKeys = field(default_factory=ShardKeys)
+
+
+# How a run is carried out, not what it computes: these keys do not enter the name of its folder.
+RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_batch", "fast_paths", "workers", "shard")
+
+# Schemas by name, as the YAML files' defaults lists take them: `- /schema/hep_synthetic@_here_`.
+SCHEMAS = {
+    "hep_synthetic": "igbaselines.studies.hep.data.synthetic.dataset.HepSynthetic",
+    "hep_pythia": "igbaselines.studies.hep.data.pythia.dataset.HepPythia",
+    "hep_table": "igbaselines.studies.hep.data.table.HepTable",
+    "gridworld": "igbaselines.studies.gridworld.data.dataset.GridWorld",
+    "imagenet": "igbaselines.studies.images.data.imagenet.Imagenet",
+    "coco": "igbaselines.studies.images.data.coco.Coco",
+    "image_folder": "igbaselines.studies.images.data.image_folder.ImageFolder",
+    "sample_photos": "igbaselines.studies.images.data.sample_photos.SamplePhotos",
+    "swish_dnn": "igbaselines.studies.hep.networks.recipe.DNNRecipe",
+    "object_attention": "igbaselines.studies.hep.networks.recipe.ObjectAttentionRecipe",
+    "grid_value_mlp": "igbaselines.studies.gridworld.networks.recipe.GridValueRecipe",
+    "torchvision_model": "igbaselines.studies.images.networks.recipe.TorchvisionModel",
+    "timm_model": "igbaselines.studies.images.networks.recipe.TimmModel",
+    "efficientnet_lite": "igbaselines.studies.images.networks.recipe.EfficientNetLite",
+    "hep_attribution": "igbaselines.studies.hep.experiments.settings.HepAttribution",
+    "hep_evaluation": "igbaselines.studies.hep.experiments.settings.HepEvaluation",
+    "hep_rankings_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.RankingsEvaluation",
+    "hep_sample_counts_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.SampleCountsEvaluation",
+    "hep_retrained_rankings_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.RetrainedEvaluation",
+    "hep_combined_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.CombinedEvaluation",
+    "hep_architectures_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.ArchitecturesEvaluation",
+    "hep_generators_evaluation": "igbaselines.studies.hep.experiments.generators.settings.HepGeneratorsEvaluation",
+    "gridworld_attribution": "igbaselines.studies.gridworld.experiments.settings.GridworldAttribution",
+    "gridworld_evaluation": "igbaselines.studies.gridworld.experiments.settings.GridworldEvaluation",
+    "image_attribution": "igbaselines.studies.images.experiments.settings.ImageAttribution",
+    "weighted_gradients_evaluation": "igbaselines.studies.images.experiments.settings.WeightedGradientsEvaluation",
+    "shapley_images_attribution": "igbaselines.studies.images.experiments.settings.ShapleyImagesAttribution",
+    "shapley_images_evaluation": "igbaselines.studies.images.experiments.settings.ShapleyImagesEvaluation",
+    "explain_evaluation": "igbaselines.studies.images.experiments.settings.ExplainEvaluation",
+}
+
+
+def register() -> None:
+    """Put the schemas into Hydra's store and the project's folder at the disposal of the YAML files."""
+    OmegaConf.register_new_resolver("project", lambda path: str(PROJECT_ROOT / path), replace=True)
+    OmegaConf.register_new_resolver("absolute", absolute, replace=True)
+    store = ConfigStore.instance()
+    store.store(name="base_config", node=Config)
+    for name, target in SCHEMAS.items():
+        module, _, class_name = target.rpartition(".")
+        cls = getattr(importlib.import_module(module), class_name)
+        schema = make_dataclass(class_name, [("_target_", str, field(default=target))], bases=(cls,))
+        store.store(group="schema", name=name, node=schema)
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain values, with absolute folders.
+
+    Raises:
+        UserError: for a missing value, an action or experiment that does not exist, or a name that is no file's.
+    """
+    if config.action not in ACTIONS:
+        raise UserError(f"action={config.action} is unknown: {' or '.join(ACTIONS)}")
+    if config.action == "run" and OmegaConf.is_missing(config, "experiment"):
+        raise UserError(f"choose an experiment: experiment={' or experiment='.join(EXPERIMENTS)}")
+    if config.action == "run" and config.experiment not in EXPERIMENTS:
+        raise UserError(f"experiment={config.experiment!r} is unknown: {' or '.join(EXPERIMENTS)}")
+    for key, least in (("seed", 0), ("workers", 0), ("max_batch", 1)):
+        if config[key] is not None and config[key] < least:
+            raise UserError(f"{key} must be at least {least}, got {config[key]}")
+    for key in ("output_root", "data_root"):
+        config[key] = absolute(config[key])
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=config.action == "run")
+    except OmegaConfBaseException as error:
+        raise UserError(one_line(error)) from error
+    assert isinstance(plain, dict)
+    named = {str(key): value for key, value in plain.items()} | {"model_name": _model_name(plain)}
+    for key in ("dataset_name", "model_name", "scale"):  # of which the run's folder has its name
+        if config.action == "run" and named.get(key) is not None:
+            check_file_name(key, named[key])
+    return named
+
+
+def absolute(path: str) -> str:
+    """A folder of the configuration's, with `~` for the user's own."""
+    return str(Path(path).expanduser().absolute())
+
+
+def _model_name(plain: Mapping[Any, Any]) -> str | None:
+    """The network's own name where its file builds many: `model=resnet50 model.architecture=...` is no ResNet50."""
+    model = plain.get("model")
+    if not isinstance(model, Mapping) or "architecture" not in model:
+        return plain.get("model_name")
+    name = str(model["architecture"]).replace("/", "_")
+    other_weights = model.get("weights", DEFAULT_WEIGHTS) != DEFAULT_WEIGHTS and model["checkpoint"] is None
+    return f"{name}-{model['weights']}" if other_weights else name
+
+
+def one_line(error: BaseException) -> str:
+    """Say in one line what a configuration error means, with the nearest right name where a name was wrong."""
+    text = str(error)
+    if unknown := re.search(r"Could not override '(\S+)'", text):
+        return f"unknown key {unknown.group(1)}{_suggestion(error)}"
+    if missing := re.search(r"Could not find '(\S+)/(\S+)'", text):
+        options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
+        return f"{missing.group(1)}={missing.group(2)} does not exist: choose from {', '.join(options)}"
+    if misfit := re.search(r"(?s)In '(\S+)': ConfigKeyError .*?Key '(\w+)' not in '(\w+)'", text):
+        return f"{misfit[3]} does not fit this experiment: {misfit[1]} sets {misfit[2]}, which it does not have"
+    if "Error merging override" in text and error.__cause__ is not None:
+        text = f"{text}: {str(error.__cause__).splitlines()[0]}"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} has no value: give {error.full_key}=..."
+    return " ".join(text.split()) or type(error).__name__
+
+
+def explanation(error: BaseException) -> tuple[str | None, int]:
+    """The line that tells the user what to mend, and the exit code; no line for an error of ours."""
+    if isinstance(error, UserError | RunFailedError):
+        return str(error), 2 if isinstance(error, UserError) else 1
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return one_line(error), 2
+    if is_about_the_place(error):
+        assert isinstance(error, OSError)
+        return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1
+    return None, 1
+
+
+def _suggestion(error: BaseException) -> str:
+    cause = error.__cause__
+    if not isinstance(cause, OmegaConfBaseException) or cause.parent_node is None:
+        return ""
+    names = {str(name).lower(): str(name) for name in cause.parent_node}
+    near = difflib.get_close_matches(str(cause.key).lower(), names, n=1)
+    return f": did you mean {names[near[0]]}?" if near else ""

@@ -1,0 +1,114 @@
+"""What an experiment is given beside its settings: where results go, where to compute, and its share of the work."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from igbaselines.common.errors import UserError
+from igbaselines.common.stopping import stop_here
+
+if TYPE_CHECKING:
+    import torch
+
+    from igbaselines.running.rows import Rows
+
+Unit = TypeVar("Unit")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a run's units that one job works on.
+
+    Args:
+        count: jobs that share the run.
+        index: which of them this is, from 0; None is the whole run.
+
+    Raises:
+        UserError: for a shard that there is not.
+    """
+
+    count: int = 1
+    index: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise UserError(f"shard.count must be at least 1, got {self.count}")
+        if self.count == 1 and self.index == 0:
+            object.__setattr__(self, "index", None)  # the whole run
+        elif self.index is not None and not 0 <= self.index < self.count:
+            raise UserError(f"shard.index must be from 0 to shard.count - 1 = {self.count - 1}, got {self.index}")
+
+    @property
+    def is_part(self) -> bool:
+        """Whether other jobs do the rest."""
+        return self.count > 1 and self.index is not None
+
+    def holds(self, place: int) -> bool:
+        """Whether the unit at a place among all units is this shard's."""
+        return not self.is_part or place % self.count == self.index
+
+    def of_run(self) -> "list[Shard]":
+        """All shards of the run that this is one of."""
+        return [Shard(self.count, index) for index in range(self.count)]
+
+    def __str__(self) -> str:
+        return f"shard {self.index} of {self.count}"
+
+
+class ShardFinished(Exception):  # noqa: N818 (no error: the rest of the experiment belongs to the whole run)
+    """A shard has finished the last of its units."""
+
+
+@dataclass
+class Run:
+    """What an experiment is given beside its settings.
+
+    Args:
+        rows: where its measured values go.
+        checkpoints: folder for what an attempt that is killed shall leave behind, and a shard shall hand over.
+        artifacts: folder for what belongs to the results beside the rows, such as trained networks.
+        cache: folder for generated data.
+        device: where to compute.
+        seed: of everything random but the events.
+        max_batch: gradient points in one pass, or None.
+        fast_paths: whether networks are made for gradients first.
+        workers: processes that make data.
+        shard: the part of the units that is worked on.
+        checksums: sha256 of data and weights, for the provenance; the experiment fills it.
+    """
+
+    rows: "Rows"
+    checkpoints: Path
+    artifacts: Path
+    cache: Path
+    device: "torch.device"
+    seed: int
+    max_batch: int | None
+    workers: int
+    fast_paths: bool = True
+    shard: Shard = field(default_factory=Shard)
+    checksums: dict[str, str] = field(default_factory=dict)
+
+    def units(self, units: Sequence[Unit]) -> Iterator[Unit]:
+        """Go through an experiment's units: photographs, networks, whatever leaves checkpoints of its own.
+
+        A shard goes through its own units alone and ends behind the last of them; once all shards have, the whole run
+        finds every unit's checkpoints and puts them together.
+
+        Raises:
+            ShardFinished: behind the last unit of a shard.
+            StoppedError: between two units, if a stop was asked for.
+        """
+        for place, unit in enumerate(units):
+            if self.shard.holds(place):
+                yield unit
+                stop_here()
+        if self.shard.is_part:
+            raise ShardFinished
+
+    def fingerprint(self) -> str:
+        """Name the checkpoints of these data and weights, and of no others."""
+        return hashlib.sha256(json.dumps(self.checksums, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,242 @@
+"""A run's folder: found by the hash of its configuration, written beside, and moved into place when it is whole.
+
+`<output_root>/<experiment>/<label>-<hash>/` appears only by renaming a finished attempt. Until then everything lives in
+the hidden `.<label>-<hash>/`: the attempt, the checkpoints, which outlive an attempt that was killed, and the shards,
+if several jobs share the run.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from igbaselines.common.files import locked, write_text
+
+log = logging.getLogger(__name__)
+
+
+def config_hash(config: Mapping[str, Any], without: tuple[str, ...]) -> str:
+    """Hash a configuration, leaving out the keys that do not change what is computed."""
+    kept = {key: value for key, value in config.items() if key not in without}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """What a run's or a shard's status.json says; nothing where there is none, or a damaged one."""
+    try:
+        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+class _Held:
+    """A folder that one process at a time works on.
+
+    Args:
+        path: the folder.
+        lock: its lock file.
+        job: file of what is known of the job that has it.
+    """
+
+    def __init__(self, path: Path, lock: Path, job: Path) -> None:
+        self.path = path
+        self._lock = lock
+        self._job = job
+
+    def is_complete(self) -> bool:
+        """Whether the work has ended well."""
+        return read_status(self.path).get("state") == "complete"
+
+    def is_held(self) -> bool:
+        """Whether a process is at it now."""
+        return is_held(self._lock)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other processes out while a block lasts; the lock ends with its holder."""
+        return locked(self._lock, self.path)
+
+    def record_job(self, **details: str) -> None:
+        """Remember which job has it, and how the last one ended that left no status.
+
+        Args:
+            details: `id` and `log` of a job that was submitted, `state` and `ended` (why) of one that is over.
+        """
+        self._job.parent.mkdir(parents=True, exist_ok=True)
+        earlier = {} if "id" in details else self.job_record()  # a new job has not ended as the last one did
+        write_text(self._job, json.dumps(earlier | details) + "\n")
+
+    def end_job(self, ended: str) -> None:
+        """Remember how a job ended that leaves no status, if it was one that a launcher had started."""
+        if self._job.exists():
+            self.record_job(state="failed", ended=ended)
+
+    def job_record(self) -> dict[str, str]:
+        """What `record_job` remembers."""
+        try:
+            record = json.loads(self._job.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
+
+class RunFolder(_Held):
+    """The folder of one configuration.
+
+    Args:
+        output_root: folder of all runs.
+        experiment: name of the experiment.
+        name: label and hash of the run.
+    """
+
+    def __init__(self, output_root: Path, experiment: str, name: str) -> None:
+        self.work = output_root / experiment / f".{name}"
+        lock = output_root / ".locks" / f"{experiment}-{name}.lock"
+        super().__init__(output_root / experiment / name, lock, self.work / "job.json")
+        self.attempt = self.work / "attempt"
+        self.checkpoints = self.work / "checkpoints"
+        self._afresh = self.work / "afresh"
+
+    @classmethod
+    def at(cls, path: Path) -> "RunFolder":
+        """The folder whose place, or hidden place, is known."""
+        return cls(path.parents[1], path.parent.name, path.name.removeprefix("."))
+
+    def recover(self) -> None:
+        """Finish what a process that was killed between its last file and its renaming had left to do."""
+        if read_status(self.attempt).get("state") == "complete":
+            self._move_into_place()
+
+    def tidy(self) -> None:
+        """Remove what a run leaves that was killed between its renaming and its end, or that a launcher wrote since."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def begin(self, afresh: bool) -> None:
+        """Make room for an attempt.
+
+        Args:
+            afresh: forget the checkpoints of earlier attempts too, unless the last one, which was killed, had done so
+                already: it goes on like any other.
+        """
+        if afresh and not self._afresh.exists():
+            for folder in (self.checkpoints, *(shard.path for shard in self.shards())):
+                shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.attempt, ignore_errors=True)
+        self.attempt.mkdir(parents=True)
+        self.checkpoints.mkdir(exist_ok=True)
+        if afresh:
+            self._afresh.touch()
+
+    def complete(self, **details: Any) -> None:  # noqa: ANN401 (JSON)
+        """Declare the attempt complete: its status is written last, then it is moved into place."""
+        write_status(self.attempt, "complete", **details)
+        self._afresh.unlink(missing_ok=True)
+        self._move_into_place()
+        self.tidy()
+
+    def fail(self, error: BaseException) -> Path:
+        """Declare the attempt failed; its checkpoints stay, and so does an earlier complete run.
+
+        Returns:
+            The folder where the failure is recorded.
+        """
+        write_failure(self.attempt, error)
+        self._afresh.unlink(missing_ok=True)
+        self._job.unlink(missing_ok=True)
+        if self.is_complete():
+            return self.attempt
+        self._move_into_place()
+        return self.path
+
+    def discard(self) -> None:
+        """Forget the attempt, leaving the checkpoints where there are any."""
+        shutil.rmtree(self.attempt, ignore_errors=True)
+        self._afresh.unlink(missing_ok=True)
+        for folder in (self.checkpoints, self.work):
+            if folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def shard(self, index: int, count: int) -> "ShardFolder":
+        """The folder of one of the jobs that share the run."""
+        name = f"shard-{index}-of-{count}"
+        lock = self._lock.with_name(f"{self._lock.stem}-{name}.lock")
+        return ShardFolder(self.work / name, lock, self.work / f"job-{name}.json", count)
+
+    def shards(self) -> "list[ShardFolder]":
+        """The shards that have been begun or submitted, in any division."""
+        begun, submitted = self.work.glob("shard-*-of-*"), self.work.glob("job-shard-*-of-*.json")
+        found = {path.stem.removeprefix("job-") for path in (*begun, *submitted)}
+        numbers = sorted((int(count), int(index)) for index, count in (name.split("-")[1::2] for name in found))
+        return [self.shard(index, count) for count, index in numbers]
+
+    def _move_into_place(self) -> None:
+        previous = self.work / "previous"
+        shutil.rmtree(previous, ignore_errors=True)
+        if self.path.exists():
+            self.path.rename(previous)
+        self.attempt.rename(self.path)
+        shutil.rmtree(previous, ignore_errors=True)
+
+
+class ShardFolder(_Held):
+    """Where one of the jobs that share a run keeps its log and says how it ended; results are the run's checkpoints.
+
+    Args:
+        path: the folder.
+        lock: of this shard.
+        job: file of what is known of the job that has it.
+        count: shards of the run.
+    """
+
+    def __init__(self, path: Path, lock: Path, job: Path, count: int) -> None:
+        super().__init__(path, lock, job)
+        self.count = count
+
+    def begin(self) -> None:
+        """Make room for an attempt."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+
+    def complete(self) -> None:
+        """Declare the shard complete."""
+        write_status(self.path, "complete")
+        self._job.unlink(missing_ok=True)
+
+    def fail(self, error: BaseException) -> Path:
+        """Declare the shard failed; returns where that is recorded."""
+        write_failure(self.path, error)
+        self._job.unlink(missing_ok=True)
+        return self.path
+
+
+def write_status(folder: Path, state: str, **details: Any) -> None:  # noqa: ANN401 (JSON)
+    """Say how an attempt ended: `complete` or `failed`, and when."""
+    status = {"state": state, "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **details}
+    write_text(folder / "status.json", json.dumps(status, indent=2) + "\n")
+
+
+def write_failure(folder: Path, error: BaseException) -> None:
+    """Say what an attempt failed of."""
+    lines = traceback.format_exception(error)
+    write_status(folder, "failed", error=f"{type(error).__name__}: {error}", traceback="".join(lines))
+
+
+def is_held(file: Path) -> bool:
+    """Whether a process holds a lock file."""
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that can only be read: nobody writes there
+        return False

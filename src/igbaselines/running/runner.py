@@ -1,0 +1,264 @@
+"""One run: from a configuration to a finished folder."""
+
+import importlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from igbaselines.common.allocator import keep_freed_memory
+from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
+from igbaselines.common.files import check_writable, write_text
+from igbaselines.common.stopping import stop_here
+from igbaselines.running.config import EXPERIMENTS, PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
+from igbaselines.running.context import Run, Shard, ShardFinished
+from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash
+from igbaselines.running.targets import instantiate
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+log = logging.getLogger(__name__)
+
+UNDIVIDED = ("hep_generators",)  # experiments without units
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run whose configuration has been checked.
+
+    Args:
+        plain: the resolved configuration.
+        settings: the objects of its groups: dataset, model, attribution and evaluation.
+        folder: where it goes.
+        shard: the part that is asked for.
+    """
+
+    plain: dict[str, Any]
+    settings: dict[str, Any]
+    folder: RunFolder
+    shard: Shard
+
+    @property
+    def place(self) -> RunFolder | ShardFolder:
+        """Where what is asked for is worked on, and says how it ended: the run's folder, or the shard's."""
+        return self.shard_folder(self.shard) if self.shard.is_part else self.folder
+
+    def shard_folder(self, shard: Shard) -> ShardFolder:
+        """Where a shard of the run says how it ended."""
+        assert shard.index is not None
+        return self.folder.shard(shard.index, shard.count)
+
+    def is_done(self) -> bool:
+        """Whether there is nothing left to do: the run is complete, from the data and weights of today."""
+        if not self.folder.is_complete() or self.plain["force"]:
+            return False
+        return not _data_changed(self.folder.path, *_sources(self.settings))
+
+
+def prepare(config: DictConfig) -> Prepared:
+    """Check a configuration before any work starts.
+
+    Raises:
+        UserError: for what the user can mend.
+    """
+    plain = resolve(config)
+    for key in ("output_root", "data_root"):
+        check_writable(key, Path(plain[key]))
+    shard = Shard(**plain["shard"])
+    if shard.count > 1 and plain["experiment"] in UNDIVIDED:
+        raise UserError(f"experiment={plain['experiment']} has no units that jobs could share: leave shard.count out")
+    if shard.is_part and plain["force"]:
+        raise UserError("force=true makes a whole run again: without it a shard goes on with what is missing")
+    settings = {
+        name: None if config[name] is None else instantiate(config[name])
+        for name in ("dataset", "model", "attribution", "evaluation")
+    }
+    label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
+    name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
+    return Prepared(plain, settings, RunFolder(Path(plain["output_root"]), plain["experiment"], name), shard)
+
+
+def execute(run: Prepared) -> Path:
+    """Carry out one run, unless it is complete; of a shard its part, and the rest if it is the last of the shards.
+
+    Args:
+        run: what `prepare` has checked.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        UserError: for what the user can mend.
+        RunFailedError: where the experiment broke; the folder says how.
+    """
+    if run.shard.count > 1 and run.shard.index is None:
+        raise UserError(
+            f"shard.count={run.shard.count} is for jobs that share a run: give -m, which makes a job of each shard "
+            "(and hydra/launcher=local or slurm, which work on them side by side)"
+        )
+    if run.shard.is_part and not run.is_done():
+        _execute_shard(run)
+        missing = [part for part in run.shard.of_run() if not run.shard_folder(part).is_complete()]
+        if missing and not run.is_done():
+            log.info("%s is complete, missing is %s: %s", run.shard, ", ".join(map(str, missing)), run.folder.path)
+            return run.folder.path
+    folder = run.folder
+    with folder.alone():
+        folder.recover()
+        if run.is_done():
+            folder.tidy()
+            log.info("complete already (force=true runs it again): %s", folder.path)
+            return folder.path
+        if folder.is_complete() and not run.plain["force"]:
+            log.info("data or weights have changed since the run was made: it is made again")
+        folder.begin(afresh=run.plain["force"])
+        with _log_file(folder.attempt / "run.log"):
+            try:
+                seconds = _attempt(run)
+            except Exception as error:
+                if isinstance(error, UserError) or is_about_the_place(error):
+                    folder.discard()
+                    folder.end_job(str(error))
+                    raise
+                raise _failed(run, error, folder.fail) from error
+        folder.complete(seconds=round(seconds, 1))
+    log.info("complete: %s", folder.path)
+    return folder.path
+
+
+def _execute_shard(run: Prepared) -> None:
+    """Work on a shard's units: their checkpoints are the result."""
+    folder = run.shard_folder(run.shard)
+    with folder.alone():
+        if folder.is_complete() or run.is_done():  # since we waited for the lock
+            return
+        folder.begin()
+        with _log_file(folder.path / "run.log"):
+            try:
+                _carry_out(run, folder.path / "artifacts", run.shard)
+                raise AssertionError(f"{run.plain['experiment']} does not go through its units by Run.units")
+            except ShardFinished:
+                folder.complete()
+            except Exception as error:
+                if isinstance(error, UserError) or is_about_the_place(error):
+                    folder.end_job(str(error))
+                    raise
+                raise _failed(run, error, folder.fail) from error
+
+
+def _failed(run: Prepared, error: Exception, record: Callable[[BaseException], Path]) -> RunFailedError:
+    log.exception("failed")
+    return RunFailedError(f"{run.plain['experiment']} failed ({one_line(error)}): see {record(error) / 'run.log'}")
+
+
+def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
+    """The configuration as it would read in any other checkout: files of the project by their place in it."""
+    text = json.dumps(plain).replace(json.dumps(str(PROJECT_ROOT))[1:-1] + "/", "")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _attempt(run: Prepared) -> float:
+    """Compute, and write everything but the status; returns the seconds that took."""
+    from igbaselines.reporting.render import render_run
+    from igbaselines.running.provenance import provenance
+    from igbaselines.running.rows import write_rows
+
+    start = time.monotonic()
+    attempt, plain = run.folder.attempt, run.plain
+    write_text(attempt / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+    done = _carry_out(run, attempt, Shard())
+    rows: pd.DataFrame = done.rows.frame()
+    write_rows(attempt / "rows.parquet", rows)
+    render_run(attempt, rows, plain, PROJECT_ROOT / "conf" / "claims")
+    record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, time.monotonic() - start)
+    write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
+    return time.monotonic() - start
+
+
+def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
+    """Let the experiment work, on all units or on a shard's."""
+    from igbaselines.common.threads import usable_cores
+    from igbaselines.running.rows import Rows
+
+    plain = prepared.plain
+    keep_freed_memory()
+    experiment = importlib.import_module(EXPERIMENTS[plain["experiment"]])
+    prepared.folder.checkpoints.mkdir(parents=True, exist_ok=True)
+    artifacts.mkdir(exist_ok=True)
+    run = Run(
+        rows=Rows(plain["experiment"], plain["dataset_name"], plain["model_name"] or "", plain["seed"]),
+        checkpoints=prepared.folder.checkpoints,
+        artifacts=artifacts,
+        cache=Path(plain["data_root"]) / "cache",
+        device=_device(plain["device"]),
+        seed=plain["seed"],
+        max_batch=plain["max_batch"],
+        fast_paths=plain["fast_paths"],
+        workers=plain["workers"] or usable_cores(),
+        shard=shard,
+    )
+    log.info("%s on %s%s", plain["experiment"], run.device, f", {shard}" if shard.is_part else "")
+    stop_here()
+    experiment.run(run, **prepared.settings)
+    return run
+
+
+def _device(name: str) -> "torch.device":
+    import torch
+
+    if name == "auto":
+        return _exact(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={name} cannot be used here: {one_line(error)}") from error
+    return _exact(device)
+
+
+def _exact(device: "torch.device") -> "torch.device":
+    """Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default."""
+    import torch
+
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    return device
+
+
+def _sources(settings: dict[str, Any]) -> list[Any]:
+    """What a run is made from that may change outside of its configuration."""
+    others = [getattr(settings["evaluation"], name, None) for name in ("other_model", "reference")]
+    return [source for source in (settings["dataset"], settings["model"], *others) if source is not None]
+
+
+def _data_changed(folder: Path, *sources: Any) -> bool:  # noqa: ANN401 (any dataset or model)
+    """Whether a file of the user's is another than the one that a complete run was made from."""
+    try:
+        recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return True  # damaged since
+    current = [source.checksum() for source in sources]
+    return any(checksum is not None and checksum not in recorded.values() for checksum in current)
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

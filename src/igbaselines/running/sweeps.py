@@ -1,0 +1,88 @@
+"""A note of every sweep that was launched: which runs belong together, so that a part of them shows as a part."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from igbaselines.common.files import write_text
+from igbaselines.running.states import FAILED, NOT_BEGUN, RunState
+
+log = logging.getLogger(__name__)
+
+FOLDER = ".sweeps"
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """A run of a sweep.
+
+    Args:
+        overrides: that it differs by.
+        folder: its experiment and label; None where the overrides ask for nothing that works.
+        note: why they do not work.
+    """
+
+    overrides: str
+    folder: tuple[str, str] | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that was launched.
+
+    Args:
+        command: that launched it last.
+        launcher: that did it last.
+        runs: of the sweep.
+    """
+
+    command: str
+    launcher: str
+    runs: tuple[SweepRun, ...]
+
+    def states(self, known: Sequence[RunState]) -> list[tuple[SweepRun, RunState]]:
+        """Each run with its state.
+
+        Args:
+            known: states of the runs that have been begun; those of other sweeps do no harm.
+        """
+        found = {(state.experiment, state.label): state for state in known}
+        return [(run, _state(run, found.get(run.folder) if run.folder else None)) for run in self.runs]
+
+
+def _state(run: SweepRun, found: RunState | None) -> RunState:
+    if run.folder is None:
+        return RunState("", "", FAILED, run.note)
+    return found or RunState(*run.folder, NOT_BEGUN)
+
+
+def write_sweep(output_root: Path, sweep: Sweep) -> None:
+    """Write the note; a sweep of the same runs takes the place of the older one."""
+    runs = sorted(str(run.folder or run.overrides) for run in sweep.runs)
+    name = hashlib.sha256(json.dumps(runs).encode()).hexdigest()[:10]
+    (output_root / FOLDER).mkdir(parents=True, exist_ok=True)
+    write_text(output_root / FOLDER / f"{name}.json", json.dumps(asdict(sweep), indent=1) + "\n")
+
+
+def find_sweeps(output_root: Path) -> list[Sweep]:
+    """All sweeps of which there is a note that can be read, the one launched last comes last."""
+    sweeps = []
+    for file in (output_root / FOLDER).glob("*.json"):
+        try:
+            sweeps.append((file.stat().st_mtime_ns, _read(file)))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s is damaged, so its runs are shown one by one (%s)", file, type(error).__name__)
+    return [sweep for _, sweep in sorted(sweeps, key=lambda found: found[0])]
+
+
+def _read(file: Path) -> Sweep:
+    record = json.loads(file.read_text(encoding="utf-8"))
+    runs = []
+    for run in record["runs"]:
+        experiment, label = run["folder"] or ("", "")
+        runs.append(SweepRun(str(run["overrides"]), (str(experiment), str(label)) if label else None, str(run["note"])))
+    return Sweep(str(record["command"]), str(record["launcher"]), tuple(runs))

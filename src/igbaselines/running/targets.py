@@ -1,0 +1,222 @@
+"""The one way from a configuration to code, and the guard at every other way that Hydra has.
+
+Hydra calls what a configuration names: callbacks, logging handlers, whatever stands in a launcher's node. Its own
+list of forbidden names (hydra-core 1.3.8, GHSA-2cp2-2r3c-7p7r) is, in its words, no complete security boundary. Here
+it is the other way round: nothing is built but this package's dataclasses, which hold values and check them.
+"""
+
+import copy
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra._internal.hydra
+import hydra.core.plugins
+import hydra.utils
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.errors import InstantiationException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.utils import instantiate as build
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from igbaselines.common.errors import UserError
+from igbaselines.running.config import PROJECT_ROOT, absolute, one_line
+
+PACKAGE = "igbaselines."
+CONFIG = "config"  # where every configuration begins
+# How Hydra would call a target; a dataclass takes its fields by name and needs none of it.
+CALLING_KEYS = ("_args_", "_convert_", "_partial_", "_recursive_")
+# Where Hydra would write, and from where it would run: `output_root` says it for all.
+PLACES = ("run.dir", "sweep.dir", "sweep.subdir", "output_subdir", "job.chdir")
+OUR_LAUNCHERS = "hydra_plugins.igbaselines_launchers."
+
+
+def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target builds)
+    """Build the object that a node's `_target_` names, with the objects that are nested in it.
+
+    Args:
+        node: a node of a configuration, or whatever Hydra finds where there should be one.
+
+    Raises:
+        UserError: where a target is none of this package's dataclasses, or refuses its values.
+    """
+    if not isinstance(node, DictConfig):
+        raise UserError(f"nothing can be built from {node!r}: a node with a _target_ is needed")
+    resolved = _resolved(node)
+    _check(OmegaConf.to_container(resolved))
+    try:
+        return build(resolved, _convert_="object")
+    except InstantiationException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise UserError(one_line(cause)) from error
+
+
+def guard_hydra() -> None:
+    """Close the ways on which Hydra itself would call, import, unpickle or write what a command line names.
+
+    To be called in every process before Hydra starts there; what it refuses becomes a UserError.
+    """
+    hydra.utils.instantiate = instantiate  # type: ignore[assignment]  # where Hydra looks up how to build callbacks
+    hydra.core.plugins.instantiate = _instantiate_plugin  # type: ignore[attr-defined]
+    hydra._internal.hydra.ConfigLoaderImpl = GuardedLoader  # type: ignore[attr-defined]
+    sys.modules["hydra.main"]._get_rerun_conf = _refuse_rerun  # type: ignore[attr-defined]
+    Plugins.instance()  # registers Hydra's own sources of configurations, of which this is one
+    SourcesRegistry.instance().types["pkg"] = GuardedPackageSource
+
+
+class GuardedLoader(ConfigLoaderImpl):
+    """Composes configurations, and refuses those whose `hydra` node asks for more than the suite needs of Hydra."""
+
+    def load_configuration(self, config_name: str | None, *args: Any, **kwargs: Any) -> DictConfig:  # noqa: ANN401
+        """Compose a configuration as Hydra does.
+
+        Raises:
+            UserError: where it would make Hydra call or write something.
+        """
+        config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
+        written = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
+        _check_logging(written)
+        _check_environment(written)
+        _check_plugins(written)
+        _check_places(written)
+        _check_launcher_folder(config)
+        return config
+
+    def get_group_options(
+        self,
+        group_name: str,
+        results_filter: ObjectType | None = ObjectType.CONFIG,
+        config_name: str | None = None,
+        overrides: list[str] | None = None,
+    ) -> list[str]:
+        """The names in a group of configurations, as Hydra has them.
+
+        `--help` asks some 200 times, and each time Hydra would copy all that it has read, in case that overrides
+        name other places to search: for a question without any there is no need.
+        """
+        if config_name is None and not overrides:
+            return self.repository.get_group_options(group_name, results_filter)
+        return super().get_group_options(group_name, results_filter, config_name, overrides)
+
+
+class GuardedPackageSource(ImportlibResourcesConfigSource):
+    """Configurations inside Hydra and its plugins; to look into any other package would import it."""
+
+    def __init__(self, provider: str, path: str) -> None:
+        super().__init__(provider, path)
+        if not f"{self.path}.".startswith(("hydra.conf.", "hydra_plugins.")):
+            raise UserError(f"pkg://{self.path} is not searched for configurations: give a folder, --config-dir=FOLDER")
+
+
+def _instantiate_plugin(config: DictConfig, _target_: type) -> Any:  # noqa: ANN401 (a launcher or a sweeper)
+    """Build a launcher or a sweeper, which Hydra has looked up among its plugins."""
+    resolved = _resolved(config)
+    values = OmegaConf.to_container(resolved)
+    assert isinstance(values, dict)
+    _check({key: value for key, value in values.items() if key != "_target_"})
+    return build(config=resolved, _target_=_target_)
+
+
+def _refuse_rerun(*_: object) -> NoReturn:
+    raise UserError("--experimental-rerun would read a pickle, which can run code: give the run's command again")
+
+
+def _resolved(node: DictConfig) -> DictConfig:
+    """A copy without interpolations, so that what is checked is what is built."""
+    resolved = copy.deepcopy(node)  # of which OmegaConf keeps the parent: interpolations reach out of the node
+    OmegaConf.set_readonly(resolved, False)
+    try:
+        OmegaConf.resolve(resolved)
+    except OmegaConfBaseException as error:
+        raise UserError(one_line(error)) from error
+    return resolved
+
+
+def _check(node: Any) -> None:  # noqa: ANN401 (any YAML)
+    """Refuse a node if anything in it would call something else than this package's dataclasses."""
+    if isinstance(node, Mapping):
+        for key in CALLING_KEYS:
+            if key in node:
+                raise UserError(f"{key} is not allowed: an object is built from its own keys alone")
+        if "_target_" in node:
+            _check_target(node["_target_"])
+        for value in node.values():
+            _check(value)
+    elif isinstance(node, list):
+        for value in node:
+            _check(value)
+
+
+def _check_target(target: object) -> None:
+    refusal = UserError(f"_target_ {target!r} is not allowed: only dataclasses of igbaselines")
+    if not isinstance(target, str) or not target.startswith(PACKAGE):
+        raise refusal
+    try:
+        found = hydra.utils.get_object(target)
+    except Exception as error:
+        raise UserError(f"_target_ {target!r} does not exist") from error
+    # A module of ours also holds what it imports (`igbaselines.common.files.os.system`), and functions that write.
+    is_ours = isinstance(found, type) and found.__module__.startswith(PACKAGE)
+    if not is_ours or not dataclasses.is_dataclass(found):
+        raise refusal
+
+
+def _check_logging(written: Any) -> None:  # noqa: ANN401 (any YAML)
+    """Any handler is a call of a configuration's choice, and most write a file of its choice; `root: null` has none."""
+    for key in ("hydra_logging", "job_logging"):
+        logging = written["hydra"][key]
+        if not isinstance(logging, dict) or logging.get("root", "") is not None:
+            raise UserError(f"hydra.{key} cannot be set: the log of a run is its run.log")
+
+
+def _check_environment(written: Any) -> None:  # noqa: ANN401 (any YAML)
+    """LD_PRELOAD, PYTHONPATH and their like make other programs of those that a run starts."""
+    for key in ("env_copy", "env_set"):
+        if written["hydra"]["job"][key]:
+            raise UserError(f"hydra.job.{key} cannot be set: set environment variables where the command is given")
+
+
+def _check_plugins(written: Any) -> None:  # noqa: ANN401 (any YAML)
+    """Hydra looks these up among its plugins itself, but ends in a traceback."""
+    for key, kind in (("launcher", Launcher), ("sweeper", Sweeper)):
+        known = [f"{plugin.__module__}.{plugin.__qualname__}" for plugin in Plugins.instance().discover(kind)]
+        if kind is Launcher:  # others read pickles from where the results are
+            known = [name for name in known if name.startswith(OUR_LAUNCHERS)]
+        target = (written["hydra"][key] or {}).get("_target_")
+        if target not in known:
+            raise UserError(f"hydra.{key}._target_ {target!r} is no {key} that can be taken: {', '.join(known)}")
+
+
+def _check_places(written: Any) -> None:  # noqa: ANN401 (any YAML)
+    ours = OmegaConf.to_container(OmegaConf.load(PROJECT_ROOT / "conf" / f"{CONFIG}.yaml"))
+    for place in PLACES:
+        if _at(written, f"hydra.{place}") != _at(ours, f"hydra.{place}"):
+            raise UserError(f"hydra.{place} cannot be set: the suite names its own folders, under output_root")
+
+
+def _at(node: Any, key: str) -> Any:  # noqa: ANN401 (any YAML)
+    for part in key.split("."):
+        node = node[part]
+    return node
+
+
+def _check_launcher_folder(config: DictConfig) -> None:
+    folder = OmegaConf.select(config, "hydra.launcher.submitit_folder")
+    if folder is not None and not _lies_in(config.output_root, folder):
+        raise UserError(f"hydra.launcher.submitit_folder={folder} must lie in output_root={config.output_root}")
+
+
+def _lies_in(folder: str, path: str) -> bool:
+    inside, outside = (os.path.normpath(absolute(name)) for name in (path, folder))  # which drops the `..`
+    return Path(inside).is_relative_to(outside)

@@ -1,0 +1,1 @@
+"""The studies: a folder a paper, which registers itself."""

@@ -1,0 +1,1 @@
+"""2310.04821 on grid worlds, where Shapley values are known exactly."""

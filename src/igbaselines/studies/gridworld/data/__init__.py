@@ -1,0 +1,1 @@
+"""Grid worlds and the exact values of their states."""

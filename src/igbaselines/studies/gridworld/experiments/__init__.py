@@ -1,0 +1,1 @@
+"""The experiment of 2310.04821 on grid worlds."""

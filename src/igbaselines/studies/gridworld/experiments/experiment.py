@@ -1,0 +1,112 @@
+"""2310.04821, "A New Baseline Assumption of Integrated Gradients Based on Shapley Value": the GridWorld simulations.
+
+Networks learn the exact values of grid worlds. What each feature of a state contributes to a network's output is known
+exactly, from all coalitions of features; every method is judged by how near it comes to that, at the same cost.
+"""
+
+import logging
+from importlib.util import find_spec
+from itertools import combinations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from igbaselines.common.errors import UserError
+from igbaselines.common.progress import bar
+from igbaselines.common.threads import one_thread
+from igbaselines.metrics.agreement import AGREEMENT
+from igbaselines.running.context import Run
+from igbaselines.studies.gridworld.data.dataset import GridWorld
+from igbaselines.studies.gridworld.data.features import FEATURES
+from igbaselines.studies.gridworld.experiments.examples import save_examples
+from igbaselines.studies.gridworld.experiments.networks import Shared, measured, variants
+from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
+from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+
+log = logging.getLogger(__name__)
+
+SIMILARITIES = ("cosine", "spearman")
+
+
+def run(
+    run: Run,
+    dataset: GridWorld,
+    model: GridValueRecipe,
+    attribution: GridworldAttribution,
+    evaluation: GridworldEvaluation,
+) -> None:
+    """Carry out the experiment; the measured values go into `run.rows`.
+
+    Args:
+        run: where it runs and where results go.
+        dataset: the worlds.
+        model: how networks are built and trained.
+        attribution: methods.
+        evaluation: studies.
+
+    Raises:
+        UserError: for settings that cannot work, before any training.
+    """
+    check(dataset, model, attribution, evaluation)
+    states = dataset.load()
+    shared = Shared(dataset, states, states.explained(evaluation.states, run.seed), model, attribution, evaluation)
+    log.info("%d states of %d worlds, %d held out", len(states), dataset.n_worlds, dataset.held_out)
+    if attribution.background > (train := int((~states.held_out).sum())):
+        raise UserError(f"attribution.background={attribution.background}, but there are {train} training states")
+    if "mean" not in attribution.references:
+        log.info(
+            "attribution.references leaves out the mean: only the main comparison follows it, the studies take the "
+            "mean all the same; there is no stability over training seeds, and no state is drawn"
+        )
+    planned = list(variants(tuple(dataset.features), model.interactions, evaluation))
+    attributions = []
+    with one_thread(), bar("networks", len(planned)) as progress:
+        for done, variant in enumerate(run.units(planned), start=1):
+            found = measured(run, shared, variant)
+            if "agreement" in variant.studies:
+                attributions.append(found)
+            progress(done)
+    _add_stability(run, shared, attributions)
+    if attributions[0]:
+        save_examples(run.artifacts / "examples", shared, attributions[0])
+
+
+def check(dataset: object, model: object, attribution: object, evaluation: GridworldEvaluation) -> None:
+    """Say before any work what cannot work together.
+
+    Raises:
+        UserError: in one line.
+    """
+    parts = ((dataset, GridWorld), (model, GridValueRecipe), (attribution, GridworldAttribution))
+    if not all(isinstance(part, kind) for part, kind in parts):
+        raise UserError(
+            "experiment=shapley_gridworld needs dataset=gridworld, model=grid_value_mlp and "
+            "attribution=shapley_gridworld"
+        )
+    assert isinstance(dataset, GridWorld)
+    if evaluation.kernel_shap and find_spec("shapiq") is None:
+        raise UserError(
+            'shapiq is not installed: pip install "igbaselines[gridworld]", or take evaluation.kernel_shap=false'
+        )
+    if evaluation.states > dataset.held_out:
+        raise UserError(
+            f"evaluation.states={evaluation.states} must be at most dataset.held_out={dataset.held_out}: one state of "
+            "each held-out world"
+        )
+    most = max((len(dataset.features), *evaluation.players))
+    if most > len(FEATURES):
+        raise UserError(f"evaluation.players={most}, but a state has {len(FEATURES)} features")
+
+
+def _add_stability(run: Run, shared: Shared, attributions: list[dict[str, Float[Tensor, "n d"]]]) -> None:
+    """How alike the explanations of a state are by networks that differ in the training seed alone."""
+    pairs = list(combinations(attributions, 2))
+    if not pairs:
+        log.info("a single network: no stability over training seeds")
+        return
+    for method in sorted(attributions[0]):  # checkpoints keep no order
+        for metric in SIMILARITIES:
+            similar = [AGREEMENT[metric](a[method].double(), b[method].double()) for a, b in pairs]
+            for unit, value in zip(shared.units, torch.stack(similar).mean(dim=0).tolist(), strict=True):
+                run.rows.add(method, f"stability_{metric}", unit, value, study="stability", reference="mean")

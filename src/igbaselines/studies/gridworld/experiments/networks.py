@@ -1,0 +1,189 @@
+"""The networks of `shapley_gridworld`: which there are, and what is measured of each (2310.04821, GridWorld)."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from igbaselines.attribution.baselines import Reference
+from igbaselines.common.files import read_record, write_record
+from igbaselines.common.randomness import generator_for
+from igbaselines.common.tensors import load_tensors, save_tensors
+from igbaselines.running.context import Run
+from igbaselines.running.rows import write_rows
+from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
+from igbaselines.studies.gridworld.data.dynamics import greedy_success
+from igbaselines.studies.gridworld.data.features import FEATURES
+from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
+from igbaselines.studies.gridworld.experiments.study import ExplainedStates, Studies
+from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+from igbaselines.studies.gridworld.networks.training import r_squared, train_value
+from igbaselines.studies.gridworld.networks.value_mlp import Advantage, GridValueNetwork
+
+log = logging.getLogger(__name__)
+
+# What a stream of random numbers is for, as the second part of its key; the first is the run's seed.
+NETWORK, BACKGROUND, SLIPS = 3_000_002, 3_000_003, 3_000_004
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network of the run, and what it is for.
+
+    Args:
+        network: its place among those of its kind, which is its seed.
+        features: what it sees.
+        interactions: whether features can act together in it.
+        studies: it takes part in.
+    """
+
+    network: int
+    features: tuple[str, ...]
+    interactions: bool
+    studies: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        kind = "" if self.interactions else "-additive"
+        return f"{len(self.features)}-features{kind}-{self.network}"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every network of the run shares.
+
+    Args:
+        dataset: the worlds' kind.
+        states: all states, with all features.
+        explained: rows of the states explained.
+        model: recipe of the networks.
+        attribution, evaluation: settings.
+    """
+
+    dataset: GridWorld
+    states: GridStates
+    explained: Int[np.ndarray, " n"]
+    model: GridValueRecipe
+    attribution: GridworldAttribution
+    evaluation: GridworldEvaluation
+
+    @property
+    def units(self) -> list[str]:
+        """A name of each explained state: its world and its index there."""
+        states = self.states
+        return [f"world_{states.world[row]}_state_{states.state[row]}" for row in self.explained]
+
+
+def variants(features: tuple[str, ...], interactions: bool, evaluation: GridworldEvaluation) -> Iterator[Variant]:
+    """List the networks: those of the main comparison first."""
+    for network in range(evaluation.networks):
+        more = ("cost", "q") if network < evaluation.study_networks else ()
+        yield Variant(network, features, interactions, ("agreement", "time", *more))
+    for network in range(evaluation.study_networks):
+        for count in evaluation.players:
+            if count != len(features):
+                yield Variant(network, FEATURES[:count], interactions, ("players",))
+        if evaluation.additive and interactions:
+            yield Variant(network, features, False, ("interactions",))
+
+
+def measured(run: Run, shared: Shared, variant: Variant) -> dict[str, Float[Tensor, "n d"]]:
+    """Train and explain a network, unless an earlier attempt has; return its attributions."""
+    record = run.checkpoints / f"{variant.name}.json"
+    tensors, table = record.with_suffix(".safetensors"), record.with_suffix(".parquet")
+    kept = None if read_record(record) is None else load_tensors(tensors)
+    if kept is None:
+        rows, kept = _measure(run, shared, variant)
+        save_tensors(tensors, kept)
+        write_rows(table, rows)
+        write_record(record, {}, vouched_for=[tensors, table])
+    run.rows.add_table(pd.read_parquet(table))
+    state = {name: tensor for name, tensor in kept.items() if not name.startswith("attributions.")}
+    file = run.artifacts / "networks" / f"{variant.name}.safetensors"
+    save_tensors(file, state)
+    run.checksums[variant.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return {name.removeprefix("attributions."): kept[name] for name in kept if name not in state}
+
+
+def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, dict[str, Tensor]]:
+    states = shared.states.with_features(variant.features)
+    x = torch.from_numpy(states.features).to(run.device)
+    value, action_value = (torch.from_numpy(part).to(x) for part in (states.value, states.action_value))
+    train = torch.from_numpy(~states.held_out).to(run.device)
+    recipe = shared.model
+    if variant.interactions != recipe.interactions:  # one network a feature: a quarter of the width learns as well
+        recipe = replace(recipe, interactions=False, hidden=[max(1, width // 4) for width in recipe.hidden])
+    start = time.monotonic()
+    network = train_value(x[train], value[train], action_value[train], recipe, (run.seed, NETWORK, variant.network))
+    log.info("%s: trained in %.1f s", variant.name, time.monotonic() - start)
+    with torch.no_grad():
+        outputs = network(x)
+    studies = Studies(_explained(run, shared, network, x, train), shared.attribution, shared.evaluation, run.seed)
+    for study in variant.studies:
+        studies.carry_out(study)
+    studies.rows.append(_quality(run, shared, outputs.double().cpu().numpy()))
+    rows = pd.concat(studies.rows, ignore_index=True)
+    columns: dict[str, str | int | bool] = {
+        "network": f"network_{variant.network}",
+        "players": len(variant.features),
+        "interactions": variant.interactions,
+    }
+    rows = rows.assign(**columns)
+    rows["unit"] = rows["unit"].fillna(rows["network"])
+    kept = {f"attributions.{name}": values for name, values in studies.attributions.items()}
+    kept |= network.state_dict()
+    return rows, {name: tensor.cpu().contiguous() for name, tensor in kept.items()}
+
+
+def _explained(
+    run: Run, shared: Shared, network: GridValueNetwork, x: Float[Tensor, "s d"], train: Tensor
+) -> ExplainedStates:
+    """The states explained as this network sees them, and the output that is explained."""
+    chosen = torch.from_numpy(shared.explained).to(x.device)
+    inputs, examples = x[chosen], x[train]
+    model: nn.Module = network
+    targets = torch.zeros(len(inputs), dtype=torch.int64, device=x.device)
+    if shared.attribution.explained == "action":
+        model = Advantage(network)
+        best = shared.states.action_value[shared.explained].argmax(axis=1)  # the same action for every network
+        targets = torch.from_numpy(best).to(x.device)
+    order = torch.randperm(len(examples), generator=generator_for(run.seed, BACKGROUND))
+    background = examples[order[: shared.attribution.background].to(x.device)]
+    reference = Reference(
+        examples=examples,
+        centre=examples.mean(dim=0),
+        low=examples.amin(dim=0),
+        high=examples.amax(dim=0),
+    )
+    return ExplainedStates(model, inputs, targets, shared.units, reference, background)
+
+
+def _quality(run: Run, shared: Shared, outputs: Float[np.ndarray, "s 5"]) -> pd.DataFrame:
+    """How well a network has learned the worlds that it was not trained on."""
+    states, held_out = shared.states, shared.states.held_out
+    predicted = torch.from_numpy(outputs[held_out])
+    values = {
+        "r2_value": r_squared(predicted[:, 0], torch.from_numpy(states.value[held_out])),
+        "r2_action": r_squared(predicted[:, 1:], torch.from_numpy(states.action_value[held_out])),
+        "greedy_success": _success(run, shared, outputs[:, 1:]),
+        "optimal_success": _success(run, shared, states.action_value),
+    }
+    rows = [{"method": "network", "metric": metric, "value": float(value)} for metric, value in values.items()]
+    return pd.DataFrame(rows).assign(study="network")
+
+
+def _success(run: Run, shared: Shared, action_value: Float[np.ndarray, "s 4"]) -> float:
+    """Share of the held-out worlds in which the greedy policy reaches the goal, from a random start."""
+    states = shared.states
+    held_out = np.unique(states.world[states.held_out])
+    policy = states.policy(action_value.argmax(axis=1))[held_out]
+    slips = np.random.default_rng((run.seed, SLIPS))
+    return greedy_success(states.worlds[held_out], policy, states.start[held_out], slips, shared.dataset.slip)

@@ -1,0 +1,103 @@
+"""What `shapley_gridworld` can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from igbaselines.common.checks import at_least, distinct, one_of
+from igbaselines.common.errors import UserError
+
+EXPLAINED = ("value", "action")
+REFERENCES = ("zero", "mean", "background")
+
+
+@dataclass
+class GridworldAttribution:
+    """How a state's value, or the choice of an action in it, is attributed to its features.
+
+    Args:
+        explained: `value`, or `action`: the advantage of the best action over the mean of all ("why this action").
+        references: what absent players are replaced by: zero, the mean over the training states, or each of a sample
+            of them in turn (`background`, the interventional game).
+        background: states in that sample.
+        steps: quadrature nodes of a path, in the methods that average over many paths.
+        most_nodes: nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent.
+        baselines: sources of baselines of plain Integrated Gradients, by name.
+    """
+
+    explained: str
+    references: list[str]
+    background: int
+    steps: int
+    most_nodes: int
+    baselines: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        one_of("attribution.explained", self.explained, EXPLAINED)
+        for reference in self.references:
+            one_of("attribution.references", reference, REFERENCES)
+        if not self.references or not self.baselines:
+            raise UserError("attribution.references and attribution.baselines need at least one each")
+        distinct("attribution.references", self.references)
+        for name, source in self.baselines.items():
+            if not hasattr(source, "draw"):
+                raise UserError(
+                    f"attribution.baselines.{name} must be a source of baselines with a _target_, got {source}"
+                )
+        at_least("attribution.background", self.background, 1)
+        at_least("attribution.steps", self.steps, 1)
+        at_least("attribution.most_nodes", self.most_nodes, 1)
+
+
+@dataclass
+class GridworldEvaluation:
+    """What is compared, at which cost, and in which studies.
+
+    Args:
+        networks: trained from different seeds on the same states.
+        states: states explained, each of a world of its own that no network was trained on.
+        evaluations: gradient points, or network evaluations, that every method may spend on a state.
+        budgets: the same for the curves of agreement against cost.
+        cost_references: references of those curves.
+        q: shares of all coalitions; 1 takes each once with its exact weight.
+        players: numbers of features of further networks: the first so many of the dataset module's list. Networks
+            with as many features as the main ones are there already.
+        additive: train further networks without interactions between features, unless all are such (the model's
+            `interactions`).
+        study_networks: networks in each of these studies.
+        kernel_shap: add KernelSHAP by the package shapiq.
+        examples: states that are drawn.
+    """
+
+    networks: int
+    states: int
+    evaluations: int
+    budgets: list[int]
+    cost_references: list[str]
+    q: list[float]
+    players: list[int]
+    additive: bool
+    study_networks: int
+    kernel_shap: bool
+    examples: int
+
+    def __post_init__(self) -> None:
+        at_least("evaluation.networks", self.networks, 1)
+        at_least("evaluation.states", self.states, 1)
+        for budget in (self.evaluations, *self.budgets):
+            at_least("evaluation.evaluations and evaluation.budgets", budget, 1)
+        for reference in self.cost_references:
+            one_of("evaluation.cost_references", reference, REFERENCES)
+        for share in self.q:
+            if not 0 < share <= 1:
+                raise UserError(f"evaluation.q is a share of all coalitions in (0, 1], got {share}")
+        for count in self.players:
+            at_least("evaluation.players", count, 2)
+        for key in ("budgets", "cost_references", "q", "players"):
+            distinct(f"evaluation.{key}", getattr(self, key))
+        at_least("evaluation.study_networks", self.study_networks, 1)
+        if self.study_networks > self.networks:
+            raise UserError(
+                f"evaluation.study_networks={self.study_networks} of evaluation.networks={self.networks}: take at most "
+                "as many"
+            )
+        at_least("evaluation.examples", self.examples, 0)

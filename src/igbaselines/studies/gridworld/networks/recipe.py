@@ -1,0 +1,39 @@
+"""How a network of grid values is built and trained: the schema of conf/model/, importable without torch."""
+
+from dataclasses import dataclass
+
+from igbaselines.common.errors import UserError
+
+
+@dataclass
+class GridValueRecipe:
+    """How a network that learns the values of grid worlds is built and trained.
+
+    Args:
+        hidden: widths of the hidden layers; without interactions those of each feature's own network.
+        interactions: False for a sum of one network a feature, in which features cannot interact.
+        learning_rate: the highest of AdamW; it rises to it and falls again (one cycle).
+        weight_decay: of AdamW, decoupled.
+        batch_size: states in a step.
+        epochs: passes over the training states.
+    """
+
+    hidden: list[int]
+    interactions: bool
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    epochs: int
+
+    def __post_init__(self) -> None:
+        if not self.hidden or min(self.hidden) < 1:
+            raise UserError(f"model.hidden needs one positive width a layer, got {list(self.hidden)}")
+        for name in ("batch_size", "epochs"):
+            if getattr(self, name) < 1:
+                raise UserError(f"model.{name} must be at least 1, got {getattr(self, name)}")
+        if not self.learning_rate > 0 or not self.weight_decay >= 0:
+            raise UserError("model.learning_rate must be positive and model.weight_decay not negative")
+
+    def checksum(self) -> None:
+        """No file of the user's goes in."""
+        return

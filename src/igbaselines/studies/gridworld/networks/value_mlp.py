@@ -1,0 +1,150 @@
+"""Networks that give the optimal values of a state of a grid world (the GridWorld simulations of arXiv:2310.04821).
+
+The outputs are (m, 5): column 0 is the value V of the state, columns 1 to 4 are the values Q of the actions up, down,
+left and right. Swish keeps the gradients smooth along a path. The paper does not describe its networks.
+"""
+
+import itertools
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+from igbaselines.studies.hep.networks.dnn import Standardise
+
+OUTPUTS = 5
+
+
+class GridValueMLP(nn.Module):
+    """A fully connected network in which every feature can interact with every other.
+
+    The first Linear and the standardisation before it are declared as the stem
+    (`igbaselines.attribution.AffineStem`).
+
+    Args:
+        standardise: the standardisation of the features.
+        hidden: widths of the hidden layers.
+    """
+
+    def __init__(self, standardise: Standardise, hidden: list[int]) -> None:
+        super().__init__()
+        self.standardise = standardise
+        widths = [len(standardise.mean), *hidden, OUTPUTS]
+        device = standardise.mean.device
+        # `for_network` draws the weights; nn.Linear by itself would draw them from global state.
+        linear = (nn.utils.skip_init(nn.Linear, a, b, device=device) for a, b in itertools.pairwise(widths))
+        self.linear = nn.ModuleList(linear)
+
+    def layers(self) -> list[tuple[Tensor, Tensor, int]]:
+        """Weight, bias and fan-in of each layer, the output's last."""
+        linear = (layer for layer in self.linear if isinstance(layer, nn.Linear))
+        return [(layer.weight, layer.bias, layer.in_features) for layer in linear]
+
+    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
+        """Standardisation and first linear layer."""
+        z: Tensor = self.linear[0](self.standardise(x))
+        return z
+
+    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, "m 5"]:
+        """Everything behind the first linear layer."""
+        for layer in self.linear[1:]:
+            z = layer(silu(z))
+        return z
+
+    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m 5"]:
+        """The value of each state and of its four actions."""
+        return self.after_stem(self.affine_stem(x))
+
+
+class AdditiveGridValue(nn.Module):
+    """A sum of one small network a feature: no interactions, so every faithful method has to agree on it.
+
+    The standardisation is declared as the stem.
+
+    Args:
+        standardise: the standardisation of the features.
+        hidden: widths of the hidden layers of each feature's network.
+    """
+
+    def __init__(self, standardise: Standardise, hidden: list[int]) -> None:
+        super().__init__()
+        self.standardise = standardise
+        features, device = len(standardise.mean), standardise.mean.device
+        self.weight = nn.ParameterList(
+            torch.zeros(features, a, b, device=device) for a, b in itertools.pairwise([1, *hidden, OUTPUTS])
+        )
+        # The outputs share one bias: a bias for each feature would add up to no more.
+        shapes = [*((features, 1, width) for width in hidden), (OUTPUTS,)]
+        self.bias = nn.ParameterList(torch.zeros(shape, device=device) for shape in shapes)
+
+    def layers(self) -> list[tuple[Tensor, Tensor, int]]:
+        """Weight, bias and fan-in of each layer, the output's last."""
+        fan_in = [weight.shape[1] for weight in self.weight]
+        fan_in[-1] *= len(self.weight[-1])  # it sums over the features
+        return list(zip(self.weight, self.bias, fan_in, strict=True))
+
+    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m d"]:
+        """Standardisation."""
+        z: Tensor = self.standardise(x)
+        return z
+
+    def after_stem(self, z: Float[Tensor, "m d"]) -> Float[Tensor, "m 5"]:
+        """Everything behind the standardisation."""
+        a = z.T.unsqueeze(2) * self.weight[0] + self.bias[0]  # (d, m, h)
+        for weight, bias in zip(self.weight[1:-1], self.bias[1:-1], strict=True):
+            a = torch.baddbmm(bias, silu(a), weight)
+        outputs: Tensor = torch.bmm(silu(a), self.weight[-1]).sum(0) + self.bias[-1]
+        return outputs
+
+    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m 5"]:
+        """The value of each state and of its four actions."""
+        return self.after_stem(self.affine_stem(x))
+
+
+GridValueNetwork = GridValueMLP | AdditiveGridValue
+
+
+class Advantage(nn.Module):
+    """Q of each action less the mean over the actions: why this action and not another. The stem stays declared.
+
+    Args:
+        network: the network that gives the values.
+    """
+
+    def __init__(self, network: GridValueNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
+        """The network's stem."""
+        return self.network.affine_stem(x)
+
+    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, "m 4"]:
+        """The advantages from behind the stem."""
+        action_value = self.network.after_stem(z)[:, 1:]
+        return action_value - action_value.mean(1, keepdim=True)
+
+    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m 4"]:
+        """The advantage of each action."""
+        return self.after_stem(self.affine_stem(x))
+
+
+def for_network(recipe: GridValueRecipe, standardise: Standardise, generator: torch.Generator) -> GridValueNetwork:
+    """Build the network of a recipe with initial weights uniform within 1 / sqrt(fan-in), as PyTorch's Linear has them.
+
+    Args:
+        recipe: with or without interactions, and the widths.
+        standardise: its device and dtype become the network's.
+        generator: where the weights are drawn from; they do not depend on the device of the network.
+    """
+    kind = GridValueMLP if recipe.interactions else AdditiveGridValue
+    network = kind(standardise, list(recipe.hidden)).to(standardise.mean)
+    with torch.no_grad():
+        for weight, bias, fan_in in network.layers():
+            for parameter in (weight, bias):
+                drawn = torch.rand(parameter.shape, generator=generator, device=generator.device) * 2 - 1
+                parameter.copy_(drawn / math.sqrt(fan_in))
+    return network

@@ -1,0 +1,1 @@
+"""Tables, figures and claim tests of 2310.04821 on grid worlds."""

@@ -1,0 +1,125 @@
+"""Reading the rows of shapley_gridworld: how near attributions come to exact Shapley values, state by state.
+
+A run has one or several networks and explains the same states with all of them. What is sampled is the states: a value
+is first averaged over the networks within a state, and intervals are over the states.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from igbaselines.reporting.statistics.estimates import require_finite
+from igbaselines.reporting.statistics.verdicts import NotTestable
+from igbaselines.studies.hep.reporting.curves import select
+from igbaselines.studies.images.reporting.rows import Metric
+
+EXACT, SIG, SIG_PAIRED, SAMPLING = "exact", "shapley_ig", "shapley_ig_paired", "shapley_sampling"
+# The usual way to take the same reference: one path from it, or one from every state of the background.
+PLAIN_IG = {"zero": "ig_zero", "mean": "ig_mean", "background": "expected_gradients"}
+
+REFERENCES = ("zero", "mean", "background")
+METHODS = (
+    *(EXACT, "ig_zero", "ig_mean", "ig_uniform", "ig_gaussian", "ig_max_distance", "expected_gradients"),
+    *(SIG, SIG_PAIRED, SAMPLING, "shapley_sampling_paired", "kernel_shap"),
+)
+
+METRICS = {
+    "cosine": Metric("cosine similarity", lower_is_better=False),
+    "proportions_l1": Metric("L1 distance of proportions", lower_is_better=True),
+    "spearman": Metric("Spearman correlation", lower_is_better=False),
+    "kendall": Metric("Kendall correlation", lower_is_better=False),
+    "top1": Metric("same first feature", lower_is_better=False),
+    "sign_agreement": Metric("agreement of signs", lower_is_better=False),
+    "efficiency_gap": Metric("relative efficiency gap", lower_is_better=True),
+}
+STABILITY = {
+    "stability_cosine": Metric("cosine similarity between networks", lower_is_better=False),
+    "stability_spearman": Metric("Spearman correlation between networks", lower_is_better=False),
+}
+ONE_NETWORK = "all"  # stands for the network of rows that belong to none
+
+
+def choose(rows: pd.DataFrame, where: Mapping[str, str | int | float]) -> pd.DataFrame:
+    """Take the rows that have the given values in their columns; none where a column is missing."""
+    kept = pd.Series(True, index=rows.index)
+    for column, value in where.items():
+        # A column of the other studies' rows is null, and what null equals is not known.
+        kept &= (rows[column] == value).fillna(False).astype(bool) if column in rows else False
+    return rows[kept]
+
+
+def by_state(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Lay out a metric of each method: the same states down, and the same networks across.
+
+    Raises:
+        NotTestable: where a method was not measured, or a state has several values in a network or lacks one: what is
+            left would hide it.
+    """
+    tables = {method: _by_state(select(rows, metric, method), f"{metric!r} of {method!r}") for method in methods}
+    networks = {method: set(table.columns) for method, table in tables.items()}
+    first = methods[0]
+    for method in methods:
+        if networks[method] != networks[first]:
+            lone = ", ".join(sorted(networks[method] ^ networks[first]))
+            raise NotTestable(f"{first!r} and {method!r} were not measured with the same networks: one lacks {lone}")
+    states = pd.Index(sorted(set().union(*(table.index for table in tables.values()))))
+    aligned = {method: table.reindex(states) for method, table in tables.items()}
+    require_finite(np.concatenate([table.to_numpy(float) for table in aligned.values()]))
+    return aligned
+
+
+def state_means(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Average every state over the networks, in each part of the rows.
+
+    For tables and figures, which print how many states are left out; a claim is not judged on a part of the states.
+
+    Args:
+        rows: of a run.
+        keys: columns that tell the parts apart.
+
+    Returns:
+        One line for each part and state: `keys`, unit, value (NaN where a network of the part has no finite value),
+        networks (NaN: the rows belong to none), and the mean of evaluations where there are any.
+
+    Raises:
+        NotTestable: where a state has several values in a network.
+    """
+    found = rows.assign(network=_networks(rows), value=rows["value"].where(np.isfinite(rows["value"].astype(float))))
+    _require_single(found, [*keys, "unit", "network"])
+    found = found.assign(networks=found.groupby(list(keys), dropna=False)["network"].transform("nunique"))
+    wanted = {"value": ("value", "mean"), "count": ("value", "count"), "networks": ("networks", "first")}
+    if "evaluations" in rows:
+        wanted["evaluations"] = ("evaluations", "mean")
+    means = found.groupby([*keys, "unit"], dropna=False, sort=False).agg(**wanted).reset_index()
+    means["value"] = means["value"].where(means["count"] == means["networks"])
+    belongs = "network" in rows and rows["network"].notna().any()
+    return means.drop(columns="count").assign(networks=means["networks"] if belongs else np.nan)
+
+
+def budgets(rows: pd.DataFrame) -> "pd.Series[float]":
+    """Number the budgets at which a state was explained again and again: 1 is the smallest.
+
+    Methods spend what they can of a budget, and some not the same in every state: a budget is known by its place.
+    """
+    same = [column for column in ("method", "metric", "reference", "network", "unit") if column in rows]
+    return rows.groupby(same, dropna=False)["evaluations"].rank(method="first")
+
+
+def _by_state(rows: pd.DataFrame, what: str) -> pd.DataFrame:
+    found = rows.assign(network=_networks(rows))
+    _require_single(found, ["unit", "network"], f" of {what}")
+    return found.pivot(index="unit", columns="network", values="value")
+
+
+def _networks(rows: pd.DataFrame) -> "pd.Series[str]":
+    if "network" not in rows:
+        return pd.Series(ONE_NETWORK, index=rows.index, dtype=object)
+    return rows["network"].astype(object).fillna(ONE_NETWORK)
+
+
+def _require_single(rows: pd.DataFrame, columns: list[str], what: str = "") -> None:
+    twice = rows.duplicated(columns)
+    if twice.any():
+        state = rows.loc[twice, "unit"].iloc[0]
+        raise NotTestable(f"state {state!r} has several values{what} in a network: choose among them")

@@ -1,0 +1,1 @@
+"""Collision events: tables, synthetic ones, and Pythia's."""

@@ -1,0 +1,93 @@
+"""Collision events as a table: one row an event, one column a kinematic feature."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from igbaselines.common.errors import UserError
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """Selected events of a signal and its backgrounds.
+
+    Args:
+        features: kinematic features in physical units (GeV for energies, momenta and masses).
+        feature_names: a name for each column.
+        process: for each event the index of its process in `processes`.
+        processes: names of the processes.
+        is_signal: for each event whether it is signal.
+        weight: cross-section [fb] that each event stands for, or None where it is unknown; the weights of a
+            process add up to its selected cross-section.
+        checksum: sha256 of the file that the events came from.
+        cross_section_error: process -> relative Monte Carlo error of its cross-section, or None where unknown.
+    """
+
+    features: Float32[np.ndarray, "n d"]
+    feature_names: tuple[str, ...]
+    process: Int[np.ndarray, " n"]
+    processes: tuple[str, ...]
+    is_signal: Bool[np.ndarray, " n"]
+    weight: Float[np.ndarray, " n"] | None
+    checksum: str
+    cross_section_error: Mapping[str, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def at_most(self, n_events: int, seed: int) -> "EventTable":
+        """Take a random part with about the same shares of processes; cross-sections and errors stay what they are."""
+        if len(self) <= n_events:
+            return self
+        order = np.random.default_rng(seed).permutation(len(self))
+        order = order[np.argsort(self.process[order], kind="stable")]
+        # Every (len / n_events)-th event of the list that is sorted by process, shuffled within each.
+        chosen = np.sort(order[np.arange(n_events) * len(self) // n_events])
+        weight = None
+        if self.weight is not None:
+            total, left = (
+                np.bincount(self.process[part], self.weight[part], len(self.processes))
+                for part in (slice(None), chosen)
+            )
+            weight = self.weight[chosen] * (total / np.where(left > 0, left, 1))[self.process[chosen]]
+        return replace(
+            self,
+            features=self.features[chosen],
+            process=self.process[chosen],
+            is_signal=self.is_signal[chosen],
+            weight=weight,
+        )
+
+    def require(self, process_events: int) -> None:
+        """Check that there is signal, background, and enough events of every process.
+
+        Raises:
+            UserError: naming the process and how many events it has, or what has no cross-section.
+        """
+        for name, label, part in (("signal", 1, self.is_signal), ("background", 0, ~self.is_signal)):
+            if not part.any():
+                raise UserError(f"the events hold no {name}: at least one needs label {label}")
+            if self.weight is not None and not self.weight[part].sum() > 0:
+                raise UserError(f"the weights of the {name} add up to 0: give cross-sections [fb], or no column weight")
+        for index, name in enumerate(self.processes):
+            found = int((self.process == index).sum())
+            if found < process_events:
+                needed = f"at least {process_events} are needed: raise dataset.n_events"
+                raise UserError(f"process {name!r} has {found} selected events, {needed}")
+
+
+@runtime_checkable
+class EventDataset(Protocol):
+    """What a HEP dataset offers an experiment."""
+
+    def checksum(self) -> str | None:
+        """What a result hangs on beside the configuration: a file's checksum or a generator's version; or None."""
+        ...
+
+    def load(self, cache: Path, workers: int) -> EventTable:
+        """Read the events, or make what is not yet under `cache`."""
+        ...

@@ -1,0 +1,1 @@
+"""Collisions by Pythia 8 and FastJet."""

@@ -1,0 +1,84 @@
+"""The 87 features of events that Pythia made: jet shapes and N-subjettiness from the particles inside."""
+
+# Arithmetic on arrays of undeclared dtype is Any to mypy.
+# mypy: disable-error-code="no-any-return"
+
+import awkward as ak
+import fastjet
+import numpy as np
+from jaxtyping import Float
+
+from igbaselines.studies.hep.data.features import columns
+from igbaselines.studies.hep.data.kinematics import azimuth, delta_phi, length, pseudorapidity, transverse_momentum
+from igbaselines.studies.hep.data.pythia.detector import Seen, Tracks, sums
+
+
+def pythia_features(seen: Seen, fat_jet_radius: float) -> Float[np.ndarray, "n 87"]:
+    """Features, in the order of `hep_features.FEATURE_NAMES`.
+
+    Args:
+        seen: events that have three jets, a b-tag and a fat jet.
+        fat_jet_radius: radius of fat jets.
+    """
+    bottom = seen.tagged.argmax(axis=1)  # jets are ordered: the first that is tagged is the hardest
+    events = np.arange(len(bottom))
+    places = [np.full_like(bottom, 0), np.full_like(bottom, 1), np.full_like(bottom, 2), bottom]
+    hadronic = [seen.jets.momentum[:, events, place] for place in places] + [seen.fat_jets.momentum[:, :, 0]]
+    inside = [seen.jets.constituents[events, place] for place in places] + [seen.fat_jets.constituents[:, 0]]
+    shapes = [radial_shapes(seen.particles, members, axis) for members, axis in zip(inside, hadronic, strict=True)]
+    return columns(
+        seen.jets.pt.sum(axis=1),
+        seen.met,
+        np.stack([seen.lepton, *hadronic], axis=2),
+        subjettiness_ratios(seen.particles, inside[-1], fat_jet_radius),
+        np.stack(shapes, axis=1),
+    )
+
+
+def radial_shapes(particles: Tracks, inside: ak.Array, axis: Float[np.ndarray, "4 n"]) -> Float[np.ndarray, "n 4"]:
+    """Girth, variance, skewness and kurtosis of the constituents' distance from the jet's axis, weighted with pT.
+
+    Args:
+        particles: all particles.
+        inside: for each jet the indices of its constituents.
+        axis: the jets' momenta [GeV].
+    """
+    member = ak.to_numpy(ak.flatten(inside))
+    jet = np.repeat(np.arange(len(inside)), ak.to_numpy(ak.num(inside)))
+    pt = transverse_momentum(particles.momentum[:, member])
+    distance = length(
+        particles.eta[member] - pseudorapidity(axis)[jet], delta_phi(particles.phi[member], azimuth(axis)[jet])
+    )
+    total = sums(jet, pt, len(inside))
+    girth = sums(jet, pt * distance, len(inside)) / total
+    offset = distance - girth[jet]
+    second, third, fourth = (sums(jet, pt * offset**power, len(inside)) / total for power in (2, 3, 4))
+    spread = np.where(second > 0, second, 1.0)  # of one particle: no width, and no shape beyond it
+    kurtosis = np.where(second > 0, fourth / spread**2, 1.0)
+    return np.stack([girth, second, third / spread**1.5, kurtosis], axis=1)
+
+
+def subjettiness_ratios(particles: Tracks, inside: ak.Array, radius: float) -> Float[np.ndarray, "n 4"]:
+    """N-subjettiness ratios tau21, tau32 for beta 1, then for beta 2 (arXiv:1011.2268).
+
+    The axes are those of exclusive kt jets with winner-take-all recombination: tau of beta 2 depends on the choice.
+
+    Args:
+        particles: all particles.
+        inside: for each fat jet the indices of its constituents.
+        radius: of the fat jets.
+    """
+    if not len(inside):
+        return np.zeros((0, 4))
+    member, counts = ak.to_numpy(ak.flatten(inside)), ak.num(inside)
+    components = dict(zip(("E", "px", "py", "pz"), particles.momentum[:, member], strict=True))
+    constituents = ak.unflatten(ak.zip(components, with_name="Momentum4D"), counts)
+    # The clustering only carries the constituents: N-subjettiness finds its own axes.
+    clustering = fastjet.ClusterSequence(constituents, fastjet.JetDefinition(fastjet.cambridge_algorithm, 10 * radius))
+    ratios = []
+    for beta in (1.0, 2.0):
+        tau = ak.to_numpy(
+            clustering.njettiness("NormalizedMeasure", "WTA_KT_Axes", njets=[1, 2, 3], beta=beta, R0=radius)
+        ).reshape(-1, 3)
+        ratios.append(np.divide(tau[:, 1:], tau[:, :-1], out=np.ones_like(tau[:, 1:]), where=tau[:, :-1] > 0))
+    return np.concatenate(ratios, axis=1)

@@ -1,0 +1,1 @@
+"""Synthetic collisions by numpy alone."""

@@ -1,0 +1,162 @@
+"""Chunks of synthetic events, in order, from one process or several workers.
+
+A chunk is a fixed number of raw collisions with a random stream of its own, so that events do not depend on
+how many workers there are or on how many events were asked for.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float32
+
+from igbaselines.common.errors import UserError
+from igbaselines.studies.hep.data.features import features
+from igbaselines.studies.hep.data.synthetic.detector import Detector, Selection, least_parton_ht, observe
+from igbaselines.studies.hep.data.synthetic.processes import CHAINS, generate
+from igbaselines.studies.hep.data.worker_pool import WorkerPool
+
+T = TypeVar("T")
+_EVENTS, _CALIBRATION = 0, 1  # what a random stream is for
+_FRUITLESS_CHUNKS = 40  # millions of collisions: if they give no event, more of them are no use
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a chunk of a process is made of.
+
+    Args:
+        name: the process, a key of `CHAINS`.
+        pt_hat_min: least transverse momentum of the collision's two bodies [GeV].
+        detector: the detector.
+        selection: the selection of the events.
+        reference: a looser selection, whose cross-section is known.
+        seed: seed of all processes.
+    """
+
+    name: str
+    pt_hat_min: float
+    detector: Detector
+    selection: Selection
+    reference: Selection
+    seed: int
+
+    def stream(self, purpose: int, chunk: int) -> np.random.Generator:
+        """The random stream of a chunk."""
+        process = tuple(CHAINS).index(self.name)
+        return np.random.default_rng(np.random.SeedSequence((self.seed, process, purpose, chunk)))
+
+
+@dataclass(frozen=True)
+class Cutflow:
+    """Cross-section of a process after the selection, from a count of raw collisions.
+
+    Args:
+        collisions: raw collisions.
+        reference: of these, events that pass the reference selection.
+        selected: of these, events that pass the selection.
+        cross_section: after the selection [fb].
+    """
+
+    collisions: int
+    reference: int
+    selected: int
+    cross_section: float
+
+
+def event_chunk(recipe: Recipe, chunk: int) -> Float32[np.ndarray, "n 87"]:
+    """Features of the selected events of a chunk."""
+    rng, chain = recipe.stream(_EVENTS, chunk), CHAINS[recipe.name]
+    state = generate(rng, chain, recipe.pt_hat_min, least_parton_ht(recipe.selection))
+    most_tag = recipe.detector.tagging().most(chain.flavours)
+    observed = observe(rng, state, recipe.detector, recipe.selection, most_tag)
+    return features(rng, observed).astype(np.float32)
+
+
+def calibration_chunk(recipe: Recipe, chunk: int) -> tuple[int, int]:
+    """Events of a chunk that pass the reference selection, and the selection."""
+    rng, chain = recipe.stream(_CALIBRATION, chunk), CHAINS[recipe.name]
+    state = generate(rng, chain, recipe.pt_hat_min, least_parton_ht(recipe.reference))
+    most_tag = recipe.detector.tagging().most(chain.flavours)
+    observed = observe(rng, state, recipe.detector, recipe.reference, most_tag)
+    return len(observed.met), int(observed.passes(recipe.selection).sum())
+
+
+def calibrate(recipe: Recipe, cross_section: float, largest_error: float, chunks: Iterator[tuple[int, int]]) -> Cutflow:
+    """Count raw collisions until the cross-section after the selection is known well enough.
+
+    Args:
+        recipe: the process.
+        cross_section: after the reference selection [fb].
+        largest_error: relative error of the counting.
+        chunks: what `calibration_chunk` counts.
+
+    Raises:
+        UserError: if hardly any event passes the selection.
+    """
+    reference = selected = 0
+    for number, (more_reference, more_selected) in enumerate(chunks, 1):
+        reference, selected = reference + more_reference, selected + more_selected
+        if selected and 1 / selected - 1 / reference <= largest_error**2:  # of a ratio of nested counts
+            collisions = number * CHAINS[recipe.name].batch
+            return Cutflow(collisions, reference, selected, cross_section * selected / reference)
+        _check_fruitful(recipe, number, selected)
+    raise AssertionError("chunks never end")
+
+
+def collect(
+    recipe: Recipe, events: int, chunks: Iterator[Float32[np.ndarray, "n 87"]]
+) -> Iterator[Float32[np.ndarray, "n 87"]]:
+    """Chunks of events until there are exactly so many.
+
+    Raises:
+        UserError: if hardly any event passes the selection.
+    """
+    missing = events
+    for number, chunk in enumerate(chunks, 1):
+        if len(chunk):
+            yield chunk[:missing]
+        missing -= len(chunk)
+        if missing <= 0:
+            return
+        _check_fruitful(recipe, number, events - missing)
+
+
+def _check_fruitful(recipe: Recipe, chunks: int, selected: int) -> None:
+    if chunks >= _FRUITLESS_CHUNKS and selected == 0:
+        collisions = chunks * CHAINS[recipe.name].batch
+        raise UserError(f"process {recipe.name!r}: none of {collisions:,} collisions passes, loosen dataset.selection")
+
+
+def in_order(make: Callable[[Recipe, int], T], recipe: Recipe, pool: Executor | None, workers: int) -> Iterator[T]:
+    """Chunk 0, 1, 2, ... without an end; a pool works ahead."""
+    chunk = given = 0
+    ahead: deque[Future[T]] = deque()
+    try:
+        while True:
+            if pool is None:
+                yield make(recipe, chunk)
+                chunk += 1
+                continue
+            while len(ahead) < min(workers + given, 2 * workers):
+                ahead.append(pool.submit(make, recipe, chunk))
+                chunk += 1
+            yield ahead.popleft().result()
+            given += 1
+    finally:
+        for future in ahead:
+            future.cancel()
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[Executor | None]:
+    """Worker processes, or None where one process does all: starting workers takes a second."""
+    if workers == 1:
+        yield None
+        return
+    with WorkerPool(workers) as pool:
+        yield pool

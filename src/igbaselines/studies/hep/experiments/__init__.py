@@ -1,0 +1,1 @@
+"""The experiments of 2412.13864."""

@@ -1,0 +1,69 @@
+"""What `hep_generators` leaves to be drawn: correlation matrices and binned distributions."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from igbaselines.common.files import replacing
+from igbaselines.studies.hep.experiments.generators.settings import HepGeneratorsEvaluation
+from igbaselines.studies.hep.measures.two_samples import WeightedSample, correlation_matrix
+
+DRAWN_RANGE = (0.005, 0.995)  # quantiles of a feature between which its distribution is drawn
+
+
+def save_drawn(
+    path: Path,
+    feature_names: tuple[str, ...],
+    evaluation: HepGeneratorsEvaluation,
+    samples: list[WeightedSample],
+    references: list[WeightedSample],
+) -> None:
+    """Write the arrays as .npz without pickles.
+
+    Args:
+        path: the file; its `density` is (sample or reference, processes, drawn features, bins).
+        feature_names: of all features.
+        evaluation: what is compared and drawn.
+        samples: of each process.
+        references: of each process.
+    """
+    families = evaluation.members(feature_names)
+    # a family that holds every feature says nothing of any
+    smallest = sorted(families, key=lambda family: len(families[family]))
+    family_of = [next((f for f in smallest if place in families[f]), "") for place in range(len(feature_names))]
+    places = [feature_names.index(name) for name in evaluation.figure_features]
+    edges = np.stack([_edges([*samples, *references], place, evaluation.bins) for place in places])
+    arrays = {
+        "processes": np.array(evaluation.processes),
+        "feature_names": np.array(feature_names),
+        "family_of": np.array(family_of),
+        "correlations": np.stack([[correlation_matrix(of) for of in some] for some in (samples, references)]),
+        "drawn": np.array(evaluation.figure_features),
+        "edges": edges,
+        "density": np.stack(
+            [
+                [[_density(of, place, line) for place, line in zip(places, edges, strict=True)] for of in some]
+                for some in (samples, references)
+            ]
+        ),
+    }
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _edges(samples: list[WeightedSample], feature: int, bins: int) -> Float[np.ndarray, " edges"]:
+    """Edges that all samples share: tails that hold next to nothing are left out."""
+    ends = np.array(
+        [
+            np.quantile(of.features[:, feature].astype(float), DRAWN_RANGE, weights=of.weight, method="inverted_cdf")
+            for of in samples
+        ]
+    )
+    low, high = ends.min(), ends.max()
+    return np.linspace(low, high if high > low else low + 1, bins + 1)
+
+
+def _density(sample: WeightedSample, feature: int, edges: Float[np.ndarray, " edges"]) -> Float[np.ndarray, " bins"]:
+    share, _ = np.histogram(sample.features[:, feature], edges, weights=sample.weight)
+    return np.asarray(share / np.diff(edges))

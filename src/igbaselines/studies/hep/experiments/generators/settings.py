@@ -1,0 +1,70 @@
+"""What `hep_generators` can be told: the schema of its `evaluation`, importable without torch."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from igbaselines.common.checks import at_least, distinct
+from igbaselines.common.errors import UserError
+
+
+@dataclass
+class HepGeneratorsEvaluation:
+    """The comparison of a sample of events with a reference.
+
+    Args:
+        reference: the dataset that the sample is compared with.
+        processes: processes that are compared, each by itself.
+        families: families of features that a classifier is given; a regular expression for the names of each.
+        figure_features: features whose distributions are drawn.
+        bins: of a drawn distribution.
+        folds: of the events that a classifier is trained and judged on.
+        trees: of a classifier.
+        classifier_events: events of a process that a classifier is given of each sample, at most.
+    """
+
+    reference: Any
+    processes: list[str]
+    families: dict[str, str]
+    figure_features: list[str]
+    bins: int
+    folds: int
+    trees: int
+    classifier_events: int
+
+    def __post_init__(self) -> None:
+        for key, bound in (("bins", 2), ("folds", 2), ("trees", 1)):
+            at_least(f"evaluation.{key}", getattr(self, key), bound)
+        at_least("evaluation.classifier_events", self.classifier_events, self.least_events)
+        for key in ("processes", "figure_features"):
+            names = getattr(self, key)
+            distinct(f"evaluation.{key}", names)
+            if not names:
+                raise UserError(f"evaluation.{key} is empty: name at least one")
+        for family, pattern in self.families.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                # no cause: `instantiate` tells the user the innermost one
+                line = f"evaluation.families.{family} is no regular expression ({error}): {pattern}"
+                raise UserError(line) from None
+
+    @property
+    def least_events(self) -> int:
+        """Events of a process without which a fold says nothing."""
+        return 10 * self.folds
+
+    def members(self, feature_names: tuple[str, ...]) -> dict[str, list[int]]:
+        """Places of each family's features.
+
+        Raises:
+            UserError: for a family that has none.
+        """
+        found = {
+            family: [place for place, name in enumerate(feature_names) if re.fullmatch(pattern, name)]
+            for family, pattern in self.families.items()
+        }
+        for family, places in found.items():
+            if not places:
+                raise UserError(f"evaluation.families.{family} has no feature: none is named {self.families[family]}")
+        return found

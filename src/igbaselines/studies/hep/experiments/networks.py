@@ -1,0 +1,159 @@
+"""The networks of 2412.13864: one split of the events a ranking network, and retraining on subsets of the features."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from igbaselines.common.tensors import load_tensors, save_tensors
+from igbaselines.studies.hep.data.events import EventTable
+from igbaselines.studies.hep.experiments.settings import HepSplits
+from igbaselines.studies.hep.measures.splits import Split, rotated_split
+from igbaselines.studies.hep.networks.dnn import Standardise
+from igbaselines.studies.hep.networks.ensemble import Ensemble
+from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
+from igbaselines.studies.hep.networks.training import Trained, TrainingData, evaluate, train
+
+
+@dataclass(frozen=True)
+class SplitEvents:
+    """Events split for one ranking network and standardised on its training part.
+
+    Args:
+        split: indices of the parts.
+        standardise: statistics of the training part.
+        data: standardised events on the device.
+    """
+
+    split: Split
+    standardise: Standardise
+    data: TrainingData
+
+    def test_logits(self, networks: Ensemble) -> Float[np.ndarray, "n events"]:
+        """Logits of the test part."""
+        test = torch.from_numpy(self.split.test).to(self.data.x.device)
+        return evaluate(networks, self.data.x[test]).cpu().numpy()
+
+
+def split_events(
+    events: EventTable, evaluation: HepSplits, network: int, seed: int, device: torch.device
+) -> SplitEvents:
+    """Split the events for one of the ranking networks.
+
+    Args:
+        events: all events.
+        evaluation: fractions, and how many networks share the circle.
+        network: which of them.
+        seed: of the order of events.
+        device: where networks are trained.
+    """
+    turn = network / evaluation.networks
+    fractions = evaluation.train_fraction, evaluation.validation_fraction
+    split = rotated_split(events.process, seed, turn, *fractions)
+    part = events.features[split.train]
+    mean = part.mean(axis=0, dtype=np.float64)
+    scale = part.std(axis=0, dtype=np.float64)
+    scale[scale == 0] = 1
+    standardise = Standardise(*(torch.from_numpy(v.astype(np.float32)).to(device) for v in (mean, scale)))
+    x = standardise(torch.from_numpy(events.features).to(device))
+    target = torch.from_numpy(events.is_signal).to(x)
+    train_part, validation_part = (torch.from_numpy(indices).to(device) for indices in split[:2])
+    data = TrainingData(x, target, train_part, validation_part, events.feature_names)
+    return SplitEvents(split, standardise, data)
+
+
+def train_on_subsets(
+    events: SplitEvents,
+    masks: Bool[np.ndarray, "sets d"],
+    recipe: ClassifierRecipe,
+    seed: tuple[int, ...],
+    checkpoints: Path,
+    progress: Callable[[int], object],
+) -> Trained:
+    """Train a network on each subset of the features, many at once; what is finished is not trained again.
+
+    Args:
+        events: the split events.
+        masks: the features of each subset.
+        recipe: architecture and optimiser.
+        seed: of initial weights, order of events and dropout, the same for every subset.
+        checkpoints: folder for finished and unfinished networks.
+        progress: called with the number of networks that are finished.
+    """
+    starts = range(0, len(masks), recipe.networks_at_once)
+    groups = [torch.from_numpy(masks[start : start + recipe.networks_at_once]) for start in starts]
+    finished = [0] * len(groups)
+    stopped = threading.Event()
+
+    def train_group(index: int) -> Trained:
+        def report(done: int) -> None:
+            finished[index] = done
+            progress(sum(finished))
+            if stopped.is_set():
+                raise CancelledError
+
+        return _train_group(events, groups[index], recipe, seed, checkpoints, report)
+
+    with _workers(events.data.x.device) as pool:
+        try:
+            return _together(list(pool.map(train_group, range(len(groups)))))
+        except BaseException:
+            stopped.set()
+            raise
+
+
+def _train_group(
+    events: SplitEvents,
+    mask: Bool[Tensor, "group d"],
+    recipe: ClassifierRecipe,
+    seed: tuple[int, ...],
+    checkpoints: Path,
+    progress: Callable[[int], object],
+) -> Trained:
+    name = hashlib.sha256(repr((recipe, seed)).encode() + mask.numpy().tobytes()).hexdigest()[:16]
+    file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
+    trained = _load(file, recipe, events.data.x.device)
+    if trained is None:
+        trained = train(events.data, mask, recipe, seed, unfinished, progress)
+        save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
+        unfinished.unlink(missing_ok=True)
+    progress(len(mask))
+    return trained
+
+
+@contextmanager
+def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each train a group: on a CPU one a core, which beats many cores at each small product."""
+    threads = torch.get_num_threads()
+    workers = threads if device.type == "cpu" else 1
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _load(file: Path, recipe: ClassifierRecipe, device: torch.device) -> Trained | None:
+    state = load_tensors(file, str(device))
+    if state is None:
+        return None
+    loss, epochs = state.pop("loss"), state.pop("epochs")
+    return Trained(recipe.with_state(state), loss, epochs)
+
+
+def _together(groups: list[Trained]) -> Trained:
+    def join(tensors: list[Tensor]) -> Tensor:
+        return torch.cat([tensor.detach() for tensor in tensors])
+
+    states = [group.networks.state for group in groups]
+    state = {name: join([each[name] for each in states]) for name in states[0]}
+    networks = groups[0].networks.with_state(state)
+    return Trained(networks, join([g.loss for g in groups]), join([g.epochs for g in groups]))

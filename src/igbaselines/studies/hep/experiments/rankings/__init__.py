@@ -1,0 +1,1 @@
+"""What 2412.13864 leaves open: studies of its rankings."""

@@ -1,0 +1,62 @@
+"""Do the rankings of several baselines make a better one together? Mean rank and Borda count.
+
+With a point for every place the Borda count gives the order of the mean rank; here it counts first places alone, so
+that a feature that one baseline ranks last is not dragged down by it.
+"""
+
+import pandas as pd
+
+from igbaselines.running.context import Run
+from igbaselines.studies.hep.data.events import EventDataset
+from igbaselines.studies.hep.experiments.rankings.settings import CombinedEvaluation
+from igbaselines.studies.hep.experiments.rankings.shared import (
+    RankingStudy,
+    add_rankings,
+    add_retrained,
+    networks,
+    rankings_of,
+    without_variants,
+)
+from igbaselines.studies.hep.experiments.settings import HepAttribution
+from igbaselines.studies.hep.measures.rankings import by_borda_count, by_mean_rank
+from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
+
+BEST_SINGLE = "best_single"
+
+
+def run(
+    run: Run,
+    dataset: EventDataset,
+    model: ClassifierRecipe,
+    attribution: HepAttribution,
+    evaluation: CombinedEvaluation,
+) -> None:
+    """Carry out the study; the measured values go into `run.rows`.
+
+    Raises:
+        UserError: where the events do not suffice for what is asked.
+    """
+    study = RankingStudy.begin(run, dataset, attribution, evaluation)
+    for network in networks(study, model):
+        single = rankings_of(study.attribution, network.explain(study.attribution))
+        together = list(single.values())
+        combined = {"mean_rank": by_mean_rank(together), "borda_count": by_borda_count(together, evaluation.points)}
+        add_rankings(study, network.name, single | combined)
+        retrained = add_retrained(study, network, without_variants(single | combined), evaluation.top_k)
+        run.rows.add_table(best_by_validation(retrained[retrained["method"].isin(single)]))
+
+
+def best_by_validation(retrained: pd.DataFrame) -> pd.DataFrame:
+    """What one gets who retrains with every baseline and keeps the one with the least validation loss.
+
+    The best on the test part would be chosen with the numbers that it is judged by.
+
+    Args:
+        retrained: of one network, as `add_retrained` returns it.
+
+    Returns:
+        Rows of the method `best_single`, for each k.
+    """
+    loss = retrained[retrained["metric"] == "validation_loss"]
+    best = loss.loc[loss.groupby("k")["value"].idxmin(), ["method", "k"]]
+    return retrained.merge(best, on=["method", "k"]).assign(method=BEST_SINGLE)

@@ -1,0 +1,70 @@
+"""What do rankings hang on: the training seed, the split of the events, or both? And does combining them help?
+
+A block is two splits, drawn at random, times two training seeds: four networks, of which two pairs differ in the seed
+alone, two in the split alone, and two in both. No two blocks share a split or a seed.
+"""
+
+import itertools
+
+from igbaselines.common.randomness import generator_for
+from igbaselines.running.context import Run
+from igbaselines.studies.hep.data.events import EventDataset
+from igbaselines.studies.hep.experiments.networks import split_events
+from igbaselines.studies.hep.experiments.rankings.settings import RankingsEvaluation
+from igbaselines.studies.hep.experiments.rankings.shared import (
+    TRAINING,
+    Ranking,
+    RankingNetwork,
+    RankingStudy,
+    add_agreement,
+    add_rankings,
+    rankings_of,
+)
+from igbaselines.studies.hep.experiments.settings import HepAttribution
+from igbaselines.studies.hep.measures.rankings import by_mean_rank
+from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
+
+SPLITS = 1_000_006  # what a stream of random numbers is for, as the last part of its key
+PAIRS = {
+    "seed": [((0, 0), (0, 1)), ((1, 0), (1, 1))],
+    "split": [((0, 0), (1, 0)), ((0, 1), (1, 1))],
+    "both": [((0, 0), (1, 1)), ((0, 1), (1, 0))],
+}
+
+
+def run(
+    run: Run,
+    dataset: EventDataset,
+    model: ClassifierRecipe,
+    attribution: HepAttribution,
+    evaluation: RankingsEvaluation,
+) -> None:
+    """Carry out the study; the measured values go into `run.rows`. `evaluation.networks` counts blocks.
+
+    Raises:
+        UserError: where the events do not suffice for what is asked.
+    """
+    study = RankingStudy.begin(run, dataset, attribution, evaluation)
+    for block in run.units(range(evaluation.networks)):
+        rankings = {
+            (split, seed): _ranked(study, model, block, split, seed)
+            for split, seed in itertools.product(range(2), range(2))
+        }
+        for source, pairs in PAIRS.items():
+            for method in rankings[0, 0]:
+                compared = [(rankings[a][method], rankings[b][method]) for a, b in pairs]
+                add_agreement(study, f"block_{block}", method, compared, variant=source)
+
+
+def _ranked(study: RankingStudy, recipe: ClassifierRecipe, block: int, split: int, seed: int) -> dict[str, Ranking]:
+    """Train and explain one network; what is drawn beside its training belongs to the split."""
+    key = (study.run.seed, block, split)
+    order = generator_for(*key, SPLITS).initial_seed()
+    events = split_events(study.events, study.evaluation, 0, order, study.run.device)
+    training = (study.run.seed, block, seed, TRAINING)
+    name = f"block_{block}_split_{split}_seed_{seed}"
+    network = RankingNetwork.train(study, recipe, name, events, training, key)
+    rankings = rankings_of(study.attribution, network.explain(study.attribution))
+    rankings["mean_rank"] = by_mean_rank(list(rankings.values()))
+    add_rankings(study, f"network_{4 * block + 2 * split + seed}", rankings)
+    return rankings

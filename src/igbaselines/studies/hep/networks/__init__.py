@@ -1,0 +1,1 @@
+"""Classifiers of events, trained many at a time."""

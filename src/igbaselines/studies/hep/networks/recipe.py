@@ -1,0 +1,146 @@
+"""How a classifier of events is built and trained: the schemas of conf/model/, importable without torch."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from igbaselines.common.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    import igbaselines.studies.hep.networks.ensemble
+
+ACTIVATIONS = ("swish", "relu")
+
+
+@dataclass
+class ClassifierRecipe:
+    """What all architectures have in common: their training.
+
+    Args:
+        dropout: probability of dropping a unit.
+        learning_rate: of AdamW.
+        weight_decay: of AdamW, decoupled.
+        batch_size: events in a step.
+        epoch_events: events of the training part in an epoch, after which the validation loss is taken; the whole
+            part where it is smaller.
+        max_epochs: the most epochs.
+        patience: epochs without a better validation loss after which training ends.
+        networks_at_once: networks that are trained side by side; a matter of cache, not of the result.
+    """
+
+    dropout: float
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    epoch_events: int
+    max_epochs: int
+    patience: int
+    networks_at_once: int
+
+    def __post_init__(self) -> None:
+        least = {"batch_size": 2, "epoch_events": 2, "max_epochs": 1, "patience": 1, "networks_at_once": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise UserError(f"model.{name} must be at least {bound}, got {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"model.dropout must lie in [0, 1), got {self.dropout}")
+        if self.learning_rate <= 0 or self.weight_decay < 0:
+            raise UserError("model.learning_rate must be positive and model.weight_decay not negative")
+
+    def checksum(self) -> None:
+        """No file of the user's goes in."""
+        return
+
+    def untrained(
+        self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
+    ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
+        """Draw the initial weights of one network for each mask.
+
+        Args:
+            mask: (n, d), the features that each network sees.
+            feature_names: names of the features.
+            generator: the same draws serve every network up to its mask, so that differences between them are
+                paired.
+
+        Raises:
+            UserError: where the architecture has no use for a feature of that name.
+        """
+        raise NotImplementedError
+
+    def with_state(self, state: "dict[str, torch.Tensor]") -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
+        """Build the networks whose `state` was saved."""
+        raise NotImplementedError
+
+
+@dataclass
+class DNNRecipe(ClassifierRecipe):
+    """A fully connected network, as 2412.13864 has it; with another activation for comparison.
+
+    Args:
+        hidden: widths of the hidden layers.
+        activation: behind each hidden layer, one of `ACTIVATIONS`.
+    """
+
+    hidden: list[int]
+    activation: str = "swish"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.hidden or min(self.hidden) < 1:
+            raise UserError(f"model.hidden needs one positive width a layer, got {list(self.hidden)}")
+        if self.activation not in ACTIVATIONS:
+            raise UserError(f"model.activation must be {' or '.join(ACTIVATIONS)}, got {self.activation}")
+
+    def untrained(
+        self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
+    ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
+        """Draw initial weights; any features will do."""
+        from igbaselines.studies.hep.networks.ensemble import DNNEnsemble
+
+        return DNNEnsemble.initialise(mask, self.hidden, generator, self.activation)
+
+    def with_state(self, state: "dict[str, torch.Tensor]") -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
+        """Build the networks whose `state` was saved."""
+        from igbaselines.studies.hep.networks.ensemble import DNNEnsemble
+
+        return DNNEnsemble(state, self.activation)
+
+
+@dataclass
+class ObjectAttentionRecipe(ClassifierRecipe):
+    """Self-attention between the objects of an event.
+
+    Args:
+        width: of an object's token.
+        heads: of each self-attention; they share the width.
+        blocks: self-attentions behind one another.
+    """
+
+    width: int
+    heads: int
+    blocks: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("width", "heads", "blocks"):
+            if getattr(self, name) < 1:
+                raise UserError(f"model.{name} must be at least 1, got {getattr(self, name)}")
+        if self.width % self.heads:
+            raise UserError(f"model.width must be a multiple of model.heads={self.heads}, got {self.width}")
+
+    def untrained(
+        self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
+    ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
+        """Draw initial weights; the names say to which objects a feature belongs."""
+        from igbaselines.studies.hep.networks.attention_ensemble import AttentionEnsemble
+        from igbaselines.studies.hep.networks.object_tokens import object_tokens
+
+        tokens = object_tokens(feature_names).to(mask.device)
+        return AttentionEnsemble.initialise(mask, tokens, self.width, self.heads, self.blocks, generator)
+
+    def with_state(self, state: "dict[str, torch.Tensor]") -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
+        """Build the networks whose `state` was saved."""
+        from igbaselines.studies.hep.networks.attention_ensemble import AttentionEnsemble
+
+        return AttentionEnsemble(state, self.heads)

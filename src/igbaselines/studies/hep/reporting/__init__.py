@@ -1,0 +1,1 @@
+"""Tables, figures and claim tests of 2412.13864."""

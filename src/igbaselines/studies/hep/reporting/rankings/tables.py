@@ -1,0 +1,67 @@
+"""Tables of the studies of rankings: means over the units with intervals, paired differences, places of features."""
+
+import numpy as np
+import pandas as pd
+
+from igbaselines.reporting.statistics.estimates import mean_estimate
+from igbaselines.reporting.statistics.verdicts import NotTestable
+
+LABELS = ("metric", "method", "variant", "other", "k")
+LISTED = 20  # features whose places are written and drawn
+
+
+def means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean and 95 % t-interval over the units of everything that was measured; several values of a unit are averaged.
+
+    Args:
+        rows: with the columns metric, method, unit, value, and any of variant, other and k.
+
+    Returns:
+        Those columns without unit and value, in order of appearance; mean, low, high (not a number for a single
+        unit) and n.
+    """
+    labels = [column for column in LABELS if column in rows and rows[column].notna().any()]
+    of_units = rows.groupby([*labels, "unit"], dropna=False, sort=False)["value"].mean().reset_index()
+    lines = [
+        dict(zip(labels, key, strict=True)) | _estimate(group["value"].to_numpy(float))
+        for key, group in of_units.groupby(labels, dropna=False, sort=False)
+    ]
+    return pd.DataFrame(lines)
+
+
+def paired_differences(rows: pd.DataFrame, metric: str, column: str, reference: str) -> pd.DataFrame:
+    """Subtract one of a column's names from all others, unit by unit and for each of the other labels.
+
+    Args:
+        rows: of a run.
+        metric: measured of all of them.
+        column: method or variant.
+        reference: the name that is subtracted.
+
+    Returns:
+        As `means`, of the differences.
+    """
+    found = rows[(rows["metric"] == metric) & rows["k"].notna()]
+    fixed = ["metric", "k", "unit", *({"method", "variant"} - {column} if "variant" in found else ())]
+    subtracted = found.loc[found[column] == reference, [*fixed, "value"]]
+    together = found[found[column] != reference].merge(subtracted, on=fixed, suffixes=("", "_reference"))
+    return means(together.assign(value=together["value"] - together["value_reference"]))
+
+
+def feature_places(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first features of each method (and variant): mean, least and largest place over networks and draws."""
+    ranks = rows[rows["metric"] == "rank"]
+    labels = [column for column in ("method", "variant") if column in ranks and ranks[column].notna().any()]
+    places = ranks.groupby([*labels, "feature"], dropna=False, sort=False)["value"]
+    table = places.agg(mean="mean", low="min", high="max").reset_index()
+    first = table.sort_values("mean", kind="stable").groupby(labels, dropna=False, sort=False).head(LISTED)
+    order = {name: place for place, name in enumerate(dict.fromkeys(ranks["method"]))}
+    return first.sort_values("method", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
+
+
+def _estimate(values: np.ndarray) -> dict[str, float]:
+    try:
+        found = mean_estimate(values)
+    except NotTestable:  # a single unit has no interval
+        return {"mean": float(values.mean()), "low": np.nan, "high": np.nan, "n": len(values)}
+    return {"mean": found.value, "low": found.low, "high": found.high, "n": found.n}

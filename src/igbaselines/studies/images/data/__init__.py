@@ -1,0 +1,1 @@
+"""Photographs and the outlines of their objects."""

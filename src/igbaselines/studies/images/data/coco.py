@@ -1,0 +1,136 @@
+"""COCO photographs with the masks of their objects (Lin et al. 2014), for the overlap metric of 2505.03201.
+
+The networks predict ImageNet classes: a table says to which COCO category a class belongs, and the mask of a
+photograph is that category's. No COCO category goes with most ImageNet classes; such predictions have no mask.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from igbaselines.common.errors import UserError
+from igbaselines.studies.images.data.imagenet import CLASSES
+from igbaselines.studies.images.data.masks import AnnotatedImage, InstanceMasks, read_annotations
+from igbaselines.studies.images.data.photographs import (
+    Photograph,
+    Photographs,
+    check_choice,
+    checksum_of,
+    folder_at,
+    names_of,
+    shuffled,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Coco:
+    """Photographs in which an object is outlined that an ImageNet network can name.
+
+    Args:
+        root: holds `<split>/*.jpg`.
+        categories: a YAML file, COCO category -> ImageNet classes.
+        split: the folder of the images.
+        annotations: the instances file; None takes `<root>/annotations/instances_<split>.json`.
+        n_images: how many are used; None takes all.
+        seed: of the order in which images are tried.
+    """
+
+    root: str
+    categories: str
+    split: str = "val2017"
+    annotations: str | None = None
+    n_images: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice(self.n_images, self.seed)
+
+    def checksum(self) -> str:
+        """Of the annotations, the table of categories, and the images' names and sizes."""
+        files = {found.name: found.path for found in self._photographs()}
+        return checksum_of(files, [self._annotations(), Path(self.categories).expanduser()])
+
+    def photographs(self) -> Photographs:
+        """The annotated images in random order.
+
+        Raises:
+            UserError: if a folder or file is missing or broken, or no image goes with the annotations.
+        """
+        return Photographs(
+            candidates=shuffled(self._photographs(), self.seed),
+            wanted=self.n_images,
+            only_correct=False,  # there are no ImageNet labels
+            mask_required=True,
+        )
+
+    def _annotations(self) -> Path:
+        if self.annotations is not None:
+            return Path(self.annotations).expanduser()
+        return Path(self.root).expanduser() / "annotations" / f"instances_{self.split}.json"
+
+    def _photographs(self) -> list[Photograph]:
+        """The annotated images, sorted by their names."""
+        layout = f"the folder that holds {self.split}/ and annotations/"
+        root = folder_at(self.root, "dataset.root", layout)
+        folder = folder_at(str(root / self.split), "dataset.root", layout)
+        annotations = read_annotations(self._annotations())
+        category_of = read_categories(Path(self.categories).expanduser(), annotations.categories)
+        images = annotations.images
+        found = sorted((image for image in images if (folder / image.file_name).is_file()), key=_file_name)
+        if not found:
+            raise UserError(f"{folder}: none of the {len(images)} images that {self._annotations()} names")
+        if len(found) < len(images):
+            _log.warning("%s: %d of %d annotated images are not there", folder, len(images) - len(found), len(images))
+        names = names_of([Path(image.file_name) for image in found])
+        return [
+            Photograph(name, folder / image.file_name, masks=InstanceMasks(image, category_of))
+            for name, image in zip(names, found, strict=True)
+        ]
+
+
+def read_categories(path: Path, known: Mapping[str, int]) -> dict[int, int]:
+    """ImageNet class -> COCO category id.
+
+    Args:
+        path: a YAML file, COCO category -> list of ImageNet classes and ranges such as 151-268, both ends included.
+        known: the categories' ids by name.
+
+    Raises:
+        UserError: if the file is broken, a category unknown, or a class out of range or in two categories.
+    """
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(table, dict) or not all(isinstance(entries, list) for entries in table.values()):
+        raise UserError(f"{path}: dataset.categories must name a table, COCO category: [ImageNet classes]")
+    category_of: dict[int, int] = {}
+    name_of: dict[int, str] = {}
+    for name, entries in table.items():
+        if name not in known:
+            raise UserError(f"{path}: the annotations have no category {name!r}; they have {', '.join(sorted(known))}")
+        for index in (index for entry in entries for index in _classes(path, name, entry)):
+            if index in name_of:
+                raise UserError(f"{path}: class {index} is in {name_of[index]!r} and {name!r}, it can be in one only")
+            category_of[index], name_of[index] = known[name], name
+    return category_of
+
+
+def _classes(path: Path, name: str, entry: object) -> range:
+    """The classes of an entry: one, or a range."""
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(entry))
+    if match:
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first <= last < CLASSES:
+            return range(first, last + 1)
+    raise UserError(f"{path}: {name!r} has {entry!r}, it must be a class from 0 to {CLASSES - 1} or a range: 151-268")
+
+
+def _file_name(image: AnnotatedImage) -> str:
+    return image.file_name

@@ -1,0 +1,142 @@
+"""The user's own images, and masks of their objects where there are any."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from igbaselines.common.errors import UserError
+from igbaselines.studies.images.data.masks import InstanceMasks, PngMask, read_annotations
+from igbaselines.studies.images.data.photographs import (
+    MaskSource,
+    Photograph,
+    Photographs,
+    check_choice,
+    checksum_of,
+    folder_at,
+    is_image,
+    names_of,
+    shuffled,
+)
+
+_MASKS = "a folder of PNG files with the images' names, or a COCO instances file (.json)"
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class ImageFolder:
+    """All images in a folder and its subfolders, or a single one; there are no labels.
+
+    Args:
+        path: the folder, or one image file.
+        masks: a folder with a PNG file of the same relative name for each image that has a mask, or a COCO
+            instances file, of which a mask takes all instances of the image. A folder within `path` holds no images.
+        n_images: how many are used, a random choice; None takes all, in the order of their names.
+        seed: of the choice.
+    """
+
+    path: str
+    masks: str | None = None
+    n_images: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice(self.n_images, self.seed)
+
+    def checksum(self) -> str:
+        """Of the images' and masks' names and sizes, and of the instances file."""
+        files = {found.name: found.path for found in self._found}
+        sources = {found.name: found.masks for found in self._found}
+        pngs = {f"mask of {name}": source.path for name, source in sources.items() if isinstance(source, PngMask)}
+        masks = Path(self.masks or "").expanduser()
+        return checksum_of(files | pngs, [masks] if masks.is_file() else [])
+
+    def photographs(self) -> Photographs:
+        """The images; those that cannot be read are found out when they are opened.
+
+        Raises:
+            UserError: if the folder or the masks are missing, or there are no images in it.
+        """
+        return Photographs(
+            candidates=self._found if self.n_images is None else shuffled(self._found, self.seed),
+            wanted=self.n_images,
+            only_correct=False,
+            mask_required=False,
+        )
+
+    @cached_property
+    def _found(self) -> list[Photograph]:
+        root, files = self._files()
+        names = names_of(files)
+        sources = self._mask_sources(files)
+        return [
+            Photograph(name, root / file, masks=source)
+            for name, file, source in zip(names, files, sources, strict=True)
+        ]
+
+    def _files(self) -> tuple[Path, list[Path]]:
+        """The folder of the images, and their sorted paths relative to it."""
+        path = Path(self.path).expanduser()
+        if path.is_file():
+            if not is_image(path):
+                raise UserError(
+                    f"{path}: no image by its suffix, dataset.path must name an image or a folder of images"
+                )
+            return path.parent, [Path(path.name)]
+        folder = folder_at(self.path, "dataset.path", "a folder of images, or one image")
+        masks = None if self.masks is None else Path(self.masks).expanduser().resolve()
+        if masks == folder.resolve():
+            raise UserError(f"{folder}: holds the images, dataset.masks must name another folder than dataset.path")
+        images, others = [], 0
+        for parent, folders, files in os.walk(folder):
+            place = Path(parent)
+            # Assigning to the list in place is how os.walk is told where not to go.
+            folders[:] = [name for name in folders if not name.startswith(".") and (place / name).resolve() != masks]
+            visible = [name for name in files if not name.startswith(".") and (place / name).is_file()]
+            found = [(place / name).relative_to(folder) for name in visible if is_image(place / name)]
+            images += found
+            others += len(visible) - len(found)
+        if others:
+            _log.info("%s: %d files are no images by their suffixes and are ignored", folder, others)
+        if not images:
+            raise UserError(
+                f"{folder}: no images, dataset.path must name an image or a folder with .jpg, .png, ... files"
+            )
+        return folder, sorted(images)
+
+    def _mask_sources(self, files: list[Path]) -> list[MaskSource | None]:
+        if self.masks is None:
+            return [None] * len(files)
+        masks = Path(self.masks).expanduser()
+        if masks.is_dir():
+            pngs = [masks / file.with_suffix(".png") for file in files]
+            sources: list[MaskSource | None] = [PngMask(png) if png.is_file() else None for png in pngs]
+        elif masks.suffix.lower() == ".json":
+            sources = _instances(masks, files)
+        else:
+            raise UserError(
+                f"{masks}: {'no mask' if masks.exists() else 'is not there'}, dataset.masks must name {_MASKS}"
+            )
+        with_mask = sum(source is not None for source in sources)
+        if not with_mask:
+            raise UserError(f"{masks}: no mask for any image, such as {files[0]}: dataset.masks must name {_MASKS}")
+        if with_mask < len(files):
+            _log.info("%s: masks for %d of %d images", masks, with_mask, len(files))
+        return sources
+
+
+def _instances(annotations: Path, files: list[Path]) -> list[MaskSource | None]:
+    """The instances of each image, found by its relative path, or by its bare name where only one has that."""
+    images = read_annotations(annotations).images
+    by_path = {image.file_name: image for image in images}
+    only_once = _once(Path(image.file_name).name for image in images) & _once(file.name for file in files)
+    by_name = {name: image for image in images if (name := Path(image.file_name).name) in only_once}
+    found = [by_path.get(file.as_posix()) or by_name.get(file.name) for file in files]
+    return [None if image is None else InstanceMasks(image) for image in found]
+
+
+def _once(names: Iterable[str]) -> set[str]:
+    return {name for name, count in Counter(names).items() if count == 1}

@@ -1,0 +1,81 @@
+"""Twenty ImageNet photographs that the package foolbox brings, and outlines of their objects that this project drew.
+
+They need no download beside the package index; far too few to judge a paper by.
+"""
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from igbaselines.common.errors import UserError
+from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
+from igbaselines.studies.images.data.photographs import (
+    Photograph,
+    Photographs,
+    check_choice,
+    checksum_of,
+    image_files,
+    shuffled,
+)
+
+_NAME = re.compile(r"imagenet_\d+_(\d+)\.jpg")  # the number of the photograph and its ImageNet class
+
+
+@dataclass
+class SamplePhotos:
+    """The photographs of foolbox with their labels and masks.
+
+    Args:
+        annotations: a COCO instances file with the outlines.
+        n_images: how many are used, a random choice; None takes all, in the order of their numbers.
+        only_correct: leave out those whose prediction is not the label.
+        seed: of the choice.
+    """
+
+    annotations: str
+    n_images: int | None = None
+    only_correct: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice(self.n_images, self.seed)
+
+    def checksum(self) -> str:
+        """Of the outlines and the photographs' names and sizes."""
+        files = {found.name: found.path for found in self._photographs()}
+        return checksum_of(files, [Path(self.annotations).expanduser()])
+
+    def photographs(self) -> Photographs:
+        """The photographs; a mask is of the labelled object, whatever the network predicts.
+
+        Raises:
+            UserError: if foolbox is not installed or the outlines cannot be read.
+        """
+        found = self._photographs()
+        return Photographs(
+            candidates=found if self.n_images is None else shuffled(found, self.seed),
+            wanted=self.n_images,
+            only_correct=self.only_correct,
+            mask_required=False,
+        )
+
+    def _photographs(self) -> list[Photograph]:
+        outlines = {image.file_name: image for image in read_annotations(Path(self.annotations).expanduser()).images}
+        return [
+            Photograph(path.stem, path, label, InstanceMasks(outlines[path.name]) if path.name in outlines else None)
+            for path, label in _labelled_files()
+        ]
+
+
+def _labelled_files() -> list[tuple[Path, int]]:
+    """The photographs in foolbox's folder. The package is not imported: that takes long and brings its backends."""
+    spec = importlib.util.find_spec("foolbox")
+    locations = (spec.submodule_search_locations if spec else None) or []
+    folders = [Path(location) / "data" for location in locations]
+    files = [path for folder in folders if folder.is_dir() for path in image_files(folder)]
+    labelled = [(path, int(match[1])) for path in files if (match := _NAME.fullmatch(path.name))]
+    if not labelled:
+        what = "has no photographs imagenet_*.jpg" if spec else "is not installed"
+        raise UserError(f'the package foolbox {what}: pip install "igbaselines[samples]"')
+    return labelled

@@ -1,0 +1,56 @@
+"""One record a photograph: what is measured is kept as soon as it is there, and an attempt that follows goes on."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from igbaselines.common.files import read_record, write_record
+from igbaselines.common.progress import bar
+from igbaselines.running.context import Run
+from igbaselines.studies.images.data.photographs import Photograph
+from igbaselines.studies.images.experiments.selection import Chosen
+
+Record = dict[str, Any]  # "rows": arguments of Rows.add, but the unit; whatever else the experiment needs again
+LONGEST_NAME = 150  # bytes
+Work = Callable[[int, Chosen, Path], Record]
+
+
+def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[Record]:
+    """Work on every photograph that no earlier attempt has finished, and put all rows into the run.
+
+    Args:
+        run: where results and checkpoints go; its checksums name data and weights, so that a checkpoint of others
+            is not taken for one of these.
+        chosen: the photographs.
+        kept_in: folder of the run's artifacts for the .npz files.
+        work: measures a photograph: its place, the photograph, and where its .npz file goes, if it has one.
+    """
+    folder = run.checkpoints / run.fingerprint()
+    folder.mkdir(parents=True, exist_ok=True)
+    records = []
+    with bar("photographs", len(chosen)) as progress:
+        for done, (index, one) in enumerate(run.units(list(enumerate(chosen))), start=1):
+            file = folder / f"{_file_name(one.photograph)}.json"
+            record = read_record(file)
+            if record is None:
+                npz = file.with_suffix(".npz")
+                record = work(index, one, npz)
+                write_record(file, record, vouched_for=[npz] if npz.exists() else [])
+            for row in record.pop("rows"):  # the run has them: only what else is in a record is kept
+                run.rows.add(unit=one.photograph.name, **row)
+            records.append(record)
+            progress(done)
+    for file in sorted(folder.glob("*.npz")):
+        (run.artifacts / kept_in).mkdir(exist_ok=True)
+        shutil.copyfile(file, run.artifacts / kept_in / file.name)
+    return records
+
+
+def _file_name(photograph: Photograph) -> str:
+    """A name for files: readable where that is unique and short, else with a checksum."""
+    name = photograph.name.replace("/", "__")
+    if "__" not in photograph.name and len(name.encode()) <= LONGEST_NAME:
+        return name
+    return f"{name[:40]}-{hashlib.sha256(photograph.name.encode()).hexdigest()[:12]}"

@@ -1,0 +1,198 @@
+"""Which photographs an experiment explains: those that can be read, and that the network and the masks allow."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from igbaselines.common.errors import UserError
+from igbaselines.common.progress import bar
+from igbaselines.common.randomness import generator_for
+from igbaselines.running.context import Run
+from igbaselines.studies.images.data.photographs import (
+    Photograph,
+    Photographs,
+    UnreadablePhotographError,
+    open_photograph,
+)
+from igbaselines.studies.images.experiments.classifier import Classifier
+
+log = logging.getLogger(__name__)
+
+WRONG_PREDICTION = "the prediction is not the label"
+NO_OBJECT = "the predicted class has no mask in it"
+UNREADABLE = "cannot be read"
+READ_AT_ONCE = 16
+NAMED_IN_THE_LOG = 20
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A photograph to explain: what the network takes it for, and how surely."""
+
+    photograph: Photograph
+    predicted: int
+    probability: float
+
+
+@dataclass
+class Selection:
+    """What was chosen, and what was left out.
+
+    Args:
+        chosen: the photographs to explain.
+        left_out: name -> reason.
+        labelled: readable photographs with a label.
+        correct: those of them that the network takes for what they are.
+    """
+
+    chosen: list[Chosen] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    labelled: int = 0
+    correct: int = 0
+
+    def leave_out(self, photograph: Photograph, reason: str, detail: str = "") -> None:
+        """Count a photograph out; the log names every one that is broken, and the first few of the others."""
+        self.left_out[photograph.name] = reason
+        if detail or len(self.left_out) <= NAMED_IN_THE_LOG:
+            log.info("left out: %s (%s%s)", photograph.name, reason, f": {detail}" if detail else "")
+
+    @property
+    def top1(self) -> float | None:
+        """Share of the labelled photographs that the network takes for what they are."""
+        return self.correct / self.labelled if self.labelled else None
+
+
+def select(found: Photographs, classifier: Classifier) -> Selection:
+    """Go through the candidates until enough are chosen.
+
+    Raises:
+        UserError: where none can be used, saying what was wrong with them.
+    """
+    wanted = found.wanted or len(found.candidates)
+    selection = Selection()
+    with bar("choosing photographs", wanted) as progress:
+        candidates = iter(found.candidates)
+        while len(selection.chosen) < wanted and (some := list(islice(candidates, READ_AT_ONCE))):
+            predictions = _predictions(some, classifier)
+            for photograph in some:
+                # Beyond the last one needed nothing counts: the rows do not depend on how many are read at once.
+                if len(selection.chosen) < wanted:
+                    _judge(photograph, predictions[photograph.name], found, classifier, selection)
+            progress(len(selection.chosen))
+    _report(selection, found, classifier)
+    return selection
+
+
+def load_pixels(photograph: Photograph, classifier: Classifier) -> Float[Tensor, "3 h w"]:
+    """Read a photograph as the network takes it, in pixel space."""
+    with open_photograph(photograph.path) as picture:
+        return classifier.preprocessing.image(picture).to(classifier.device)
+
+
+def load_mask(chosen: Chosen, classifier: Classifier) -> Bool[Tensor, "h w"] | None:
+    """Read the object's mask in the frame of the network's input; None where nothing of it is there."""
+    mask = chosen.photograph.mask(chosen.predicted)
+    if mask is None:
+        return None
+    cropped = classifier.preprocessing.mask(mask)
+    return cropped.to(classifier.device) if cropped.any() else None
+
+
+def reference_photographs(
+    candidates: Sequence[Photograph], classifier: Classifier, count: int, *key: int
+) -> Float[Tensor, "m 3 h w"]:
+    """Photographs that baselines may be made of: the first one by name, then a random sample.
+
+    Raises:
+        UserError: where not even one can be read.
+    """
+    first, *others = sorted(candidates, key=lambda photograph: photograph.name)
+    order = torch.randperm(len(others), generator=generator_for(*key)).tolist()
+    pictures: list[Tensor] = []
+    for photograph in (first, *(others[index] for index in order)):
+        if len(pictures) < count:
+            with suppress(UnreadablePhotographError):  # it is named when its own turn comes
+                pictures.append(load_pixels(photograph, classifier))
+    if not pictures:
+        raise UserError("none of the photographs can be read")
+    return torch.stack(pictures)
+
+
+def add_selection(run: Run, selection: Selection) -> None:
+    """Put what was chosen and what was left out, with the reasons, into the rows."""
+    run.rows.add("data", "images_used", "all", len(selection.chosen))
+    reasons = list(selection.left_out.values())
+    for reason in dict.fromkeys(reasons):
+        run.rows.add("data", "images_left_out", "all", reasons.count(reason), reason=reason)
+    if selection.top1 is not None:
+        run.rows.add("network", "top1", "all", selection.top1)
+
+
+def _predictions(
+    photographs: Sequence[Photograph], classifier: Classifier
+) -> dict[str, Chosen | UnreadablePhotographError]:
+    """What the network takes each photograph for, or why it cannot be read."""
+    found: dict[str, Chosen | UnreadablePhotographError] = {}
+    readable, pixels = [], []
+    for photograph in photographs:
+        try:
+            pixels.append(load_pixels(photograph, classifier))
+            readable.append(photograph)
+        except UnreadablePhotographError as error:
+            found[photograph.name] = error
+    if readable:
+        probabilities, classes = classifier.predict(torch.stack(pixels))
+        for photograph, predicted, probability in zip(readable, classes.tolist(), probabilities.tolist(), strict=True):
+            found[photograph.name] = Chosen(photograph, predicted, probability)
+    return found
+
+
+def _judge(
+    photograph: Photograph,
+    prediction: Chosen | UnreadablePhotographError,
+    found: Photographs,
+    classifier: Classifier,
+    selection: Selection,
+) -> None:
+    if isinstance(prediction, UnreadablePhotographError):
+        selection.leave_out(photograph, UNREADABLE, str(prediction))
+        return
+    if photograph.label is not None:
+        selection.labelled += 1
+        selection.correct += photograph.label == prediction.predicted
+        if found.only_correct and photograph.label != prediction.predicted:
+            selection.leave_out(photograph, WRONG_PREDICTION)
+            return
+    try:
+        without = load_mask(prediction, classifier) is None  # read in any case: now is the time to leave it out
+    except UnreadablePhotographError as error:
+        selection.leave_out(photograph, UNREADABLE, str(error))
+        return
+    if found.mask_required and without:
+        selection.leave_out(photograph, NO_OBJECT)
+        return
+    selection.chosen.append(prediction)
+
+
+def _report(selection: Selection, found: Photographs, classifier: Classifier) -> None:
+    if not selection.chosen:
+        reasons = Counter(selection.left_out.values()).most_common(3)
+        raise UserError("no photograph can be used: " + "; ".join(f"{n} x {reason}" for reason, n in reasons))
+    used, wanted = len(selection.chosen), found.wanted
+    log.info("%d photographs, %d left out", used, len(selection.left_out))
+    if wanted is not None and used < wanted:
+        log.warning("only %d of the %d photographs asked for (dataset.n_images) could be used", used, wanted)
+    if selection.top1 is not None:
+        log.info("top-1 on %d labelled photographs: %.3f", selection.labelled, selection.top1)
+        if selection.top1 < classifier.minimum_top1:
+            log.warning(
+                "top-1 is under model.minimum_top1=%g: do weights and preprocessing belong together?",
+                classifier.minimum_top1,
+            )

@@ -1,0 +1,1 @@
+"""Networks of photographs, their weights and preprocessing."""

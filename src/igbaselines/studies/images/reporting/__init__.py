@@ -1,0 +1,1 @@
+"""Tables, figures and claim tests of the experiments on photographs."""

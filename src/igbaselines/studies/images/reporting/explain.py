@@ -1,0 +1,22 @@
+"""Overlays of the explanations of one's own photographs: there is no claim to test."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from igbaselines.reporting.claims import Printed
+from igbaselines.reporting.style import save_figure
+from igbaselines.studies.images.reporting.overlays import example_figure, load_explanation, overlay_caption
+
+
+def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
+    """Draw each of `explanations/*.npz` as a figure of the same name.
+
+    Args:
+        folder: a run's folder.
+        rows: of the run; the files hold all that is drawn.
+        printed: of no paper.
+    """
+    for path in sorted((folder / "explanations").glob("*.npz")):
+        shown = load_explanation(path)
+        save_figure(example_figure(shown), folder, path.stem, overlay_caption(shown))

@@ -1,0 +1,189 @@
+"""Tables 1 and 2 and Figure 2 of 2505.03201 over networks, from complete runs that differ in nothing else.
+
+Runs of an ablation go into no table: they show where the advantage comes from.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from igbaselines.reporting.claims import Printed
+from igbaselines.reporting.combination import Combination, Drawn, Noted
+from igbaselines.reporting.labels import plot_label
+from igbaselines.reporting.page.comparable import Group, comparable_groups
+from igbaselines.reporting.page.factors import Factor, combinations_run, varied_factors
+from igbaselines.reporting.page.runs import ABLATION, Results
+from igbaselines.reporting.statistics.paired import holm
+from igbaselines.reporting.statistics.resampling import joint_means
+from igbaselines.reporting.statistics.verdicts import NotTestable
+from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, TABLE_1, WG, by_finite_image, methods_of
+from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure, removal_table
+from igbaselines.studies.images.reporting.weighted.sweep import SWEEP_CAPTION, Improvement, forest_figure, sweep_figure
+from igbaselines.studies.images.reporting.weighted.tables import Line, table_1_line, table_2_line
+
+P_VALUES = ("p_welch", "p_paired_t", "p_wilcoxon")
+TABLE_NOTE = (
+    "Ours beside the paper's, a line a network. The improvement is that of the mean, with its paired bootstrap "
+    "interval. The paper does not name its t-test: p_welch ignores that both methods saw the same images; p_paired_t "
+    "and p_wilcoxon use it. A p-value with _holm is corrected for all lines of the table (Holm). Images without a "
+    "finite value of both methods are left out and counted (not_finite)."
+)
+AVERAGES_NOTE = (
+    "Mean over the networks of WG's improvement over EG, with the bootstrap interval over the images, drawn together "
+    "for all networks; the networks are taken as they are."
+)
+
+
+def combine(results: Sequence[Results], printed: Printed) -> Combination:
+    """Put the runs together that may be: see `comparable`.
+
+    Args:
+        results: of complete runs.
+        printed: the paper's numbers and statements.
+    """
+    tables: list[Noted] = []
+    figures: list[Drawn] = []
+    for group in comparable_groups(sorted(results, key=lambda of: (_order(of, printed), of.label))):
+        improvements = {metric: measured_improvements(group, metric) for metric in METRICS}
+        about = " ".join(filter(None, [group.words, group.differs]))
+        if group.study != ABLATION:
+            made = _tables(group, printed, improvements)
+            tables += [Noted(f"{name}_{group.name}", table, f"{about} {note}") for name, table, note in made]
+        drawn = _sweep(group, improvements) if group.study == ABLATION else _figures(group, printed, improvements)
+        figures += [Drawn(f"{one.name}_{group.name}", one.figure, f"{about} {one.caption}") for one in drawn]
+    return Combination([noted for noted in tables if not noted.table.empty], figures)
+
+
+def measured_improvements(group: Group, metric: str) -> list[Improvement]:
+    """Estimate each run's improvement over EG, of WG and of its permuted control; images are drawn together.
+
+    The runs are on the same data set and are resampled with the same draws, so that their average has an honest
+    interval.
+    """
+    found = {place: _table(of, metric) for place, of in enumerate(group.results)}
+    tables = {place: table for place, table in found.items() if table is not None}
+    replicates = joint_means(list(tables.values())) if tables else []
+    return [
+        Improvement.of(place, method, metric, table, means)
+        for (place, table), means in zip(tables.items(), replicates, strict=True)
+        for method in (WG, PERMUTED)
+        if method in table
+    ]
+
+
+def _tables(
+    group: Group, printed: Printed, improvements: dict[str, list[Improvement]]
+) -> Iterable[tuple[str, pd.DataFrame, str]]:
+    """Table 1 in the paper's metrics, the other metrics, Table 2 and the averages over networks."""
+    beside = [metric for metric in METRICS if metric not in TABLE_1]
+    yield "table_1", _comparison(group, printed, TABLE_1), TABLE_NOTE
+    yield "table_2", _corrected(_filtering(group, printed)), TABLE_NOTE + " AUC of deletion in percent."
+    yield "averages", averages(group, printed, improvements), AVERAGES_NOTE
+    yield "other_metrics", _comparison(group, printed, beside), TABLE_NOTE
+
+
+def _comparison(group: Group, printed: Printed, metrics: Iterable[str]) -> pd.DataFrame:
+    lines = []
+    for metric in metrics:
+        for place, of in enumerate(group.results):
+            if (line := table_1_line(of.rows, metric, printed, of.model)) is not None:
+                lines.append({"metric": line["metric"]} | group.known(place) | line | {"run": of.label})
+    return _corrected(pd.DataFrame(lines))
+
+
+def _filtering(group: Group, printed: Printed) -> pd.DataFrame:
+    lines = []
+    for place, of in enumerate(group.results):
+        if (line := table_2_line(of.rows, printed, of.model)) is not None:
+            lines.append(group.known(place) | line | {"run": of.label})
+    return pd.DataFrame(lines)
+
+
+def _corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """Put every p-value's Holm correction over the whole table beside it."""
+    for name in P_VALUES if len(table) else ():
+        table.insert(int(str(table.columns.get_loc(name))) + 1, f"{name}_holm", holm(table[name].to_list()))
+    return table
+
+
+def averages(group: Group, printed: Printed, improvements: dict[str, list[Improvement]]) -> pd.DataFrame:
+    """Average the improvement over the networks of a group, where there are several."""
+    lines = []
+    for metric in TABLE_1:
+        of_wg = [found for found in improvements[metric] if found.method == WG]
+        if len(of_wg) < 2:
+            continue
+        value, low, high = Improvement.mean(of_wg)
+        paper = printed.tables.get("table_1", {}).get(metric, {})
+        known = {key: item for key, item in group.known(of_wg[0].place).items() if key != "model"}
+        line: Line = {"metric": METRICS[metric].label} | known
+        line |= {"networks": len(of_wg), "improvement_%": value, "low": low, "high": high}
+        line["paper_text_%"] = printed.tables.get("average_improvement", {}).get(metric, np.nan)
+        line["paper_table_1_%"] = np.mean([of["improvement"] for of in paper.values()]) if paper else np.nan
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _figures(group: Group, printed: Printed, improvements: dict[str, list[Improvement]]) -> Iterable[Drawn]:
+    measured = {metric: found for metric in TABLE_1 if (found := improvements[metric])}
+    if not measured:
+        return
+    names = [plot_label(of.model) for of in group.results]
+    paper = {metric: [_paper_improvement(printed, metric, of.model) for of in group.results] for metric in measured}
+    caption = (
+        "WG's improvement over EG by network: of the mean, with its 95 % paired bootstrap interval; diamonds: the "
+        "paper's Table 1."
+    )
+    yield Drawn("improvement", forest_figure(measured, names, paper), caption)
+    tables = {of.model: table for of in group.results if (table := removal_table(of.rows)) is not None}
+    if len(tables) > 1:
+        statement = printed.figures.get("figure_2", {}).get("statement", "")
+        removal = Removal.of_tables(list(tables.values()), f"{len(tables)} networks ({', '.join(tables)})")
+        drawn = removal_figure(removal, printed.tables.get("figure_2", {}), statement)
+        yield Drawn("figure_2", drawn, removal.caption)
+
+
+def _sweep(group: Group, improvements: dict[str, list[Improvement]]) -> Iterable[Drawn]:
+    """Where the advantage comes from: the improvement by each setting that the runs of an ablation differ in."""
+    measured = {metric: found for metric in TABLE_1 if (found := improvements[metric])}
+    factors = varied_factors([of.config for of in group.results])
+    if measured and factors:
+        caption = " ".join([SWEEP_CAPTION, *_imbalance(group, factors, measured)])
+        yield Drawn("advantage", sweep_figure(measured, factors), caption)
+
+
+def _imbalance(group: Group, factors: Sequence[Factor], measured: dict[str, list[Improvement]]) -> Iterable[str]:
+    """Warn of levels that are not balanced: a mean over a level is then one over other settings, too."""
+    columns = [[of.model for of in group.results], *(factor.levels for factor in factors)]
+    counts: dict[tuple[int, int], list[str]] = {}
+    for metric, improvements in measured.items():
+        counted = combinations_run(columns, [found.place for found in improvements])
+        counts.setdefault(counted, []).append(METRICS[metric].label)
+    for (run, possible), metrics in counts.items():
+        if run < possible:
+            yield (
+                f"{', '.join(metrics)}: only {run} of the {possible} combinations of network and settings were run, so "
+                "the levels are not balanced, and a difference between them may be due to the others."
+            )
+
+
+def _table(of: Results, metric: str) -> pd.DataFrame | None:
+    """Lay out EG, WG and the control where it was measured; None where there is no ratio to EG."""
+    control = [PERMUTED] if PERMUTED in methods_of(of.rows, metric) else []
+    try:
+        table, _ = by_finite_image(of.rows, metric, (EG, WG, *control))
+    except NotTestable:
+        return None
+    return table if len(table) and table[EG].mean() > 0 else None
+
+
+def _order(of: Results, printed: Printed) -> tuple[int, str]:
+    """The paper's order of networks, then any others by name."""
+    known = list(printed.tables.get("table_1", {}).get("deletion_auc", {}))
+    return (known.index(of.model) if of.model in known else len(known), of.model)
+
+
+def _paper_improvement(printed: Printed, metric: str, model: str) -> float:
+    of_model = printed.tables.get("table_1", {}).get(metric, {}).get(model, {})
+    return float(of_model.get("improvement", np.nan))

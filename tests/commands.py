@@ -1,0 +1,87 @@
+"""A smoke run of each experiment, made as a user makes it, that the tests of this folder look at."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Command:
+    """`python run.py ...` with its own outputs and a cache of events that the tests share."""
+
+    outputs: Path
+    data: Path
+
+    def arguments(self, *overrides: str) -> list[str]:
+        folders = [f"output_root={self.outputs}", f"data_root={self.data}"]
+        return [sys.executable, str(ROOT / "run.py"), *folders, *overrides]
+
+    def start(self, *overrides: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(self.arguments(*overrides), stderr=subprocess.PIPE, text=True, env=_environment())
+
+    def __call__(self, *overrides: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.arguments(*overrides), capture_output=True, text=True, env=_environment(), timeout=300, check=False
+        )
+
+    def runs(self) -> list[Path]:
+        return sorted(path.parent for path in self.outputs.glob("[!.]*/[!.]*/status.json"))
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def command(tmp_path: Path, data_root: Path) -> Command:
+    return Command(tmp_path / "outputs", data_root)
+
+
+def _smoke_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path, experiment: str) -> Path:
+    command = Command(tmp_path_factory.mktemp(experiment), data_root)
+    result = command(f"experiment={experiment}", "scale=smoke")
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a smoke run on synthetic collisions."""
+    return _smoke_run(tmp_path_factory, data_root, "hep_baselines")
+
+
+@pytest.fixture(scope="session")
+def gridworld_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a smoke run of Shapley Integrated Gradients on grid worlds."""
+    return _smoke_run(tmp_path_factory, data_root, "shapley_gridworld")
+
+
+@pytest.fixture(scope="session")
+def shapley_images_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a smoke run of Shapley Integrated Gradients on the sample photographs."""
+    return _smoke_run(tmp_path_factory, data_root, "shapley_images")
+
+
+@pytest.fixture(scope="session")
+def weighted_smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """The folder of a smoke run of Weighted Gradients on the sample photographs."""
+    return _smoke_run(tmp_path_factory, data_root, "weighted_gradients")
+
+
+@pytest.fixture(scope="session")
+def smoke_command(smoke: Path, data_root: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """The command that made the smoke run."""
+    return Command(smoke.parents[1], data_root)

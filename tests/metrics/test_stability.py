@@ -1,0 +1,42 @@
+"""The variance of a map over draws of its baselines, against drawing the maps themselves."""
+
+import numpy as np
+import pytest
+import torch
+
+from igbaselines.metrics.stability import map_variance
+
+
+def drawn_maps(maps: np.ndarray, fitness: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    averages = []
+    for _ in range(draws):
+        chosen = rng.integers(len(maps), size=len(maps))
+        averages.append(np.average(maps[chosen], axis=0, weights=fitness[chosen]))
+    return np.array(averages)
+
+
+@pytest.mark.parametrize("fitness", [[1.0, 1.0, 1.0, 1.0], [1.0, 3.0, 0.2, 1.0]])
+def test_is_the_variance_of_drawn_maps(fitness: list[float], rng: np.random.Generator) -> None:
+    maps = rng.normal(size=(4, 5, 6))
+    averages = drawn_maps(maps, np.array(fitness), 20_000, rng)
+    expected = averages.var(axis=0).sum() / (averages.mean(axis=0) ** 2).sum()
+    generator = torch.Generator().manual_seed(1)
+    found = map_variance(torch.from_numpy(maps), torch.tensor(fitness), 20_000, generator)
+    assert found == pytest.approx(expected, rel=0.05)
+
+
+def test_equal_maps_do_not_depend_on_the_draw(generator: torch.Generator) -> None:
+    same = torch.ones(5, 3, 3)
+    assert map_variance(same, torch.rand(5), 100, generator) == pytest.approx(0, abs=1e-12)
+    assert map_variance(torch.rand(1, 3, 3), torch.ones(1), 100, generator) == pytest.approx(0, abs=1e-12)
+
+
+def test_all_the_weight_on_one_baseline_leaves_only_draws_without_it(generator: torch.Generator) -> None:
+    maps = torch.eye(3).view(3, 3, 1)
+    few = map_variance(maps, torch.tensor([1e9, 1.0, 1.0]), 5000, generator)
+    even = map_variance(maps, torch.ones(3), 5000, generator)
+    assert few > even  # 8 draws of 27 lack the heavy one: its weight does not make the map steady
+
+
+def test_a_map_of_nothing_has_no_relative_variance(generator: torch.Generator) -> None:
+    assert np.isnan(map_variance(torch.zeros(3, 2, 2), torch.ones(3), 10, generator))

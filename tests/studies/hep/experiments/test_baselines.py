@@ -1,0 +1,193 @@
+"""2412.13864 end to end at smoke scale: what comes out, and that it comes out again."""
+
+import json
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from igbaselines.common.tensors import load_tensors
+from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from tests.commands import Command
+
+ROOT = Path(__file__).parents[4]
+BASELINES = ["zero_physical", "zero_standardised", "background", "background_weighted"]
+
+
+@pytest.fixture(scope="session")
+def rows(smoke: Path) -> pd.DataFrame:
+    return pd.read_parquet(smoke / "rows.parquet")
+
+
+def values(rows: pd.DataFrame, metric: str, **columns: object) -> pd.DataFrame:
+    chosen = rows[rows["metric"] == metric]
+    for column, value in columns.items():
+        chosen = chosen[chosen[column] == value]
+    return chosen
+
+
+def test_the_folder_holds_what_the_contract_lists(smoke: Path) -> None:
+    files = {"config.yaml", "rows.parquet", "claims.json", "provenance.json", "run.log", "status.json"}
+    assert files <= {path.name for path in smoke.iterdir()}
+    assert json.loads((smoke / "status.json").read_text())["state"] == "complete"
+    assert {path.suffix for path in (smoke / "tables").iterdir()} == {".csv", ".md", ".tex"}
+    figures = {path.name for path in (smoke / "figures").iterdir()}
+    assert figures == {f"figure_{n}.{s}" for n in ("1", "2a", "2b", "3", "4", "5") for s in ("png", "pdf")}
+    config = yaml.safe_load((smoke / "config.yaml").read_text())
+    assert (config["experiment"], config["scale"], config["dataset"]["n_events"]) == ("hep_baselines", "smoke", 6000)
+    fields = ["id", "paper", "source", "statement", "paper_value", "value", "ci_low", "ci_high", "n", "p_value"]
+    fields += ["test", "verdict", "note"]
+    claims = json.loads((smoke / "claims.json").read_text())
+    assert len(claims) > 20
+    assert all(list(claim) == fields for claim in claims)
+
+
+def test_rows_hold_every_curve(rows: pd.DataFrame) -> None:
+    methods = [*BASELINES, "single_feature_auc", "random_0"]
+    for metric in ("accuracy", "balanced_accuracy", "roc_auc"):
+        curves = values(rows, metric)
+        assert set(curves["method"]) == set(methods)
+        assert set(curves["k"]) == {1, 2, 5, 87}
+        assert len(curves) == len(methods) * 4 * 2
+        assert curves["value"].between(0, 1).all()
+    pooled = values(rows, "significance", unit="pooled")
+    assert len(pooled) == len(methods) * 4
+    assert values(rows, "significance", unit="bootstrap_019")["method"].nunique() == len(methods)
+
+
+def test_every_ranking_ranks_every_feature_once(rows: pd.DataFrame) -> None:
+    ranks = values(rows, "rank")
+    for (_, _), of_network in ranks.groupby(["method", "unit"]):
+        assert sorted(of_network["value"]) == list(range(1, 88))
+    for method in BASELINES:
+        for unit in ("network_0", "network_1"):
+            attribution = values(rows, "attribution", method=method, unit=unit).set_index("feature")["value"]
+            place = values(rows, "rank", method=method, unit=unit).set_index("feature")["value"]
+            assert place.sort_values().index.tolist() == attribution.sort_values(ascending=False).index.tolist()
+
+
+def test_all_features_give_every_method_the_same_network(rows: pd.DataFrame) -> None:
+    accuracy = values(rows, "accuracy", k=87)
+    assert (accuracy.groupby("unit")["value"].nunique() == 1).all()
+
+
+def test_attributions_are_complete(rows: pd.DataFrame) -> None:
+    # relative to |f(x) - f(x')|, which a background event like the signal brings near zero: hence not the maximum
+    assert (values(rows, "completeness_gap_q95")["value"] < 1e-3).all()
+
+
+def test_attributions_add_up_to_the_change_of_the_logit(smoke: Path, rows: pd.DataFrame) -> None:
+    """Completeness from outside: the saved network, the sample's events, and the sum of the attribution's rows."""
+    import torch
+
+    events = pd.read_parquet(ROOT / "data" / "hep_pythia_sample.parquet")
+    features = [name for name in events if name not in ("process", "label", "weight")]
+    state = load_tensors(smoke / "networks" / "network_0.safetensors")
+    assert state is not None
+    network = DNN(Standardise(torch.zeros(87), torch.ones(87)), [128, 128], 0.2)
+    network.load_state_dict(state)
+    with torch.no_grad():
+        logit = network.eval()(torch.tensor(events[features].to_numpy(np.float32)))
+        blank = network(torch.zeros(1, 87))
+    total = values(rows, "attribution", method="zero_physical", unit="network_0")["value"].sum()
+    per_event = logit[torch.tensor(events["label"].to_numpy() == 1)] - blank
+    # 100 of the signal events were explained: their mean lies within five standard errors of all
+    assert abs(total - per_event.mean().item()) < 5 * per_event.std().item() / 10
+
+
+def test_cross_sections_and_events_are_counted(rows: pd.DataFrame) -> None:
+    assert values(rows, "selected_events")["value"].sum() == 6000
+    record = json.loads((ROOT / "data" / "hep_pythia_sample.json").read_text())
+    for process, ranges in record["processes"].items():
+        total = sum(of_range["cross_section_fb"] for of_range in ranges)
+        assert values(rows, "cross_section", process=process)["value"].item() == pytest.approx(total)
+    assert values(rows, "selected_events")["process"].nunique() == 11
+
+
+def test_the_second_call_finds_the_run_complete(
+    smoke: Path, smoke_command: Callable[..., "CompletedProcess[str]"]
+) -> None:
+    written = (smoke / "rows.parquet").stat().st_mtime_ns
+    start = time.monotonic()
+    result = smoke_command("experiment=hep_baselines", "scale=smoke", "max_batch=64", "workers=1")
+    assert result.returncode == 0
+    assert "complete already" in result.stderr
+    assert time.monotonic() - start < 20
+    assert (smoke / "rows.parquet").stat().st_mtime_ns == written
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_with_the_same_rows(command: Command, rows: pd.DataFrame) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed of the moments: {seed}")
+    moments = random.Random(seed)
+    killed = 0
+    for _ in range(3):
+        process = command.start("experiment=hep_baselines", "scale=smoke")
+        time.sleep(moments.uniform(2, 9))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        assert all(json.loads((run / "status.json").read_text())["state"] == "complete" for run in command.runs())
+    assert killed > 0
+    result = command("experiment=hep_baselines", "scale=smoke")
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "rows.parquet"), rows, check_exact=True)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.slow
+def test_ones_own_table_without_weights_and_with_other_features(command: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    label = np.repeat([1, 0, 0], 1000)
+    table = pd.DataFrame({f"feature {i}": rng.normal(label * (i == 2), 1 + i) for i in range(6)})
+    table["process"], table["label"] = np.repeat(["new", "old", "older"], 1000), label
+    table.to_parquet(tmp_path / "mine.parquet")
+    result = command(
+        "experiment=hep_baselines",
+        "scale=smoke",
+        "dataset=hep_table",
+        f"dataset.path={tmp_path / 'mine.parquet'}",
+        "evaluation.top_k=[1,2,all]",
+        "attribution.output=probability",
+        "attribution.ranking=magnitude",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no weights" in result.stderr
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    best = values(rows, "rank", method="background", feature="feature 2")["value"]
+    assert (best == 1).all()
+    assert "significance" not in set(rows["metric"])
+    verdicts = {claim["id"]: claim["verdict"] for claim in json.loads((folder / "claims.json").read_text())}
+    assert verdicts["2412.13864/weighted_beats_unweighted/significance"] == "not tested"
+
+
+def test_all_features_alone_need_no_retraining(command: Command, smoke: Path) -> None:
+    result = command("experiment=hep_baselines", "scale=smoke", "evaluation.top_k=[all]")
+    assert result.returncode == 0, result.stderr
+    assert "retrained" not in result.stderr
+    (folder,) = command.runs()
+    assert set(values(pd.read_parquet(folder / "rows.parquet"), "accuracy")["k"]) == {87}
+
+
+def test_a_run_without_fast_paths_measures_the_same(smoke: Path, command: Command) -> None:
+    result = command("experiment=hep_baselines", "scale=smoke", "fast_paths=false")
+    assert result.returncode == 0, result.stderr
+    (plain,) = command.runs()
+    assert plain.name == smoke.name  # how a run is carried out does not enter its name
+    fast_rows, plain_rows = (pd.read_parquet(folder / "rows.parquet") for folder in (smoke, plain))
+    keys = ["method", "metric", "unit", "feature"]
+    assert fast_rows[keys].equals(plain_rows[keys])
+    fast, other = (rows.loc[rows["metric"].str.contains("attribution"), "value"] for rows in (fast_rows, plain_rows))
+    assert len(fast) > 100
+    assert (fast - other).abs().max() < 1e-4 * fast.abs().max()
+    assert (fast != other).any()  # it did take the other way
