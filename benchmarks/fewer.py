@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
+from igbaselines.attribution.weighted import WeightedGradients, pixel_importance, reweighted
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -20,10 +21,9 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from benchmarks.weighted import Counted, Photograph
-from igbaselines.attribution.baselines import Together
+from igbaselines.attribution.baselines import BaselineSet
 from igbaselines.attribution.engine.path import Attribution
 from igbaselines.attribution.racing import Racing
-from igbaselines.attribution.weighted import WeightedGradients, pixel_importance, reweighted
 from igbaselines.attribution.weighting import InverseFitness
 from igbaselines.common.randomness import generator_for
 from igbaselines.evaluation.adaptive_areas import deletion_areas
@@ -98,7 +98,7 @@ def racing(explained: Explained) -> Iterator[Row]:
     p = explained.photograph
     for filter_below, margin in FILTERS_AND_MARGINS:
         method = WeightedGradients(
-            Together(p.attribution.baselines),
+            BaselineSet(p.attribution.baselines),
             reference_for(p.classifier, p.examples),
             p.attribution.rule,
             p.fitness,

@@ -28,8 +28,9 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, path_attribution
-from igbaselines.attribution.baselines import Reference, ZeroPhysical
+from igbaselines.attribution.baselines import ZeroBaseline
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling, exact_shapley_values
+from igbaselines.tasks import Background
 
 NODES = 8
 BARE_BATCH = 4096
@@ -51,9 +52,9 @@ class Job:
         return torch.zeros_like(self.inputs[:1])
 
     @property
-    def reference(self) -> Reference:
+    def reference(self) -> Background:
         """Of zero."""
-        return Reference(self.inputs, self.absent[0])
+        return Background(self.inputs, self.absent[0])
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,8 @@ def given_baselines(job: Job, method: ShapleyIG) -> tuple[Callable[[], object], 
 
 
 def time_all(job: Job) -> list[Timing]:
-    sig = ShapleyIG(ZeroPhysical(), job.reference, coalitions=job.coalitions, rule=GaussLegendre(NODES))
-    sampler = ShapleySampling(ZeroPhysical(), job.reference, coalitions=COUNTS[2])
+    sig = ShapleyIG(ZeroBaseline(), job.reference, coalitions=job.coalitions, rule=GaussLegendre(NODES))
+    sampler = ShapleySampling(ZeroBaseline(), job.reference, coalitions=COUNTS[2])
     evaluations = int(sampler.attribute(job.network, job.inputs, None, seeded()).evaluations.sum())
     all_of_them = len(job.inputs) * 2 ** job.inputs.shape[1]
     plain, pairs = given_baselines(job, sig)
@@ -149,7 +150,7 @@ def convergence(job: Job, console: Console) -> None:
     for paired in (False, True):
         errors = []
         for count in COUNTS:
-            sampler = ShapleySampling(ZeroPhysical(), job.reference, coalitions=count, paired=paired)
+            sampler = ShapleySampling(ZeroBaseline(), job.reference, coalitions=count, paired=paired)
             difference = sampler.attribute(job.network, inputs, None, seeded()).players - exact
             errors.append(math.sqrt(float(difference.square().mean())))
         slope = np.polyfit(np.log(COUNTS), np.log(errors), 1)[0]

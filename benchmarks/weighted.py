@@ -9,15 +9,15 @@ from functools import partial
 
 import hydra
 import torch
+from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmarks.peers import by_captum
 from benchmarks.turns import Candidate, Job, Work
-from igbaselines.attribution.baselines import Together
+from igbaselines.attribution.baselines import BaselineSet
 from igbaselines.attribution.engine.path import Attribution, Function, path_attribution
 from igbaselines.attribution.perturbation import Score
-from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
 from igbaselines.attribution.weighting import InverseFitness
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics.perturbation_curves import ShareGrid, area, deletion_curves
@@ -97,7 +97,7 @@ class Photograph:
     def judged(self, f: Function) -> tuple[Attribution, Int[Tensor, "1 k"]]:
         """Integrated Gradients of every baseline, equally weighted, and D_alpha of each, as in the experiment."""
         reference = reference_for(self.classifier, self.examples)
-        baselines, _ = Together(self.attribution.baselines).draw(self.pixels, reference, generator_for(0))
+        baselines, _ = BaselineSet(self.attribution.baselines).draw(self.pixels, reference, generator_for(0))
         found = path_attribution(
             f,
             self.pixels,
@@ -169,7 +169,7 @@ def ours(make: Callable[[], Photograph]) -> Work:
 def naive(make: partial[Photograph]) -> Work:
     """What the paper's text says, line by line, on the network as it comes."""
     p = make().with_exact_search()
-    baselines, _ = Together(p.attribution.baselines).draw(
+    baselines, _ = BaselineSet(p.attribution.baselines).draw(
         p.pixels, reference_for(p.classifier, p.examples), generator_for(0)
     )
     fill, pixels = p.fitness.mask.fill(p.pixels), p.pixels[0, 0].numel()
@@ -184,7 +184,7 @@ def naive(make: partial[Photograph]) -> Work:
         maps, d_alpha = [], []
         goal = p.attribution.search.alpha * without(torch.arange(0), 0)
         for baseline in baselines.view(-1, *p.pixels.shape[1:]):
-            maps.append(by_captum(p.plain, p.pixels, baseline[None], p.attribution.rule.steps, p.target, None))
+            maps.append(by_captum(p.plain, p.pixels, baseline[None], p.attribution.rule.n_steps, p.target, None))
             order = maps[-1].sum(dim=1).flatten().argsort(descending=True, stable=True)
             low, high = 0, pixels
             while high - low > 1:
@@ -219,7 +219,7 @@ def bare_passes(make: partial[Photograph]) -> Work:
     ours(lambda: p.scored_by(counted))(1)
     batch = p.classifier.max_batch
     points = p.pixels.expand(batch, -1, -1, -1).clone()
-    gradients = 6 * p.attribution.rule.steps
+    gradients = 6 * p.attribution.rule.n_steps
 
     def work(_: int) -> None:
         behind = points.clone().requires_grad_()

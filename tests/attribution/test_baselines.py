@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from igbaselines.attribution.baselines import (
-    BaselineSource,
     GaussianNoise,
+    Imputer,
     MaximumDistance,
     PerStratum,
     Reference,
+    TrainingMean,
     UniformNoise,
-    ZeroPhysical,
-    ZeroStandardised,
+    ZeroBaseline,
 )
 from igbaselines.attribution.weighting import ByStratum
 
@@ -31,8 +31,8 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize(("source", "expected"), [(ZeroPhysical(), [0.0, 0.0]), (ZeroStandardised(), [0.5, -2.0])])
-def test_blank_baselines(source: BaselineSource, expected: list[float]) -> None:
+@pytest.mark.parametrize(("source", "expected"), [(ZeroBaseline(), [0.0, 0.0]), (TrainingMean(), [0.5, -2.0])])
+def test_blank_baselines(source: Imputer, expected: list[float]) -> None:
     baselines, weights = source.draw(INPUTS, REFERENCE, seeded(0))
     assert baselines.tolist() == [expected]
     assert weights.tolist() == [1]
@@ -109,7 +109,7 @@ def test_draws_on_the_device_of_the_examples(device: torch.device) -> None:
         stratum=STRATUM.to(device),
         stratum_weight=torch.ones(6, device=device),
     )
-    for source in (ZeroPhysical(), ZeroStandardised(), PerStratum(2, ByStratum())):
+    for source in (ZeroBaseline(), TrainingMean(), PerStratum(2, ByStratum())):
         baselines, weights = source.draw(INPUTS.to(device), moved, seeded(0))
         assert baselines.device.type == weights.device.type == device.type
 

@@ -5,21 +5,21 @@ import torch
 from torch import Tensor
 
 from igbaselines.attribution.baselines import (
-    BaselineSource,
+    BaselineSet,
     Examples,
     FirstExample,
     GaussianNoise,
+    Imputer,
     MaximumDistance,
     MeanExample,
     Reference,
-    Together,
+    TrainingMean,
     UniformNoise,
-    ZeroPhysical,
-    ZeroStandardised,
+    ZeroBaseline,
 )
 from igbaselines.attribution.image_baselines import Blurred, Constant
 
-SOURCES: list[BaselineSource] = [
+SOURCES: list[Imputer] = [
     Constant(0.5),
     UniformNoise(2),
     GaussianNoise(0.3, 2),
@@ -28,8 +28,8 @@ SOURCES: list[BaselineSource] = [
     Examples(2),
     FirstExample(),
     MaximumDistance(),
-    ZeroPhysical(),
-    ZeroStandardised(),
+    ZeroBaseline(),
+    TrainingMean(),
 ]
 
 
@@ -52,7 +52,7 @@ def reference(inputs: Tensor, generator: torch.Generator) -> Reference:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
 def test_pictures_in_pixel_space_with_weights_that_sum_to_one(
-    source: BaselineSource, inputs: Tensor, reference: Reference, device: torch.device
+    source: Imputer, inputs: Tensor, reference: Reference, device: torch.device
 ) -> None:
     moved = Reference(examples=reference.examples.to(device), centre=reference.centre.to(device))
     baselines, weights = source.draw(inputs.to(device), moved, seeded())
@@ -67,8 +67,8 @@ def test_pictures_in_pixel_space_with_weights_that_sum_to_one(
 
 
 def test_black_and_zero_after_normalisation_are_two_baselines(inputs: Tensor, reference: Reference) -> None:
-    black, _ = ZeroPhysical().draw(inputs, reference, seeded())
-    centre, _ = ZeroStandardised().draw(inputs, reference, seeded())
+    black, _ = ZeroBaseline().draw(inputs, reference, seeded())
+    centre, _ = TrainingMean().draw(inputs, reference, seeded())
     assert black.abs().max() == 0
     assert centre[0, :, 2, 2].tolist() == pytest.approx([0.4, 0.5, 0.6])
 
@@ -78,7 +78,7 @@ def test_constants_are_one_grey_value(inputs: Tensor, reference: Reference) -> N
 
 
 @pytest.mark.parametrize("source", [UniformNoise(2), GaussianNoise(0.3, 2)])
-def test_noise_differs_between_inputs_and_draws(source: BaselineSource, inputs: Tensor, reference: Reference) -> None:
+def test_noise_differs_between_inputs_and_draws(source: Imputer, inputs: Tensor, reference: Reference) -> None:
     baselines, _ = source.draw(inputs, reference, seeded())
     assert baselines.shape == (3, 2, 3, 6, 5)
     assert len(baselines.flatten(0, 1).unique(dim=0)) == 6
@@ -125,7 +125,7 @@ def test_the_mean_example_is_the_mean(inputs: Tensor, reference: Reference) -> N
 
 
 def test_a_set_names_its_baselines_and_weighs_them_equally(inputs: Tensor, reference: Reference) -> None:
-    together = Together({"black": ZeroPhysical(), "uniform": UniformNoise(2), "blur": Blurred(1.0)})
+    together = BaselineSet({"black": ZeroBaseline(), "uniform": UniformNoise(2), "blur": Blurred(1.0)})
     names, baselines = together.draw_named(inputs, reference, seeded())
     assert names == ["black", "uniform_1", "uniform_2", "blur"]
     again, weights = together.draw(inputs, reference, seeded())
@@ -138,4 +138,4 @@ def test_a_set_names_its_baselines_and_weighs_them_equally(inputs: Tensor, refer
 
 def test_an_empty_set_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one source"):
-        Together({})
+        BaselineSet({})

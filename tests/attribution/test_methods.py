@@ -7,16 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, Midpoint, RandomPoint, path_attribution
-from igbaselines.attribution.baselines import PerStratum, Reference, ZeroStandardised
+from igbaselines.attribution.baselines import PerStratum, TrainingMean
 from igbaselines.attribution.methods import AveragedGradients, expected_gradients, ig
 from igbaselines.attribution.weighting import ByStratum
+from igbaselines.tasks import Background
 
 Make = Callable[..., nn.Module]
 
 
 @pytest.fixture
-def reference(generator: torch.Generator) -> Reference:
-    return Reference(
+def reference(generator: torch.Generator) -> Background:
+    return Background(
         examples=torch.randn(30, 6, generator=generator, dtype=torch.float64),
         stratum=torch.arange(30) % 3,
         stratum_weight=torch.tensor([1.0, 5.0, 2.0]),
@@ -33,8 +34,8 @@ def seeded(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_ig_is_the_path_from_one_baseline(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
-    method = ig(ZeroStandardised(), reference)
+def test_ig_is_the_path_from_one_baseline(reference: Background, inputs: Tensor, make_mlp: Make) -> None:
+    method = ig(TrainingMean(), reference)
     assert method.rule == GaussLegendre(32)
     result = method.attribute(make_mlp(), inputs, None, seeded())
     expected = path_attribution(make_mlp(), inputs, reference.centre[None])
@@ -42,7 +43,7 @@ def test_ig_is_the_path_from_one_baseline(reference: Reference, inputs: Tensor, 
     assert result.completeness_gap.shape == (4, 1)
 
 
-def test_averages_over_weighted_baselines_of_a_class(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_averages_over_weighted_baselines_of_a_class(reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     source, target = PerStratum(2, ByStratum()), torch.tensor([0, 2, 1, 1])
     method = AveragedGradients(source, reference, Midpoint(5), max_batch=3)
     result = method.attribute(make_mlp(classes=3), inputs, target, seeded())
@@ -53,7 +54,7 @@ def test_averages_over_weighted_baselines_of_a_class(reference: Reference, input
     torch.testing.assert_close(result.weights, weights.expand(4, 6), rtol=0, atol=1e-15)
 
 
-def test_expected_gradients_draw_one_point_a_path(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_expected_gradients_draw_one_point_a_path(reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     method = expected_gradients(PerStratum(3), reference)
     assert method.rule == RandomPoint()
     one, again, other = (method.attribute(make_mlp(), inputs, None, seeded(s)).attributions for s in (1, 1, 2))
@@ -61,7 +62,7 @@ def test_expected_gradients_draw_one_point_a_path(reference: Reference, inputs: 
     assert not torch.allclose(one, other)
 
 
-def test_expected_gradients_converge_to_the_integral(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_expected_gradients_converge_to_the_integral(reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     every = PerStratum(10)  # all examples, so that the nodes alone are random
     exact = expected_gradients(every, reference, GaussLegendre(32))
     truth = exact.attribute(make_mlp(), inputs, None, seeded()).attributions
@@ -72,7 +73,7 @@ def test_expected_gradients_converge_to_the_integral(reference: Reference, input
     assert standard_error.max() < 0.2 * truth.abs().max()
 
 
-def test_methods_touch_no_global_random_state(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_methods_touch_no_global_random_state(reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     network = make_mlp()
     before = torch.get_rng_state()
     expected_gradients(PerStratum(3), reference).attribute(network, inputs, None, seeded())

@@ -5,19 +5,22 @@ from itertools import pairwise
 
 import pytest
 import torch
+from igbaselines.attribution.weighted import Fitness, WeightedGradients
 from torch import Tensor, nn
 
 from igbaselines.attribution import Midpoint
-from igbaselines.attribution.baselines import Given, Reference, Together, UniformNoise, ZeroPhysical
+from igbaselines.attribution.baselines import BaselineSet, Given, UniformNoise, ZeroBaseline
 from igbaselines.attribution.fitness import BinarySearch, MinimalDeletion
 from igbaselines.attribution.image_baselines import Blurred, Constant
 from igbaselines.attribution.methods import Method, filtered_weighted_gradients, weighted_gradients
 from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.racing import Racing
-from igbaselines.attribution.weighted import Fitness, WeightedGradients
+from igbaselines.tasks import Background
 from igbaselines.tasks.imputers import Black
 
-TOGETHER = Together({"black": ZeroPhysical(), "white": Constant(1.0), "noise": UniformNoise(2), "blur": Blurred(2.0)})
+TOGETHER = BaselineSet(
+    {"black": ZeroBaseline(), "white": Constant(1.0), "noise": UniformNoise(2), "blur": Blurred(2.0)}
+)
 SEARCH = BinarySearch(alpha=0.9, tolerance=0.0)
 FITNESS = Fitness(SEARCH, Black())
 STEPS = 12
@@ -55,7 +58,7 @@ def inputs(generator: torch.Generator) -> Tensor:
 @pytest.fixture
 def method(inputs: Tensor) -> WeightedGradients:
     """It drops whatever is below the mean weight."""
-    reference = Reference(examples=inputs, centre=torch.full_like(inputs[0], 0.5))
+    reference = Background(examples=inputs, centre=torch.full_like(inputs[0], 0.5))
     return filtered_weighted_gradients(TOGETHER, reference, Midpoint(STEPS), FITNESS, filter_below=1.0)
 
 

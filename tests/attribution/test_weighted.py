@@ -3,17 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, Midpoint, path_attribution
-from igbaselines.attribution.baselines import Reference, Together, UniformNoise, ZeroPhysical
+from igbaselines.attribution.baselines import BaselineSet, UniformNoise, ZeroBaseline
 from igbaselines.attribution.fitness import BinarySearch
 from igbaselines.attribution.image_baselines import Blurred, Constant
 from igbaselines.attribution.methods import expected_gradients, filtered_weighted_gradients, weighted_gradients
-from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
+from igbaselines.tasks import Background
 from igbaselines.tasks.imputers import Black
 
-TOGETHER = Together({"black": ZeroPhysical(), "white": Constant(1.0), "noise": UniformNoise(2), "blur": Blurred(2.0)})
+TOGETHER = BaselineSet(
+    {"black": ZeroBaseline(), "white": Constant(1.0), "noise": UniformNoise(2), "blur": Blurred(2.0)}
+)
 FITNESS = Fitness(BinarySearch(tolerance=0.0), Black())
 
 
@@ -30,8 +33,8 @@ def inputs(generator: torch.Generator) -> Tensor:
 
 
 @pytest.fixture
-def reference(inputs: Tensor) -> Reference:
-    return Reference(examples=inputs, centre=torch.full_like(inputs[0], 0.5))
+def reference(inputs: Tensor) -> Background:
+    return Background(examples=inputs, centre=torch.full_like(inputs[0], 0.5))
 
 
 def seeded(seed: int = 5) -> torch.Generator:
@@ -57,7 +60,7 @@ def halving_count(network: nn.Module, picture: np.ndarray, ig: np.ndarray, targe
     return high
 
 
-def test_the_published_algorithm_in_loops(network: nn.Module, inputs: Tensor, reference: Reference) -> None:
+def test_the_published_algorithm_in_loops(network: nn.Module, inputs: Tensor, reference: Background) -> None:
     targets = torch.tensor([1, 4, 0])
     method = weighted_gradients(TOGETHER, reference, Midpoint(7), FITNESS, max_batch=11)
     result = method.attribute(network, inputs, targets, seeded())
@@ -77,7 +80,7 @@ def test_the_published_algorithm_in_loops(network: nn.Module, inputs: Tensor, re
         np.testing.assert_allclose(result.weights[i].numpy(), np.array(inverse) / sum(inverse), rtol=1e-12)
 
 
-def test_completeness_with_the_weighted_baselines(network: nn.Module, inputs: Tensor, reference: Reference) -> None:
+def test_completeness_with_the_weighted_baselines(network: nn.Module, inputs: Tensor, reference: Background) -> None:
     method = weighted_gradients(TOGETHER, reference, GaussLegendre(40), FITNESS)
     result = method.attribute(network, inputs, torch.tensor([1, 4, 0]), seeded())
     assert result.weights is not None
@@ -85,14 +88,14 @@ def test_completeness_with_the_weighted_baselines(network: nn.Module, inputs: Te
     torch.testing.assert_close(result.attributions.flatten(1).sum(dim=1), change, rtol=0, atol=1e-10)
 
 
-def test_one_baseline_leaves_nothing_to_weigh(network: nn.Module, inputs: Tensor, reference: Reference) -> None:
-    targets, one = torch.tensor([1, 4, 0]), Together({"black": ZeroPhysical()})
+def test_one_baseline_leaves_nothing_to_weigh(network: nn.Module, inputs: Tensor, reference: Background) -> None:
+    targets, one = torch.tensor([1, 4, 0]), BaselineSet({"black": ZeroBaseline()})
     weighted = weighted_gradients(one, reference, Midpoint(5), FITNESS).attribute(network, inputs, targets, seeded())
     expected = expected_gradients(one, reference, Midpoint(5)).attribute(network, inputs, targets, seeded())
     torch.testing.assert_close(weighted.attributions, expected.attributions, rtol=0, atol=1e-15)
 
 
-def test_the_filter_only_takes_away(network: nn.Module, inputs: Tensor, reference: Reference) -> None:
+def test_the_filter_only_takes_away(network: nn.Module, inputs: Tensor, reference: Background) -> None:
     targets = torch.tensor([1, 4, 0])
     plain, filtered = (
         make(TOGETHER, reference, Midpoint(5), FITNESS).attribute(network, inputs, targets, seeded())
@@ -105,7 +108,7 @@ def test_the_filter_only_takes_away(network: nn.Module, inputs: Tensor, referenc
     torch.testing.assert_close(filtered.weights, plain.weights * kept / (plain.weights * kept).sum(1, keepdim=True))
 
 
-def test_reweighting_is_the_engines_own_average(network: nn.Module, inputs: Tensor, reference: Reference) -> None:
+def test_reweighting_is_the_engines_own_average(network: nn.Module, inputs: Tensor, reference: Background) -> None:
     baselines, _ = TOGETHER.draw(inputs, reference, seeded())
     weights = torch.rand(3, 5, generator=seeded(), dtype=torch.float64)
     targets = torch.tensor([1, 4, 0])
@@ -129,7 +132,7 @@ def test_a_score_without_classes_is_the_output_itself(inputs: Tensor) -> None:
     )
 
 
-def test_the_model_is_scored_as_it_is_used_and_left_as_it_was(inputs: Tensor, reference: Reference) -> None:
+def test_the_model_is_scored_as_it_is_used_and_left_as_it_was(inputs: Tensor, reference: Background) -> None:
     torch.manual_seed(3)
     layers = (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SiLU(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(144, 5))
     network = nn.Sequential(*layers, nn.Softmax(dim=1)).double()

@@ -107,7 +107,7 @@ def test_a_full_disk(command: Command, small_disk: Path, smoke: Path) -> None:
 def test_a_run_that_breaks_says_where_its_traceback_is(command: Command, smoke: Path) -> None:
     # A rule that exists and is allowed, but is no quadrature rule: only the experiment itself can find out.
     result = command(
-        *SMOKE, "attribution.rule._target_=igbaselines.attribution.baselines.ZeroPhysical", "~attribution.rule.steps"
+        *SMOKE, "attribution.rule._target_=igbaselines.attribution.baselines.ZeroBaseline", "~attribution.rule.n_steps"
     )
     expect_one_line(result, "hep_baselines failed", "run.log")
     (folder,) = command.runs()

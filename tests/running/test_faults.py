@@ -42,7 +42,7 @@ from tests.studies.hep.data.test_generate_hep import SMALL as SMALL_PYTHIA
 CHUNKS = (
     "attribution.baselines.background.count=90",
     "attribution.baselines.background_weighted.count=90",
-    "attribution.rule.steps=4",
+    "attribution.rule.n_steps=4",
     "attribution.signal_events=500",
     "evaluation.networks=1",
     "evaluation.top_k=[all]",

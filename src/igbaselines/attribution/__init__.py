@@ -1,8 +1,9 @@
 """The engine: weighted path attributions from any baselines; it needs torch and numpy alone."""
 
 from igbaselines.attribution.engine.adaptive import Adaptive
-from igbaselines.attribution.engine.path import AffineStem, Attribution, ClosedFormGradient, path_attribution
+from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid
+from igbaselines.attribution.engine.result import AffineStem, Attribution, ClosedFormGradient
 
 __all__ = [
     "Adaptive",

@@ -1,59 +1,22 @@
-"""Where baselines come from: zeros, noise, the farthest point, and examples drawn from a reference sample."""
+"""Where baselines come from: zeros, noise, the farthest point, and examples drawn from the background.
+
+Each is an `Imputer`: what serves as a baseline serves as the value of absent players as well.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.weighting import Uniform, Weighting
+from igbaselines.tasks import Background, Imputer
 
-
-@dataclass(frozen=True)
-class Reference:
-    """What baselines may be made of, in the space of the network's inputs.
-
-    Args:
-        examples: a sample of inputs, such as background events or photographs.
-        centre: the input that the network's standardisation maps to zero.
-        stratum: for each example the index of its stratum, such as its process; None where there are none.
-        stratum_weight: weight of each stratum, such as its cross-section; None where unknown.
-        example_weight: how often each example counts among those of its stratum; None: all the same.
-        low: least value of each feature; None for 0, as of pixels.
-        high: largest value of each feature; None for 1, as of pixels.
-    """
-
-    examples: Float[Tensor, "m *features"]
-    centre: Float[Tensor, " *features"]
-    stratum: Int[Tensor, " m"] | None = None
-    stratum_weight: Float[Tensor, " s"] | None = None
-    example_weight: Float[Tensor, " m"] | None = None
-    low: Float[Tensor, " *features"] | None = None
-    high: Float[Tensor, " *features"] | None = None
-
-    def bounds(self) -> tuple[Float[Tensor, " *features"], Float[Tensor, " *features"]]:
-        """The least and the largest value of each feature."""
-        low = torch.zeros_like(self.centre) if self.low is None else self.low
-        return low, torch.ones_like(self.centre) if self.high is None else self.high
-
-
-@runtime_checkable
-class BaselineSource(Protocol):
-    """Gives the baselines of a method and their weights."""
-
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "k *features"] | Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
-        """Return baselines, shared or one set an input, and weights that sum to one (float64).
-
-        Args:
-            inputs: what will be explained.
-            reference: what baselines may be made of.
-            generator: on the CPU.
-        """
-        ...
+Inputs: TypeAlias = Float[Tensor, "n *features"]
+# Baselines, shared (k, *features) or one set an input (n, k, *features), and their weights (k,), float64.
+Drawn: TypeAlias = tuple[Float[Tensor, "..."], Float[Tensor, " k"]]
 
 
 def equal_weights(like: Tensor, count: int) -> Float[Tensor, " k"]:
@@ -62,26 +25,22 @@ def equal_weights(like: Tensor, count: int) -> Float[Tensor, " k"]:
 
 
 @dataclass(frozen=True)
-class ZeroPhysical:
-    """The blank baseline: a zero vector in the units of the inputs (2412.13864, B_0)."""
+class ZeroBaseline:
+    """The blank baseline: a zero vector in the units of the inputs, black of pictures (2412.13864, B_0)."""
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "1 *features"], Float[Tensor, " 1"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Return zeros."""
-        zero = torch.zeros_like(reference.centre)[None]
+        zero = torch.zeros_like(background.centre)[None]
         return zero, equal_weights(zero, 1)
 
 
 @dataclass(frozen=True)
-class ZeroStandardised:
+class TrainingMean:
     """The blank baseline at the standardised input: the mean of the training part (2412.13864, B_0)."""
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "1 *features"], Float[Tensor, " 1"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Return the input that standardises to zero."""
-        centre = reference.centre[None]
+        centre = background.centre[None]
         return centre, equal_weights(centre, 1)
 
 
@@ -95,26 +54,16 @@ class Given:
 
     baselines: Float[Tensor, "k *features"]
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "k *features"], Float[Tensor, " k"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Return them."""
         return self.baselines, equal_weights(self.baselines, len(self.baselines))
-
-
-def _drawn(weight: Float[Tensor, " m"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
-    """Draw in proportion to the weights: with replacement, or many draws would favour the light ones.
-
-    Where all weights are equal no example is drawn twice.
-    """
-    if (weight == weight[0]).all():
-        return torch.randperm(len(weight), generator=generator)[:count]
-    return torch.multinomial(weight, count, replacement=True, generator=generator)
 
 
 @dataclass(frozen=True)
 class PerStratum:
     """The same number of examples of every stratum (2412.13864: 20 events of each background).
+
+    Where the background has no strata, all of its examples are one.
 
     Args:
         count: examples of each stratum, drawn in proportion to their weights; without replacement where all are equal.
@@ -128,30 +77,38 @@ class PerStratum:
         if self.count < 1:
             raise ValueError(f"PerStratum needs at least one example of each stratum, got count={self.count}")
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "k *features"], Float[Tensor, " k"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw the examples; the same generator state gives the same ones whatever the weighting.
 
         Raises:
-            ValueError: where there are no strata, or one has too few examples.
+            ValueError: where a stratum has too few examples, or the weighting needs weights that are not known.
         """
-        if reference.stratum is None:
-            raise ValueError("PerStratum needs the stratum of each example")
-        chosen = []
-        stratum_of_example = reference.stratum.cpu()
+        device = background.examples.device
+        strata = background.stratum
+        if strata is None:
+            strata = torch.zeros(len(background.examples), dtype=torch.int64, device=device)
+        stratum_of_example, chosen = strata.cpu(), []
         weight = torch.ones(len(stratum_of_example))
-        if reference.example_weight is not None:
-            weight = reference.example_weight.cpu()
+        if background.example_weight is not None:
+            weight = background.example_weight.cpu()
         for stratum in stratum_of_example.unique().tolist():
             members = (stratum_of_example == stratum).nonzero().squeeze(1)
             members = members[weight[members] > 0]
             if len(members) < self.count:
                 raise ValueError(f"stratum {stratum} has {len(members)} examples, {self.count} are needed")
             chosen.append(members[_drawn(weight[members], self.count, generator)])
-        index = torch.cat(chosen).to(reference.examples.device)
-        weights = self.weighting.weights(reference.stratum[index], reference.stratum_weight)
-        return reference.examples[index], weights
+        index = torch.cat(chosen).to(device)
+        return background.examples[index], self.weighting.weights(strata[index], background.stratum_weight)
+
+
+def _drawn(weight: Float[Tensor, " m"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
+    """Draw in proportion to the weights: with replacement, or many draws would favour the light ones.
+
+    Where all weights are equal no example is drawn twice.
+    """
+    if (weight == weight[0]).all():
+        return torch.randperm(len(weight), generator=generator)[:count]
+    return torch.multinomial(weight, count, replacement=True, generator=generator)
 
 
 @dataclass(frozen=True)
@@ -164,11 +121,9 @@ class UniformNoise:
 
     count: int = 1
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw the noise on the CPU, so that it is the same for every device."""
-        low, high = reference.bounds()
+        low, high = background.bounds()
         share = torch.rand((len(inputs), self.count, *inputs.shape[1:]), generator=generator).to(inputs)
         return low + share * (high - low), equal_weights(inputs, self.count)
 
@@ -185,11 +140,9 @@ class GaussianNoise:
     sigma: float = 0.5
     count: int = 1
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw the noise on the CPU, so that it is the same for every device."""
-        low, high = reference.bounds()
+        low, high = background.bounds()
         noise = torch.randn((len(inputs), self.count, *inputs.shape[1:]), generator=generator).to(inputs)
         noisy = inputs.unsqueeze(1) + self.sigma * (high - low) * noise
         return noisy.clamp(low, high), equal_weights(inputs, self.count)
@@ -199,29 +152,25 @@ class GaussianNoise:
 class MaximumDistance:
     """The point of the features' ranges that is farthest from the input (Sturmfels et al. 2020)."""
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "n 1 *features"], Float[Tensor, " 1"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Return the farther end of every feature's range; in its middle the upper one."""
-        low, high = reference.bounds()
+        low, high = background.bounds()
         farthest = torch.where(inputs - low > high - inputs, low, high)
         return farthest.unsqueeze(1), equal_weights(inputs, 1)
 
 
 @dataclass(frozen=True)
 class MeanExample:
-    """The mean of the reference examples, feature by feature."""
+    """The mean of the background's examples, feature by feature."""
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "1 *features"], Float[Tensor, " 1"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Return the mean example."""
-        return reference.examples.mean(dim=0, keepdim=True), equal_weights(inputs, 1)
+        return background.examples.mean(dim=0, keepdim=True), equal_weights(inputs, 1)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Reference examples, drawn without replacement for every input; never the input itself.
+    """Examples of the background, drawn without replacement for every input; never the input itself.
 
     Args:
         count: examples an input.
@@ -229,9 +178,7 @@ class Examples:
 
     count: int = 1
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw the examples.
 
         Raises:
@@ -239,11 +186,11 @@ class Examples:
         """
         drawn = []
         for one in inputs:
-            other = (reference.examples != one).flatten(1).any(dim=1).cpu().nonzero().squeeze(1)
+            other = (background.examples != one).flatten(1).any(dim=1).cpu().nonzero().squeeze(1)
             if len(other) < self.count:
                 raise ValueError(f"{self.count} examples beside the explained one are needed, found {len(other)}")
             chosen = other[torch.randperm(len(other), generator=generator)[: self.count]]
-            drawn.append(reference.examples[chosen.to(reference.examples.device)])
+            drawn.append(background.examples[chosen.to(background.examples.device)])
         return torch.stack(drawn), equal_weights(inputs, self.count)
 
 
@@ -251,51 +198,40 @@ class Examples:
 class FirstExample:
     """The first example for every input, also for itself: what the released code of 2505.03201 does."""
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "1 *features"], Float[Tensor, " 1"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Return the first example."""
-        return reference.examples[:1], equal_weights(inputs, 1)
+        return background.examples[:1], equal_weights(inputs, 1)
 
 
 @dataclass(frozen=True)
-class Together:
+class BaselineSet:
     """Several sources as one set, in which every baseline counts the same.
 
     Args:
         sources: by name.
     """
 
-    sources: Mapping[str, BaselineSource]
+    sources: Mapping[str, Imputer]
 
     def __post_init__(self) -> None:
         if not self.sources:
             raise ValueError("a set of baselines needs at least one source")
 
-    def draw(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw from every source in turn."""
-        drawn = torch.cat(list(self._of_each_source(inputs, reference, generator).values()), dim=1)
-        return drawn, equal_weights(inputs, drawn.shape[1])
+        drawn = []
+        for source in self.sources.values():
+            baselines, _ = source.draw(inputs, background, generator)
+            is_own = baselines.dim() > inputs.dim()
+            drawn.append(baselines if is_own else baselines.expand(len(inputs), *baselines.shape))
+        together = torch.cat(drawn, dim=1)
+        return together, equal_weights(inputs, together.shape[1])
 
-    def draw_named(
-        self, inputs: Float[Tensor, "n *features"], reference: Reference, generator: torch.Generator
-    ) -> tuple[list[str], Float[Tensor, "n k *features"]]:
-        """Draw, and name every baseline by its source: `black`, `uniform_1`, `uniform_2`, ..."""
-        names, drawn = [], self._of_each_source(inputs, reference, generator)
-        for name, baselines in drawn.items():
-            count = baselines.shape[1]
-            names += [name] if count == 1 else [f"{name}_{index + 1}" for index in range(count)]
-        return names, torch.cat(list(drawn.values()), dim=1)
-
-    def _of_each_source(
-        self, inputs: Tensor, reference: Reference, generator: torch.Generator
-    ) -> dict[str, Float[Tensor, "n _ *features"]]:
-        drawn = {}
+    @property
+    def names(self) -> list[str]:
+        """Every baseline by its source, in the order drawn: `black`, `uniform_1`, `uniform_2`, ..."""
+        names = []
         for name, source in self.sources.items():
-            baselines, _ = source.draw(inputs, reference, generator)
-            drawn[name] = (
-                baselines if baselines.dim() > inputs.dim() else baselines.expand(len(inputs), *baselines.shape)
-            )
-        return drawn
+            count = getattr(source, "count", 1)
+            names += [name] if count == 1 else [f"{name}_{index + 1}" for index in range(count)]
+        return names

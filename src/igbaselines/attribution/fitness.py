@@ -1,18 +1,23 @@
-"""D_alpha: how few pixels have to go until the score has dropped (2505.03201, eq. 7 and section 4.2).
+"""D_alpha: how few players have to go until the score has dropped (2505.03201, eq. 7 and section 4.2).
 
-D_alpha(x, x') is the least number of pixels, taken in the order of the attributions for baseline x', whose masking
-brings f(x) down to alpha f(x): the fewer, the better the baseline. The paper finds it by a binary search, which takes
-for granted that the score falls from count to count.
+D_alpha(x, x') is the least number of players (the paper's pixels), taken in the order of the attributions for baseline
+x', whose absence brings f(x) down to alpha f(x): the fewer, the better the baseline. The paper finds it by a binary
+search, which takes for granted that the score falls from count to count.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from igbaselines.attribution.perturbation import Score, perturbed_scores
+from igbaselines.attribution.engine.path import evaluation_mode
+from igbaselines.attribution.image_baselines import CornerMean
+from igbaselines.attribution.perturbation import Perturbed
+from igbaselines.tasks import Imputer, Task
+
+RANKINGS = ("signed", "magnitude")
 
 
 @dataclass(frozen=True)
@@ -20,31 +25,25 @@ class MinimalDeletion:
     """What a search for D_alpha found, for each ranking.
 
     Args:
-        d_alpha: number of masked pixels.
-        score: the score with these pixels masked.
+        d_alpha: number of absent players.
+        score: the score without these players.
         reached: whether that score is at or under alpha f(x), or within the search's tolerance of it; False where
             f(x) is not positive, so that alpha f(x) is no drop.
+        scored: points that were scored on the way.
     """
 
     d_alpha: Int[Tensor, " r"]
     score: Float[Tensor, " r"]
     reached: Bool[Tensor, " r"]
+    scored: Int[Tensor, " r"]
 
 
 @runtime_checkable
 class DeletionSearch(Protocol):
     """A way to find D_alpha."""
 
-    def minimal_deletion(
-        self,
-        score: Score,
-        images: Float[Tensor, "n c h w"],
-        fills: Float[Tensor, "n c h w"],
-        ranks: Int[Tensor, "r h w"],
-        image_of_rank: Int[Tensor, " r"],
-        max_batch: int,
-    ) -> MinimalDeletion:
-        """Return D_alpha of each ranking; the arguments are those of `perturbation.perturbed_scores`."""
+    def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
+        """Return D_alpha of each ranking."""
         ...
 
 
@@ -113,29 +112,24 @@ class BinarySearch(_Search):
         if self.sections < 2:
             raise ValueError(f"sections must be at least 2, got {self.sections}")
 
-    def minimal_deletion(
-        self,
-        score: Score,
-        images: Float[Tensor, "n c h w"],
-        fills: Float[Tensor, "n c h w"],
-        ranks: Int[Tensor, "r h w"],
-        image_of_rank: Int[Tensor, " r"],
-        max_batch: int,
-    ) -> MinimalDeletion:
-        """Return D_alpha of each ranking; the arguments are those of `perturbation.perturbed_scores`."""
-        scores = _DeletionScores(score, images, fills, ranks, image_of_rank, max_batch)
-        f_inputs = scores.at_all(0)
+    def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
+        """Return D_alpha of each ranking."""
+        f_inputs = perturbed.at_all(0)
         target = self.alpha * f_inputs
-        low = torch.zeros_like(scores.rankings)
+        low = torch.zeros_like(perturbed.rankings)
         # A score that is not positive has no share to fall to: its bracket is closed from the start.
-        high = torch.where(f_inputs > 0, scores.pixels, 1)
-        high_score = scores.at(scores.rankings, high)
+        high = torch.where(f_inputs > 0, perturbed.players.count, 1)
+        high_score = perturbed.scores(perturbed.rankings, high)
+        scored = torch.full_like(low, 2)
         rankings = (self._reached(high_score, target) & (high > 1)).nonzero()[:, 0]
         for _ in range(self.max_iterations):
             if not len(rankings):
                 break
             counts = self._between(low[rankings], high[rankings])
-            some_scores = scores.at(rankings.repeat_interleave(counts.shape[1]), counts.flatten()).view_as(counts)
+            scored[rankings] += counts.shape[1]
+            some_scores = perturbed.scores(rankings.repeat_interleave(counts.shape[1]), counts.flatten()).view_as(
+                counts
+            )
             distance = some_scores - target[rankings, None]
             close = distance.abs() < self.tolerance
             # The bracket's upper end stands last: at or under the target, wherever the others are.
@@ -148,7 +142,7 @@ class BinarySearch(_Search):
             low[rankings] = torch.where(ends, counts, below)[:, 0]
             high[rankings], high_score[rankings] = counts[:, 0], some_scores[:, 0]
             rankings = rankings[(high - low > 1)[rankings]]
-        return MinimalDeletion(high, high_score, self._reached(high_score, target) & (f_inputs > 0))
+        return MinimalDeletion(high, high_score, self._reached(high_score, target) & (f_inputs > 0), scored)
 
     def _between(self, low: Int[Tensor, " m"], high: Int[Tensor, " m"]) -> Int[Tensor, "m inner"]:
         """The counts that cut each bracket into equal sections; in one narrower than that some are equal."""
@@ -175,27 +169,18 @@ class ReleasedSearch(_Search):
     - The code takes the pixels by a slice `[-middle:]`, which is everything for middle = 0. D_alpha may be 0, and
       its score is then that of the fully masked image; its weight 1 / D_alpha is infinite, and whoever makes
       weights of it has to decide.
-    - Not taken over: the code orders equal pixels by an unstable sort; here they follow `pixel_ranks`.
+    - Not taken over: the code orders equal pixels by an unstable sort; here they follow `player_ranks`.
     """
 
-    def minimal_deletion(
-        self,
-        score: Score,
-        images: Float[Tensor, "n c h w"],
-        fills: Float[Tensor, "n c h w"],
-        ranks: Int[Tensor, "r h w"],
-        image_of_rank: Int[Tensor, " r"],
-        max_batch: int,
-    ) -> MinimalDeletion:
-        """Return D_alpha of each ranking, 0 included; the arguments are those of `perturbation.perturbed_scores`."""
-        scores = _DeletionScores(score, images, fills, ranks, image_of_rank, max_batch)
-        f_inputs = scores.at_all(0)
+    def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
+        """Return D_alpha of each ranking, 0 included."""
+        f_inputs = perturbed.at_all(0)
         target = self.alpha * f_inputs
-        low = torch.zeros_like(scores.rankings)
-        high = torch.full_like(low, scores.pixels)
+        low = torch.zeros_like(perturbed.rankings)
+        high = torch.full_like(low, perturbed.players.count)
         low_score = target.clone()
         d_alpha, d_score = low.clone(), low_score.clone()
-        rankings = scores.rankings
+        rankings, scored = perturbed.rankings, torch.ones_like(low)
         for _ in range(self.max_iterations):
             middle = (low[rankings] + high[rankings]) // 2
             # The lower end again, which has been scored: from here on the code turns on the spot.
@@ -204,8 +189,9 @@ class ReleasedSearch(_Search):
             rankings, middle = rankings[~spins], middle[~spins]
             if not len(rankings):
                 break
-            middle_score = scores.at(rankings, torch.where(middle == 0, scores.pixels, middle))
+            middle_score = perturbed.scores(rankings, torch.where(middle == 0, perturbed.players.count, middle))
             d_score[rankings] = middle_score
+            scored[rankings] += 1
             distance = middle_score - target[rankings]
             above = distance > 0
             low[rankings] = torch.where(above, middle, low[rankings])
@@ -213,74 +199,65 @@ class ReleasedSearch(_Search):
             high[rankings] = torch.where(above, high[rankings], middle)
             # A middle of 0 comes back for ever, or ends the search: the answer is 0 either way.
             rankings = rankings[(distance.abs() >= self.tolerance) & (high > low)[rankings] & (middle > 0)]
-        return MinimalDeletion(d_alpha, d_score, self._reached(d_score, target) & (f_inputs > 0))
+        return MinimalDeletion(d_alpha, d_score, self._reached(d_score, target) & (f_inputs > 0), scored)
 
 
-def exhaustive_minimal_deletion(
-    score: Score,
-    images: Float[Tensor, "n c h w"],
-    fills: Float[Tensor, "n c h w"],
-    ranks: Int[Tensor, "r h w"],
-    image_of_rank: Int[Tensor, " r"],
-    max_batch: int,
-    alpha: float = 0.5,
-) -> MinimalDeletion:
+def exhaustive_minimal_deletion(perturbed: Perturbed, alpha: float = 0.5) -> MinimalDeletion:
     """D_alpha by its definition: the least count of all, at least 1, with a score at or under alpha f(x).
 
-    It scores every count of every ranking: for tests and for tiny images. Where no count will do, and where f(x) is
+    It scores every count of every ranking: for tests and for few players. Where no count will do, and where f(x) is
     not positive, it answers as `BinarySearch` does.
 
     Raises:
         ValueError: where alpha is not in (0, 1).
     """
     _check_alpha(alpha)
-    scores = _DeletionScores(score, images, fills, ranks, image_of_rank, max_batch)
-    f_inputs = scores.at_all(0)
-    curves = torch.stack([scores.at_all(count) for count in range(1, scores.pixels + 1)], dim=1)
+    f_inputs = perturbed.at_all(0)
+    curves = torch.stack([perturbed.at_all(count) for count in range(1, perturbed.players.count + 1)], dim=1)
     under = (curves <= alpha * f_inputs[:, None]) & (f_inputs > 0)[:, None]
     reached = under.any(dim=1)
     least = under.int().argmax(dim=1) + 1
-    d_alpha = torch.where(reached, least, torch.where(f_inputs > 0, scores.pixels, 1))
-    return MinimalDeletion(d_alpha, curves.gather(1, d_alpha[:, None] - 1)[:, 0], reached)
-
-
-@dataclass(frozen=True)
-class _DeletionScores:
-    """Scores of rankings and counts, for one set of images."""
-
-    score: Score
-    images: Tensor
-    fills: Tensor
-    ranks: Tensor
-    image_of_rank: Tensor
-    max_batch: int
-
-    @property
-    def pixels(self) -> int:
-        return self.ranks.shape[1] * self.ranks.shape[2]
-
-    @property
-    def rankings(self) -> Int[Tensor, " r"]:
-        return torch.arange(len(self.ranks), device=self.ranks.device)
-
-    def at(self, rankings: Int[Tensor, " m"], counts: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """Scores without the most important pixels: one count for each of some rankings."""
-        return perturbed_scores(
-            self.score,
-            self.images,
-            self.fills,
-            self.ranks,
-            self.image_of_rank,
-            rankings,
-            counts,
-            max_batch=self.max_batch,
-        )
-
-    def at_all(self, count: int) -> Float[Tensor, " r"]:
-        """Scores of every ranking without the same number of pixels."""
-        return self.at(self.rankings, torch.full_like(self.rankings, count))
+    d_alpha = torch.where(reached, least, torch.where(f_inputs > 0, perturbed.players.count, 1))
+    scored = torch.full_like(d_alpha, perturbed.players.count + 1)
+    return MinimalDeletion(d_alpha, curves.gather(1, d_alpha[:, None] - 1)[:, 0], reached, scored)
 
 
 def _check_alpha(alpha: float) -> None:
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is the share of the score that is to be left, in (0, 1), got {alpha}")
+
+
+@dataclass(frozen=True)
+class Fitness:
+    """How fit a baseline is to explain an input: by the few players that its attributions need to bring f down (eq. 7).
+
+    Args:
+        search: finds D_alpha.
+        mask: what absent players become while a baseline is judged; by name one of the task's imputers.
+        ranking: how players are ordered, `signed` or `magnitude` (`PlayerMap.importance`).
+    """
+
+    search: DeletionSearch = field(default_factory=BinarySearch)
+    mask: Imputer | str = field(default_factory=CornerMean)
+    ranking: str = "signed"
+
+    def __post_init__(self) -> None:
+        if self.ranking not in RANKINGS:
+            raise ValueError(f"ranking={self.ranking} is unknown: {' or '.join(RANKINGS)}")
+
+    def d_alpha(
+        self, task: Task, per_baseline: Float[Tensor, "n k *features"], generator: torch.Generator
+    ) -> MinimalDeletion:
+        """Search D_alpha of all pairs in lockstep; pair (i, j) stands at i * k + j.
+
+        Args:
+            task: with the inputs, their players, and the score that has to come down.
+            per_baseline: Integrated Gradients of each pair.
+            generator: of a random mask, on the CPU.
+        """
+        n, k = per_baseline.shape[:2]
+        source = torch.arange(n, device=task.inputs.device).repeat_interleave(k)
+        maps, mask = per_baseline.flatten(0, 1), task.imputer(self.mask)
+        perturbed = Perturbed.of(task, maps, source, mask, self.ranking, generator)
+        with evaluation_mode(task.f):
+            return self.search.minimal_deletion(perturbed)

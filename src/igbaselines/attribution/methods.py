@@ -1,43 +1,39 @@
-"""Attribution methods as objects: a source of baselines and a quadrature rule, ready to explain a model.
+"""Attribution methods as objects: each takes a task and gives attributions, with what they cost.
 
-The methods of coalitions have all their defaults in `igbaselines.attribution.shapley.estimators` and are named here
-too, so that every method is found in one place.
+Integrated Gradients, expected gradients, the averaged backgrounds of 2412.13864 and (filtered) Weighted Gradients are
+one class with other parts. Methods that start from the same baselines share their gradients (`attribute_all`). The
+methods of coalitions stand in `igbaselines.attribution.shapley`.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import BaselineSource, Reference
-from igbaselines.attribution.engine.path import Attribution, Function, path_attribution
-from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule, RandomPoint
-from igbaselines.attribution.shapley.estimators import ShapleyIG as ShapleyIG
-from igbaselines.attribution.shapley.estimators import ShapleySampling as ShapleySampling
-from igbaselines.attribution.weighted import Fitness, WeightedGradients
-from igbaselines.attribution.weighting import InverseFitness
+from igbaselines.attribution.engine.path import path_attribution
+from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
+from igbaselines.attribution.engine.result import Attribution
+from igbaselines.attribution.fitness import Fitness, MinimalDeletion
+from igbaselines.attribution.weighting import FitnessWeighting
+from igbaselines.tasks import Imputer, Task
 
 
 @runtime_checkable
 class Method(Protocol):
-    """An attribution method, ready to explain a model."""
+    """An attribution method."""
 
-    def attribute(
-        self,
-        model: Function,
-        inputs: Float[Tensor, "n *features"],
-        targets: Int[Tensor, " n"] | None,
-        generator: torch.Generator,
-    ) -> Attribution:
-        """Attribute the model's output (that of `targets`, where it has classes) to the features.
+    def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
+        """Attribute the task's function (the output of `targets`, where it has classes) to features and players.
 
         Args:
-            model: (m, *features) -> (m,), or -> (m, classes) where there are targets.
-            inputs: the inputs to explain.
-            targets: class index of each input.
+            task: what is explained.
             generator: of everything random, on the CPU.
+
+        Raises:
+            ValueError: where the method does not fit the task; the message says what would.
         """
         ...
 
@@ -46,76 +42,184 @@ class Method(Protocol):
 class AveragedGradients:
     """Integrated Gradients averaged over weighted baselines.
 
-    With one baseline it is Integrated Gradients (Sundararajan et al. 2017); with many it is expected
-    gradients (Erion et al. 2021), the averaged baseline of 2412.13864, eq. 2.
+    With one baseline it is Integrated Gradients (Sundararajan et al. 2017); with many it is expected gradients (Erion
+    et al. 2021), the averaged baseline of 2412.13864, eq. 2; with weights by fitness it is Weighted Gradients
+    (2505.03201, eqs. 6 to 8).
 
     Args:
-        baselines: where the baselines and their weights come from.
-        reference: what they may be made of.
+        baselines: where the baselines and their weights come from; by name one of the task's imputers.
         rule: the quadrature rule.
-        max_batch: gradient points in one pass; None chooses it from the memory there is.
+        weighting: from how fit each baseline is to its weight; None takes the weights that come with the baselines.
+        fitness: how baselines are judged, where there is a weighting.
     """
 
-    baselines: BaselineSource
-    reference: Reference
-    rule: QuadratureRule
-    max_batch: int | None = field(default=None, kw_only=True)
+    baselines: Imputer | str
+    rule: QuadratureRule = field(default_factory=lambda: GaussLegendre(32))
+    weighting: FitnessWeighting | None = None
+    fitness: Fitness = field(default_factory=Fitness)
 
-    def attribute(
-        self,
-        model: Function,
-        inputs: Float[Tensor, "n *features"],
-        targets: Int[Tensor, " n"] | None,
-        generator: torch.Generator,
-    ) -> Attribution:
-        """Attribute the model's output (that of `targets`, where it has classes) to the features."""
-        baselines, weights = self.baselines.draw(inputs, self.reference, generator)
+    def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
+        """Attribute the task's function to features and players."""
+        return SharedGradients.draw({"": self}, task, generator).attribute()[""]
+
+
+def attribute_all(methods: Mapping[str, Method], task: Task, generator: torch.Generator) -> dict[str, Attribution]:
+    """Attribute by every method; each starts from the same state of the generator.
+
+    So methods that draw the same baselines draw the same ones, and their gradients are taken once: they differ in
+    weights alone.
+    """
+    found: dict[str, Attribution] = {}
+    for some in shareable(methods):
+        found |= SharedGradients.draw(some, task, _copy(generator)).attribute()
+    for name, method in methods.items():
+        if name not in found:
+            found[name] = method.attribute(task, _copy(generator))
+    return {name: found[name] for name in methods}
+
+
+def shareable(methods: Mapping[str, Method]) -> list[dict[str, AveragedGradients]]:
+    """The methods that can share gradients: averages over baselines, by quadrature rule."""
+    found: list[dict[str, AveragedGradients]] = []
+    for name, method in methods.items():
+        if isinstance(method, AveragedGradients):
+            same = (some for some in found if next(iter(some.values())).rule == method.rule)
+            if (some := next(same, None)) is None:
+                found.append(some := {})
+            some[name] = method
+    return found
+
+
+@dataclass(frozen=True)
+class _BaselineGroup:
+    """Distinct sets of baselines behind one another, shared by all inputs or one an input.
+
+    Args:
+        sets: (k, *features), or (n, k, *features).
+        of_method: for each method the place of its set, and the weights that came with it.
+        shared: whether all inputs share the baselines.
+    """
+
+    sets: list[Tensor]
+    of_method: dict[str, tuple[int, Float[Tensor, " k"]]]
+    shared: bool
+
+    def baselines(self, rows: slice) -> Tensor:
+        return torch.cat(self.sets) if self.shared else torch.cat([some[rows] for some in self.sets], dim=1)
+
+    def columns(self, method: str) -> slice:
+        """Where a method's baselines stand among all."""
+        place, weights = self.of_method[method]
+        start = sum(some.shape[0 if self.shared else 1] for some in self.sets[:place])
+        return slice(start, start + len(weights))
+
+    def over_all(self, method: str, every: Attribution) -> Float[Tensor, " k"]:
+        """The weights of a method over the baselines of all."""
+        weights = every.attributions.new_zeros(every.f_baselines.shape[1])
+        weights[self.columns(method)] = self.of_method[method][1].to(weights)
+        return weights
+
+
+@dataclass(frozen=True)
+class SharedGradients:
+    """Methods that average over baselines, with what they have drawn: the same baselines mean the same paths.
+
+    Args:
+        task: what is explained.
+        methods: all of one quadrature rule.
+        groups: the baselines drawn.
+        generator: of random nodes and masks.
+    """
+
+    task: Task
+    methods: Mapping[str, AveragedGradients]
+    groups: Sequence[_BaselineGroup]
+    generator: torch.Generator
+
+    @classmethod
+    def draw(
+        cls, methods: Mapping[str, AveragedGradients], task: Task, generator: torch.Generator
+    ) -> "SharedGradients":
+        """Draw the baselines of every method from the same state of the generator, which goes on behind them.
+
+        Raises:
+            ValueError: where the background has not what a source needs.
+        """
+        groups = [_BaselineGroup([], {}, shared) for shared in (True, False)]
+        state = generator.get_state()
+        for name, method in methods.items():
+            baselines, weights = task.imputer(method.baselines).draw(
+                task.inputs, task.background, generator.set_state(state)
+            )
+            group = groups[baselines.dim() > task.inputs.dim()]
+            same = (place for place, known in enumerate(group.sets) if torch.equal(known, baselines))
+            place = next(same, len(group.sets))
+            if place == len(group.sets):
+                group.sets.append(baselines)
+            group.of_method[name] = place, weights
+        return cls(task, methods, [group for group in groups if group.sets], generator)
+
+    def attribute(self, rows: slice = slice(None), generator: torch.Generator | None = None) -> dict[str, Attribution]:
+        """Attribute some of the inputs, by every method.
+
+        Args:
+            rows: of the task's inputs.
+            generator: of random nodes and masks; None takes the one that baselines were drawn from.
+        """
+        task = self.task if rows == slice(None) else self.task.take(rows)
+        generator = generator or self.generator
+        found: dict[str, Attribution] = {}
+        for group in self.groups:
+            every = self._every_path(group, task, rows, generator)
+            found |= dict(self._averaged(group, every, task, generator))
+        return {name: found[name] for name in self.methods}
+
+    def _every_path(self, group: _BaselineGroup, task: Task, rows: slice, generator: torch.Generator) -> Attribution:
+        rule = next(iter(self.methods.values())).rule
         return path_attribution(
-            model, inputs, baselines, weights, self.rule, targets, self.max_batch, generator=generator
+            task.f,
+            task.inputs,
+            group.baselines(rows),
+            rule=rule,
+            target=task.targets,
+            max_batch=task.max_batch,
+            keep_per_baseline=True,
+            generator=generator,
         )
 
-
-def ig(
-    baseline: BaselineSource,
-    reference: Reference,
-    rule: QuadratureRule | None = None,
-    max_batch: int | None = None,
-) -> AveragedGradients:
-    """Integrated Gradients from one baseline, by Gauss-Legendre quadrature unless another rule is given."""
-    return AveragedGradients(baseline, reference, rule or GaussLegendre(32), max_batch=max_batch)
-
-
-def expected_gradients(
-    baselines: BaselineSource,
-    reference: Reference,
-    rule: QuadratureRule | None = None,
-    max_batch: int | None = None,
-) -> AveragedGradients:
-    """Expected gradients over many baselines, by one random point a path unless a rule is given."""
-    return AveragedGradients(baselines, reference, rule or RandomPoint(), max_batch=max_batch)
-
-
-def weighted_gradients(
-    baselines: BaselineSource,
-    reference: Reference,
-    rule: QuadratureRule | None = None,
-    fitness: Fitness | None = None,
-    max_batch: int | None = None,
-) -> WeightedGradients:
-    """Weighted Gradients (2505.03201), by Gauss-Legendre quadrature unless another rule is given."""
-    return WeightedGradients(
-        baselines, reference, rule or GaussLegendre(32), fitness or Fitness(), InverseFitness(), max_batch=max_batch
-    )
+    def _averaged(
+        self, group: _BaselineGroup, every: Attribution, task: Task, generator: torch.Generator
+    ) -> Iterator[tuple[str, Attribution]]:
+        """Each method's average of its own paths."""
+        judged: dict[tuple[int, Fitness], MinimalDeletion] = {}
+        given = [name for name in group.of_method if self.methods[name].weighting is None]
+        averages = dict(zip(given, _averages(every, [group.over_all(name, every) for name in given]), strict=True))
+        for name, (place, drawn) in group.of_method.items():
+            method, own = self.methods[name], every.of_baselines(group.columns(name))
+            if method.weighting is None:
+                players = task.player_map.sums(averages[name])
+                weights = drawn.expand(len(task.inputs), -1)
+                yield name, replace(own, attributions=averages[name], weights=weights, players=players)
+                continue
+            assert own.per_baseline is not None
+            key = place, method.fitness
+            if key not in judged:
+                judged[key] = method.fitness.d_alpha(task, own.per_baseline, generator)
+            found = judged[key]
+            weights = method.weighting.of_fitness(found.d_alpha.view(own.f_baselines.shape))
+            averaged = own.reweighted(weights, task.player_map)
+            forwards = found.scored.view(own.f_baselines.shape).sum(dim=1)
+            yield name, replace(averaged, fitness=found, forwards=forwards)
 
 
-def filtered_weighted_gradients(
-    baselines: BaselineSource,
-    reference: Reference,
-    rule: QuadratureRule | None = None,
-    fitness: Fitness | None = None,
-    max_batch: int | None = None,
-    filter_below: float = 0.25,
-) -> WeightedGradients:
-    """Weighted Gradients without the baselines whose weight is below a multiple of the mean (2505.03201, Table 2)."""
-    plain = weighted_gradients(baselines, reference, rule, fitness, max_batch)
-    return replace(plain, weighting=InverseFitness(filter_below))
+def _averages(every: Attribution, weights: Sequence[Float[Tensor, " k"]]) -> Sequence[Float[Tensor, "n *features"]]:
+    """Average all paths once for each row of weights."""
+    if not weights:
+        return ()
+    assert every.per_baseline is not None
+    return torch.einsum("mk,nk...->mn...", torch.stack(list(weights)), every.per_baseline).unbind(0)
+
+
+def _copy(generator: torch.Generator) -> torch.Generator:
+    """A generator of its own in the same state."""
+    return torch.Generator(device=generator.device).set_state(generator.get_state())

@@ -1,164 +1,204 @@
-"""Scores of images whose most important pixels are masked: under deletion, insertion and D_alpha (2505.03201, 4.1).
+"""Scores of inputs whose most important players are absent: under deletion, insertion and D_alpha (2505.03201, 4.1).
 
-A pixel is masked or kept with all its channels. One rule orders the pixels wherever they are ranked: the most important
-first, and of equals the one that comes first in row-major order.
+A player is absent or present with all its features: a pixel with its channels, a column of a table, a patch. One rule
+orders players wherever they are ranked: the most important first, and of equals the one that comes first.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.chunking import halved, unless_memory_runs_out
+from igbaselines.tasks import PlayerMap, Score, Task, impute
+from igbaselines.tasks.imputers import Imputer
 
-# Score of each picture's class; the second argument says which image (0..n-1) each picture is made from.
-Score = Callable[[Float[Tensor, "m c h w"], Int[Tensor, " m"]], Float[Tensor, " m"]]
+POINTS_AT_ONCE = 8
 
 
-def pixel_ranks(importance: Float[Tensor, "*batch h w"]) -> Int[Tensor, "*batch h w"]:
-    """Rank the pixels of each map: 0 is the most important one, h * w - 1 the least.
+def player_ranks(importance: Float[Tensor, "*batch p"]) -> Int[Tensor, "*batch p"]:
+    """Rank players: 0 is the most important one, p - 1 the least.
 
     Args:
-        importance: one value a pixel, higher is more important.
+        importance: one value a player, higher is more important.
 
     Returns:
-        Ranks, int32. Of equal pixels the one that comes first in row-major order ranks first.
+        Ranks, int32. Of equal players the one that comes first ranks first.
 
     Raises:
         ValueError: where an importance is NaN and so has no place in any order.
     """
     if torch.isnan(importance).any():
-        raise ValueError(f"importance must be a number at every pixel, but {int(importance.isnan().sum())} are NaN")
+        raise ValueError(f"importance must be a number for every player, but {int(importance.isnan().sum())} are NaN")
     # Adding zero turns -0.0 into 0.0, which a radix sort (CUDA) may tell apart.
-    flat = importance.flatten(-2) + 0.0
-    order = flat.argsort(dim=-1, descending=True, stable=True)
-    places = torch.arange(flat.shape[-1], dtype=torch.int32, device=flat.device).expand_as(order)
-    return torch.empty_like(order, dtype=torch.int32).scatter_(-1, order, places).reshape(importance.shape)
+    order = (importance + 0.0).argsort(dim=-1, descending=True, stable=True)
+    places = torch.arange(importance.shape[-1], dtype=torch.int32, device=importance.device).expand_as(order)
+    return torch.empty_like(order, dtype=torch.int32).scatter_(-1, order, places)
 
 
-def nearest_count(pixels: Int[Tensor, "*shape"], part: Int[Tensor, "*shape"], whole: int) -> Int[Tensor, "*shape"]:
-    """Return pixels * part / whole rounded to the nearest integer, halves up, in integer arithmetic."""
-    return (2 * pixels * part + whole) // (2 * whole)
+def nearest_count(players: Int[Tensor, "*shape"], part: Int[Tensor, "*shape"], whole: int) -> Int[Tensor, "*shape"]:
+    """Return players * part / whole rounded to the nearest integer, halves up, in integer arithmetic."""
+    return (2 * players * part + whole) // (2 * whole)
 
 
-def perturbed_scores(
-    score: Score,
-    images: Float[Tensor, "n c h w"],
-    fills: Float[Tensor, "n c h w"],
-    ranks: Int[Tensor, "r h w"],
-    image_of_rank: Int[Tensor, " r"],
-    ranking: Int[Tensor, " m"],
-    counts: Int[Tensor, " m"],
-    *,
-    keep: bool = False,
-    max_batch: int,
-) -> Float[Tensor, " m"]:
-    """Score images in which the most important pixels are masked, or in which only those are kept.
-
-    Pictures are made and scored max_batch at a time without a graph: memory does not grow with m, and the values do
-    not depend on max_batch beyond the network's own rounding. Equal pictures are scored once: the same pixels of the
-    same ranking, and whatever the ranking an image of which none or all is masked.
+@dataclass(frozen=True)
+class Perturbed:
+    """Inputs whose players go in the order of rankings, and what becomes of their scores.
 
     Args:
         score: the scored output.
-        images: pixels in [0, 1].
-        fills: what masked pixels become in each image (`masking`).
-        ranks: rankings of pixels (`pixel_ranks`).
-        image_of_rank: the image that each ranking belongs to.
-        ranking: for each wanted score its ranking.
-        counts: for each wanted score the number of most important pixels that are masked, 0..h * w.
-        keep: keep these pixels and mask the others (insertion).
-        max_batch: the largest number of pictures at once.
-
-    Returns:
-        The scores, in the dtype of `score`.
+        inputs: with all their players.
+        fills: the same inputs with all players absent.
+        players: of the inputs.
+        importance: of the players, a row for each ranking, higher is more important.
+        input_of_rank: the input that each ranking belongs to.
+        max_batch: the largest number of points scored at once.
 
     Raises:
-        ValueError: where shapes, indices or counts do not fit, or where a score is not finite.
+        ValueError: where shapes or indices do not fit, or an importance is NaN.
     """
-    _check(images, fills, ranks, image_of_rank, ranking, counts, max_batch)
-    ranking, counts, inverse = _distinct(ranking, counts, image_of_rank, len(images), ranks[0].numel())
-    scores: list[Tensor] = []
-    done = 0
-    while done < len(counts):
-        chunk = slice(done, done + max_batch)
-        pictures = (images, fills, ranks, image_of_rank, ranking[chunk], counts[chunk])
-        some = unless_memory_runs_out(_score_chunk, score, *pictures, keep)
-        if some is None:  # memory ran out: halve the chunk and take it again
-            max_batch = halved(len(counts[chunk]), "picture")
-            continue
-        scores.append(some)
-        done += len(some)
-    distinct_scores = torch.cat(scores)
-    _check_finite(torch.isfinite(distinct_scores), ranking, counts)
-    return distinct_scores[inverse]
+
+    score: Score
+    inputs: Float[Tensor, "n *features"]
+    fills: Float[Tensor, "n *features"]
+    players: PlayerMap
+    importance: Float[Tensor, "r p"]
+    input_of_rank: Int[Tensor, " r"]
+    max_batch: int
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        attributions: Float[Tensor, "r *features"],
+        input_of_rank: Int[Tensor, " r"],
+        imputer: Imputer,
+        ranking: str,
+        generator: torch.Generator,
+    ) -> "Perturbed":
+        """Order the players of a task's inputs by attributions.
+
+        Args:
+            task: gives inputs, players, the score and the background.
+            attributions: any number of them for an input.
+            input_of_rank: the input that each of them explains.
+            imputer: what absent players become.
+            ranking: `signed`: by the sum of a player's attributions; `magnitude`: of their magnitudes.
+            generator: of a random imputer, on the CPU.
+        """
+        fills = impute(imputer, task.inputs, task.background, generator)
+        importance = task.player_map.importance(attributions, ranking)
+        most = task.max_batch or POINTS_AT_ONCE
+        return cls(task.followed, task.inputs, fills, task.player_map, importance, input_of_rank, most)
+
+    def __post_init__(self) -> None:
+        n, rankings = len(self.inputs), len(self.importance)
+        if self.fills.shape != self.inputs.shape:
+            raise ValueError(
+                f"fills {tuple(self.fills.shape)} do not fit inputs {tuple(self.inputs.shape)}: one fill an input"
+            )
+        if self.importance.shape[1:] != (self.players.count,):
+            raise ValueError(
+                f"importance {tuple(self.importance.shape)} does not fit {self.players.count} players: one value each"
+            )
+        if self.input_of_rank.shape != (rankings,):
+            raise ValueError(
+                f"input_of_rank {tuple(self.input_of_rank.shape)} does not fit {rankings} rankings: one input each"
+            )
+        if self.max_batch < 1:
+            raise ValueError(f"max_batch must be at least 1, got {self.max_batch}")
+        _check_range("input_of_rank", self.input_of_rank, n - 1)
+
+    @cached_property
+    def ranks(self) -> Int[Tensor, "r p"]:
+        """Rank of each player in each ranking."""
+        return player_ranks(self.importance)
+
+    @property
+    def rankings(self) -> Int[Tensor, " r"]:
+        """The rankings by their number."""
+        return torch.arange(len(self.importance), device=self.importance.device)
+
+    def scores(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool = False) -> Float[Tensor, " m"]:
+        """Score inputs in which the most important players are absent, or in which only those are present.
+
+        Points are made and scored max_batch at a time without a graph: memory does not grow with m, and the values do
+        not depend on max_batch beyond the network's own rounding. Equal points are scored once: the same players of the
+        same ranking, and whatever the ranking an input of which none or all are absent.
+
+        Args:
+            ranking: for each wanted score its ranking.
+            counts: for each wanted score the number of most important players that are absent, 0..p.
+            keep: keep these players and leave out the others (insertion).
+
+        Returns:
+            The scores, in the dtype of `score`.
+
+        Raises:
+            ValueError: where indices or counts do not fit, or where a score is not finite.
+        """
+        if ranking.shape != counts.shape or len(counts) == 0:
+            raise ValueError(
+                f"ranking {tuple(ranking.shape)} and counts {tuple(counts.shape)} name the points: same length"
+            )
+        _check_range("ranking", ranking, len(self.importance) - 1)
+        _check_range("counts", counts, self.players.count)
+        ranking, counts, inverse = self._distinct(ranking, counts)
+        scores: list[Tensor] = []
+        done, most = 0, self.max_batch
+        while done < len(counts):
+            chunk = slice(done, done + most)
+            some = unless_memory_runs_out(self._score_chunk, ranking[chunk], counts[chunk], keep)
+            if some is None:  # memory ran out: halve the chunk and take it again
+                most = halved(len(counts[chunk]), "picture" if self.inputs.dim() == 4 else "point")
+                continue
+            scores.append(some)
+            done += len(some)
+        distinct_scores = torch.cat(scores)
+        _check_finite(torch.isfinite(distinct_scores), ranking, counts)
+        return distinct_scores[inverse]
+
+    def at_all(self, count: int) -> Float[Tensor, " r"]:
+        """Scores of every ranking without the same number of players."""
+        return self.scores(self.rankings, torch.full_like(self.rankings, count))
+
+    def _score_chunk(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool) -> Float[Tensor, " m"]:
+        """Make and score some points."""
+        with torch.no_grad():
+            source = self.input_of_rank[ranking].long()
+            top = self.ranks[ranking] < counts[:, None]
+            points = torch.where(self.players.mask(~top if keep else top), self.fills[source], self.inputs[source])
+            values = self.score(points, source)
+        if values.shape != source.shape:
+            raise ValueError(f"score returned {tuple(values.shape)} for {len(source)} points: one value each")
+        return values
+
+    def _distinct(
+        self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"]
+    ) -> tuple[Int[Tensor, " d"], Int[Tensor, " d"], Int[Tensor, " m"]]:
+        """The distinct points as rankings and counts, and for each wanted score the index of its point."""
+        source, players = self.input_of_rank.long(), self.players.count
+        # The whole and the empty input stand under the first ranking of their input, whoever asks for them.
+        first = torch.full((len(self.inputs),), len(source), device=ranking.device)
+        first = first.scatter_reduce(0, source, self.rankings, "amin")
+        is_end = (counts == 0) | (counts == players)
+        shared = torch.where(is_end, first[source[ranking]], ranking)
+        key, inverse = torch.unique(shared * (players + 1) + counts, return_inverse=True)
+        return key // (players + 1), key % (players + 1), inverse
 
 
-def _score_chunk(
-    score: Score,
-    images: Tensor,
-    fills: Tensor,
-    ranks: Tensor,
-    image_of_rank: Tensor,
-    ranking: Int[Tensor, " m"],
-    counts: Int[Tensor, " m"],
-    keep: bool,
-) -> Float[Tensor, " m"]:
-    """Make and score some pictures."""
-    with torch.no_grad():
-        source = image_of_rank[ranking].long()
-        top = ranks[ranking] < counts[:, None, None]
-        pictures = torch.where((~top if keep else top)[:, None], fills[source], images[source])
-        values = score(pictures, source)
-    if values.shape != source.shape:
-        raise ValueError(f"score returned {tuple(values.shape)} for {len(source)} pictures: one value each")
-    return values
-
-
-def _distinct(
-    ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], image_of_rank: Int[Tensor, " r"], n: int, pixels: int
-) -> tuple[Int[Tensor, " d"], Int[Tensor, " d"], Int[Tensor, " m"]]:
-    """The distinct pictures as rankings and counts, and for each wanted score the index of its picture."""
-    rankings, source = torch.arange(len(image_of_rank), device=ranking.device), image_of_rank.long()
-    # The unmasked and the fully masked image stand under the first ranking of their image, whoever asks for them.
-    first = torch.full((n,), len(rankings), device=ranking.device).scatter_reduce(0, source, rankings, "amin")
-    is_end = (counts == 0) | (counts == pixels)
-    shared = torch.where(is_end, first[source[ranking]], ranking)
-    key, inverse = torch.unique(shared * (pixels + 1) + counts, return_inverse=True)
-    return key // (pixels + 1), key % (pixels + 1), inverse
-
-
-def _check(
-    images: Tensor, fills: Tensor, ranks: Tensor, image_of_rank: Tensor, ranking: Tensor, counts: Tensor, max_batch: int
-) -> None:
-    if fills.shape != images.shape:
-        raise ValueError(f"fills {tuple(fills.shape)} do not fit images {tuple(images.shape)}: one fill an image")
-    if ranks.shape[1:] != images.shape[2:]:
-        raise ValueError(f"ranks {tuple(ranks.shape)} do not fit images {tuple(images.shape)}: one rank a pixel")
-    if image_of_rank.shape != ranks.shape[:1]:
-        raise ValueError(
-            f"image_of_rank {tuple(image_of_rank.shape)} does not fit {len(ranks)} rankings: one image each"
-        )
-    if ranking.shape != counts.shape or len(counts) == 0:
-        raise ValueError(
-            f"ranking {tuple(ranking.shape)} and counts {tuple(counts.shape)} name the pictures: same length"
-        )
-    if max_batch < 1:
-        raise ValueError(f"max_batch must be at least 1, got {max_batch}")
-    for name, values, most in (
-        ("image_of_rank", image_of_rank, len(images) - 1),
-        ("ranking", ranking, len(ranks) - 1),
-        ("counts", counts, ranks[0].numel()),
-    ):
-        if int(values.min()) < 0 or int(values.max()) > most:
-            raise ValueError(f"{name} must lie in 0..{most}, got {int(values.min())}..{int(values.max())}")
+def _check_range(name: str, values: Tensor, most: int) -> None:
+    low, high = (int(value) for value in values.aminmax())
+    if low < 0 or high > most:
+        raise ValueError(f"{name} must lie in 0..{most}, got {low}..{high}")
 
 
 def _check_finite(finite: Bool[Tensor, " d"], ranking: Int[Tensor, " d"], counts: Int[Tensor, " d"]) -> None:
     if not finite.all():
         bad = int((~finite).nonzero()[0])
         raise ValueError(
-            f"{int((~finite).sum())} scores are not finite; the first with {int(counts[bad])} pixels "
-            f"of ranking {int(ranking[bad])}"
+            f"{int((~finite).sum())} scores are not finite; the first with {int(counts[bad])} players "
+            f"of ranking {int(ranking[bad])} absent"
         )

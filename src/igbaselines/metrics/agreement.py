@@ -6,10 +6,14 @@ gives NaN. Shapes that differ and values that are not finite raise a ValueError.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Float64, Int8
 from torch import Tensor
+
+from igbaselines.metrics.base import Quantity
+from igbaselines.tasks import Task
 
 # For order and signs a value below this share of the row's largest is zero: a player that does nothing gets what a
 # float32 network rounds by, and the order and the signs of that mean nothing.
@@ -73,6 +77,54 @@ AGREEMENT: dict[str, Agreement] = {
     "sign_agreement": sign_agreement,
     "efficiency_gap": efficiency_gap,
 }
+QUANTITIES = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity("cosine", "cosine similarity", better="higher"),
+        Quantity("proportions_l1", "L1 distance of proportions", better="lower"),
+        Quantity("spearman", "Spearman correlation", better="higher"),
+        Quantity("kendall", "Kendall correlation", better="higher"),
+        Quantity("top1", "same first feature", better="higher"),
+        Quantity("sign_agreement", "agreement of signs", better="higher"),
+        Quantity("efficiency_gap", "relative efficiency gap", better="lower"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class KnownAgreement:
+    """Agreement with player values that are known to be right, such as exact Shapley values.
+
+    It can be fooled by the choice of the imputer that makes the known values: it is right for that question alone.
+
+    Args:
+        measure: one of `AGREEMENT`.
+        known: which of the task's known values; None takes the first.
+    """
+
+    measure: str = "cosine"
+    known: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.measure not in AGREEMENT:
+            raise ValueError(f"measure={self.measure} is unknown: {' or '.join(AGREEMENT)}")
+
+    @property
+    def quantity(self) -> Quantity:
+        """That of the measure."""
+        return QUANTITIES[self.measure]
+
+    def why_not(self, task: Task) -> str | None:
+        """Only tasks with known values can be judged."""
+        known = task.known if self.known is None else self.known in task.known
+        return None if known else "no player values are known"
+
+    def score(
+        self, task: Task, attributions: Float[Tensor, "n *features"], generator: torch.Generator
+    ) -> Float[Tensor, " n"]:
+        """Compare the players' sums with the known values."""
+        known = task.known[self.known or next(iter(task.known))]
+        return AGREEMENT[self.measure](task.player_map.sums(attributions.double()), known.double())
 
 
 def _cosine(a: Float64[Tensor, "n p"], b: Float64[Tensor, "n p"]) -> Float64[Tensor, " n"]:

@@ -1,14 +1,18 @@
 """Whether the important pixels lie on the object: the overlap (2505.03201, eqs. 9 to 11) and the pointing game.
 
-Pixels are ordered by `attribution.perturbation.pixel_ranks`. A random order is expected to score the object's share of
+Pixels are ordered by `attribution.perturbation.player_ranks`. A random order is expected to score the object's share of
 the image in both, so values compare between methods on the same images and not between images.
 """
+
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.perturbation import nearest_count, pixel_ranks
+from igbaselines.attribution.perturbation import nearest_count, player_ranks
+from igbaselines.metrics.base import Quantity
+from igbaselines.tasks import Pixels, PlayerMap, Task
 
 PERCENTS = 100
 
@@ -81,5 +85,65 @@ def _by_rank(importance: Float[Tensor, "r h w"], masks: Bool[Tensor, "r h w"]) -
     """The masks' pixels in the order of their importance."""
     if importance.shape != masks.shape:
         raise ValueError(f"masks {tuple(masks.shape)} do not fit importance {tuple(importance.shape)}: one mask a map")
-    ranks: Int[Tensor, "r pixels"] = pixel_ranks(importance).flatten(1).long()
+    ranks: Int[Tensor, "r pixels"] = player_ranks(importance.flatten(1)).long()
     return torch.zeros_like(ranks, dtype=torch.bool).scatter_(1, ranks, masks.flatten(1))
+
+
+@dataclass(frozen=True)
+class _Localisation:
+    """What both metrics of localisation share.
+
+    They can be fooled by a map that never asks the network: objects lie in the middle, and edges lie on them.
+
+    Args:
+        ranking: how pixels are ordered, `signed` or `magnitude`.
+    """
+
+    ranking: str = "signed"
+
+    def why_not(self, task: Task) -> str | None:
+        """Only pictures whose object is known can be judged."""
+        return None if task.masks is not None else "no object is outlined"
+
+    def _maps(self, task: Task, attributions: Tensor) -> tuple[Float[Tensor, "n h w"], Bool[Tensor, "n h w"]]:
+        assert task.masks is not None
+        pixels = PlayerMap(Pixels(), attributions.shape[1:], attributions.device)
+        return pixels.importance(attributions, self.ranking).view_as(task.masks), task.masks
+
+
+@dataclass(frozen=True)
+class OverlapAUC(_Localisation):
+    """Overlap of the most important pixels with the object (2505.03201, eqs. 9 to 11).
+
+    Args:
+        released: as the released code counts.
+    """
+
+    released: bool = False
+
+    @property
+    def quantity(self) -> Quantity:
+        """Higher is better."""
+        return Quantity("overlap_auc", "AUC of overlap", "share of pixels", "higher")
+
+    def score(
+        self, task: Task, attributions: Float[Tensor, "n c h w"], generator: torch.Generator
+    ) -> Float[Tensor, " n"]:
+        """Return the areas; NaN where there is no object."""
+        return overlap_auc(*self._maps(task, attributions), self.released)
+
+
+@dataclass(frozen=True)
+class PointingGame(_Localisation):
+    """Whether the most important pixel lies on the object (Zhang et al. 2016)."""
+
+    @property
+    def quantity(self) -> Quantity:
+        """Higher is better."""
+        return Quantity("pointing_game", "pointing game", "share of inputs", "higher")
+
+    def score(
+        self, task: Task, attributions: Float[Tensor, "n c h w"], generator: torch.Generator
+    ) -> Float[Tensor, " n"]:
+        """Return 1 or 0; NaN where there is no object."""
+        return pointing_game(*self._maps(task, attributions))

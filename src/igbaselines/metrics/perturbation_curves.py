@@ -1,30 +1,31 @@
 """Deletion and insertion curves and their areas (2505.03201, section 6.1 and Appendix A).
 
-The score of an image's class while its pixels are masked in the order of their importance, or revealed in that order.
-How many are masked at which point is a grid: that of the paper's text, or that of its released code. Pixels are ordered
-by `attribution.perturbation.pixel_ranks`; what masked pixels become is a `attribution.masking.MaskValue`.
+The score of an input while its players (pixels, patches, columns of a table) go in the order of their importance, or
+come in that order. How many are gone at which point is a grid: that of the paper's text, or that of its released code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.perturbation import Score, nearest_count, perturbed_scores, pixel_ranks
+from igbaselines.attribution.perturbation import Perturbed, nearest_count
+from igbaselines.metrics.base import Quantity
+from igbaselines.tasks import Imputer, Task
 
 
 @runtime_checkable
 class PerturbationGrid(Protocol):
-    """The points of a curve: how many pixels are masked (deletion) or revealed (insertion), and their positions."""
+    """The points of a curve: how many players are absent (deletion) or present (insertion), and their positions."""
 
     def positions(self) -> Float[Tensor, " points"]:
         """Return the position of each point in [0, 1], rising, float64; `area` integrates over it."""
         ...
 
-    def counts(self, importance: Float[Tensor, "r h w"]) -> Int[Tensor, "r points"]:
-        """Return the number of most important pixels at each point, int64."""
+    def counts(self, importance: Float[Tensor, "r p"]) -> Int[Tensor, "r points"]:
+        """Return the number of most important players at each point, int64."""
         ...
 
 
@@ -54,11 +55,11 @@ class ShareGrid:
         """Return the shares of the pixels."""
         return (torch.arange(self.steps + 1, dtype=torch.float64) / self.steps) ** self.power
 
-    def counts(self, importance: Float[Tensor, "r h w"]) -> Int[Tensor, "r points"]:
-        """Return the number of most important pixels at each point."""
-        pixels = importance[0].numel()
+    def counts(self, importance: Float[Tensor, "r p"]) -> Int[Tensor, "r points"]:
+        """Return the number of most important players at each point."""
+        players = importance.shape[1]
         part = torch.arange(self.steps + 1, device=importance.device) ** self.power
-        return nearest_count(torch.full_like(part, pixels), part, self.steps**self.power).expand(len(importance), -1)
+        return nearest_count(torch.full_like(part, players), part, self.steps**self.power).expand(len(importance), -1)
 
 
 @dataclass(frozen=True)
@@ -75,60 +76,14 @@ class PercentileGrid:
         """Return p / 100: about the share of the pixels that are left out."""
         return torch.arange(100, dtype=torch.float64) / 100
 
-    def counts(self, importance: Float[Tensor, "r h w"]) -> Int[Tensor, "r points"]:
+    def counts(self, importance: Float[Tensor, "r p"]) -> Int[Tensor, "r points"]:
         """Return the number of pixels at or over each percentile."""
-        ordered = importance.flatten(1).sort(dim=1).values
+        ordered = importance.sort(dim=1).values
         pixels = ordered.shape[1]
         # The percentile lies at p (pixels - 1) / 100 in the order. Interpolated there, it is over the value below, if
         # they differ, and not over the value above: the pixels from it on are those from the value above on.
         above = -(-torch.arange(100, device=importance.device) * (pixels - 1) // 100)
         return pixels - torch.searchsorted(ordered, ordered[:, above].contiguous())
-
-
-def deletion_curves(
-    score: Score,
-    images: Float[Tensor, "n c h w"],
-    fills: Float[Tensor, "n c h w"],
-    importance: Float[Tensor, "r h w"],
-    image_of_rank: Int[Tensor, " r"],
-    grid: PerturbationGrid,
-    max_batch: int,
-) -> Float[Tensor, "r points"]:
-    """Score each image while its most important pixels are masked; a LOWER area is better.
-
-    With `ShareGrid` a curve goes from the image itself to the fill. Values and area are in the score's range, [0, 1]
-    for a probability. Of equally important pixels the first in row-major order is masked first (`PercentileGrid` masks
-    them together).
-
-    Args:
-        score: the scored output, such as the softmax probability of the class.
-        images: pixels in [0, 1].
-        fills: what masked pixels become in each image.
-        importance: maps of the pixels, higher is more important.
-        image_of_rank: the image that each map belongs to.
-        grid: how many pixels are masked at each point.
-        max_batch: the largest number of pictures that are scored at once.
-
-    Raises:
-        ValueError: for an importance that is NaN, a score that is not finite, and shapes that do not fit.
-    """
-    return _curves(score, images, fills, importance, image_of_rank, grid, max_batch, keep=False)
-
-
-def insertion_curves(
-    score: Score,
-    images: Float[Tensor, "n c h w"],
-    fills: Float[Tensor, "n c h w"],
-    importance: Float[Tensor, "r h w"],
-    image_of_rank: Int[Tensor, " r"],
-    grid: PerturbationGrid,
-    max_batch: int,
-) -> Float[Tensor, "r points"]:
-    """Score each image's fill while its most important pixels are revealed; a HIGHER area is better.
-
-    With `ShareGrid` a curve goes from the fill to the image itself. Everything else is as in `deletion_curves`.
-    """
-    return _curves(score, images, fills, importance, image_of_rank, grid, max_batch, keep=True)
 
 
 def area(curves: Float[Tensor, "r points"], grid: PerturbationGrid) -> Float[Tensor, " r"]:
@@ -143,28 +98,83 @@ def area(curves: Float[Tensor, "r points"], grid: PerturbationGrid) -> Float[Ten
     return torch.trapezoid(curves.double(), positions, dim=1)
 
 
-def _curves(
-    score: Score,
-    images: Float[Tensor, "n c h w"],
-    fills: Float[Tensor, "n c h w"],
-    importance: Float[Tensor, "r h w"],
-    image_of_rank: Int[Tensor, " r"],
-    grid: PerturbationGrid,
-    max_batch: int,
-    keep: bool,
-) -> Float[Tensor, "r points"]:
-    ranks = pixel_ranks(importance)
-    counts = grid.counts(importance)
-    ranking = torch.arange(len(ranks), device=ranks.device)[:, None].expand_as(counts)
-    scores = perturbed_scores(
-        score,
-        images,
-        fills,
-        ranks,
-        image_of_rank,
-        ranking.flatten(),
-        counts.flatten(),
-        keep=keep,
-        max_batch=max_batch,
-    )
-    return scores.reshape(counts.shape)
+def perturbation_curves(perturbed: Perturbed, grid: PerturbationGrid, keep: bool = False) -> Float[Tensor, "r points"]:
+    """Score inputs while their most important players go (deletion), or come (insertion).
+
+    With `ShareGrid` a deletion curve goes from the input itself to its fill, an insertion curve the other way; values
+    and area are in the score's range, [0, 1] for a probability. Of equally important players the first goes first
+    (`PercentileGrid` takes them together).
+
+    Args:
+        perturbed: inputs, what absent players become, and the order in which they go.
+        grid: how many at each point.
+        keep: insertion: the most important players stay and all others are absent.
+
+    Raises:
+        ValueError: for an importance that is NaN, and a score that is not finite.
+    """
+    counts = grid.counts(perturbed.importance)
+    ranking = perturbed.rankings[:, None].expand_as(counts)
+    return perturbed.scores(ranking.flatten(), counts.flatten(), keep).reshape(counts.shape)
+
+
+@dataclass(frozen=True)
+class DeletionAUC:
+    """Area under the deletion curve, or (`insertion`) under the insertion curve.
+
+    It can be fooled by what absent players become: an imputer that makes inputs the network has never seen moves the
+    score by itself, and favours methods that were made with the same imputer.
+
+    Args:
+        imputer: what absent players become; by name one of the task's.
+        grid: at which counts of absent players the score is taken.
+        ranking: how players are ordered, `signed` or `magnitude`.
+        insertion: whether players come instead of go; then higher is better.
+        name: in the rows; empty for deletion_auc or insertion_auc.
+    """
+
+    imputer: Imputer | str = "zero"
+    grid: PerturbationGrid = field(default_factory=ShareGrid)
+    ranking: str = "signed"
+    insertion: bool = False
+    name: str = ""
+
+    @property
+    def quantity(self) -> Quantity:
+        """Lower is better for deletion, higher for insertion."""
+        kind = "insertion" if self.insertion else "deletion"
+        of_imputer = f" ({self.name})" if self.name else ""
+        name = self.name or f"{kind}_auc"
+        return Quantity(name, f"AUC of {kind}{of_imputer}", "score", "higher" if self.insertion else "lower")
+
+    def why_not(self, task: Task) -> str | None:
+        """Any task whose imputers are known can be judged."""
+        unknown = isinstance(self.imputer, str) and self.imputer not in task.imputers
+        return f"the task has no imputer {self.imputer!r}" if unknown else None
+
+    def curves(
+        self,
+        task: Task,
+        attributions: Float[Tensor, "r *features"],
+        generator: torch.Generator,
+        input_of_rank: Int[Tensor, " r"] | None = None,
+    ) -> Float[Tensor, "r points"]:
+        """The curves behind the areas.
+
+        Args:
+            task: what the attributions explain.
+            attributions: one for each input, or as many as `input_of_rank` says.
+            generator: of a random imputer.
+            input_of_rank: the input that each of them explains; None: one each, in order.
+        """
+        if input_of_rank is None:
+            input_of_rank = torch.arange(len(attributions), device=attributions.device)
+        imputer = task.imputer(self.imputer)
+        perturbed = Perturbed.of(task, attributions, input_of_rank, imputer, self.ranking, generator)
+        return perturbation_curves(perturbed, self.grid, self.insertion)
+
+    def score(
+        self, task: Task, attributions: Float[Tensor, "n *features"], generator: torch.Generator
+    ) -> Float[Tensor, " n"]:
+        """Return the areas."""
+        return area(self.curves(task, attributions, generator), self.grid)

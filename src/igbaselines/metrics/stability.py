@@ -1,8 +1,14 @@
-"""How much a map depends on which baselines were drawn (2505.03201, theorem 4)."""
+"""How much a map depends on what it should not: which baselines were drawn (2505.03201, theorem 4), which network."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from igbaselines.metrics.agreement import spearman
+from igbaselines.metrics.base import Quantity
+
+MAP_VARIANCE = Quantity("map_variance", "relative variance of the map", better="lower")
+CONSISTENCY = Quantity("consistency", "consistency between networks", better="higher")
 
 
 def map_variance(
@@ -35,3 +41,25 @@ def map_variance(
     distance = torch.einsum("bk,kl,bl->b", spread, gram, spread).mean().clamp_min(0)
     norm = mean @ gram @ mean
     return float(distance / norm) if norm > 0 else float("nan")
+
+
+def map_consistency(
+    maps: Float[Tensor, "maps c h w"], others: Float[Tensor, "maps c h w"], grid: int
+) -> Float[Tensor, " maps"]:
+    """Spearman's rank correlation of maps with those that another network gives of the same pixels.
+
+    Maps are summed over channels with their signs and averaged over grid x grid cells: the gradients of single pixels
+    are noise, in which two networks do not agree whatever the method.
+
+    Args:
+        maps: attributions for one network.
+        others: for another, method by method.
+        grid: cells a side.
+
+    Returns:
+        Correlations in [-1, 1], float64; NaN where a map is the same in all cells.
+    """
+    cells = [
+        torch.nn.functional.adaptive_avg_pool2d(some.sum(dim=-3).double(), grid).flatten(1) for some in (maps, others)
+    ]
+    return spearman(*cells)

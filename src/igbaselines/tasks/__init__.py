@@ -1,1 +1,22 @@
 """What is explained, and what one may know beside: background, players, and what absent players become."""
+
+from igbaselines.tasks.background import Background
+from igbaselines.tasks.imputers import Imputer, impute
+from igbaselines.tasks.players import EachFeature, FeatureMask, Patches, Pixels, PlayerMap, Players
+from igbaselines.tasks.task import Function, Score, Task, class_score
+
+__all__ = [
+    "Background",
+    "EachFeature",
+    "FeatureMask",
+    "Function",
+    "Imputer",
+    "Patches",
+    "Pixels",
+    "PlayerMap",
+    "Players",
+    "Score",
+    "Task",
+    "class_score",
+    "impute",
+]

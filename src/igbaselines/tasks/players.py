@@ -1,10 +1,10 @@
-"""Players: which features come and go together when coalitions are formed (2310.04821, section on image data)."""
+"""Players: which features come and go together, in coalitions as in deletion (2310.04821, section on image data)."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -70,26 +70,100 @@ class Patches:
         return (row[:, None] * across + column).expand(tuple(features)).contiguous()
 
 
-def player_count(player_of: Int[Tensor, "*features"]) -> int:
-    """Number of players of a map from features to players."""
-    return int(player_of.max()) + 1
+@dataclass(frozen=True)
+class Pixels(Patches):
+    """Every pixel of a picture is a player, with all its channels."""
+
+    height: int = 1
+    width: int = 1
 
 
-def sum_over_players(
-    per_feature: Float[Tensor, "n *features"], player_of: Int[Tensor, "*features"]
-) -> Float[Tensor, "n p"]:
-    """Sum over the features of each player, in float64 and returned in the dtype given."""
-    sums = per_feature.new_zeros(len(per_feature), player_count(player_of), dtype=torch.float64)
-    sums.index_add_(1, player_of.flatten().to(sums.device), per_feature.flatten(1).double())
-    return sums.to(per_feature.dtype)
+@dataclass(frozen=True, eq=False)
+class FeatureMask:
+    """Players as Captum takes them: `feature_mask`, the number of each feature's group.
+
+    Args:
+        feature_mask: of one input, or with a leading dimension of one; groups are numbered from 0 without a gap.
+
+    Raises:
+        ValueError: for numbers that are negative, no whole ones, or have a gap.
+    """
+
+    feature_mask: Int[Tensor, "..."]
+
+    def __post_init__(self) -> None:
+        ids = self.feature_mask.unique() if not self.feature_mask.is_floating_point() else None
+        if ids is None or not torch.equal(ids, torch.arange(len(ids), device=ids.device)):
+            raise ValueError(
+                f"feature_mask numbers groups from 0 on without a gap, got {self.feature_mask.unique().tolist()[:8]}"
+            )
+
+    def of(self, features: torch.Size | tuple[int, ...]) -> Int[Tensor, "*features"]:
+        """Return the mask.
+
+        Raises:
+            ValueError: where it has another shape than an input.
+        """
+        if self.feature_mask.shape not in (torch.Size(features), torch.Size((1, *features))):
+            raise ValueError(
+                f"feature_mask {tuple(self.feature_mask.shape)} does not fit an input of shape {tuple(features)}"
+            )
+        return self.feature_mask.cpu().long().reshape(features)
 
 
-def spread_over_features(
-    per_player: Float[Tensor, "n p"], player_of: Int[Tensor, "*features"]
-) -> Float[Tensor, "n *features"]:
-    """Give each feature an equal share of its player's value."""
-    sizes = torch.bincount(player_of.flatten()).to(per_player)
-    return (per_player / sizes)[:, player_of.to(per_player.device)]
+class PlayerMap:
+    """From features to players and back, for inputs of one shape.
+
+    Args:
+        players: which features are one player.
+        features: the shape of one input.
+        device: of the inputs.
+    """
+
+    def __init__(self, players: Players, features: torch.Size | tuple[int, ...], device: torch.device) -> None:
+        self.features = torch.Size(features)
+        self.player_of = players.of(self.features).to(device)
+        self.count = int(self.player_of.max()) + 1
+        flat = torch.arange(self.count, device=device)
+        self.each_feature = torch.equal(self.player_of.flatten(), flat)
+        # Pictures whose pixels are players: sums over channels, and masks that broadcast over them.
+        self.each_pixel = (
+            len(self.features) == 3
+            and self.features[1:].numel() == self.count
+            and torch.equal(self.player_of.flatten(1), flat.expand(self.features[0], -1))
+        )
+
+    def sums(self, per_feature: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch p"]:
+        """Sum over the features of each player, in the dtype given.
+
+        Args:
+            per_feature: (*batch, *features).
+        """
+        batch = per_feature.shape[: per_feature.dim() - len(self.features)]
+        if self.each_feature:
+            return per_feature.reshape(*batch, self.count)
+        if self.each_pixel:
+            return per_feature.sum(dim=-3).flatten(-2)
+        flat = per_feature.reshape(-1, self.features.numel()).double()
+        sums = flat.new_zeros(len(flat), self.count).index_add_(1, self.player_of.flatten(), flat)
+        return sums.to(per_feature.dtype).reshape(*batch, self.count)
+
+    def importance(self, attributions: Float[Tensor, "*batch"], ranking: str) -> Float[Tensor, "*batch p"]:
+        """How important each player is: the sum of its features' attributions, or (`magnitude`) of their magnitudes."""
+        return self.sums(attributions if ranking == "signed" else attributions.abs())
+
+    def spread(self, per_player: Float[Tensor, "n p"]) -> Float[Tensor, "n *features"]:
+        """Give each feature an equal share of its player's value."""
+        sizes = torch.bincount(self.player_of.flatten(), minlength=self.count).to(per_player)
+        return (per_player / sizes)[:, self.player_of]
+
+    def mask(self, members: Bool[Tensor, "m p"]) -> Bool[Tensor, "m ..."]:
+        """Say of each feature whether its player is a member; broadcasts to (m, *features)."""
+        if self.each_pixel:
+            return members.view(len(members), 1, *self.features[1:])
+        if not self.each_feature:
+            members = members.index_select(1, self.player_of.flatten())
+        return members.view(len(members), *self.features)
 
 
 def _check_not_empty(features: torch.Size | tuple[int, ...]) -> None:

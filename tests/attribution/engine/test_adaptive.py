@@ -35,7 +35,7 @@ class OneLevel:
     def nodes_and_weights(
         self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        return Adaptive(steps=self.count).nodes_and_weights()
+        return Adaptive(n_steps=self.count).nodes_and_weights()
 
 
 class Counted:
@@ -68,7 +68,7 @@ def of_growing_length(generator: torch.Generator) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("count", COUNTS)
 def test_each_level_is_exact_to_its_degree_and_no_further(count: int) -> None:
     """Patterson's n + 1 nodes added to n give degree 3n + 1, and one more by symmetry; Gauss with 3 has degree 5."""
-    nodes, weights = Adaptive(steps=count).nodes_and_weights()
+    nodes, weights = Adaptive(n_steps=count).nodes_and_weights()
     added_to = (count - 1) // 2
     degree = 5 if count == 3 else 3 * added_to + 2
     u = 2 * nodes - 1  # even powers on [-1, 1], where the odd ones vanish
@@ -79,7 +79,7 @@ def test_each_level_is_exact_to_its_degree_and_no_further(count: int) -> None:
 
 
 def test_the_nodes_of_the_first_level_are_gauss_legendre() -> None:
-    nodes, weights = Adaptive(steps=3).nodes_and_weights()
+    nodes, weights = Adaptive(n_steps=3).nodes_and_weights()
     expected_nodes, expected_weights = GaussLegendre(3).nodes_and_weights()
     order = nodes.argsort()
     assert_same(nodes[order], expected_nodes, 1e-15)
@@ -91,7 +91,7 @@ def test_levels_are_nested_symmetric_and_positive() -> None:
     assert len(nodes.unique()) == len(nodes) == 63
     assert torch.all((nodes > 0) & (nodes < 1))
     for level, count in enumerate(COUNTS):
-        own, _ = Adaptive(steps=count).nodes_and_weights()
+        own, _ = Adaptive(n_steps=count).nodes_and_weights()
         assert torch.equal(own, nodes[:count])
         assert_same(own.sort().values, 1 - own.sort(descending=True).values, 1e-15)
         assert torch.all(weights[level, :count] > 0)
@@ -108,8 +108,8 @@ def test_added_nodes_lie_between_the_earlier_ones() -> None:
 
 @pytest.mark.parametrize(("steps", "used"), [(3, 3), (6, 3), (16, 15), (63, 63), (1000, 63)])
 def test_leaves_out_levels_of_more_nodes_than_are_allowed(steps: int, used: int) -> None:
-    assert Adaptive(steps=steps).counts[-1] == used
-    assert len(Adaptive(steps=steps).nodes_and_weights()[0]) == used
+    assert Adaptive(n_steps=steps).counts[-1] == used
+    assert len(Adaptive(n_steps=steps).nodes_and_weights()[0]) == used
 
 
 @pytest.mark.parametrize(

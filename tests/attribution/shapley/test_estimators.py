@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, path_attribution
-from igbaselines.attribution.baselines import Examples, MeanExample, PerStratum, Reference, ZeroPhysical
+from igbaselines.attribution.baselines import Examples, MeanExample, PerStratum, ZeroBaseline
 from igbaselines.attribution.methods import ShapleyIG, ShapleySampling
 from igbaselines.attribution.shapley import estimators as shapley
 from igbaselines.attribution.shapley.coalitions import sample_coalitions
@@ -19,6 +19,7 @@ from igbaselines.attribution.shapley.estimators import PlayerAttribution, exact_
 from igbaselines.attribution.weighting import ByStratum
 from igbaselines.models.inference import for_gradients
 from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from igbaselines.tasks import Background
 from igbaselines.tasks.players import Patches, player_count
 
 Make = Callable[..., nn.Module]
@@ -35,8 +36,8 @@ def seeded(seed: int = 1) -> torch.Generator:
 
 
 @pytest.fixture
-def reference(generator: torch.Generator) -> Reference:
-    return Reference(
+def reference(generator: torch.Generator) -> Background:
+    return Background(
         examples=draw(generator, 12, 6),
         centre=torch.zeros(6, dtype=torch.float64),
         stratum=torch.arange(12) % 2,
@@ -55,8 +56,8 @@ def pictures(generator: torch.Generator) -> Tensor:
 
 
 @pytest.fixture
-def picture_reference(generator: torch.Generator) -> Reference:
-    return Reference(draw(generator, 5, 2, 8, 8), torch.zeros(2, 8, 8, dtype=torch.float64))
+def picture_reference(generator: torch.Generator) -> Background:
+    return Background(draw(generator, 5, 2, 8, 8), torch.zeros(2, 8, 8, dtype=torch.float64))
 
 
 def attribute(
@@ -102,7 +103,7 @@ def by_definition(x: "np.ndarray", absent: "np.ndarray", steps: int) -> tuple["n
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_all_coalitions_are_the_definition_in_plain_numpy(steps: int, generator: torch.Generator) -> None:
     x, examples = draw(generator, 4, 3), draw(generator, 3, 3)
-    strata = Reference(examples, examples[0], torch.tensor([0, 1, 1]), torch.tensor([1.0, 2.0]))
+    strata = Background(examples, examples[0], torch.tensor([0, 1, 1]), torch.tensor([1.0, 2.0]))
     source = PerStratum(1, ByStratum())
     absent, weights = source.draw(x, strata, seeded())
     assert len(absent) == 2
@@ -119,7 +120,7 @@ def test_all_coalitions_are_the_definition_in_plain_numpy(steps: int, generator:
     assert results[1].evaluations.tolist() == [16] * 4
 
 
-def test_sampled_coalitions_are_the_definition(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_sampled_coalitions_are_the_definition(reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     """Baselines, per-feature weights and the average, put together by hand from the coalitions that were drawn."""
     network, mean = make_mlp(), reference.examples.mean(0)
     coalitions = sample_coalitions(6, 4, 9, seeded())
@@ -137,10 +138,10 @@ def test_sampled_coalitions_are_the_definition(reference: Reference, inputs: Ten
     assert result.evaluations.tolist() == [27] * 4
 
 
-def test_sampled_marginals_are_the_definition(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_sampled_marginals_are_the_definition(reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     network, zero = make_mlp(), torch.zeros(6, dtype=torch.float64)
     coalitions = sample_coalitions(6, 4, 9, seeded())
-    result = attribute(ShapleySampling(ZeroPhysical(), reference, coalitions=9), network, inputs)
+    result = attribute(ShapleySampling(ZeroBaseline(), reference, coalitions=9), network, inputs)
     for i in range(4):
         for player in range(6):
             starts = coalitions[i][~coalitions[i, :, player]]
@@ -158,7 +159,7 @@ def test_sampled_marginals_are_the_definition(reference: Reference, inputs: Tens
 @pytest.mark.parametrize("method", BOTH)
 @pytest.mark.parametrize("coalitions", [1, 2, 7, None])
 def test_an_additive_function_needs_no_sample(
-    method: Method, coalitions: int | None, reference: Reference, inputs: Tensor
+    method: Method, coalitions: int | None, reference: Background, inputs: Tensor
 ) -> None:
     powers = torch.tensor([1, 2, 3, 1, 4, 2])
     absent, _ = MeanExample().draw(inputs, reference, seeded())
@@ -171,7 +172,7 @@ def test_an_additive_function_needs_no_sample(
 
 
 def test_marginals_of_all_coalitions_are_exact_also_by_paths(
-    picture_reference: Reference, pictures: Tensor, make_cnn: Make
+    picture_reference: Background, pictures: Tensor, make_cnn: Make
 ) -> None:
     network, target = make_cnn(classes=3), torch.tensor([2, 0, 1])
     source, players = Examples(2), Patches(4, 5)
@@ -187,12 +188,12 @@ def test_marginals_of_all_coalitions_are_exact_also_by_paths(
         assert result.evaluations.tolist() == [spent] * 3
 
 
-def test_efficiency_where_all_coalitions_are_taken(reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_efficiency_where_all_coalitions_are_taken(reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     """The sampler's values sum to f(x) - f(absent); SIG's to a mixture of f(x) - f(x_S): something else."""
     network = make_mlp()
-    sampler = attribute(ShapleySampling(ZeroPhysical(), reference, coalitions=None), network, inputs)
+    sampler = attribute(ShapleySampling(ZeroBaseline(), reference, coalitions=None), network, inputs)
     assert sampler.completeness_gap.abs().max() < 1e-14
-    sig = attribute(ShapleyIG(ZeroPhysical(), reference, coalitions=None), network, inputs)
+    sig = attribute(ShapleyIG(ZeroBaseline(), reference, coalitions=None), network, inputs)
     assert sig.completeness_gap.abs().max() < 1e-6  # of each path, by quadrature
     assert (sig.players.sum(1) - (sampler.f_inputs - sampler.f_baselines[:, 0])).abs().max() > 1e-3
 
@@ -200,13 +201,13 @@ def test_efficiency_where_all_coalitions_are_taken(reference: Reference, inputs:
 def test_sig_of_a_product_in_closed_form(generator: torch.Generator) -> None:
     """f = x y from zero: both from the empty coalition and from the other player alone, x gets 1/2 and 1 of f."""
     x = draw(generator, 5, 2)
-    origin = Reference(x, torch.zeros(2, dtype=torch.float64))
-    result = ShapleyIG(ZeroPhysical(), origin, coalitions=None).attribute(lambda p: p.prod(1), x, None, seeded())
+    origin = Background(x, torch.zeros(2, dtype=torch.float64))
+    result = ShapleyIG(ZeroBaseline(), origin, coalitions=None).attribute(lambda p: p.prod(1), x, None, seeded())
     torch.testing.assert_close(result.players, 0.75 * x.prod(1, keepdim=True).expand(5, 2), rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("paired", [False, True])
-def test_samples_approach_all_coalitions(paired: bool, reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_samples_approach_all_coalitions(paired: bool, reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     """Both methods, where each coalition takes one of several absent values; within five standard errors."""
     network, source = make_mlp(), PerStratum(3, ByStratum())
     methods: list[ShapleyIG | ShapleySampling] = [
@@ -231,17 +232,17 @@ class _Fixed:
     def __init__(self, absent: Tensor, weights: Tensor) -> None:
         self.absent, self.weights = absent, weights
 
-    def draw(self, inputs: Tensor, reference: Reference, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, inputs: Tensor, reference: Background, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         return self.absent, self.weights
 
 
 def test_the_sampler_converges_at_the_rate_of_monte_carlo(
-    reference: Reference, make_mlp: Make, generator: torch.Generator
+    reference: Background, make_mlp: Make, generator: torch.Generator
 ) -> None:
     network, x = make_mlp(), draw(generator, 40, 6)
     exact = exact_shapley_values(network, x, torch.zeros_like(x[:1])).values
     counts = [16, 64, 256, 1024, 4096]
-    methods = [ShapleySampling(ZeroPhysical(), reference, coalitions=count) for count in counts]
+    methods = [ShapleySampling(ZeroBaseline(), reference, coalitions=count) for count in counts]
     rms = [(attribute(method, network, x).players - exact).square().mean().sqrt() for method in methods]
     slope = np.polyfit(np.log(counts), np.log(rms), 1)[0]
     assert -0.6 < slope < -0.4
@@ -251,7 +252,7 @@ def test_the_sampler_converges_at_the_rate_of_monte_carlo(
 def test_pairs_have_a_lower_variance(method: Method) -> None:
     """Three quarters, for a smooth function of four features; measured on the same input two thousand times."""
     x = torch.ones(2000, 4, dtype=torch.float64)
-    plain = method(ZeroPhysical(), Reference(x, 0 * x[0]), coalitions=16)
+    plain = method(ZeroBaseline(), Background(x, 0 * x[0]), coalitions=16)
     variances = []
     for variant in (plain, replace(plain, paired=True)):
         result = variant.attribute(lambda p: (0.3 * p.sum(1)).exp(), x, None, seeded())
@@ -261,11 +262,11 @@ def test_pairs_have_a_lower_variance(method: Method) -> None:
 
 @pytest.mark.parametrize("method", BOTH)
 def test_features_of_a_patch_sum_to_its_player(
-    method: Method, picture_reference: Reference, pictures: Tensor, make_cnn: Make
+    method: Method, picture_reference: Background, pictures: Tensor, make_cnn: Make
 ) -> None:
     players = Patches(3, 4)
     player_of = players.of((2, 8, 8))
-    by_paths = method(ZeroPhysical(), picture_reference, players, 5, rule=GaussLegendre(64))
+    by_paths = method(ZeroBaseline(), picture_reference, players, 5, rule=GaussLegendre(64))
     result = attribute(by_paths, make_cnn(), pictures)
     assert result.players.shape == (3, player_count(player_of))
     sums = torch.stack([result.attributions[:, player_of == player].sum(1) for player in range(6)], 1)
@@ -273,8 +274,8 @@ def test_features_of_a_patch_sum_to_its_player(
     torch.testing.assert_close(sums, result.players, rtol=0, atol=1e-14 if method is ShapleyIG else 2e-3)
 
 
-def test_without_a_rule_a_patch_is_even(picture_reference: Reference, pictures: Tensor, make_cnn: Make) -> None:
-    method = ShapleySampling(ZeroPhysical(), picture_reference, Patches(4, 4), 5)
+def test_without_a_rule_a_patch_is_even(picture_reference: Background, pictures: Tensor, make_cnn: Make) -> None:
+    method = ShapleySampling(ZeroBaseline(), picture_reference, Patches(4, 4), 5)
     result = attribute(method, make_cnn(), pictures)
     assert torch.equal(result.attributions[:, 0, :4, :4].flatten(1).std(1), torch.zeros(3, dtype=torch.float64))
     torch.testing.assert_close(result.attributions[:, 1, 5, 2] * 32, result.players[:, 2], rtol=0, atol=1e-14)
@@ -287,7 +288,7 @@ def test_blocks_and_batches_change_nothing(
     method: Method,
     rule: QuadratureRule,
     max_batch: int | None,
-    picture_reference: Reference,
+    picture_reference: Background,
     pictures: Tensor,
     make_cnn: Make,
     monkeypatch: pytest.MonkeyPatch,
@@ -305,7 +306,7 @@ def test_blocks_and_batches_change_nothing(
 
 
 @pytest.mark.parametrize("method", BOTH)
-def test_the_generator_alone_decides(method: Method, reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
+def test_the_generator_alone_decides(method: Method, reference: Background, inputs: Tensor, make_mlp: Make) -> None:
     network = make_mlp()
     before = torch.get_rng_state()
     one, again, other = (
@@ -320,8 +321,8 @@ def test_behind_an_affine_stem(generator: torch.Generator) -> None:
     torch.manual_seed(0)
     network = DNN(Standardise(torch.ones(6), torch.full((6,), 2.0)), [8, 8], 0.1).double().eval()
     x = draw(generator, 3, 6)
-    origin = Reference(x, torch.zeros(6, dtype=torch.float64))
-    for method in (ShapleyIG(ZeroPhysical(), origin), ShapleySampling(ZeroPhysical(), origin, rule=Midpoint(2))):
+    origin = Background(x, torch.zeros(6, dtype=torch.float64))
+    for method in (ShapleyIG(ZeroBaseline(), origin), ShapleySampling(ZeroBaseline(), origin, rule=Midpoint(2))):
         plain, fast = (attribute(method, f, x) for f in (nn.Sequential(network), for_gradients(network)))
         torch.testing.assert_close(fast.attributions, plain.attributions, rtol=0, atol=1e-12)
 
@@ -329,13 +330,13 @@ def test_behind_an_affine_stem(generator: torch.Generator) -> None:
 @pytest.mark.parametrize("method", BOTH)
 def test_every_device(
     method: Method,
-    picture_reference: Reference,
+    picture_reference: Background,
     pictures: Tensor,
     make_cnn: Make,
     device: torch.device,
 ) -> None:
     on_cpu = attribute(method(Examples(2), picture_reference, Patches(4, 4), 6, rule=Midpoint(2)), make_cnn(), pictures)
-    there = Reference(picture_reference.examples.to(device), picture_reference.centre.to(device))
+    there = Background(picture_reference.examples.to(device), picture_reference.centre.to(device))
     moved = method(Examples(2), there, Patches(4, 4), 6, rule=Midpoint(2))
     result = attribute(moved, make_cnn().to(device), pictures.to(device))
     assert result.attributions.device.type == device.type
@@ -345,20 +346,20 @@ def test_every_device(
 
 
 @pytest.mark.parametrize("method", BOTH)
-def test_float32_stays_float32(method: Method, reference: Reference, inputs: Tensor, make_mlp: Make) -> None:
-    single = Reference(reference.examples.float(), reference.centre.float())
-    result = attribute(method(ZeroPhysical(), single, coalitions=16), make_mlp().float(), inputs.float())
-    expected = attribute(method(ZeroPhysical(), reference, coalitions=16), make_mlp(), inputs)
+def test_float32_stays_float32(method: Method, reference: Background, inputs: Tensor, make_mlp: Make) -> None:
+    single = Background(reference.examples.float(), reference.centre.float())
+    result = attribute(method(ZeroBaseline(), single, coalitions=16), make_mlp().float(), inputs.float())
+    expected = attribute(method(ZeroBaseline(), reference, coalitions=16), make_mlp(), inputs)
     for name in ("attributions", "players", "f_inputs", "f_baselines", "completeness_gap"):
         assert getattr(result, name).dtype == torch.float32
     torch.testing.assert_close(result.players.double(), expected.players, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", BOTH)
-def test_refuses_impossible_coalitions(method: Method, reference: Reference, make_mlp: Make) -> None:
+def test_refuses_impossible_coalitions(method: Method, reference: Background, make_mlp: Make) -> None:
     with pytest.raises(ValueError, match="at least one coalition of each input is needed, got 0"):
-        method(ZeroPhysical(), reference, coalitions=0)
+        method(ZeroBaseline(), reference, coalitions=0)
     many = torch.ones(2, 17, dtype=torch.float64)
-    everything = method(ZeroPhysical(), Reference(many, many[0]), coalitions=None)
+    everything = method(ZeroBaseline(), Background(many, many[0]), coalitions=None)
     with pytest.raises(ValueError, match=r"17 players have 2\^17 coalitions; .* sample coalitions"):
         attribute(everything, make_mlp(features=17), many)

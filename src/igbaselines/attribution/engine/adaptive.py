@@ -69,22 +69,22 @@ class Adaptive:
 
     Args:
         tolerance: at least 0; with 0 only paths of no gap at all stop early.
-        steps: number of nodes at most, at least 3; rules of more nodes are left out.
+        n_steps: number of nodes at most, at least 3; rules of more nodes are left out.
     """
 
     tolerance: float = 1e-3
-    steps: int = COUNTS[-1]
+    n_steps: int = COUNTS[-1]
 
     def __post_init__(self) -> None:
         if not self.tolerance >= 0:
             raise ValueError(f"the tolerance of an Adaptive rule must be at least 0, got {self.tolerance}")
-        if self.steps < COUNTS[0]:
-            raise ValueError(f"an Adaptive quadrature rule needs at least {COUNTS[0]} steps, got {self.steps}")
+        if self.n_steps < COUNTS[0]:
+            raise ValueError(f"an Adaptive quadrature rule needs at least {COUNTS[0]} steps, got {self.n_steps}")
 
     @property
     def counts(self) -> tuple[int, ...]:
         """Nodes of each level."""
-        return tuple(count for count in COUNTS if count <= self.steps)
+        return tuple(count for count in COUNTS if count <= self.n_steps)
 
     def nodes_and_weights(
         self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None

@@ -10,10 +10,8 @@ does not grow with any of them.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -23,62 +21,11 @@ from igbaselines.attribution.engine.adaptive import Adaptive, integrate_adaptive
 from igbaselines.attribution.engine.blocks import chunks, size, split
 from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
+from igbaselines.attribution.engine.result import AffineStem, Attribution, ClosedFormGradient, Progress
 from igbaselines.attribution.engine.validation import check_arguments, check_finite_paths
+from igbaselines.tasks import Function
 
 CHUNKS_OF_BLOCK = 16
-
-Function = Callable[[Tensor], Tensor]
-Progress = Callable[[int], object]
-
-
-@runtime_checkable
-class AffineStem(Protocol):
-    """A network f(x) = after_stem(affine_stem(x)) that declares its first step to be affine.
-
-    Interpolation then happens behind the stem, and the stem's transpose is applied once to the integrated
-    gradient: exact, and the cost of the first layer no longer depends on the number of steps.
-    """
-
-    def affine_stem(self, x: Tensor) -> Tensor:
-        """The affine first step, (m, *features) -> (m, *hidden)."""
-        ...
-
-    def after_stem(self, z: Tensor) -> Tensor:
-        """The rest of the network, (m, *hidden) -> (m,) or (m, classes)."""
-        ...
-
-
-@runtime_checkable
-class ClosedFormGradient(AffineStem, Protocol):
-    """A network with one output whose gradient behind the stem is written out, and faster so than by autograd."""
-
-    def gradient_after_stem(self, z: Tensor) -> Tensor:
-        """The gradient of after_stem at each point, (m, *hidden) -> (m, *hidden), without a graph."""
-        ...
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """What a path attribution gives.
-
-    Args:
-        attributions: weighted sum over the baselines, in the units of f's output.
-        per_baseline: Integrated Gradients of each baseline before weighting, or None where they were not
-            kept.
-        f_inputs: f at the inputs.
-        f_baselines: f at the baselines.
-        completeness_gap: for each pair the sum of its Integrated Gradients minus (f(x) - f(x')).
-        weights: weight of each baseline; None where the weights differ from feature to feature.
-        gradients: gradient points spent on each pair; None where the paths do not start at the baselines.
-    """
-
-    attributions: Float[Tensor, "n *features"]
-    per_baseline: Float[Tensor, "n k *features"] | None
-    f_inputs: Float[Tensor, " n"]
-    f_baselines: Float[Tensor, "n k"]
-    completeness_gap: Float[Tensor, "n k"]
-    weights: Float[Tensor, "n k"] | None
-    gradients: Int[Tensor, "n k"] | None
 
 
 def path_attribution(

@@ -34,15 +34,15 @@ class _FixedRule:
     """A rule whose nodes are the same for every path.
 
     Args:
-        steps: number of nodes.
+        n_steps: number of nodes.
     """
 
-    steps: int
+    n_steps: int
 
     def __post_init__(self) -> None:
-        if self.steps < self.fewest_steps():
+        if self.n_steps < self.fewest_steps():
             least = {1: "one step", 2: "two steps"}[self.fewest_steps()]
-            raise ValueError(f"a {type(self).__name__} quadrature rule needs at least {least}, got {self.steps}")
+            raise ValueError(f"a {type(self).__name__} quadrature rule needs at least {least}, got {self.n_steps}")
 
     @staticmethod
     def fewest_steps() -> int:
@@ -55,15 +55,15 @@ class Midpoint(_FixedRule):
     """Midpoint rule: the second-order rule that never evaluates at the baseline itself.
 
     Args:
-        steps: number of nodes, at least 1.
+        n_steps: number of nodes, at least 1.
     """
 
     def nodes_and_weights(
         self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
         """Return the nodes and weights, float64."""
-        nodes = (torch.arange(self.steps, dtype=torch.float64) + 0.5) / self.steps
-        return nodes, torch.full_like(nodes, 1 / self.steps)
+        nodes = (torch.arange(self.n_steps, dtype=torch.float64) + 0.5) / self.n_steps
+        return nodes, torch.full_like(nodes, 1 / self.n_steps)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Trapezoid(_FixedRule):
     """Trapezoidal rule with both end points, whose weights are halved: they sum to one.
 
     Args:
-        steps: number of nodes, at least 2.
+        n_steps: number of nodes, at least 2.
     """
 
     @staticmethod
@@ -83,25 +83,25 @@ class Trapezoid(_FixedRule):
         self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
         """Return the nodes and weights, float64."""
-        nodes = torch.linspace(0, 1, self.steps, dtype=torch.float64)
-        weights = torch.full_like(nodes, 1 / (self.steps - 1))
+        nodes = torch.linspace(0, 1, self.n_steps, dtype=torch.float64)
+        weights = torch.full_like(nodes, 1 / (self.n_steps - 1))
         weights[[0, -1]] /= 2
         return nodes, weights
 
 
 @dataclass(frozen=True)
 class GaussLegendre(_FixedRule):
-    """Gauss-Legendre rule: exact to degree 2 * steps - 1, so few nodes do for a smooth network.
+    """Gauss-Legendre rule: exact to degree 2 * n_steps - 1, so few nodes do for a smooth network.
 
     Args:
-        steps: number of nodes, at least 1.
+        n_steps: number of nodes, at least 1.
     """
 
     def nodes_and_weights(
         self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
         """Return the nodes and weights, float64."""
-        nodes, weights = _legendre(self.steps)
+        nodes, weights = _legendre(self.n_steps)
         return torch.from_numpy((nodes + 1) / 2), torch.from_numpy(weights / 2)
 
 

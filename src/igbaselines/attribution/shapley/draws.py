@@ -1,13 +1,12 @@
 """Which coalitions an estimator of Shapley values takes: a sample of each input, or all of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.baselines import BaselineSource, Reference
 from igbaselines.attribution.shapley.coalitions import (
     all_coalitions,
     exact_weights,
@@ -15,7 +14,7 @@ from igbaselines.attribution.shapley.coalitions import (
     sample_coalitions,
 )
 from igbaselines.attribution.shapley.exact import Choice, Game
-from igbaselines.tasks.players import EachFeature, Players
+from igbaselines.tasks import Imputer, Task
 
 
 @dataclass(frozen=True)
@@ -60,15 +59,18 @@ class Coalitions:
 class CoalitionMethod:
     """What both methods are made of; arguments as there."""
 
-    absent: BaselineSource
-    reference: Reference
-    players: Players = field(default_factory=EachFeature)
+    imputer: Imputer | str = "zero"
     coalitions: int | None = 64
     paired: bool = False
 
     def __post_init__(self) -> None:
         if self.coalitions is not None and self.coalitions < 1:
             raise ValueError(f"at least one coalition of each input is needed, got {self.coalitions}")
+
+    def _game(self, task: Task, generator: torch.Generator) -> Game:
+        """The task as a game of its players."""
+        absent, weights = task.imputer(self.imputer).draw(task.inputs, task.background, generator)
+        return Game(task.f, task.inputs, absent, weights, task.players, task.targets, task.max_batch)
 
     def _draw_coalitions(self, game: Game, generator: torch.Generator) -> Iterator[Coalitions]:
         """Draw the coalitions of all inputs at once, so that they do not depend on blocks; or take them all."""

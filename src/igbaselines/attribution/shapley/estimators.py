@@ -13,30 +13,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.engine.path import Attribution, Function, path_attribution
+from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
+from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.shapley.draws import CoalitionMethod, Coalitions
 from igbaselines.attribution.shapley.exact import Choice, ExactShapley, Game, exact_shapley_values
-from igbaselines.tasks.players import spread_over_features, sum_over_players
+from igbaselines.tasks import Task
 
-__all__ = ["ExactShapley", "PlayerAttribution", "ShapleyIG", "ShapleySampling", "exact_shapley_values"]
+__all__ = ["ExactShapley", "ShapleyIG", "ShapleySampling", "exact_shapley_values"]
 
 BLOCK_BYTES = 32 * 2**20  # of the baselines, or of the steps of players, that are built at a time
 STEP_BYTES = 64  # a step has two indices, its place among the steps, a weight, two values and their difference
-
-
-@dataclass(frozen=True)
-class PlayerAttribution(Attribution):
-    """An attribution to players and to their features.
-
-    Args:
-        players: what each player gets, in the units of f's output.
-        evaluations: gradient points spent on each input; evaluations of f where no gradients were taken. Those of f at
-            the inputs and the ends of paths, which only say how complete the result is, do not count.
-    """
-
-    players: Float[Tensor, "n p"]
-    evaluations: Int[Tensor, " n"]
 
 
 @dataclass(frozen=True)
@@ -44,42 +31,32 @@ class ShapleyIG(CoalitionMethod):
     """Shapley Integrated Gradients (2310.04821): IG from x_S to x, each player averaged over the S that exclude it.
 
     Args:
-        absent: gives the values of players outside a coalition; of several each coalition takes one, drawn by weight.
-        reference: what absent values may be made of.
-        players: which features are one player.
+        imputer: gives the values of players outside a coalition; of several each coalition takes one, drawn by weight.
+            By name one of the task's.
         coalitions: sampled for each input (`sample_coalitions`); None takes all 2^p with their exact weights and every
             absent value, the paper's Q = 1.
         paired: sample coalitions in antithetic pairs.
         rule: the quadrature rule of each path.
-        max_batch: points in one pass; None chooses it from the memory there is.
     """
 
     rule: QuadratureRule = field(default_factory=lambda: GaussLegendre(8))
-    max_batch: int | None = field(default=None, kw_only=True)
 
-    def attribute(
-        self,
-        model: Function,
-        inputs: Float[Tensor, "n *features"],
-        targets: Int[Tensor, " n"] | None,
-        generator: torch.Generator,
-    ) -> PlayerAttribution:
-        """Attribute the model's output (that of `targets`, where it has classes) to players and features.
+    def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
+        """Attribute the task's function to players and features.
 
         Baselines are the x_S, in the order of the coalitions; no weights are returned, since they differ by feature.
 
         Raises:
             ValueError: as `path_attribution`, and for all coalitions of too many players.
         """
-        absent, weights = self.absent.draw(inputs, self.reference, generator)
-        game = Game(model, inputs, absent, weights, self.players, targets, self.max_batch)
+        game, inputs = self._game(task, generator), task.inputs
         attributions, f_inputs = torch.zeros_like(inputs), inputs.new_empty(len(inputs))
         f_baselines, gaps, gradients = [], [], []
         for coalitions in self._draw_coalitions(game, generator):
             f_start, gap = inputs.new_empty(coalitions.absent.shape), inputs.new_empty(coalitions.absent.shape)
             spent = torch.zeros_like(gap, dtype=torch.int64)
             for rows, columns in coalitions.blocks(_most_pairs(inputs)):
-                result = self._integrate(model, game, coalitions, rows, columns, targets, generator)
+                result = self._integrate(task, game, coalitions, rows, columns, generator)
                 attributions[rows] += result.attributions
                 f_inputs[rows] = result.f_inputs
                 f_start[rows, columns], gap[rows, columns] = result.f_baselines, result.completeness_gap
@@ -88,39 +65,36 @@ class ShapleyIG(CoalitionMethod):
             f_baselines.append(f_start)
             gaps.append(gap)
             gradients.append(spent)
-        points = torch.cat(gradients, dim=1)
-        return PlayerAttribution(
+        return Attribution(
             attributions,
             None,
             f_inputs,
             torch.cat(f_baselines, dim=1),
             torch.cat(gaps, dim=1),
             None,
-            points,
-            sum_over_players(attributions, game.player_of),
-            points.sum(dim=1),
+            torch.cat(gradients, dim=1),
+            game.map.sums(attributions),
         )
 
     def _integrate(
         self,
-        model: Function,
+        task: Task,
         game: Game,
         coalitions: Coalitions,
         rows: slice,
         columns: slice,
-        targets: Tensor | None,
         generator: torch.Generator,
     ) -> Attribution:
         starts = game.points(*coalitions.choices(game, rows, columns))
         weights = coalitions.weights(rows, columns).to(starts)
         return path_attribution(
-            model,
+            task.f,
             game.inputs[rows],
             starts.view(*weights.shape[:2], *starts.shape[1:]),
-            weights[:, :, game.player_of],
+            weights[:, :, game.map.player_of],
             self.rule,
-            None if targets is None else targets[rows],
-            self.max_batch,
+            None if task.targets is None else task.targets[rows],
+            task.max_batch,
             generator=generator,
         )
 
@@ -130,49 +104,40 @@ class ShapleySampling(CoalitionMethod):
     """The classical sampler: v(S+i) - v(S) of every sampled S and every i outside it, averaged over the S excluding i.
 
     Args:
-        absent, reference, players, coalitions, paired: as of `ShapleyIG`; without a rule, all coalitions give the exact
-            Shapley values.
+        imputer, coalitions, paired: as of `ShapleyIG`; without a rule, all coalitions give the exact Shapley values.
         rule: quadrature of the path from x_S to x_{S+i}, which divides a player's value among its features; None
             spreads it evenly and takes no gradients.
-        max_batch: points in one pass; None chooses it from the memory there is.
     """
 
     rule: QuadratureRule | None = None
-    max_batch: int | None = field(default=None, kw_only=True)
 
-    def attribute(
-        self,
-        model: Function,
-        inputs: Float[Tensor, "n *features"],
-        targets: Int[Tensor, " n"] | None,
-        generator: torch.Generator,
-    ) -> PlayerAttribution:
-        """Attribute the model's output (that of `targets`, where it has classes) to players and features.
+    def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
+        """Attribute the task's function to players and features.
 
         Baselines are the absent values, and the gap of each is the sum over players minus (f(x) - f(absent)).
 
         Raises:
             ValueError: as `path_attribution`, and for all coalitions of too many players.
         """
-        absent, weights = self.absent.draw(inputs, self.reference, generator)
-        game = Game(model, inputs, absent, weights, self.players, targets, self.max_batch)
+        game, inputs = self._game(task, generator), task.inputs
         if self.rule is None:
             players, evaluations = self._by_values(game, generator)
-            attributions = spread_over_features(players, game.player_of).to(inputs.dtype)
+            attributions, points = game.map.spread(players).to(inputs.dtype), None
         else:
-            attributions, players, evaluations = self._by_paths(model, self.rule, game, targets, generator)
+            attributions, players, evaluations = self._by_paths(task, self.rule, game, generator)
+            points = evaluations
         f_inputs, f_absent = game.at_ends()
         gap = players.sum(dim=1, keepdim=True) - (f_inputs[:, None] - f_absent)
-        return PlayerAttribution(
+        return Attribution(
             attributions,
             None,
             f_inputs.to(inputs.dtype),
             f_absent.to(inputs.dtype),
             gap.to(inputs.dtype),
             None,
-            None,
+            None if points is None else points[:, None],
             players.to(inputs.dtype),
-            evaluations,
+            evaluations if points is None else None,
         )
 
     def _by_values(self, game: Game, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -191,7 +156,7 @@ class ShapleySampling(CoalitionMethod):
         return players, steps_taken + self.coalitions
 
     def _by_paths(
-        self, model: Function, rule: QuadratureRule, game: Game, targets: Tensor | None, generator: torch.Generator
+        self, task: Task, rule: QuadratureRule, game: Game, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Attributions, each player's value in float64, and the gradient points for each input."""
         attributions = torch.zeros_like(game.inputs)
@@ -203,13 +168,13 @@ class ShapleySampling(CoalitionMethod):
                     every = torch.arange(len(steps.player), device=players.device)
                     row, _ = steps.places()
                     result = path_attribution(
-                        model,
+                        task.f,
                         game.points(*steps.ends(every)),
                         game.points(*steps.starts(steps.coalition))[:, None],
                         None,
                         rule,
-                        None if targets is None else targets.to(row.device)[row],
-                        self.max_batch,
+                        None if task.targets is None else task.targets.to(row.device)[row],
+                        task.max_batch,
                         generator=generator,
                     )
                     assert result.gradients is not None

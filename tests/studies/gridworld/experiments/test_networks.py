@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from igbaselines.attribution.baselines import ZeroPhysical
+from igbaselines.attribution.baselines import ZeroBaseline
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.studies.gridworld.data.dataset import GridWorld
@@ -30,7 +30,7 @@ def shared() -> Shared:
     worlds = GridWorld(size=5, n_worlds=10, held_out=3, traps=1, walls=1)
     states = worlds.load()
     recipe = GridValueRecipe([8], True, 0.01, 0.0, 256, epochs=1)
-    attribution = GridworldAttribution("value", ["mean"], 4, 2, 4, {"zero": ZeroPhysical()})
+    attribution = GridworldAttribution("value", ["mean"], 4, 2, 4, {"zero": ZeroBaseline()})
     evaluation = GridworldEvaluation(2, 2, 8, [8], ["mean"], [1.0], [], False, 1, False, 0)
     return Shared(worlds, states, states.explained(2, seed=0), recipe, attribution, evaluation)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from igbaselines.attribution import GaussLegendre, path_attribution
-from igbaselines.attribution.baselines import PerStratum, Reference, ZeroPhysical, ZeroStandardised
+from igbaselines.attribution.baselines import PerStratum, TrainingMean, ZeroBaseline
 from igbaselines.common.progress import bar
 from igbaselines.common.stopping import StoppedError, stoppable
 from igbaselines.common.tensors import load_tensors, save_tensors
@@ -18,10 +18,11 @@ from igbaselines.studies.hep.experiments import attributions as hep_attributions
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution, class_attribution
 from igbaselines.studies.hep.experiments.settings import HepAttribution
 from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from igbaselines.tasks import Background
 from tests.damage import DAMAGES, damage, say_damaged
 
 EVENTS, FEATURES, STEPS = 11, 4, 1
-SOURCES = {"zero": ZeroPhysical(), "centre": ZeroStandardised(), "background": PerStratum(3)}
+SOURCES = {"zero": ZeroBaseline(), "centre": TrainingMean(), "background": PerStratum(3)}
 BASELINES = 1 + 1 + 2 * 3
 CHUNK = 3  # events at once
 
@@ -84,7 +85,7 @@ def attribute(checkpoint: Path, progress: Callable[[int], object] = lambda done:
     """Attribute the network's output to the features; gradient points are counted from zero."""
     Counted.points = 0
     examples = torch.randn(20, FEATURES, generator=torch.Generator().manual_seed(2))
-    reference = Reference(examples, torch.ones(FEATURES), stratum=torch.arange(20) % 2)
+    reference = Background(examples, torch.ones(FEATURES), stratum=torch.arange(20) % 2)
     settings = HepAttribution("logit", "signed", EVENTS, GaussLegendre(STEPS), SOURCES)
     network = Counted().eval()
     return class_attribution(network, signal_events(), reference, settings, (0, 1), 64, checkpoint, progress)

@@ -16,7 +16,7 @@ from igbaselines.studies.images.experiments.explain import check_baselines
 from tests.commands import ROOT, Command
 from tests.running.test_errors import expect_one_line
 
-FAST = ("experiment=explain", "scale=smoke", "attribution/rule=midpoint", "attribution.rule.steps=4")
+FAST = ("experiment=explain", "scale=smoke", "attribution/rule=midpoint", "attribution.rule.n_steps=4")
 
 
 @pytest.fixture

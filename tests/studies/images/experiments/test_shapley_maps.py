@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from igbaselines.attribution.baselines import MaximumDistance, UniformNoise, ZeroPhysical, ZeroStandardised
+from igbaselines.attribution.baselines import MaximumDistance, TrainingMean, UniformNoise, ZeroBaseline
 from igbaselines.attribution.image_baselines import Constant
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
@@ -25,11 +25,11 @@ SIDE, MEAN = 12, (0.4, 0.5, 0.6)
 SETTINGS = ShapleyImagesAttribution(
     output="logit",
     gradient_points=8,
-    absent=ZeroStandardised(),
+    absent=TrainingMean(),
     patch=5,
     shapley_nodes=2,
     paired=False,
-    baselines={"ig_black": ZeroPhysical(), "ig_white": Constant(1.0), "ig_uniform": UniformNoise()},
+    baselines={"ig_black": ZeroBaseline(), "ig_white": Constant(1.0), "ig_uniform": UniformNoise()},
     example_baselines=4,
     reference_images=6,
 )

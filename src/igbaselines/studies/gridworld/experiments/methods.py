@@ -11,13 +11,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import BaselineSource, Given, Reference
+from igbaselines.attribution.baselines import Given
 from igbaselines.attribution.engine.path import Function
 from igbaselines.attribution.engine.quadrature import GaussLegendre
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.common.errors import UserError
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
+from igbaselines.tasks import Background, Imputer
 
 SIG, SIG_PAIRED = "shapley_ig", "shapley_ig_paired"
 SAMPLING, SAMPLING_PAIRED = "shapley_sampling", "shapley_sampling_paired"
@@ -44,7 +45,7 @@ class Sources:
         players: number of features.
     """
 
-    reference: Reference
+    reference: Background
     absent: Float[Tensor, "r d"]
     background: Float[Tensor, "b d"]
     players: int
@@ -61,7 +62,7 @@ def path_methods(sources: Sources, settings: GridworldAttribution, budget: int) 
         drawn = hasattr(source, "count")
         nodes = min(budget, settings.steps if drawn else settings.most_nodes)
         paths = budget // nodes if drawn else 1
-        baseline: BaselineSource = replace(source, count=paths) if drawn else source
+        baseline: Imputer = replace(source, count=paths) if drawn else source
         method = AveragedGradients(baseline, sources.reference, GaussLegendre(nodes))
         found[f"ig_{name}"] = Budgeted(method, nodes * paths)
     # The background's states in turn, on as many paths of as many nodes as every other method with many paths.

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from igbaselines.attribution.baselines import Reference
 from igbaselines.common.files import read_record, write_record
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.tensors import load_tensors, save_tensors
@@ -26,6 +25,7 @@ from igbaselines.studies.gridworld.experiments.study import ExplainedStates, Stu
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.training import r_squared, train_value
 from igbaselines.studies.gridworld.networks.value_mlp import Advantage, GridValueNetwork
+from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def _explained(
         targets = torch.from_numpy(best).to(x.device)
     order = torch.randperm(len(examples), generator=generator_for(run.seed, BACKGROUND))
     background = examples[order[: shared.attribution.background].to(x.device)]
-    reference = Reference(
+    reference = Background(
         examples=examples,
         centre=examples.mean(dim=0),
         low=examples.amin(dim=0),

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from igbaselines.attribution.baselines import Reference
 from igbaselines.attribution.shapley.estimators import PlayerAttribution
 from igbaselines.attribution.shapley.exact import exact_shapley_values
 from igbaselines.common.randomness import generator_for
@@ -28,6 +27,7 @@ from igbaselines.studies.gridworld.experiments.methods import (
     path_methods,
 )
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
+from igbaselines.tasks import Background
 
 ATTRIBUTION = 3_000_001  # what the streams of random numbers here are for, as the second part of their key
 CURVES = ("cosine", "proportions_l1")  # metrics of the studies
@@ -53,7 +53,7 @@ class ExplainedStates:
     inputs: Float[Tensor, "n d"]
     targets: Int[Tensor, " n"]
     units: list[str]
-    reference: Reference
+    reference: Background
     background: Float[Tensor, "b d"]
 
     def sources(self, reference: str) -> Sources:

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from igbaselines.attribution import Attribution, path_attribution
-from igbaselines.attribution.baselines import Reference
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.stopping import stop_asked
 from igbaselines.common.tensors import load_tensors, save_tensors
@@ -18,6 +17,7 @@ from igbaselines.models.inference import for_gradients
 from igbaselines.studies.hep.experiments.settings import HepAttribution
 from igbaselines.studies.hep.networks.dnn import Classifier, Probability
 from igbaselines.studies.hep.networks.training import SECONDS_BETWEEN_CHECKPOINTS
+from igbaselines.tasks import Background
 
 GAP_QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
 BYTES_PER_CHUNK = 64 * 2**20
@@ -45,7 +45,7 @@ class ClassAttribution:
 def class_attribution(
     network: Classifier,
     signal: Float[Tensor, "n d"],
-    reference: Reference,
+    reference: Background,
     settings: HepAttribution,
     key: tuple[int, ...],
     max_batch: int | None,
@@ -167,7 +167,7 @@ class _Sums:
 
 
 def _all_baselines(
-    settings: HepAttribution, signal: Float[Tensor, "n d"], reference: Reference, key: tuple[int, ...]
+    settings: HepAttribution, signal: Float[Tensor, "n d"], reference: Background, key: tuple[int, ...]
 ) -> tuple[Float[Tensor, "k d"], Float[Tensor, "methods k"]]:
     """The distinct sets of baselines behind one another, and the weights of each method over all of them."""
     sets: list[Tensor] = []

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import BaselineSource, PerStratum, Reference
+from igbaselines.attribution.baselines import PerStratum
 from igbaselines.attribution.weighting import ByStratum
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
@@ -20,6 +20,7 @@ from igbaselines.studies.hep.experiments.networks import SplitEvents, train_on_s
 from igbaselines.studies.hep.experiments.settings import HepAttribution, HepSplits
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained
+from igbaselines.tasks import Background, Imputer
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def load_events(run: Run, dataset: EventDataset) -> tuple[Run, EventTable]:
     return replace(run, checkpoints=run.checkpoints / events.checksum[:16]), events
 
 
-def usable_baselines(attribution: HepAttribution, events: EventTable) -> dict[str, BaselineSource]:
+def usable_baselines(attribution: HepAttribution, events: EventTable) -> dict[str, Imputer]:
     """The sources of baselines for which the events have what it takes."""
     if events.weight is not None:
         return attribution.baselines
@@ -61,7 +62,7 @@ def usable_baselines(attribution: HepAttribution, events: EventTable) -> dict[st
     }
 
 
-def sampled(baselines: Mapping[str, BaselineSource]) -> dict[str, PerStratum]:
+def sampled(baselines: Mapping[str, Imputer]) -> dict[str, PerStratum]:
     """Those of the sources that draw events of each background."""
     return {name: source for name, source in baselines.items() if isinstance(source, PerStratum)}
 
@@ -114,7 +115,7 @@ def explained_events(
     return torch.from_numpy(table.features[signal[chosen[:count].numpy()]]).to(events.data.x.device)
 
 
-def background_reference(table: EventTable, events: SplitEvents) -> Reference:
+def background_reference(table: EventTable, events: SplitEvents) -> Background:
     """Background events of the training part, in strata by process, weighted by cross-section."""
     device = events.data.x.device
     index = events.split.train[~table.is_signal[events.split.train]]
@@ -122,7 +123,7 @@ def background_reference(table: EventTable, events: SplitEvents) -> Reference:
     if table.weight is not None:
         cross_section = torch.from_numpy(np.bincount(table.process, table.weight, len(table.processes))).to(device)
         weight = torch.from_numpy(table.weight[index]).to(device)
-    return Reference(
+    return Background(
         examples=torch.from_numpy(table.features[index]).to(device),
         stratum=torch.from_numpy(table.process[index].astype(np.int64)).to(device),
         stratum_weight=cross_section,

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution import Attribution, path_attribution
-from igbaselines.attribution.baselines import BaselineSource, Reference, Together
+from igbaselines.attribution.baselines import BaselineSet
 from igbaselines.attribution.engine.quadrature import QuadratureRule
 from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance
@@ -22,6 +22,7 @@ from igbaselines.metrics.maps import relative_gap
 from igbaselines.studies.images.experiments.classifier import Classifier
 from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import ImageAttribution
+from igbaselines.tasks import Background, Imputer
 
 # What a stream of random numbers is for, as the second part of its key; the first is the run's seed.
 BASELINES, POINTS, REFERENCE = 2_000_001, 2_000_002, 2_000_003
@@ -85,8 +86,8 @@ class Explanation(BaselineGradients):
 def integrated_gradients(
     chosen: Chosen,
     pixels: Float[Tensor, "c h w"],
-    sources: Mapping[str, BaselineSource],
-    reference: Reference,
+    sources: Mapping[str, Imputer],
+    reference: Background,
     classifier: Classifier,
     rule: QuadratureRule,
     seed: int,
@@ -111,7 +112,7 @@ def integrated_gradients(
     """
     one = pixels[None]
     try:
-        names, baselines = Together(sources).draw_named(one, reference, generator_for(seed, BASELINES, *key))
+        names, baselines = BaselineSet(sources).draw_named(one, reference, generator_for(seed, BASELINES, *key))
     except ValueError as error:
         raise UserError(f"too few photographs: {error}; choose {instead}") from error
     attribution = path_attribution(
@@ -127,9 +128,9 @@ def integrated_gradients(
     return BaselineGradients(one, names, baselines, attribution)
 
 
-def reference_for(classifier: Classifier, examples: Float[Tensor, "m c h w"]) -> Reference:
+def reference_for(classifier: Classifier, examples: Float[Tensor, "m c h w"]) -> Background:
     """What a network's baselines may be made of: photographs, and the colour that it takes for zero."""
-    return Reference(examples=examples, centre=classifier.centre.expand_as(examples[0]))
+    return Background(examples=examples, centre=classifier.centre.expand_as(examples[0]))
 
 
 def explain_photograph(

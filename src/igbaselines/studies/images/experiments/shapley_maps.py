@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import BaselineSource, Examples, Given
+from igbaselines.attribution.baselines import Examples, Given
 from igbaselines.attribution.engine.quadrature import GaussLegendre
 from igbaselines.attribution.shapley.estimators import ShapleyIG
 from igbaselines.common.randomness import generator_for
@@ -19,6 +19,7 @@ from igbaselines.studies.images.experiments.classifier import Classifier
 from igbaselines.studies.images.experiments.explanations import image_key, integrated_gradients, reference_for
 from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import EXPECTED, IG_ABSENT, SHAPLEY_IG, ShapleyImagesAttribution
+from igbaselines.tasks import Imputer
 from igbaselines.tasks.players import Patches
 
 COALITIONS, ABSENT = 2_000_021, 2_000_022
@@ -140,7 +141,7 @@ class MapMaker:
         return Given(drawn.reshape(1, *pixels.shape))
 
     def _averaged(
-        self, chosen: Chosen, pixels: Float[Tensor, "c h w"], method: str, source: BaselineSource, nodes: int
+        self, chosen: Chosen, pixels: Float[Tensor, "c h w"], method: str, source: Imputer, nodes: int
     ) -> MethodMap:
         """Integrated Gradients, averaged over the baselines of the method."""
         key = (image_key(chosen.photograph.name), zlib.crc32(method.encode()))

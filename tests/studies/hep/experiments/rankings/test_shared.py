@@ -11,7 +11,6 @@ import torch
 from omegaconf import DictConfig
 from scipy import stats
 
-from igbaselines.attribution.baselines import Reference
 from igbaselines.common.errors import UserError
 from igbaselines.reporting.claims import Printed, judge, load_papers
 from igbaselines.reporting.render import RENDERERS
@@ -22,6 +21,7 @@ from igbaselines.running.runner import execute, prepare
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.hep.experiments.rankings.combined import best_by_validation
 from igbaselines.studies.hep.experiments.rankings.sample_counts import _pools
+from igbaselines.tasks import Background
 from tests.running.test_config import composed
 
 CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"
@@ -46,7 +46,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def configured(study: str, table: Path, *overrides: str) -> DictConfig:
-    named = [f"dataset.path={table}", "dataset_name=hep_table", "device=cpu", "attribution.rule.steps=4"]
+    named = [f"dataset.path={table}", "dataset_name=hep_table", "device=cpu", "attribution.rule.n_steps=4"]
     if study != "hep_architectures":
         named += ["model_name=swish_dnn", "model.hidden=[16]", "model.max_epochs=1"]
     return composed(f"experiment={study}", "scale=smoke", "dataset=hep_table", *named, *overrides)
@@ -116,7 +116,7 @@ def test_sample_counts(table: Path, tmp_path: Path) -> None:
 
 def test_draws_have_no_event_in_common() -> None:
     stratum = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1, 1, 1])
-    reference = Reference(torch.arange(10.0)[:, None], torch.zeros(1), stratum, example_weight=torch.arange(10.0))
+    reference = Background(torch.arange(10.0)[:, None], torch.zeros(1), stratum, example_weight=torch.arange(10.0))
     pools = list(_pools(reference, 2, (0, 1)))
     taken = torch.cat([pool.examples.flatten() for pool in pools])
     assert sorted(taken.tolist()) == list(range(10))

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import torch
 
-from igbaselines.attribution.baselines import Reference
 from igbaselines.common.randomness import generator_for
 from igbaselines.running.context import Run
 from igbaselines.studies.hep.data.events import EventDataset
@@ -27,6 +26,7 @@ from igbaselines.studies.hep.experiments.rankings.shared import (
 from igbaselines.studies.hep.experiments.settings import HepAttribution
 from igbaselines.studies.hep.experiments.shared import sampled
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
+from igbaselines.tasks import Background
 
 POOLS = 1_000_005  # what a stream of random numbers is for, as the last part of its key
 
@@ -54,7 +54,7 @@ def run(
         _add_agreements(study, network.name, drawn)
 
 
-def _pools(reference: Reference, draws: int, key: tuple[int, ...]) -> Iterator[Reference]:
+def _pools(reference: Background, draws: int, key: tuple[int, ...]) -> Iterator[Background]:
     """Divide the background events into parts, each with the same share of every process."""
     assert reference.stratum is not None
     shuffled = torch.randperm(len(reference.stratum), generator=generator_for(*key, POOLS)).to(reference.stratum.device)
@@ -67,7 +67,9 @@ def _pools(reference: Reference, draws: int, key: tuple[int, ...]) -> Iterator[R
         )
 
 
-def _ranked(study: RankingStudy, network: RankingNetwork, count: int, draw: int, pool: Reference) -> dict[str, Ranking]:
+def _ranked(
+    study: RankingStudy, network: RankingNetwork, count: int, draw: int, pool: Background
+) -> dict[str, Ranking]:
     """Rank with one draw of so many events of each background, and write what that cost."""
     sources = {name: replace(source, count=count) for name, source in sampled(study.attribution.baselines).items()}
     settings = replace(study.attribution, baselines=sources)

@@ -15,7 +15,6 @@ import pandas as pd
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.baselines import Reference
 from igbaselines.common.progress import bar
 from igbaselines.running.context import Run
 from igbaselines.studies.hep.data.events import EventDataset, EventTable
@@ -38,6 +37,7 @@ from igbaselines.studies.hep.measures.classification import classification_metri
 from igbaselines.studies.hep.measures.rankings import by_score, places, spearman, top_masks, top_overlap
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained
+from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class RankingNetwork:
     key: tuple[int, ...]
     trained: Trained
     signal: Float[Tensor, "n d"]
-    reference: Reference
+    reference: Background
 
     @classmethod
     def train(
@@ -142,7 +142,7 @@ class RankingNetwork:
         return cls(run, name, events, recipe, seed, (*key, BASELINES), trained, signal, reference)
 
     def explain(
-        self, settings: HepAttribution, label: str = "", reference: Reference | None = None
+        self, settings: HepAttribution, label: str = "", reference: Background | None = None
     ) -> ClassAttribution:
         """Attribute the output to the features, for every source of baselines in the settings.
 

@@ -1,0 +1,117 @@
+"""What the engine takes for a function, and what an attribution is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from igbaselines.tasks import PlayerMap
+
+if TYPE_CHECKING:
+    from igbaselines.attribution.fitness import MinimalDeletion
+
+Progress = Callable[[int], object]
+
+
+@runtime_checkable
+class AffineStem(Protocol):
+    """A network f(x) = after_stem(affine_stem(x)) that declares its first step to be affine.
+
+    Interpolation then happens behind the stem, and the stem's transpose is applied once to the integrated
+    gradient: exact, and the cost of the first layer no longer depends on the number of steps.
+    """
+
+    def affine_stem(self, x: Tensor) -> Tensor:
+        """The affine first step, (m, *features) -> (m, *hidden)."""
+        ...
+
+    def after_stem(self, z: Tensor) -> Tensor:
+        """The rest of the network, (m, *hidden) -> (m,) or (m, classes)."""
+        ...
+
+
+@runtime_checkable
+class ClosedFormGradient(AffineStem, Protocol):
+    """A network with one output whose gradient behind the stem is written out, and faster so than by autograd."""
+
+    def gradient_after_stem(self, z: Tensor) -> Tensor:
+        """The gradient of after_stem at each point, (m, *hidden) -> (m, *hidden), without a graph."""
+        ...
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What a method gives: attributions, what is needed to judge them, and what they cost.
+
+    Args:
+        attributions: to the features, in the units of f's output; of averages the weighted sum over the baselines.
+        per_baseline: Integrated Gradients of each baseline before weighting, or None where they were not
+            kept.
+        f_inputs: f at the inputs.
+        f_baselines: f at the baselines.
+        completeness_gap: for each pair the sum of its Integrated Gradients minus (f(x) - f(x')).
+        weights: weight of each baseline; None where the weights differ from feature to feature.
+        gradients: gradient points spent on each pair; None where the paths do not start at the baselines.
+        players: what each player gets; None of the bare engine, which knows no players.
+        forwards: evaluations of f without a gradient that the attribution was made from, for each input; those at the
+            inputs and the ends of paths, which only say how complete the result is, do not count. None: none.
+        fitness: how fit each pair's baseline was found, pair (i, j) at i * k + j; None where nobody asked.
+    """
+
+    attributions: Float[Tensor, "n *features"]
+    per_baseline: Float[Tensor, "n k *features"] | None
+    f_inputs: Float[Tensor, " n"]
+    f_baselines: Float[Tensor, "n k"]
+    completeness_gap: Float[Tensor, "n k"]
+    weights: Float[Tensor, "n k"] | None
+    gradients: Int[Tensor, "n k"] | None
+    players: Float[Tensor, "n p"] | None = None
+    forwards: Int[Tensor, " n"] | None = None
+    fitness: "MinimalDeletion | None" = None
+
+    @property
+    def gradient_points(self) -> Int[Tensor, " n"]:
+        """Gradients spent on each input."""
+        if self.gradients is None:
+            return torch.zeros(len(self.attributions), dtype=torch.int64, device=self.attributions.device)
+        return self.gradients.sum(dim=1)
+
+    @property
+    def evaluations(self) -> Int[Tensor, " n"]:
+        """What was spent on each input: gradient points, and evaluations of f without a gradient."""
+        return self.gradient_points if self.forwards is None else self.gradient_points + self.forwards
+
+    @property
+    def change(self) -> Float[Tensor, " n"]:
+        """What complete attributions sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64."""
+        weights = self.weights
+        if weights is None:
+            weights = torch.full_like(self.f_baselines, 1 / self.f_baselines.shape[1])
+        return self.f_inputs.double() - (weights.double() * self.f_baselines.double()).sum(dim=1)
+
+    def of_baselines(self, columns: slice) -> "Attribution":
+        """Keep some of the baselines; the attributions stay those of all."""
+        assert self.per_baseline is not None, "keep_per_baseline=True keeps what is taken here"
+        return replace(
+            self,
+            per_baseline=self.per_baseline[:, columns],
+            f_baselines=self.f_baselines[:, columns],
+            completeness_gap=self.completeness_gap[:, columns],
+            weights=None,
+            gradients=None if self.gradients is None else self.gradients[:, columns],
+        )
+
+    def reweighted(self, weights: Float[Tensor, "n k"], players: PlayerMap | None = None) -> "Attribution":
+        """Average the kept Integrated Gradients of each baseline with other weights.
+
+        Args:
+            weights: of each pair; they sum to one for each input.
+            players: which features are one player; None leaves the players out.
+        """
+        assert self.per_baseline is not None, "keep_per_baseline=True keeps what is averaged here"
+        attributions = torch.einsum("nk,nk...->n...", weights.to(self.per_baseline), self.per_baseline)
+        sums = None if players is None else players.sums(attributions)
+        return replace(self, attributions=attributions, weights=weights, players=sums)

@@ -1,0 +1,55 @@
+"""What a metric is: a value for each input of a task, with a name, a label, a unit, and a direction."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from igbaselines.tasks import Task
+
+Direction = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is measured, for whoever prints it.
+
+    Args:
+        name: in the rows.
+        label: in tables and figures.
+        unit: of a value; 1 where it has none.
+        better: the direction in which it is better; None where it is neither.
+    """
+
+    name: str
+    label: str
+    unit: str = "1"
+    better: Direction | None = None
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """Judges attributions by the task that they explain; it knows neither the method nor the study."""
+
+    @property
+    def quantity(self) -> Quantity:
+        """What is measured."""
+        ...
+
+    def why_not(self, task: Task) -> str | None:
+        """Say in words why a task cannot be judged, or None where it can."""
+        ...
+
+    def score(
+        self, task: Task, attributions: Float[Tensor, "n *features"], generator: torch.Generator
+    ) -> Float[Tensor, " n"]:
+        """Return a value for each input, float64; NaN where it has no meaning.
+
+        Args:
+            task: what the attributions explain.
+            attributions: of each input, to its features.
+            generator: of everything random, on the CPU.
+        """
+        ...

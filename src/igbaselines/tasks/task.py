@@ -1,0 +1,116 @@
+"""A task: a network, inputs, targets, and what a method or a metric may know beside.
+
+Methods and metrics see tasks and nothing of the study that made them; so each of them runs on each kind of data.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from igbaselines.tasks.background import Background
+from igbaselines.tasks.imputers import Imputer
+from igbaselines.tasks.players import EachFeature, PlayerMap, Players
+
+Function = Callable[[Tensor], Tensor]
+# The output that is followed while players go; the second argument says which input (0..n-1) each point is made from.
+Score = Callable[[Float[Tensor, "m *features"], Int[Tensor, " m"]], Float[Tensor, " m"]]
+
+
+def class_score(f: Function, targets: Int[Tensor, " n"] | None) -> Score:
+    """Make of a network the score of each input's class.
+
+    Args:
+        f: (m, *features) -> (m,), or -> (m, classes) where there are targets.
+        targets: class index of each input.
+    """
+
+    def score(points: Float[Tensor, "m *features"], source: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
+        output = f(points)
+        return output if targets is None else output.gather(1, targets[source][:, None]).squeeze(1)
+
+    return score
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is explained.
+
+    Args:
+        name: unique in a run, such as `network_0` or `photograph imagenet_03`.
+        f: the explained function, (m, *features) -> (m,), or -> (m, classes) where there are targets.
+        inputs: the inputs to explain.
+        targets: class index of each input, on its device; None for a function of one output.
+        units: of statistics: a name for each input.
+        background: what baselines may be made of.
+        players: which features come and go together.
+        imputers: what absent players become, by name; `zero` and `mean` are there by convention.
+        masks: the object in each picture, where it is known.
+        known: player values that are known to be right, by name: exact Shapley values by imputer, or a planted truth.
+        score: the output that deletion and fitness follow; None: the explained one.
+        max_batch: points in one pass; None chooses it from the memory there is.
+    """
+
+    name: str
+    f: Function
+    inputs: Float[Tensor, "n *features"]
+    targets: Int[Tensor, " n"] | None
+    units: Sequence[str]
+    background: Background
+    players: Players = field(default_factory=EachFeature)
+    imputers: Mapping[str, Imputer] = field(default_factory=dict)
+    masks: Bool[Tensor, "n h w"] | None = None
+    known: Mapping[str, Float[Tensor, "n p"]] = field(default_factory=dict)
+    score: Score | None = None
+    max_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.units) != len(self.inputs):
+            raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(self.units)} units: one each")
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether inputs are pictures (c, h, w): some methods and metrics are of those alone."""
+        return self.inputs.dim() == 4
+
+    @cached_property
+    def player_map(self) -> PlayerMap:
+        """The players of these inputs."""
+        return PlayerMap(self.players, self.inputs.shape[1:], self.inputs.device)
+
+    @property
+    def followed(self) -> Score:
+        """The score that deletion and fitness follow."""
+        return self.score or class_score(self.f, self.targets)
+
+    def imputer(self, chosen: str | Imputer) -> Imputer:
+        """An imputer, by its name among those of the task or as it is.
+
+        Raises:
+            ValueError: for a name that the task does not know.
+        """
+        if not isinstance(chosen, str):
+            return chosen
+        if chosen not in self.imputers:
+            raise ValueError(
+                f"task {self.name} knows no imputer {chosen!r}: it has {', '.join(self.imputers) or 'none'}"
+            )
+        return self.imputers[chosen]
+
+    def take(self, chosen: slice | Sequence[int]) -> "Task":
+        """The task of some of the inputs; an input may be taken several times."""
+        place = torch.arange(len(self.inputs))[chosen if isinstance(chosen, slice) else list(chosen)]
+        index = place.to(self.inputs.device)
+        score = self.score
+        return replace(
+            self,
+            inputs=self.inputs[chosen] if isinstance(chosen, slice) else self.inputs[index],
+            targets=None if self.targets is None else self.targets[index],
+            units=[self.units[at] for at in place.tolist()],
+            masks=None if self.masks is None else self.masks[index],
+            known={name: values[index] for name, values in self.known.items()},
+            score=None if score is None else lambda points, source: score(points, index[source]),
+        )
