@@ -68,10 +68,12 @@ class PerStratum:
     Args:
         count: examples of each stratum, drawn in proportion to their weights; without replacement where all are equal.
         weighting: how they are weighted.
+        at_most: take as many as there are where a stratum has fewer, instead of refusing.
     """
 
     count: int
     weighting: Weighting = field(default_factory=Uniform)
+    at_most: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -94,9 +96,11 @@ class PerStratum:
         for stratum in stratum_of_example.unique().tolist():
             members = (stratum_of_example == stratum).nonzero().squeeze(1)
             members = members[weight[members] > 0]
-            if len(members) < self.count:
+            count = min(self.count, len(members)) if self.at_most else self.count
+            if len(members) < count:
                 raise ValueError(f"stratum {stratum} has {len(members)} examples, {self.count} are needed")
-            chosen.append(members[_drawn(weight[members], self.count, generator)])
+            if count:
+                chosen.append(members[_drawn(weight[members], count, generator)])
         index = torch.cat(chosen).to(device)
         return background.examples[index], self.weighting.weights(strata[index], background.stratum_weight)
 

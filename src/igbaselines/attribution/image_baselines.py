@@ -6,6 +6,7 @@ Black is `baselines.ZeroBaseline` (zero in pixel space) and the mean colour of t
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -45,6 +46,7 @@ class CornerMean:
         ValueError: where the share is out of bounds.
     """
 
+    pictures_only: ClassVar[bool] = True
     share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -63,6 +65,8 @@ class CornerMean:
 class MeanColour:
     """Each picture's own mean colour."""
 
+    pictures_only: ClassVar[bool] = True
+
     def draw(self, inputs: Float[Tensor, "n c h w"], background: Background, generator: torch.Generator) -> Drawn:
         """Return pictures of the mean colour."""
         return _flat(inputs.mean(dim=(-2, -1)), inputs), equal_weights(inputs, 1)
@@ -79,6 +83,7 @@ class Blurred:
         ValueError: where sigma is not a positive number.
     """
 
+    pictures_only: ClassVar[bool] = True
     sigma: float = 10.0
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from igbaselines.attribution.baselines import BaselineSet
 from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.engine.result import Attribution
@@ -61,6 +62,32 @@ class AveragedGradients:
     def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
         """Attribute the task's function to features and players."""
         return SharedGradients.draw({"": self}, task, generator).attribute()[""]
+
+
+def why_not(method: Method, task: Task) -> str | None:
+    """Say in words why a method makes no sense for a task, or None where it does.
+
+    A part of it that declares `pictures_only` is of pictures; a method of its own may have a `why_not(task)`.
+    """
+    own = getattr(method, "why_not", None)
+    if own is not None:
+        return str(reason) if (reason := own(task)) else None
+    for name, part in _parts(method):
+        if getattr(part, "pictures_only", False) and not task.is_picture:
+            return f"its {name} {type(part).__name__} is of pictures"
+        if isinstance(part, str) and name in ("baselines", "imputer", "mask") and part not in task.imputers:
+            return f"its {name} {part!r} is no imputer of {task.name}: {', '.join(task.imputers) or 'it has none'}"
+    return None
+
+
+def _parts(method: object) -> Iterator[tuple[str, object]]:
+    """What a method is made of, by field."""
+    for name, value in vars(method).items():
+        yield name, value
+        if name == "fitness" and getattr(method, "weighting", None) is not None:
+            yield "mask", value.mask
+        if isinstance(value, BaselineSet):
+            yield from ((f"baseline {key}", source) for key, source in value.sources.items())
 
 
 def attribute_all(methods: Mapping[str, Method], task: Task, generator: torch.Generator) -> dict[str, Attribution]:
