@@ -30,7 +30,9 @@ def class_score(f: Function, targets: Int[Tensor, " n"] | None) -> Score:
 
     def score(points: Float[Tensor, "m *features"], source: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
         output = f(points)
-        return output if targets is None else output.gather(1, targets[source][:, None]).squeeze(1)
+        if targets is None:
+            return output
+        return output.gather(1, targets.to(output.device, torch.int64)[source][:, None]).squeeze(1)
 
     return score
 
