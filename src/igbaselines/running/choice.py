@@ -1,4 +1,4 @@
-"""What a run works with beside its own: the methods and metrics that were named for it, as far as they fit its tasks."""
+"""The methods and metrics of a run: an experiment's own and those named for it, as far as they fit its tasks."""
 
 import logging
 from collections.abc import Mapping
