@@ -217,9 +217,9 @@ def test_groups_have_the_options_that_hydra_finds_without_its_copies(kind: Objec
 @pytest.mark.usefixtures("guarded")
 def test_our_launchers_may_be_chosen_and_no_others() -> None:
     choices = GlobalHydra.instance().config_loader().get_group_options("hydra/launcher")
-    assert {"serial", "local", "joblib", "slurm", "basic", "submitit_local"} <= set(choices)
+    assert {"serial", "local", "slurm", "basic", "submitit_local"} <= set(choices)
     for choice in choices:
-        if choice in ("serial", "local", "joblib", "slurm"):
+        if choice in ("serial", "local", "slurm"):
             assert "_target_" in composed(f"hydra/launcher={choice}").hydra.launcher
         else:  # submitit's own read pickles from where the results are
             with pytest.raises(UserError, match="no launcher that can be taken"):
