@@ -1,7 +1,7 @@
 """One's own code: Python files that the command line names, `plugins=[my_ideas.py]`.
 
-There alone: no configuration file can name code. What a file defines is found by `_target_: my_ideas.MyBaseline`, as the
-suite's own is; the run's hash holds the file's checksum.
+There alone: no configuration file can name code. What a file defines is found by `_target_: my_ideas.MyBaseline`, as
+the suite's own is; the run's hash holds the file's checksum.
 """
 
 import importlib.util
