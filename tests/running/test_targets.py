@@ -22,7 +22,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.targets import GuardedLoader, guard_hydra, instantiate
 
-RULE = {"_target_": "igbaselines.attribution.GaussLegendre", "steps": 3}
+RULE = {"_target_": "igbaselines.attribution.GaussLegendre", "n_steps": 3}
 MKDIR_REFUSED = r"_target_ 'os\.mkdir' is not allowed"
 REFUSED = [
     "os.system",
@@ -73,7 +73,7 @@ def test_the_trap_is_real(made: Path) -> None:
 @pytest.mark.parametrize("target", REFUSED)
 def test_only_dataclasses_of_ours_are_built(target: object) -> None:
     bad = {"_target_": target, "command": "true"}
-    for node in (bad, RULE | {"steps": bad}, {"list": [{"deeper": bad}]}):
+    for node in (bad, RULE | {"n_steps": bad}, {"list": [{"deeper": bad}]}):
         with pytest.raises(UserError, match="_target_") as error:
             instantiate(OmegaConf.create(node))
         assert "\n" not in str(error.value)
@@ -84,7 +84,7 @@ def test_only_dataclasses_of_ours_are_built(target: object) -> None:
     [
         {"_target_": "${name}", "path": "${path}"},
         {"_target_": "os.${last}", "path": "${path}"},
-        {"steps": "${trap}", **{"_target_": RULE["_target_"]}},
+        {"n_steps": "${trap}", **{"_target_": RULE["_target_"]}},
         {"list": ["${trap}"]},
         {"list": "${traps}"},
     ],
@@ -98,7 +98,7 @@ def test_an_interpolation_becomes_nothing_else(node: dict[str, Any], made: Path)
 
 @pytest.mark.parametrize("text", [r"\${trap}", r"${oc.env:NOWHERE,'\${trap}'}"])
 def test_an_interpolation_makes_no_other_one(text: str, made: Path) -> None:
-    config = OmegaConf.create({"trap": trap(made), "node": RULE | {"steps": text}})
+    config = OmegaConf.create({"trap": trap(made), "node": RULE | {"n_steps": text}})
     with pytest.raises(UserError, match=r"'\$\{trap\}' is not allowed"):
         instantiate(config.node)
     assert not made.exists()
@@ -120,20 +120,20 @@ def test_what_is_no_node_is_refused(node: object) -> None:
 
 
 def test_dataclasses_of_ours_are_built() -> None:
-    config = OmegaConf.create({"n": 3, "node": {"rules": [RULE | {"steps": "${n}"}]}})
+    config = OmegaConf.create({"n": 3, "node": {"rules": [RULE | {"n_steps": "${n}"}]}})
     OmegaConf.set_readonly(config, True)
     assert instantiate(config.node) == {"rules": [GaussLegendre(3)]}
-    assert OmegaConf.to_container(config.node) == {"rules": [RULE | {"steps": "${n}"}]}  # as it was
+    assert OmegaConf.to_container(config.node) == {"rules": [RULE | {"n_steps": "${n}"}]}  # as it was
 
 
 def test_what_an_object_refuses_is_the_users_error() -> None:
     with pytest.raises(UserError, match="at least one step, got 0"):
-        instantiate(OmegaConf.create(RULE | {"steps": 0}))
+        instantiate(OmegaConf.create(RULE | {"n_steps": 0}))
 
 
 def test_an_interpolation_of_nothing_is_the_users_error() -> None:
     with pytest.raises(UserError, match="Interpolation key 'nothing' not found"):
-        instantiate(OmegaConf.create(RULE | {"steps": "${nothing}"}))
+        instantiate(OmegaConf.create(RULE | {"n_steps": "${nothing}"}))
 
 
 # What Hydra may do

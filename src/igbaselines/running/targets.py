@@ -29,8 +29,21 @@ from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
 from igbaselines.running.config import PROJECT_ROOT, absolute, one_line
+from igbaselines.running.plugins import is_plugin
 
-MODULES = ["igbaselines."]  # how the modules begin whose dataclasses may be built
+PACKAGE = "igbaselines."
+# What stood elsewhere, or had another name, in configurations of earlier versions.
+RENAMED = {
+    "attribution.baselines.ZeroPhysical": "attribution.baselines.ZeroBaseline",
+    "attribution.baselines.ZeroStandardised": "attribution.baselines.TrainingMean",
+    "attribution.masking.Black": "attribution.baselines.ZeroBaseline",
+    "attribution.masking.BlurredImage": "attribution.image_baselines.Blurred",
+    "attribution.masking.Colour": "attribution.baselines.TrainingMean",
+    "attribution.masking.CornerMean": "attribution.image_baselines.CornerMean",
+    "attribution.masking.MeanColour": "attribution.image_baselines.MeanColour",
+    "evaluation.perturbation_curves.PercentileGrid": "metrics.perturbation_curves.PercentileGrid",
+    "evaluation.perturbation_curves.ShareGrid": "metrics.perturbation_curves.ShareGrid",
+}
 CONFIG = "config"  # where every configuration begins
 # How Hydra would call a target; a dataclass takes its fields by name and needs none of it.
 CALLING_KEYS = ("_args_", "_convert_", "_partial_", "_recursive_")
@@ -167,16 +180,23 @@ def _check(node: Any) -> None:  # noqa: ANN401 (any YAML)
         raise UserError(f"{node!r} is not allowed: an interpolation that makes another one")
 
 
+def _is_allowed(name: str) -> bool:
+    """Whether a dotted name begins with this package, or with a file that the command line names."""
+    return name.startswith(PACKAGE) or is_plugin(name.partition(".")[0])
+
+
 def _check_target(target: object) -> None:
-    refusal = UserError(f"_target_ {target!r} is not allowed: only dataclasses of igbaselines")
-    if not isinstance(target, str) or not target.startswith(tuple(MODULES)):
+    refusal = UserError(f"_target_ {target!r} is not allowed: only dataclasses of igbaselines, and of plugins=[...]")
+    if not isinstance(target, str) or not _is_allowed(target):
         raise refusal
+    if now := RENAMED.get(target.removeprefix(PACKAGE)):
+        raise UserError(f"_target_ {target!r} is called {PACKAGE}{now} now")
     try:
         found = hydra.utils.get_object(target)
     except Exception as error:
         raise UserError(f"_target_ {target!r} does not exist") from error
     # A module of ours also holds what it imports (`igbaselines.common.files.os.system`), and functions that write.
-    is_ours = isinstance(found, type) and found.__module__.startswith(tuple(MODULES))
+    is_ours = isinstance(found, type) and _is_allowed(f"{found.__module__}.")
     if not is_ours or not dataclasses.is_dataclass(found):
         raise refusal
 
