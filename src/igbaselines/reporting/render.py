@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.files import write_text
 from igbaselines.running.config import CLAIMS_ROOT
+from igbaselines.running.names import Names
 from igbaselines.running.study import find_experiment, look_up
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def render_run(folder: Path, rows: "pd.DataFrame", config: Mapping[str, Any], cl
     """Write tables, figures and claims of a run.
 
     Args:
-        folder: the run's folder, which exists.
+        folder: the run's folder, with its names.json.
         rows: one row for each measured value.
         config: the resolved configuration; `experiment` picks what renders it, and the claims.
         claims_root: folder of the papers' claims.
@@ -42,12 +43,14 @@ def render_run(folder: Path, rows: "pd.DataFrame", config: Mapping[str, Any], cl
     import pandas as pd  # here and below: a run that is complete already loads nothing that draws
 
     from igbaselines.reporting.claims import judge, load_papers, printed_for
+    from igbaselines.reporting.labels import labelled
     from igbaselines.reporting.tables import write_table
 
     experiment = config["experiment"]
     render = look_up(find_experiment(experiment).render)
     papers = load_papers(claims_root)
-    render(folder, rows, printed_for(papers, experiment))
+    with labelled(Names.read(folder).labels):
+        render(folder, rows, printed_for(papers, experiment))
     records = [judge(claim, rows) for paper in papers for claim in paper.claims.get(experiment, ())]
     if records:
         write_table(pd.DataFrame(records, columns=CLAIM_COLUMNS), folder, "claims")

@@ -17,6 +17,7 @@ from igbaselines.common.files import check_writable, write_text
 from igbaselines.common.stopping import stop_here
 from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
 from igbaselines.running.context import Run, Shard, ShardFinished
+from igbaselines.running.names import Names
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash
 from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import instantiate
@@ -81,6 +82,8 @@ def prepare(config: DictConfig) -> Prepared:
         name: None if config[name] is None else instantiate(config[name])
         for name in ("dataset", "model", "attribution", "evaluation")
     }
+    if plain["attribution"] is not None:
+        plain["attribution"].pop("labels", None)  # how methods are printed changes no number: names.json has them
     label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
     name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
     return Prepared(plain, settings, RunFolder(Path(plain["output_root"]), plain["experiment"], name), shard)
@@ -178,6 +181,7 @@ def _attempt(run: Prepared, render: Render) -> float:
     done = _carry_out(run, attempt, Shard())
     rows: pd.DataFrame = done.rows.frame()
     write_rows(attempt / "rows.parquet", rows)
+    done.names.write(attempt)
     render(attempt, rows, plain)
     record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, time.monotonic() - start)
     write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
@@ -205,6 +209,7 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
         fast_paths=plain["fast_paths"],
         workers=plain["workers"] or usable_cores(),
         shard=shard,
+        names=Names(dict(getattr(prepared.settings["attribution"], "labels", {}))),
     )
     log.info("%s on %s%s", plain["experiment"], run.device, f", {shard}" if shard.is_part else "")
     stop_here()

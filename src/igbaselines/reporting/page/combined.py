@@ -6,6 +6,7 @@ from pathlib import Path
 
 from igbaselines.reporting.claims import Paper, printed_for
 from igbaselines.reporting.combination import Combination, Noted
+from igbaselines.reporting.labels import labelled
 from igbaselines.reporting.page.missing import say_part
 from igbaselines.reporting.page.runs import FigureFile, Results, Run, read_results
 from igbaselines.reporting.statistics.verdicts import NotTestable
@@ -55,8 +56,9 @@ def write_combined(
         complete = [run for run in runs if run.experiment == experiment and run.state == "complete"]
         results, skipped = _readable(complete)
         if results or skipped:
-            made: Combination = look_up(combine)(results, printed_for(papers, experiment))
-            tables, figures = _written(report, experiment, made)
+            with labelled({name: label for of in results for name, label in of.names.labels.items()}):
+                made: Combination = look_up(combine)(results, printed_for(papers, experiment))
+                tables, figures = _written(report, experiment, made)
             written[experiment] = Together(len(results), tables, figures, skipped, _parts(experiment, sweeps, runs))
     return written
 
