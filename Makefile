@@ -60,14 +60,15 @@ test-slow: setup ## Run the tests that take minutes: generation at scale, closur
 slurm-test: setup ## Run the tests on a SLURM cluster of their own (Debian or Ubuntu, as root; elsewhere they are skipped)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
 
-lint: setup ## Check style and types
+lint: setup ## Check style, types and which way imports run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: setup ## Time everything against other tools and the bare limits: tables and figures in outputs/benchmarks/
 	$(BIN)/python -m benchmarks.bench
 
 clean: ## Remove the environment and the caches (never outputs/ or data/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .import_linter_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
