@@ -24,6 +24,8 @@ FULL_ERROR = "HYDRA_FULL_ERROR"  # environment: set by a user who wants tracebac
 NOW = {
     "hydra/launcher=joblib": "hydra/launcher=local",
     "hydra.launcher.n_jobs": "hydra.launcher.processes",
+    "attribution.rule.steps": "attribution.rule.n_steps",
+    "internal_batch_size": "max_batch",
 }
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
 
@@ -46,6 +48,9 @@ class Config:
         model_name: the chosen model, for labels and rows.
         scale: smoke, demo or paper.
         seed: of everything random in the run but the events, which have `dataset.seed`.
+        methods: attribution methods beside those of the attribution, by name: `methods=[idgi, shapley_ig]`.
+        metrics: metrics beside those of the experiment, by name.
+        plugins: Python files of the user's that the configuration may take classes from; of the command line alone.
         action: `run`; `report` rebuilds the report from outputs, `status` prints what is there and what is not.
         force: run again what is complete.
         output_root: folder of the run folders.
@@ -66,6 +71,9 @@ class Config:
     model: Any = MISSING
     attribution: Any = MISSING
     evaluation: Any = MISSING
+    methods: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    plugins: list[str] = field(default_factory=list)
     action: str = MISSING
     force: bool = MISSING
     output_root: str = MISSING

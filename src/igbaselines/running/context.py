@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +14,8 @@ from igbaselines.running.names import Names
 if TYPE_CHECKING:
     import torch
 
+    from igbaselines.attribution.methods import Method
+    from igbaselines.metrics import Metric
     from igbaselines.running.rows import Rows
 
 Unit = TypeVar("Unit")
@@ -80,6 +82,8 @@ class Run:
         shard: the part of the units that is worked on.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
         names: labels of methods and metrics; the experiment adds those that no configuration names.
+        methods: attribution methods that the command line names, to be taken beside the attribution's.
+        metrics: metrics that the command line names, to be taken beside the experiment's.
     """
 
     rows: "Rows"
@@ -94,6 +98,8 @@ class Run:
     shard: Shard = field(default_factory=Shard)
     checksums: dict[str, str] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
+    methods: "Mapping[str, Method]" = field(default_factory=dict)
+    metrics: "Mapping[str, Metric]" = field(default_factory=dict)
 
     def units(self, units: Sequence[Unit]) -> Iterator[Unit]:
         """Go through an experiment's units: photographs, networks, whatever leaves checkpoints of its own.

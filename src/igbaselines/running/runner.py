@@ -1,5 +1,6 @@
 """One run: from a configuration to a finished folder."""
 
+import importlib
 import json
 import logging
 import time
@@ -18,6 +19,7 @@ from igbaselines.common.stopping import stop_here
 from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
 from igbaselines.running.context import Run, Shard, ShardFinished
 from igbaselines.running.names import Names
+from igbaselines.running.plugins import load_plugins
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash
 from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import instantiate
@@ -38,12 +40,16 @@ class Prepared:
     Args:
         plain: the resolved configuration.
         settings: the objects of its groups: dataset, model, attribution and evaluation.
+        named: methods and metrics that the command line names, by group and name.
+        names: the labels of methods that stand in the configuration.
         folder: where it goes.
         shard: the part that is asked for.
     """
 
     plain: dict[str, Any]
     settings: dict[str, Any]
+    named: dict[str, dict[str, Any]]
+    names: Names
     folder: RunFolder
     shard: Shard
 
@@ -78,15 +84,43 @@ def prepare(config: DictConfig) -> Prepared:
         raise UserError(f"experiment={plain['experiment']} has no units that jobs could share: leave shard.count out")
     if shard.is_part and plain["force"]:
         raise UserError("force=true makes a whole run again: without it a shard goes on with what is missing")
+    plugins = load_plugins(plain.pop("plugins"))
+    if plugins:
+        plain["plugins"] = plugins
     settings = {
         name: None if config[name] is None else instantiate(config[name])
         for name in ("dataset", "model", "attribution", "evaluation")
     }
+    names = Names(dict(getattr(settings["attribution"], "labels", {})))
     if plain["attribution"] is not None:
         plain["attribution"].pop("labels", None)  # how methods are printed changes no number: names.json has them
+    named = {group: _named(config, plain, group, names) for group in ("methods", "metrics")}
     label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
     name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
-    return Prepared(plain, settings, RunFolder(Path(plain["output_root"]), plain["experiment"], name), shard)
+    return Prepared(
+        plain, settings, named, names, RunFolder(Path(plain["output_root"]), plain["experiment"], name), shard
+    )
+
+
+def _named(config: DictConfig, plain: dict[str, Any], group: str, names: Names) -> dict[str, Any]:
+    """Build the methods or metrics that the command line names; what nobody names leaves no trace in the hash."""
+    found = {}
+    for name, node in config[group].items():
+        bare = node.copy()
+        OmegaConf.set_struct(bare, False)
+        label = bare.pop("label", None)
+        if label is not None:
+            names.method(name, label)
+            plain[group][name].pop("label")
+        found[name] = instantiate(bare)
+        wanted = "attribute" if group == "methods" else "score"
+        if not callable(getattr(found[name], wanted, None)):
+            raise UserError(
+                f"{group}.{name} has no {wanted}(task, ...): {type(found[name]).__name__} is none of the {group}"
+            )
+    if not found:
+        del plain[group]
+    return found
 
 
 def execute(run: Prepared, render: Render) -> Path:
@@ -196,6 +230,11 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
     plain = prepared.plain
     keep_freed_memory()
     carry_out = look_up(find_experiment(plain["experiment"]).run)
+    measured = getattr(importlib.import_module(carry_out.__module__), "MEASURED", ())
+    names = Names(dict(prepared.names.methods))
+    for quantity in (*measured, *(metric.quantity for metric in prepared.named["metrics"].values())):
+        if quantity.better is not None:
+            names.metric(quantity)
     prepared.folder.checkpoints.mkdir(parents=True, exist_ok=True)
     artifacts.mkdir(exist_ok=True)
     run = Run(
@@ -209,7 +248,8 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
         fast_paths=plain["fast_paths"],
         workers=plain["workers"] or usable_cores(),
         shard=shard,
-        names=Names(dict(getattr(prepared.settings["attribution"], "labels", {}))),
+        names=names,
+        **prepared.named,
     )
     log.info("%s on %s%s", plain["experiment"], run.device, f", {shard}" if shard.is_part else "")
     stop_here()

@@ -126,6 +126,7 @@ class GuardedLoader(ConfigLoaderImpl):
             UserError: where it would make Hydra call or write something.
         """
         config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
+        _check_code(config, kwargs.get("overrides", args[0] if args else []))
         written = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
         _check_logging(written)
         _check_environment(written)
@@ -199,6 +200,15 @@ def _check_target(target: object) -> None:
     is_ours = isinstance(found, type) and _is_allowed(f"{found.__module__}.")
     if not is_ours or not dataclasses.is_dataclass(found):
         raise refusal
+
+
+def _check_code(config: DictConfig, overrides: Sequence[str]) -> None:
+    """A file of the user's is run: the command line alone may say which, and no YAML file of somebody else's."""
+    on_command_line = any(word.lstrip("+~").partition("=")[0] == "plugins" for word in overrides)
+    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    swept = any(key.lstrip("+~") == "plugins" for key in params)
+    if swept or (OmegaConf.select(config, "plugins") and not on_command_line):
+        raise UserError("plugins=[...] names code: it can stand on the command line alone, in no configuration file")
 
 
 def _check_logging(written: Any) -> None:  # noqa: ANN401 (any YAML)
