@@ -154,6 +154,9 @@ def one_line(error: BaseException) -> str:
         options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
         choice = f"{missing[1]}={missing[2]}"
         return _gone(choice) or f"{choice} does not exist: choose from {', '.join(options)}"
+    if missing := re.search(r"Could not load '(methods|metrics|tasks)/([^']+)'", text):
+        known = sorted(path.stem for path in (PROJECT_ROOT / "conf" / missing[1]).glob("*.yaml"))
+        return f"{missing[1]}=[{missing[2]}] is unknown: choose from {', '.join(known)}, or give --config-dir=FOLDER"
     if misfit := re.search(r"(?s)In '(\S+)': ConfigKeyError .*?Key '(\w+)' not in '(\w+)'", text):
         return f"{misfit[3]} does not fit this experiment: {misfit[1]} sets {misfit[2]}, which it does not have"
     if "Error merging override" in text and error.__cause__ is not None:
