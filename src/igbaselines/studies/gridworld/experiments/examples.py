@@ -20,6 +20,8 @@ def save_examples(folder: Path, shared: Shared, attributions: Mapping[str, Float
     """Keep the first states with what a few methods say of them."""
     states, names = shared.states, tuple(shared.dataset.features)
     seen = states.with_features(names).features
+    drawn = [name for name in DRAWN if name in attributions]
+    drawn += sorted(attributions.keys() - drawn)[: len(DRAWN) - len(drawn)]
     for place in _shown(shared):
         row = shared.explained[place]
         file = folder / f"{place:02d}-{shared.units[place]}.npz"
@@ -27,7 +29,7 @@ def save_examples(folder: Path, shared: Shared, attributions: Mapping[str, Float
             file,
             draw_world(states.worlds[int(states.world[row])], int(states.state[row])),
             dict(zip(names, seen[row].tolist(), strict=True)),
-            {name: attributions[name][place].cpu().numpy() for name in DRAWN if name in attributions},
+            {name: attributions[name][place].cpu().numpy() for name in drawn},
             "mean",
             _title(shared, row),
         )
