@@ -80,7 +80,7 @@ class Run:
         workers: processes that make data.
         shard: the part of the units that is worked on.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
-        methods: compared beside those of the experiment, by name.
+        methods: attributed by beside those of the attribution, by name.
         metrics: scored beside those of the experiment, by name.
     """
 
