@@ -213,7 +213,7 @@ def test_kernel_shap_with_all_coalitions_is_exact(generator: torch.Generator) ->
 
 
 def build(config: DictConfig) -> None:
-    parts = {part: config[part] and instantiate(config[part]) for part in ("dataset", "model", "attribution", "evaluation")}
+    parts = {part: instantiate(config[part]) for part in ("dataset", "model", "attribution", "evaluation")}
     check(*parts.values())
 
 
@@ -224,7 +224,6 @@ def build(config: DictConfig) -> None:
         ("attribution.references=[median]", ["attribution.references", "zero or mean or background"]),
         ("attribution.references=[mean,mean]", ["attribution.references", "mean 2 times"]),
         ("attribution.baselines.zero=3", ["attribution.baselines.zero", "_target_"]),
-        ("attribution=null", ["attribution=shapley_gridworld"]),
         ("attribution.steps=0", ["attribution.steps", "at least 1"]),
         ("evaluation.q=[0.1,0.1]", ["evaluation.q", "0.1 2 times"]),
         ("evaluation.q=[0.1,2]", ["evaluation.q", "(0, 1]", "2"]),
@@ -244,3 +243,12 @@ def test_a_value_that_will_not_do(override: str, words: list[str]) -> None:
         build(config)
     assert all(word in str(error.value) for word in words), error.value
     assert "\n" not in str(error.value)
+
+
+def test_an_attribution_without_methods() -> None:
+    register()
+    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+        config = compose("config", ["experiment=shapley_gridworld"])
+    dataset, model, evaluation = (instantiate(config[part]) for part in ("dataset", "model", "evaluation"))
+    with pytest.raises(UserError, match="attribution=shapley_gridworld"):
+        check(dataset, model, None, evaluation)

@@ -19,14 +19,14 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.common.threads import one_thread
 from igbaselines.metrics import Quantity
 from igbaselines.metrics.agreement import AGREEMENT, QUANTITIES
-from igbaselines.running.chosen import fitting_methods, fitting_metrics
+from igbaselines.running.choice import fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.gridworld.data.dataset import GridWorld
 from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.examples import save_examples
 from igbaselines.studies.gridworld.experiments.methods import KERNEL_SHAP, KernelSHAP
-from igbaselines.studies.gridworld.experiments.networks import Shared, measured, variants
+from igbaselines.studies.gridworld.experiments.networks import OF_BUDGETS, Shared, measured, variants
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.training import standardisation
@@ -35,7 +35,6 @@ from igbaselines.studies.gridworld.networks.value_mlp import for_network
 log = logging.getLogger(__name__)
 
 SIMILARITIES = ("cosine", "spearman")
-OF_BUDGETS = ("cost", "q")  # studies of methods that can be made for any budget
 MEASURED = (
     *QUANTITIES.values(),
     Quantity("stability_cosine", "cosine similarity between networks", better="higher"),
@@ -54,12 +53,7 @@ def run(
 ) -> None:
     """Carry out the experiment; the measured values go into `run.rows`.
 
-    Args:
-        run: where it runs and where results go.
-        dataset: the worlds.
-        model: how networks are built and trained.
-        attribution: methods; those of another study are compared at costs of their own.
-        evaluation: studies.
+    Methods of another study's attribution are compared at costs of their own.
 
     Raises:
         UserError: for settings that cannot work, before any training.
@@ -79,10 +73,9 @@ def run(
             "mean all the same; there is no stability over training seeds, and no state is drawn"
         )
     run = _with_what_fits(run, shared, attribution)
-    planned = list(variants(tuple(dataset.features), model.interactions, evaluation))
     if not own:
         log.info("%s are left out: they need methods that can be made for any budget", " and ".join(OF_BUDGETS))
-        planned = [replace(one, studies=tuple(name for name in one.studies if name not in OF_BUDGETS)) for one in planned]
+    planned = list(variants(tuple(dataset.features), model.interactions, evaluation, own))
     attributions = []
     with one_thread(), bar("networks", len(planned)) as progress:
         for done, variant in enumerate(run.units(planned), start=1):
@@ -134,7 +127,7 @@ def _with_what_fits(run: Run, shared: Shared, attribution: AttributionSettings) 
     own = attribution.methods()
     if shared.own_methods and shared.evaluation.kernel_shap:
         own[KERNEL_SHAP] = KernelSHAP("mean", shared.evaluation.evaluations)
-    fitting = fitting_methods(run, task, own)
+    fitting = fitting_methods(run, own, task)
     methods = {name: method for name, method in fitting.items() if not shared.own_methods or name in run.methods}
     return replace(run, methods=methods, metrics=fitting_metrics(run, task, AGREEMENT))
 

@@ -48,8 +48,8 @@ def coalition_methods(absent: str, steps: int, of_sig: int | None, of_sampling: 
     Args:
         absent: imputer of the players outside of a coalition.
         steps: nodes of a path.
-        of_sig, of_sampling: coalitions of each input; None takes all of them with their exact weights. The sampler may
-            have none, and is left out.
+        of_sig: coalitions of each input; None takes all of them with their exact weights.
+        of_sampling: the same for the sampler; 0 leaves it out.
     """
     pairs, rule = (False, True), GaussLegendre(steps)
     sig = [ShapleyIG(absent, of_sig, paired, rule) for paired in pairs]

@@ -30,6 +30,8 @@ from igbaselines.tasks import Task
 
 log = logging.getLogger(__name__)
 
+OF_BUDGETS = ("cost", "q")  # studies of methods that can be made for any budget
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -87,10 +89,12 @@ class Shared:
         return state_names(self.states, self.explained)
 
 
-def variants(features: tuple[str, ...], interactions: bool, evaluation: GridworldEvaluation) -> Iterator[Variant]:
-    """List the networks: those of the main comparison first."""
+def variants(
+    features: tuple[str, ...], interactions: bool, evaluation: GridworldEvaluation, of_budgets: bool = True
+) -> Iterator[Variant]:
+    """List the networks: those of the main comparison first, with or without the studies of budgets."""
     for network in range(evaluation.networks):
-        more = ("cost", "q") if network < evaluation.study_networks else ()
+        more = OF_BUDGETS if of_budgets and network < evaluation.study_networks else ()
         yield Variant(network, features, interactions, ("agreement", "time", *more))
     for network in range(evaluation.study_networks):
         for count in evaluation.players:

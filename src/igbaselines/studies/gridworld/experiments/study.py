@@ -1,8 +1,9 @@
 """How near every method comes to the exact Shapley values of one network's output (2310.04821, GridWorld)."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 from jaxtyping import Float
@@ -58,17 +59,14 @@ class Studies:
     def carry_out(self, study: str) -> None:
         """Carry out a study by its name in the rows."""
         of_name = {"agreement": self.agreement, "cost": self.cost, "q": self.coalitions, "time": self.times}
-        if study in of_name:
-            of_name[study]()
-        else:
-            self.compared(study)
+        of_name.get(study, partial(self.compared, study))()
 
     def agreement(self) -> None:
         """Compare all methods for every reference at the main budget."""
         budget = self.evaluation.evaluations
         for reference in self.references:
             found = self._attribute({**self._methods(reference, budget), **self.run.methods}, budget)
-            self._add("agreement", reference, found, tuple(AGREEMENT), self.run.metrics)
+            self._add("agreement", reference, found, tuple(AGREEMENT), self.run.metrics.values())
             if reference == "mean":
                 exact = {"exact": self.task.known[reference]}
                 self.attributions = exact | {name: result.attributions for name, result in found.items()}
@@ -92,7 +90,7 @@ class Studies:
     def compared(self, study: str) -> None:
         """Compare a few methods on a network of another kind."""
         found = self._attribute(self._some(COMPARED), self.evaluation.evaluations)
-        self._add(study, "mean", found, more=self.run.metrics)
+        self._add(study, "mean", found, more=self.run.metrics.values())
 
     def times(self) -> None:
         """Time methods in turn at the main budget; a row a method, its unit is filled in by the caller."""
@@ -101,9 +99,7 @@ class Studies:
         for name in timed:
             seconds, spent = min(turn[name] for turn in turns)
             table = {"metric": ["seconds", "seconds_per_point"], "value": [seconds, seconds / spent]}
-            self.rows.append(
-                pd.DataFrame(table).assign(method=name, evaluations=spent, study="time", reference="mean")
-            )
+            self.rows.append(pd.DataFrame(table).assign(method=name, evaluations=spent, study="time", reference="mean"))
 
     def _methods(self, reference: str, budget: int) -> dict[str, Method]:
         """All methods of a budget that fit."""
@@ -141,18 +137,20 @@ class Studies:
         reference: str,
         found: Mapping[str, Attribution],
         agreement: Sequence[str] = CURVES,
-        more: Mapping[str, Metric] | None = None,
+        more: Iterable[Metric] = (),
         **columns: float,
     ) -> None:
         """Judge attributions by their agreement with the exact values of a reference, and by more metrics."""
-        metrics = {name: KnownAgreement(name, reference) for name in agreement} | dict(more or {})
+        metrics = [*(KnownAgreement(name, reference) for name in agreement), *more]
         for method, result in found.items():
-            for metric, judge in metrics.items():
-                generator = generator_for(self.run.seed, "gridworld: metrics", metric)
-                values = judge.score(self.task, result.attributions, generator).cpu().numpy()
+            spent = _spent(result)
+            for metric in metrics:
+                name = metric.quantity.name
+                generator = generator_for(self.run.seed, "gridworld: metrics", name)
+                values = metric.score(self.task, result.attributions, generator).cpu().numpy()
                 table = {"unit": self.task.units, "value": values}  # in one piece: thousands of them gather
-                fixed = {"study": study, "reference": reference, "method": method, "metric": metric}
-                self.rows.append(pd.DataFrame(table | fixed | {"evaluations": _spent(result)} | columns))
+                fixed = {"study": study, "reference": reference, "method": method, "metric": name}
+                self.rows.append(pd.DataFrame(table | fixed | {"evaluations": spent} | columns))
 
 
 def _spent(result: Attribution) -> float:

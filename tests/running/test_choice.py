@@ -11,7 +11,7 @@ from igbaselines.attribution.image_baselines import Blurred
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.common.errors import UserError
 from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC
-from igbaselines.running.chosen import fitting_methods, fitting_metrics
+from igbaselines.running.choice import fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.tasks import Background, Task
@@ -30,28 +30,29 @@ def run_with(methods: dict[str, Method] | None = None, metrics: dict[str, Metric
 
 def test_what_fits_joins_the_experiments_own(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    assert fitting_methods(run_with({"plain": ZERO, "blur": BLUR}), TASK, {"own": ZERO}) == {"own": ZERO, "plain": ZERO}
-    assert caplog.messages == ["rows: blur is left out: its baselines Blurred is of pictures"]
+    assert fitting_methods(run_with({"plain": ZERO, "blur": BLUR}), {"own": ZERO}, TASK) == {"own": ZERO, "plain": ZERO}
+    assert caplog.messages == ["method blur is left out: its baselines Blurred is of pictures"]
 
 
 @pytest.mark.parametrize(
     ("methods", "own", "words"),
-    [({"plain": ZERO}, {"plain": BLUR}, "plain is among the methods"), ({"blur": BLUR}, {}, "no method fits rows")],
+    [({"plain": ZERO}, {"plain": BLUR}, "methods=plain"), ({"blur": BLUR}, {}, "no method fits rows")],
 )
 def test_what_cannot_work_is_said(methods: dict[str, Method], own: dict[str, Method], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        fitting_methods(run_with(methods), TASK, own)
+        fitting_methods(run_with(methods), own, TASK)
 
 
 def test_metrics_by_the_names_of_their_quantities(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     deletion, overlap = DeletionAUC("zero", name="deletion_zero"), OverlapAUC()
-    assert fitting_metrics(run_with(metrics={"a": deletion, "b": overlap}), TASK) == {"deletion_zero": deletion}
-    assert caplog.messages == ["rows: overlap_auc is left out: no object is outlined"]
+    assert fitting_metrics(run_with(metrics={"a": deletion, "b": overlap}), TASK) == {"a": deletion}
+    assert caplog.messages == ["metric b is left out: no object is outlined"]
 
 
 @pytest.mark.parametrize("own", [(), ("deletion_auc",)])
 def test_nothing_is_measured_twice_under_one_name(own: tuple[str, ...]) -> None:
-    metrics = {"a": DeletionAUC("zero"), "b": DeletionAUC("mean")} if not own else {"a": DeletionAUC("zero")}
-    with pytest.raises(UserError, match="metrics=a"):
+    metrics: dict[str, Metric] = {"a": DeletionAUC("mean", name="deletion_mean"), "b": DeletionAUC("zero")}
+    metrics |= {} if own else {"c": DeletionAUC("mean")}
+    with pytest.raises(UserError, match="metrics=b" if own else "metrics=c"):
         fitting_metrics(run_with(metrics=metrics), TASK, own)
