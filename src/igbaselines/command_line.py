@@ -38,8 +38,8 @@ def run_command(arguments: Sequence[str]) -> int:
     sys.argv[1:] = _with_mode(arguments)  # where Hydra reads them
     _log_to_terminal()
     register()
-    guard_hydra()
     try:
+        guard_hydra(arguments)
         with _errors_unwrapped(), stoppable():
             _hydra_main()
             if _errors:
