@@ -66,7 +66,7 @@ class AveragedGradients:
 def why_not(method: Method, task: Task) -> str | None:
     """Say in words why a method makes no sense for a task, or None where it does.
 
-    A part of it may declare `pictures_only` or `needs_stratum_weights`; a user's method may have a `why_not(task)`.
+    A part may declare `pictures_only` or `needs_stratum_weights`; a method of its own may have a `why_not(task)`.
     """
     own = getattr(method, "why_not", None)
     if own is not None:

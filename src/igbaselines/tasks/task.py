@@ -13,6 +13,7 @@ from torch import Tensor
 
 from igbaselines.tasks.background import Background
 from igbaselines.tasks.imputers import Imputer
+from igbaselines.tasks.lazy import Lazy
 from igbaselines.tasks.players import EachFeature, PlayerMap, Players
 
 Function = Callable[[Tensor], Tensor]
@@ -113,6 +114,6 @@ class Task:
             targets=None if self.targets is None else self.targets[index],
             units=[self.units[at] for at in place.tolist()],
             masks=None if self.masks is None else self.masks[index],
-            known={name: values[index] for name, values in self.known.items()},
+            known=Lazy(self.known, lambda name: self.known[name][index]),
             score=None if score is None else lambda points, source: score(points, index[source]),
         )

@@ -57,11 +57,6 @@ def delta_phi(first: Scalar, second: Scalar) -> Scalar:
     return np.minimum(difference, 2 * np.pi - difference)
 
 
-def delta_r(first: FourMomentum, second: FourMomentum) -> Scalar:
-    """Distance in the plane of pseudorapidity and azimuth (arXiv:2412.13864, appendix)."""
-    return length(pseudorapidity(first) - pseudorapidity(second), delta_phi(azimuth(first), azimuth(second)))
-
-
 def from_cylindrical(pt: Scalar, rapidity: Scalar, phi: Scalar, mass: Scalar) -> FourMomentum:
     """Four-momentum of transverse momentum [GeV], rapidity, azimuth and mass [GeV]."""
     transverse, growth = length(pt, mass), np.exp(rapidity)
