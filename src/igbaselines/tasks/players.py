@@ -133,7 +133,7 @@ class PlayerMap:
             and torch.equal(self.player_of.flatten(1), flat.expand(self.features[0], -1))
         )
 
-    def sums(self, per_feature: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch p"]:
+    def sums(self, per_feature: Float[Tensor, "..."]) -> Float[Tensor, "*batch p"]:
         """Sum over the features of each player, in the dtype given.
 
         Args:
@@ -148,7 +148,7 @@ class PlayerMap:
         sums = flat.new_zeros(len(flat), self.count).index_add_(1, self.player_of.flatten(), flat)
         return sums.to(per_feature.dtype).reshape(*batch, self.count)
 
-    def importance(self, attributions: Float[Tensor, "*batch"], ranking: str) -> Float[Tensor, "*batch p"]:
+    def importance(self, attributions: Float[Tensor, "..."], ranking: str) -> Float[Tensor, "*batch p"]:
         """How important each player is: the sum of its features' attributions, or (`magnitude`) of their magnitudes."""
         return self.sums(attributions if ranking == "signed" else attributions.abs())
 
