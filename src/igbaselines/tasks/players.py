@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+RANKINGS = ("signed", "magnitude")
+
 
 @runtime_checkable
 class Players(Protocol):
@@ -149,7 +151,12 @@ class PlayerMap:
         return sums.to(per_feature.dtype).reshape(*batch, self.count)
 
     def importance(self, attributions: Float[Tensor, "..."], ranking: str) -> Float[Tensor, "*batch p"]:
-        """How important each player is: the sum of its features' attributions, or (`magnitude`) of their magnitudes."""
+        """How important each player is: the sum of its features' attributions, or (`magnitude`) of their magnitudes.
+
+        Raises:
+            ValueError: for another ranking.
+        """
+        check_ranking(ranking)
         return self.sums(attributions if ranking == "signed" else attributions.abs())
 
     def spread(self, per_player: Float[Tensor, "n p"]) -> Float[Tensor, "n *features"]:
@@ -164,6 +171,12 @@ class PlayerMap:
         if not self.each_feature:
             members = members.index_select(1, self.player_of.flatten())
         return members.view(len(members), *self.features)
+
+
+def check_ranking(ranking: str) -> None:
+    """Refuse a way to order players that is none of `RANKINGS`."""
+    if ranking not in RANKINGS:
+        raise ValueError(f"ranking={ranking} is unknown: {' or '.join(RANKINGS)}")
 
 
 def _check_not_empty(features: torch.Size | tuple[int, ...]) -> None:
