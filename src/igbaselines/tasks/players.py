@@ -104,8 +104,9 @@ class FeatureMask:
         """Return the mask.
 
         Raises:
-            ValueError: where it has another shape than an input.
+            ValueError: where it has another shape than an input, or there are no features.
         """
+        _check_not_empty(features)
         if self.feature_mask.shape not in (torch.Size(features), torch.Size((1, *features))):
             raise ValueError(
                 f"feature_mask {tuple(self.feature_mask.shape)} does not fit an input of shape {tuple(features)}"
