@@ -188,9 +188,11 @@ class Examples:
         Raises:
             ValueError: where too few are left without the input itself.
         """
-        drawn = []
-        for one in inputs:
-            other = (background.examples != one).flatten(1).any(dim=1).cpu().nonzero().squeeze(1)
+        drawn, examples = [], background.examples.flatten(1)
+        for one in inputs.flatten(1):
+            same = examples[:, 0] == one[0]  # of few: only they are compared to the end
+            same[same.clone()] = (examples[same] == one).all(dim=1)
+            other = (~same).cpu().nonzero().squeeze(1)
             if len(other) < self.count:
                 raise ValueError(f"{self.count} examples beside the explained one are needed, found {len(other)}")
             chosen = other[torch.randperm(len(other), generator=generator)[: self.count]]

@@ -6,14 +6,13 @@ methods of coalitions stand in `igbaselines.attribution.shapley`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import BaselineSet
 from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.engine.result import Attribution
@@ -67,7 +66,7 @@ class AveragedGradients:
 def why_not(method: Method, task: Task) -> str | None:
     """Say in words why a method makes no sense for a task, or None where it does.
 
-    A part of it that declares `pictures_only` is of pictures; a method of its own may have a `why_not(task)`.
+    A part of it may declare `pictures_only`, or `needs_stratum_weights`; a method of its own may have a `why_not(task)`.
     """
     own = getattr(method, "why_not", None)
     if own is not None:
@@ -75,19 +74,22 @@ def why_not(method: Method, task: Task) -> str | None:
     for name, part in _parts(method):
         if getattr(part, "pictures_only", False) and not task.is_picture:
             return f"its {name} {type(part).__name__} is of pictures"
+        if getattr(part, "needs_stratum_weights", False) and task.background.stratum_weight is None:
+            return f"its {name} {type(part).__name__} needs the weight of each stratum, such as a cross-section"
         if isinstance(part, str) and name in ("baselines", "imputer", "mask") and part not in task.imputers:
             return f"its {name} {part!r} is no imputer of {task.name}: {', '.join(task.imputers) or 'it has none'}"
     return None
 
 
-def _parts(method: object) -> Iterator[tuple[str, object]]:
-    """What a method is made of, by field."""
-    for name, value in vars(method).items():
-        yield name, value
-        if name == "fitness" and getattr(method, "weighting", None) is not None:
-            yield "mask", value.mask
-        if isinstance(value, BaselineSet):
-            yield from ((f"baseline {key}", source) for key, source in value.sources.items())
+def _parts(whole: object) -> Iterator[tuple[str, object]]:
+    """What a method is made of, by field and at any depth; a fitness that no weighting asks for is no part of it."""
+    for name, value in getattr(whole, "__dict__", {}).items():
+        if name == "fitness" and getattr(whole, "weighting", None) is None:
+            continue
+        named = value.items() if isinstance(value, Mapping) else [(name, value)]
+        for key, part in named:
+            yield name if key == name else f"{name} {key}", part
+            yield from _parts(part) if is_dataclass(part) else ()
 
 
 def attribute_all(methods: Mapping[str, Method], task: Task, generator: torch.Generator) -> dict[str, Attribution]:
@@ -185,6 +187,17 @@ class SharedGradients:
                 group.sets.append(baselines)
             group.of_method[name] = place, weights
         return cls(task, methods, [group for group in groups if group.sets], generator)
+
+    @property
+    def baselines_an_input(self) -> int:
+        """Distinct baselines of each input: those that several methods share count once."""
+        return sum(some.shape[0 if group.shared else 1] for group in self.groups for some in group.sets)
+
+    @property
+    def one_a_set(self) -> list[str]:
+        """One method of each distinct set of baselines: what these spend is what all of them spend together."""
+        methods = [{place: name for name, (place, _) in group.of_method.items()} for group in self.groups]
+        return [name for of_group in methods for name in of_group.values()]
 
     def attribute(self, rows: slice = slice(None), generator: torch.Generator | None = None) -> dict[str, Attribution]:
         """Attribute some of the inputs, by every method.

@@ -15,7 +15,7 @@ from igbaselines.attribution.engine.chunking import halved, unless_memory_runs_o
 from igbaselines.tasks import PlayerMap, Score, Task, impute
 from igbaselines.tasks.imputers import Imputer
 
-POINTS_AT_ONCE = 8
+PICTURES_AT_ONCE, ROWS_AT_ONCE = 8, 4096
 
 
 def player_ranks(importance: Float[Tensor, "*batch p"]) -> Int[Tensor, "*batch p"]:
@@ -90,7 +90,7 @@ class Perturbed:
         """
         fills = impute(imputer, task.inputs, task.background, generator)
         importance = task.player_map.importance(attributions, ranking)
-        most = task.max_batch or POINTS_AT_ONCE
+        most = task.max_batch or (PICTURES_AT_ONCE if task.is_picture else ROWS_AT_ONCE)
         return cls(task.followed, task.inputs, fills, task.player_map, importance, input_of_rank, most)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ They come from the strata that baselines were drawn from (2412.13864), or from h
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -64,6 +64,7 @@ class ByStratum:
             `percentile` (the share of strata that weigh as much or less) even them out.
     """
 
+    needs_stratum_weights: ClassVar[bool] = True
     transform: str = "proportional"
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +13,8 @@ from igbaselines.common.stopping import stop_here
 if TYPE_CHECKING:
     import torch
 
+    from igbaselines.attribution.methods import Method
+    from igbaselines.metrics import Metric
     from igbaselines.running.rows import Rows
 
 Unit = TypeVar("Unit")
@@ -78,6 +80,8 @@ class Run:
         workers: processes that make data.
         shard: the part of the units that is worked on.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
+        methods: attributed by beside those of the attribution, by name.
+        metrics: scored beside those of the experiment, by name.
     """
 
     rows: "Rows"
@@ -91,6 +95,8 @@ class Run:
     fast_paths: bool = True
     shard: Shard = field(default_factory=Shard)
     checksums: dict[str, str] = field(default_factory=dict)
+    methods: "Mapping[str, Method]" = field(default_factory=dict)
+    metrics: "Mapping[str, Metric]" = field(default_factory=dict)
 
     def units(self, units: Sequence[Unit]) -> Iterator[Unit]:
         """Go through an experiment's units: photographs, networks, whatever leaves checkpoints of its own.

@@ -1,0 +1,48 @@
+"""What a run works with beside its own: the methods and metrics that were named for it, as far as they fit its tasks."""
+
+import logging
+from collections.abc import Mapping
+from typing import TypeVar
+
+from igbaselines.attribution.methods import Method, why_not
+from igbaselines.common.errors import UserError
+from igbaselines.metrics import Metric
+from igbaselines.running.context import Run
+from igbaselines.tasks import Task
+
+log = logging.getLogger(__name__)
+
+Choice = TypeVar("Choice")
+
+
+def fitting_methods(run: Run, own: Mapping[str, Method], task: Task) -> dict[str, Method]:
+    """The methods of an attribution, and behind them those named on the command line; what does not fit is left out.
+
+    Args:
+        run: with the methods named.
+        own: of the attribution.
+        task: one of the run's tasks, or what is known of them before any work.
+
+    Raises:
+        UserError: where a name stands for two methods, or none is left.
+    """
+    if taken := set(own) & set(run.methods):
+        raise UserError(f"methods={min(taken)}: the attribution has a method of this name, give yours another")
+    methods = {**own, **run.methods}
+    reasons = {name: reason for name, method in methods.items() if (reason := why_not(method, task)) is not None}
+    if len(reasons) == len(methods):
+        said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise UserError(f"no method fits {task.name}: {said or 'the attribution has none, name some by methods=[...]'}")
+    return _without(methods, reasons, "method")
+
+
+def fitting_metrics(run: Run, task: Task) -> dict[str, Metric]:
+    """The metrics named on the command line that can judge the run's tasks."""
+    reasons = {name: reason for name, metric in run.metrics.items() if (reason := metric.why_not(task)) is not None}
+    return _without(run.metrics, reasons, "metric")
+
+
+def _without(choices: Mapping[str, Choice], reasons: Mapping[str, str], kind: str) -> dict[str, Choice]:
+    for name, reason in reasons.items():
+        log.info("%s %s is left out: %s", kind, name, reason)
+    return {name: choice for name, choice in choices.items() if name not in reasons}
