@@ -1,7 +1,7 @@
-"""What a run works with beside its own: the methods and metrics that were named for it, as far as they fit its tasks."""
+"""What a run works with beside its own: the methods and metrics that were named for it, where they fit its tasks."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 from igbaselines.attribution.methods import Method, why_not
@@ -36,8 +36,22 @@ def fitting_methods(run: Run, own: Mapping[str, Method], task: Task) -> dict[str
     return _without(methods, reasons, "method")
 
 
-def fitting_metrics(run: Run, task: Task) -> dict[str, Metric]:
-    """The metrics named on the command line that can judge the run's tasks."""
+def fitting_metrics(run: Run, task: Task, own: Collection[str] = ()) -> dict[str, Metric]:
+    """The metrics named on the command line that can judge the run's tasks.
+
+    Args:
+        run: with the metrics named.
+        task: one of the run's tasks, or what is known of them before any work.
+        own: names in the rows of what the experiment measures anyway.
+
+    Raises:
+        UserError: where two metrics would have one name in the rows.
+    """
+    taken = set(own)
+    for key, metric in run.metrics.items():
+        if (name := metric.quantity.name) in taken:
+            raise UserError(f"metrics={key}: {name} is measured already, give yours another name")
+        taken.add(name)
     reasons = {name: reason for name, metric in run.metrics.items() if (reason := metric.why_not(task)) is not None}
     return _without(run.metrics, reasons, "metric")
 
