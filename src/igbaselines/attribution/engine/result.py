@@ -87,11 +87,13 @@ class Attribution:
 
     @property
     def change(self) -> Float[Tensor, " n"]:
-        """What complete attributions sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64."""
-        weights = self.weights
-        if weights is None:
-            weights = torch.full_like(self.f_baselines, 1 / self.f_baselines.shape[1])
-        return self.f_inputs.double() - (weights.double() * self.f_baselines.double()).sum(dim=1)
+        """What complete attributions sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64.
+
+        NaN where the weights differ from feature to feature: no one number is what those attributions sum to.
+        """
+        if self.weights is None:
+            return torch.full_like(self.f_inputs, torch.nan, dtype=torch.float64)
+        return self.f_inputs.double() - (self.weights.double() * self.f_baselines.double()).sum(dim=1)
 
     def of_baselines(self, columns: slice) -> "Attribution":
         """Keep some of the baselines; the attributions stay those of all."""

@@ -1,6 +1,5 @@
-"""The explanation of one photograph: Integrated Gradients from every baseline, how fit each is, and their averages."""
+"""What is kept of a photograph for figures: the maps of several methods, and what is known of its baselines."""
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,173 +9,38 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from igbaselines.attribution import Attribution, path_attribution
-from igbaselines.attribution.baselines import BaselineSet
-from igbaselines.attribution.engine.quadrature import QuadratureRule
-from igbaselines.attribution.perturbation import Score
-from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance
-from igbaselines.common.errors import UserError
+from igbaselines.attribution import Attribution
+from igbaselines.attribution.baselines import Given
 from igbaselines.common.files import replacing
-from igbaselines.common.randomness import generator_for
-from igbaselines.metrics.maps import relative_gap
-from igbaselines.studies.images.experiments.classifier import Classifier
-from igbaselines.studies.images.experiments.selection import Chosen
-from igbaselines.studies.images.experiments.settings import ImageAttribution
-from igbaselines.tasks import Background, Imputer
-
-# What a stream of random numbers is for, as the second part of its key; the first is the run's seed.
-BASELINES, POINTS, REFERENCE = 2_000_001, 2_000_002, 2_000_003
-
-
-def image_key(name: str) -> int:
-    """A number for a photograph: its random numbers do not depend on which others are explained beside it."""
-    return zlib.crc32(name.encode())
+from igbaselines.tasks import Task
 
 
 @dataclass(frozen=True)
-class BaselineGradients:
-    """A photograph's Integrated Gradients from named baselines; everything has n = 1 photograph.
+class Explanation:
+    """A photograph's Integrated Gradients from each of its named baselines.
 
     Args:
         pixels: the photograph.
         names: of the baselines.
         baselines: in pixel space.
-        attribution: with the Integrated Gradients of every baseline.
+        per_baseline: Integrated Gradients of each baseline.
+        d_alpha: of each baseline.
     """
 
     pixels: Float[Tensor, "1 c h w"]
     names: list[str]
     baselines: Float[Tensor, "1 k c h w"]
-    attribution: Attribution
-
-    @property
-    def per_baseline(self) -> Float[Tensor, "k c h w"]:
-        """Integrated Gradients of every baseline."""
-        assert self.attribution.per_baseline is not None
-        return self.attribution.per_baseline[0]
-
-    def averaged(self, weights: Float[Tensor, "methods k"]) -> Float[Tensor, "methods c h w"]:
-        """Average the baselines' Integrated Gradients with the weights of each method."""
-        return torch.einsum("mk,kchw->mchw", weights.to(self.per_baseline), self.per_baseline)
-
-    def change(self, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
-        """What the attributions should sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64."""
-        return self.attribution.f_inputs.double() - weights.double() @ self.attribution.f_baselines[0].double()
-
-
-@dataclass(frozen=True)
-class Explanation(BaselineGradients):
-    """What a photograph's Integrated Gradients are made into, with how fit each of its k baselines is.
-
-    Args:
-        d_alpha: of each baseline.
-        reached: whether alpha f(x) was reached.
-        score: of the class that fitness and metrics follow.
-    """
-
+    per_baseline: Float[Tensor, "k c h w"]
     d_alpha: Int[Tensor, "1 k"]
-    reached: Bool[Tensor, "1 k"]
-    score: Score
 
-    def completeness_gap(self, attributions: Tensor, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
-        """The relative gap between the sum of each method's attributions and the change that they explain."""
-        return relative_gap(attributions, self.change(weights))
-
-
-def integrated_gradients(
-    chosen: Chosen,
-    pixels: Float[Tensor, "c h w"],
-    sources: Mapping[str, Imputer],
-    reference: Background,
-    classifier: Classifier,
-    rule: QuadratureRule,
-    seed: int,
-    *key: int,
-    instead: str,
-) -> BaselineGradients:
-    """Attribute a photograph's class to its pixels from every baseline.
-
-    Args:
-        chosen: the photograph and its class.
-        pixels: the photograph as the network takes it.
-        sources: of the baselines, by name.
-        reference: what baselines may be made of.
-        classifier: the network.
-        rule: the quadrature rule.
-        seed: of the run.
-        key: what the random baselines and nodes depend on beside the seed.
-        instead: what the user can choose where the photographs are too few.
-
-    Raises:
-        UserError: where the photographs are too few for the baselines.
-    """
-    one = pixels[None]
-    try:
-        names, baselines = BaselineSet(sources).draw_named(one, reference, generator_for(seed, BASELINES, *key))
-    except ValueError as error:
-        raise UserError(f"too few photographs: {error}; choose {instead}") from error
-    attribution = path_attribution(
-        classifier.explained,
-        one,
-        baselines,
-        rule=rule,
-        target=torch.tensor([chosen.predicted], device=pixels.device),
-        max_batch=classifier.max_batch,
-        keep_per_baseline=True,
-        generator=generator_for(seed, POINTS, *key),
-    )
-    return BaselineGradients(one, names, baselines, attribution)
-
-
-def reference_for(classifier: Classifier, examples: Float[Tensor, "m c h w"]) -> Background:
-    """What a network's baselines may be made of: photographs, and the colour that it takes for zero."""
-    return Background(examples=examples, centre=classifier.centre.expand_as(examples[0]))
-
-
-def explain_photograph(
-    chosen: Chosen,
-    pixels: Float[Tensor, "c h w"],
-    examples: Float[Tensor, "m c h w"],
-    classifier: Classifier,
-    settings: ImageAttribution,
-    seed: int,
-) -> Explanation:
-    """Attribute a photograph's class to its pixels from every baseline, and judge the baselines.
-
-    Args:
-        chosen: the photograph and its class.
-        pixels: the photograph as the network takes it.
-        examples: photographs that baselines may be made of.
-        classifier: the network.
-        settings: baselines, rule and fitness.
-        seed: of the run.
-
-    Raises:
-        UserError: where the photographs are too few for the baselines.
-    """
-    own = () if settings.same_draws else (image_key(chosen.photograph.name),)
-    reference = reference_for(classifier, examples)
-    gradients = integrated_gradients(
-        chosen,
-        pixels,
-        settings.baselines,
-        reference,
-        classifier,
-        settings.rule,
-        seed,
-        *own,
-        instead="other baselines, such as attribution/baselines=constants",
-    )
-    one, attribution = gradients.pixels, gradients.attribution
-    assert attribution.per_baseline is not None
-    target = torch.tensor([chosen.predicted], device=pixels.device)
-    scored_class = target if settings.scored == "normalised" else classifier.scored_class(one)
-    score = class_score(classifier.scored, scored_class)
-    fitness = Fitness(settings.search, settings.fitness_mask, settings.ranking)
-    found = fitness.d_alpha(score, one, attribution.per_baseline, classifier.max_batch)
-    return Explanation(
-        one, gradients.names, gradients.baselines, attribution, found.d_alpha[None], found.reached[None], score
-    )
+    @classmethod
+    def of(
+        cls, task: Task, baselines: Mapping[str, Given], found: Attribution, d_alpha: Int[Tensor, " k"]
+    ) -> "Explanation":
+        """Take from an attribution what is kept."""
+        assert found.per_baseline is not None
+        drawn = torch.stack([given.baselines for given in baselines.values()], dim=1)
+        return cls(task.inputs, list(baselines), drawn, found.per_baseline[0], d_alpha[None])
 
 
 def save_explanation(
@@ -211,7 +75,7 @@ def save_explanation(
         keep_channels,
         baseline_names=np.array(explanation.names),
         baselines=_bytes(explanation.baselines[0]),
-        baseline_maps=_numbers(pixel_importance(explanation.per_baseline, "signed")),
+        baseline_maps=_numbers(explanation.per_baseline.sum(dim=1)),
         d_alpha=explanation.d_alpha[0].cpu().numpy(),
         weights=weights.double().cpu().numpy(),
     )
@@ -244,7 +108,7 @@ def save_maps(
     arrays = {
         "image": _bytes(pixels),
         "methods": np.array(list(maps)),
-        "maps": _numbers(pixel_importance(attributions, "signed")),
+        "maps": _numbers(attributions.sum(dim=1)),
         "baseline_names": np.array([], dtype=str),
         "baselines": np.zeros((0, height, width, 3), dtype=np.uint8),
         "baseline_maps": np.zeros((0, height, width), dtype=np.float32),

@@ -21,7 +21,8 @@ from igbaselines.studies.images.data.photographs import (
     UnreadablePhotographError,
     open_photograph,
 )
-from igbaselines.studies.images.experiments.classifier import Classifier
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier
+from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Selection:
         return self.correct / self.labelled if self.labelled else None
 
 
-def select(found: Photographs, classifier: Classifier) -> Selection:
+def select(found: Photographs, classifier: PhotographClassifier) -> Selection:
     """Go through the candidates until enough are chosen.
 
     Raises:
@@ -90,13 +91,13 @@ def select(found: Photographs, classifier: Classifier) -> Selection:
     return selection
 
 
-def load_pixels(photograph: Photograph, classifier: Classifier) -> Float[Tensor, "3 h w"]:
+def load_pixels(photograph: Photograph, classifier: PhotographClassifier) -> Float[Tensor, "3 h w"]:
     """Read a photograph as the network takes it, in pixel space."""
     with open_photograph(photograph.path) as picture:
         return classifier.preprocessing.image(picture).to(classifier.device)
 
 
-def load_mask(chosen: Chosen, classifier: Classifier) -> Bool[Tensor, "h w"] | None:
+def load_mask(chosen: Chosen, classifier: PhotographClassifier) -> Bool[Tensor, "h w"] | None:
     """Read the object's mask in the frame of the network's input; None where nothing of it is there."""
     mask = chosen.photograph.mask(chosen.predicted)
     if mask is None:
@@ -105,24 +106,36 @@ def load_mask(chosen: Chosen, classifier: Classifier) -> Bool[Tensor, "h w"] | N
     return cropped.to(classifier.device) if cropped.any() else None
 
 
-def reference_photographs(
-    candidates: Sequence[Photograph], classifier: Classifier, count: int, *key: int
-) -> Float[Tensor, "m 3 h w"]:
+def photograph_background(
+    candidates: Sequence[Photograph], classifier: PhotographClassifier, count: int, *key: int | str
+) -> Background:
     """Photographs that baselines may be made of: the first one by name, then a random sample.
+
+    Where all of them have labels these are their strata, weighted by how frequent they are among all candidates.
 
     Raises:
         UserError: where not even one can be read.
     """
     first, *others = sorted(candidates, key=lambda photograph: photograph.name)
     order = torch.randperm(len(others), generator=generator_for(*key)).tolist()
+    found: list[Photograph] = []
     pictures: list[Tensor] = []
     for photograph in (first, *(others[index] for index in order)):
         if len(pictures) < count:
             with suppress(UnreadablePhotographError):  # it is named when its own turn comes
                 pictures.append(load_pixels(photograph, classifier))
+                found.append(photograph)
     if not pictures:
         raise UserError("none of the photographs can be read")
-    return torch.stack(pictures)
+    examples, labels = torch.stack(pictures), [photograph.label for photograph in found]
+    centre = classifier.centre.expand_as(examples[0])
+    if None in labels:
+        return Background(examples, centre)
+    classes = list(dict.fromkeys(labels))
+    frequency = Counter(photograph.label for photograph in candidates)
+    stratum = torch.tensor([classes.index(label) for label in labels], device=examples.device)
+    weight = torch.tensor([frequency[label] for label in classes], dtype=torch.float64, device=examples.device)
+    return Background(examples, centre, stratum, weight / weight.sum())
 
 
 def add_selection(run: Run, selection: Selection) -> None:
@@ -136,7 +149,7 @@ def add_selection(run: Run, selection: Selection) -> None:
 
 
 def _predictions(
-    photographs: Sequence[Photograph], classifier: Classifier
+    photographs: Sequence[Photograph], classifier: PhotographClassifier
 ) -> dict[str, Chosen | UnreadablePhotographError]:
     """What the network takes each photograph for, or why it cannot be read."""
     found: dict[str, Chosen | UnreadablePhotographError] = {}
@@ -158,7 +171,7 @@ def _judge(
     photograph: Photograph,
     prediction: Chosen | UnreadablePhotographError,
     found: Photographs,
-    classifier: Classifier,
+    classifier: PhotographClassifier,
     selection: Selection,
 ) -> None:
     if isinstance(prediction, UnreadablePhotographError):
@@ -181,7 +194,7 @@ def _judge(
     selection.chosen.append(prediction)
 
 
-def _report(selection: Selection, found: Photographs, classifier: Classifier) -> None:
+def _report(selection: Selection, found: Photographs, classifier: PhotographClassifier) -> None:
     if not selection.chosen:
         reasons = Counter(selection.left_out.values()).most_common(3)
         raise UserError("no photograph can be used: " + "; ".join(f"{n} x {reason}" for reason, n in reasons))

@@ -1,31 +1,23 @@
-"""Maps of one photograph by Shapley Integrated Gradients (2310.04821) and its competitors, all at the same cost."""
+"""Maps of one photograph by every method, each from random numbers of its own, and timed."""
 
 import time
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import Examples, Given
-from igbaselines.attribution.engine.quadrature import GaussLegendre
+from igbaselines.attribution import Attribution
+from igbaselines.attribution.methods import Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG
 from igbaselines.common.randomness import generator_for
-from igbaselines.studies.images.experiments.classifier import Classifier
-from igbaselines.studies.images.experiments.explanations import image_key, integrated_gradients, reference_for
-from igbaselines.studies.images.experiments.selection import Chosen
-from igbaselines.studies.images.experiments.settings import EXPECTED, IG_ABSENT, SHAPLEY_IG, ShapleyImagesAttribution
-from igbaselines.tasks import Imputer
-from igbaselines.tasks.players import Patches
+from igbaselines.studies.images.experiments.settings import IG_ABSENT, SHAPLEY_IG
+from igbaselines.studies.images.tasks import image_key, task_of
+from igbaselines.tasks import Task
 
-COALITIONS, ABSENT = 2_000_021, 2_000_022
 FEW_PLAYERS = 10  # up to here the share of all coalitions is worth a number
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,11 @@ class Sampling:
     patch: int
     coalitions: int
 
+    def of(self, method: Method) -> ShapleyIG:
+        """Shapley Integrated Gradients with as many coalitions."""
+        assert isinstance(method, ShapleyIG)
+        return replace(method, coalitions=self.coalitions)
+
     def columns(self) -> dict[str, int | float]:
         """What a row says of it; `q` is the share of all coalitions, where there are few players."""
         players = (-(-self.side // self.patch)) ** 2
@@ -52,113 +49,56 @@ class Sampling:
 
 @dataclass(frozen=True)
 class MethodMap:
-    """The map that a method gives of a photograph.
+    """What a method gives of a photograph.
 
     Args:
         method: its name.
-        attributions: of the pixels.
-        change: f(x) - f(baseline), averaged over the method's baselines, which a complete attribution sums to; of
-            Shapley Integrated Gradients the absent values are the baseline.
-        gradient_points: gradients taken.
+        found: the attribution, n = 1.
+        change: what a complete attribution sums to: of Shapley Integrated Gradients f(x) - f(absent), as of its
+            control; NaN where it is not known.
         seconds: wall time of the attribution.
-        players: what each patch gets, where patches are the players.
     """
 
     method: str
-    attributions: Float[Tensor, "c h w"]
+    found: Attribution
     change: float
-    gradient_points: int
     seconds: float
-    players: Float[Tensor, " p"] | None = None
-
-
-@dataclass(frozen=True)
-class MapMaker:
-    """Explains photographs for one network by every method.
-
-    Args:
-        classifier: the network.
-        settings: methods and their cost.
-        examples: photographs that baselines are made of.
-        seed: of the run; with the photograph's name it makes all draws, which are the same for every network.
-    """
-
-    classifier: Classifier
-    settings: ShapleyImagesAttribution
-    examples: Float[Tensor, "m c h w"]
-    seed: int
 
     @property
-    def sampling(self) -> Sampling:
-        """The main setting of Shapley Integrated Gradients."""
-        return Sampling(self.classifier.preprocessing.size, self.settings.patch, self.settings.coalitions)
+    def attributions(self) -> Float[Tensor, "c h w"]:
+        """Of the pixels."""
+        return self.found.attributions[0]
 
-    def every_method(self, chosen: Chosen, pixels: Float[Tensor, "c h w"]) -> list[MethodMap]:
-        """Explain a photograph's class by Shapley Integrated Gradients and by each of its competitors."""
-        points, examples = self.settings.gradient_points, self.settings.example_baselines
-        control = self.control(chosen, pixels)
-        maps = [self.shapley(chosen, pixels, self.sampling, control.change), control]
-        maps += [
-            self._averaged(chosen, pixels, method, source, points) for method, source in self.settings.baselines.items()
-        ]
-        return [*maps, self._averaged(chosen, pixels, EXPECTED, Examples(examples), points // examples)]
+    @property
+    def gradient_points(self) -> int:
+        """Gradients taken."""
+        return int(self.found.gradient_points)
 
-    def control(self, chosen: Chosen, pixels: Float[Tensor, "c h w"]) -> MethodMap:
-        """Explain a photograph's class by plain Integrated Gradients from the value that absent pixels take."""
-        absent = self._absent(chosen, pixels)
-        return self._averaged(chosen, pixels, IG_ABSENT, absent, self.settings.gradient_points)
 
-    def shapley(self, chosen: Chosen, pixels: Float[Tensor, "c h w"], sampling: Sampling, change: float) -> MethodMap:
-        """Explain a photograph's class by Shapley Integrated Gradients.
+def every_map(methods: Mapping[str, Method], task: Task, patch: int, seed: int) -> list[MethodMap]:
+    """Explain a photograph by every method.
 
-        Args:
-            chosen: the photograph and its class.
-            pixels: the photograph as the network takes it.
-            sampling: of coalitions.
-            change: f(x) - f(absent).
-        """
-        method = ShapleyIG(
-            self._absent(chosen, pixels),
-            reference_for(self.classifier, self.examples),
-            players=Patches(sampling.patch, sampling.patch),
-            coalitions=sampling.coalitions,
-            paired=self.settings.paired,
-            rule=GaussLegendre(self.settings.shapley_nodes),
-            max_batch=self.classifier.max_batch,
-        )
-        target = torch.tensor([chosen.predicted], device=pixels.device)
-        generator = generator_for(self.seed, COALITIONS, image_key(chosen.photograph.name))
-        found, seconds = self._timed(
-            lambda: method.attribute(self.classifier.explained, pixels[None], target, generator)
-        )
-        points = int(found.evaluations[0])
-        return MethodMap(SHAPLEY_IG, found.attributions[0], change, points, seconds, found.players[0])
+    Args:
+        methods: with what several of them share drawn.
+        task: of the photograph.
+        patch: side of the players of coalitions [px].
+        seed: of the run.
+    """
+    maps = [timed_map(name, method, task_of(method, task, patch), seed) for name, method in methods.items()]
+    change = next((one.change for one in maps if one.method == IG_ABSENT), torch.nan)
+    return [replace(one, change=change) if one.method == SHAPLEY_IG else one for one in maps]
 
-    def _absent(self, chosen: Chosen, pixels: Float[Tensor, "c h w"]) -> Given:
-        """What pixels outside a coalition become in this photograph: once drawn, the same for the control."""
-        generator = generator_for(self.seed, ABSENT, image_key(chosen.photograph.name))
-        drawn, _ = self.settings.absent.draw(pixels[None], reference_for(self.classifier, self.examples), generator)
-        return Given(drawn.reshape(1, *pixels.shape))
 
-    def _averaged(
-        self, chosen: Chosen, pixels: Float[Tensor, "c h w"], method: str, source: Imputer, nodes: int
-    ) -> MethodMap:
-        """Integrated Gradients, averaged over the baselines of the method."""
-        key = (image_key(chosen.photograph.name), zlib.crc32(method.encode()))
-        reference, rule = reference_for(self.classifier, self.examples), GaussLegendre(nodes)
-        explain = partial(integrated_gradients, instead="a smaller attribution.example_baselines")
-        found, seconds = self._timed(
-            lambda: explain(chosen, pixels, {method: source}, reference, self.classifier, rule, self.seed, *key)
-        )
-        baselines = len(found.names)
-        weights = torch.full((1, baselines), 1 / baselines, dtype=torch.float64, device=pixels.device)
-        change = found.change(weights).item()
-        return MethodMap(method, found.averaged(weights)[0], change, baselines * nodes, seconds)
-
-    def _timed(self, work: Callable[[], T]) -> tuple[T, float]:
-        """Do the work, to its end on the device, and say how long it took [s]."""
-        start = time.perf_counter()
-        done = work()
-        if self.classifier.device.type == "cuda":
-            torch.cuda.synchronize(self.classifier.device)
-        return done, time.perf_counter() - start
+def timed_map(name: str, method: Method, task: Task, seed: int) -> MethodMap:
+    """Explain a photograph by a method, and say how long it took, to its end on the device."""
+    key = image_key(task.units[0])
+    if isinstance(method, ShapleyIG):
+        generator = generator_for(seed, "images: coalitions", key)
+    else:
+        generator = generator_for(seed, "images: baselines", key, zlib.crc32(name.encode()))
+    _ = task.player_map  # once a photograph, and not in the time of its first method
+    start = time.perf_counter()
+    found = method.attribute(task, generator)
+    if task.inputs.device.type == "cuda":
+        torch.cuda.synchronize(task.inputs.device)
+    return MethodMap(name, found, found.change.item(), time.perf_counter() - start)
