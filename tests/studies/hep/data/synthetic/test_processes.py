@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from igbaselines.studies.hep.data.kinematics import mass, transverse_mass, transverse_momentum
+from igbaselines.studies.hep.data.reconstruction import ABSENT, BOTTOM, CHARM, GLUON, LIGHT
 from igbaselines.studies.hep.data.synthetic import collision, processes
-from igbaselines.studies.hep.data.synthetic.collision import ABSENT, BOTTOM, EXTRA_JETS, FinalState, Spectrum
+from igbaselines.studies.hep.data.synthetic.collision import EXTRA_JETS, FinalState, Spectrum
 from igbaselines.studies.hep.data.synthetic.processes import CHAINS, HEAVY_B, HIGGS, PHI, TOP, W, Z
 
 PT_HAT = {"signal": 0.0, "tth": 0.0}
@@ -74,7 +75,7 @@ def test_reach_bounds_the_quarks_pt(name: str) -> None:
 @pytest.mark.parametrize("name", CHAINS)
 def test_flavours_stay_below_the_richest(name: str) -> None:
     state, _, _ = final(name)
-    order = {collision.LIGHT: 0, collision.GLUON: 1, collision.CHARM: 2, BOTTOM: 3}
+    order = {LIGHT: 0, GLUON: 1, CHARM: 2, BOTTOM: 3}
     found = np.vectorize(order.__getitem__)(state.flavours)
     allowed = np.array([order[flavour] for flavour in CHAINS[name].flavours])
     assert found.shape[1] == len(allowed)
