@@ -149,7 +149,7 @@ def test_branching_conserves_momentum_and_widens_jets() -> None:
     partons, flavours = collision.split(np.random.default_rng(8), state.quarks, state.flavours)
     count = state.quarks.shape[2]
     np.testing.assert_allclose(partons[:, :, :count] + partons[:, :, count:], state.quarks, atol=1e-9)
-    assert (flavours[:, count:] == collision.GLUON).all()
+    assert (flavours[:, count:] == GLUON).all()
     np.testing.assert_array_equal(flavours[:, :count], state.flavours)
     ratio = mass(partons[:, :, :count]) / mass(state.quarks)
     np.testing.assert_allclose(ratio, 0.1, atol=0.02)
@@ -160,5 +160,5 @@ def test_absent_partons_do_not_branch() -> None:
     quarks[:, 0, 0] = 100, 60, 0, 70
     flavours = np.array([[BOTTOM, ABSENT]], dtype=np.int8)
     partons, found = collision.split(np.random.default_rng(0), quarks, flavours)
-    assert found.tolist() == [[BOTTOM, ABSENT, collision.GLUON, ABSENT]]
+    assert found.tolist() == [[BOTTOM, ABSENT, GLUON, ABSENT]]
     assert (partons[:, 0, [1, 3]] == 0).all()
