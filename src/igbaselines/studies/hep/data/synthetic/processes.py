@@ -271,6 +271,12 @@ CHAINS: dict[str, Chain] = {
     "zj": Chain((Z, _JET), _z_and_jet, Spectrum(3.1, 91.2), (CHARM,), 300_000, _SECOND),
     "ww": Chain((W, W), _w_and_w, Spectrum(3.1, 80.4), (CHARM, LIGHT), 300_000, _SECOND),
     "wz": Chain((W, Z), _w_and_z, Spectrum(3.1, 91.2), (BOTTOM, BOTTOM), 300_000, _SECOND),
-    "tth": Chain((TopPair(), HIGGS), _tops_and_higgs, Spectrum(3.6, 300.0), (BOTTOM,) * 4 + (CHARM, LIGHT), 100_000),
+    "tth": Chain(
+        (TopPair(), HIGGS),
+        _tops_and_higgs,
+        Spectrum(3.6, 300.0),
+        (BOTTOM, BOTTOM, CHARM, LIGHT, BOTTOM, BOTTOM),
+        100_000,
+    ),
     "wh": Chain((W, HIGGS), _w_and_higgs, Spectrum(3.1, 125.1), (BOTTOM, BOTTOM), 300_000, _SECOND),
 }
