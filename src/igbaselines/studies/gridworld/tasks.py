@@ -13,7 +13,7 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.studies.gridworld.data.dataset import GridStates
 from igbaselines.studies.gridworld.data.dynamics import ACTIONS
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
-from igbaselines.studies.gridworld.networks.value_mlp import Advantage, GridValueNetwork
+from igbaselines.studies.gridworld.networks.value_mlp import ActionAdvantage, GridValueNetwork
 from igbaselines.tasks import Background, Imputer, Lazy, Task
 
 
@@ -67,7 +67,7 @@ def state_task(
     inputs, train = x[torch.from_numpy(explained).to(device)], np.flatnonzero(~states.held_out)
     best = torch.from_numpy(states.action_value.argmax(axis=1))  # the same action for every network
     is_action = settings.explained == "action"
-    f = Advantage(network) if is_action else network
+    f = ActionAdvantage(network) if is_action else network
     targets = (best[explained] if is_action else torch.zeros(len(inputs), dtype=torch.int64)).to(device)
     background = _background(x[torch.from_numpy(train).to(device)], best[train], seed)
     sample = FirstExamples(settings.background)

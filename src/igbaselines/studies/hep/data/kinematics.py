@@ -57,6 +57,11 @@ def delta_phi(first: Scalar, second: Scalar) -> Scalar:
     return np.minimum(difference, 2 * np.pi - difference)
 
 
+def distance(eta: Scalar, other_eta: Scalar, phi: Scalar, other_phi: Scalar) -> Scalar:
+    """Distance in the plane of pseudorapidity (or rapidity) and azimuth (arXiv:2412.13864, appendix)."""
+    return length(eta - other_eta, delta_phi(phi, other_phi))
+
+
 def from_cylindrical(pt: Scalar, rapidity: Scalar, phi: Scalar, mass: Scalar) -> FourMomentum:
     """Four-momentum of transverse momentum [GeV], rapidity, azimuth and mass [GeV]."""
     transverse, growth = length(pt, mass), np.exp(rapidity)
