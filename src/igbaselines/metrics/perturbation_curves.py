@@ -148,7 +148,7 @@ class DeletionAUC:
     def quantity(self) -> Quantity:
         """Lower is better for deletion, higher for insertion."""
         kind = "insertion" if self.insertion else "deletion"
-        of_imputer = f" ({self.name})" if self.name else ""
+        of_imputer = f" ({self.imputer if isinstance(self.imputer, str) else self.name})" if self.name else ""
         name = self.name or f"{kind}_auc"
         return Quantity(name, f"AUC of {kind}{of_imputer}", "score", "higher" if self.insertion else "lower")
 

@@ -1,6 +1,10 @@
 """States of grid worlds as a task: what each feature contributes to a network's output, where that is known exactly."""
 
+import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,12 +13,19 @@ from torch import Tensor
 
 from igbaselines.attribution.baselines import Drawn, TrainingMean, ZeroBaseline, equal_weights
 from igbaselines.attribution.shapley.exact import exact_shapley_values
-from igbaselines.common.randomness import generator_for
-from igbaselines.studies.gridworld.data.dataset import GridStates
+from igbaselines.common.errors import UserError
+from igbaselines.common.randomness import generator_for, stream
+from igbaselines.running.context import Run
+from igbaselines.running.domains import Domain
+from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
 from igbaselines.studies.gridworld.data.dynamics import ACTIONS
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
+from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+from igbaselines.studies.gridworld.networks.training import train_value
 from igbaselines.studies.gridworld.networks.value_mlp import ActionAdvantage, GridValueNetwork
 from igbaselines.tasks import Background, Imputer, Lazy, Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,3 +109,48 @@ def _background(train: Float[Tensor, "m d"], best: Int[Tensor, " m"], seed: int)
         low=train.amin(dim=0),
         high=train.amax(dim=0),
     )
+
+
+def trained_network(
+    states: GridStates, recipe: GridValueRecipe, seed: int, network: int, device: torch.device, name: str
+) -> GridValueNetwork:
+    """Train a network on the states that are not held out.
+
+    Args:
+        states: all states, as the network sees them.
+        recipe: of the network.
+        seed: of the run.
+        network: its number, from which initial weights and the order of states follow.
+        device: where it is trained.
+        name: for the log.
+    """
+    train = ~states.held_out
+    parts = (states.features, states.value, states.action_value)
+    features, value, action_value = (torch.from_numpy(part[train]).to(device, torch.float32) for part in parts)
+    start, key = time.monotonic(), (seed, stream("gridworld: networks"), network)
+    trained = train_value(features, value, action_value, recipe, key)
+    log.info("%s: trained in %.1f s", name, time.monotonic() - start)
+    return trained
+
+
+def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
+    """Plan a task for each of some networks, which explains the best action of the same states.
+
+    Why an action, and not the value: an advantage of zero says that nothing speaks for it. What has no such point
+    cannot fall by half for want of features, as fitness and deletion have it.
+
+    Raises:
+        UserError: for a dataset or model of another domain, and more states than are held out.
+    """
+    worlds, recipe = domain.dataset, domain.model
+    if not (isinstance(worlds, GridWorld) and isinstance(recipe, GridValueRecipe)):
+        raise UserError("tasks=gridworld needs a dataset of grid worlds and a model that learns their values")
+    states = worlds.load()
+    explained, settings = states.explained(domain.inputs, run.seed), GridworldAttribution(explained="action")
+
+    def make(network: int, name: str) -> Task:
+        trained = trained_network(states, recipe, run.seed, network, run.device, name)
+        return state_task(name, trained, states, explained, settings, run.seed, run.device, run.max_batch)
+
+    names = [f"gridworld network_{network}" for network in range(domain.networks)]
+    return {name: partial(make, network, name) for network, name in enumerate(names)}
