@@ -11,9 +11,10 @@ import pandas as pd
 import yaml
 
 from igbaselines.common.errors import UserError
+from igbaselines.reporting import claim_tests as general_tests
+from igbaselines.reporting.rows import choose
 from igbaselines.reporting.statistics.verdicts import NotTestable, Region, Undecided, Verdict
 from igbaselines.studies.gridworld.reporting import claim_tests as agreement_tests
-from igbaselines.studies.gridworld.reporting.rows import choose
 from igbaselines.studies.hep.reporting import claim_tests
 from igbaselines.studies.images.reporting import claim_tests as paired_tests
 
@@ -21,7 +22,7 @@ Record = dict[str, Any]
 Choice: TypeAlias = str | int | float
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
-TESTS = claim_tests.TESTS | paired_tests.TESTS | agreement_tests.TESTS
+TESTS = claim_tests.TESTS | paired_tests.TESTS | agreement_tests.TESTS | general_tests.TESTS
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
 PAPER_EXTRAS = {"tables", "notes"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
