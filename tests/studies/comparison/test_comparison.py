@@ -69,7 +69,7 @@ def test_shards_share_the_tasks(command: Command) -> None:
         ("tasks=[gridwold]", "tasks=[gridwold] is unknown"),
         ("tasks=[]", "choose what is explained: tasks=["),
         ("methods=[]", "choose what is compared: methods=["),
-        ("evaluation.networks=0", "evaluation.networks must be at least 1"),
+        ("evaluation.networks=0", "networks of a domain must be at least 1"),
         ("dataset@evaluation.domains.gridworld.dataset=hep_synthetic", "tasks=gridworld needs a dataset"),
     ],
 )
@@ -86,7 +86,7 @@ def test_every_registered_domain_has_a_file_and_a_maker() -> None:
 
 
 def test_a_domain_that_no_study_makes() -> None:
-    with pytest.raises(UserError, match="domains[.]text is no domain"):
+    with pytest.raises(UserError, match="text is no domain"):
         ComparisonEvaluation(1, 2, 1, {"text": Domain(None, None, 1, 1)})
 
 

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import NullFormatter
 
 from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.statistics.estimates import mean_estimate
-from igbaselines.reporting.style import new_figure, page_style, save_figure
+from igbaselines.reporting.plots import dots, grid_of, legend_above
+from igbaselines.reporting.rows import in_order
+from igbaselines.reporting.statistics.estimates import mean_with_interval
+from igbaselines.reporting.style import looks, new_figure, page_style, save_figures
 from igbaselines.reporting.tables import write_table
 from igbaselines.running.names import Names
 
 KEYS = ["metric", "domain", "method"]
 ARROWS = {"lower": "\N{LEFTWARDS ARROW}", "higher": "\N{RIGHTWARDS ARROW}"}
-MARKERS = "os^Dv<>P"
 COLUMNS = 3  # of panels
 
 
@@ -32,7 +32,7 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     """
     table = comparison_table(rows, Names.read(folder).metrics)
     write_table(table, folder, "comparison")
-    save_figure(comparison_figure(table), folder, "figure_comparison", _caption(table))
+    save_figures(folder, {"figure_comparison": (comparison_figure(table), _caption(table))})
 
 
 def comparison_table(rows: pd.DataFrame, metrics: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
@@ -53,50 +53,26 @@ def comparison_table(rows: pd.DataFrame, metrics: Mapping[str, Mapping[str, str]
         line = dict(zip(KEYS, map(str, keys), strict=True))
         line["better"] = metrics.get(line["metric"], {}).get("better", "")
         counts = {"inputs": len(finite), "tasks": group["task"].nunique(), "without_value": len(means) - len(finite)}
-        lines.append(line | _interval(finite) | counts)
-    in_order = {key: {str(name): place for place, name in enumerate(rows[key].unique())} for key in KEYS}
-    return pd.DataFrame(lines).sort_values(KEYS, key=lambda names: names.map(in_order[names.name]), ignore_index=True)
+        lines.append(line | mean_with_interval(finite) | counts)
+    places = {key: {name: place for place, name in enumerate(in_order(rows[key]))} for key in KEYS}
+    return pd.DataFrame(lines).sort_values(KEYS, key=lambda names: names.map(places[names.name]), ignore_index=True)
 
 
 def comparison_figure(table: pd.DataFrame) -> Figure:
-    """Draw a panel for each metric: methods down, a marker for each domain."""
-    metrics, methods, domains = (list(table[column].unique()) for column in ("metric", "method", "domain"))
-    across = min(COLUMNS, len(metrics))
-    down = -(-len(metrics) // across)
+    """Draw a panel for each metric: methods down, a look for each domain."""
+    metrics, methods, styles = in_order(table["metric"]), in_order(table["method"]), looks(in_order(table["domain"]))
+    lines = -(-len(metrics) // COLUMNS)
     with page_style():
-        figure = new_figure(2.4 + 3.4 * across, 0.8 + down * (1.2 + 0.4 * len(methods)))
-        panels = figure.subplots(down, across, squeeze=False, sharey=True).flat
-        for axes, metric in zip(panels, metrics, strict=False):
-            _panel(axes, table[table["metric"] == metric], methods, domains)
-        for axes in list(panels)[len(metrics) :]:
-            axes.set_visible(False)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(domains), frameon=False)
+        figure = new_figure(2.4 + 3.4 * min(COLUMNS, len(metrics)), 0.8 + lines * (1.0 + 0.4 * len(methods)))
+        for axes, metric in zip(grid_of(figure, len(metrics), COLUMNS, sharey=True), metrics, strict=True):
+            found = table[table["metric"] == metric]
+            dots(axes, found, "method", "domain", lines=methods, styles=styles)
+            axes.set_xlabel(f"{plot_label(metric)} {ARROWS.get(found['better'].iloc[0], '')}")
+            if metric == "evaluations":
+                axes.set_xscale("log")
+                axes.xaxis.set_minor_formatter(NullFormatter())
+        legend_above(figure, styles)
     return figure
-
-
-def _panel(axes: Axes, table: pd.DataFrame, methods: list[str], domains: list[str]) -> None:
-    for place, domain in enumerate(domains):
-        found = table[table["domain"] == domain]
-        heights = [methods.index(method) + 0.5 * ((place + 0.5) / len(domains) - 0.5) for method in found["method"]]
-        axes.hlines(heights, found["low"], found["high"], color=f"C{place}", linewidth=1.6)
-        look = {"color": f"C{place}", "marker": MARKERS[place % len(MARKERS)], "linestyle": "none"}
-        axes.plot(found["mean"], heights, label=domain, **look)
-    metric, better = table["metric"].iloc[0], table["better"].iloc[0]
-    axes.set_xlabel(f"{plot_label(metric)} {ARROWS.get(better, '')}")
-    axes.set_yticks(range(len(methods)), [plot_label(method) for method in methods])
-    axes.set_ylim(len(methods) - 0.4, -0.6)
-    axes.yaxis.set_minor_locator(NullLocator())
-    if metric == "evaluations":
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _interval(values: np.ndarray) -> dict[str, float]:
-    if len(values) < 2:  # one has a mean and no interval
-        return {"mean": float(values.mean()) if len(values) else np.nan, "low": np.nan, "high": np.nan}
-    found = mean_estimate(values)
-    return {"mean": found.value, "low": found.low, "high": found.high}
 
 
 def _caption(table: pd.DataFrame) -> str:

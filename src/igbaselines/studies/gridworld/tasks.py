@@ -2,9 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -13,11 +11,8 @@ from torch import Tensor
 
 from igbaselines.attribution.baselines import Drawn, TrainingMean, ZeroBaseline, equal_weights
 from igbaselines.attribution.shapley.exact import exact_shapley_values
-from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for, stream
-from igbaselines.running.context import Run
-from igbaselines.running.domains import Domain
-from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
+from igbaselines.studies.gridworld.data.dataset import GridStates
 from igbaselines.studies.gridworld.data.dynamics import ACTIONS
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
@@ -131,26 +126,3 @@ def trained_network(
     trained = train_value(features, value, action_value, recipe, key)
     log.info("%s: trained in %.1f s", name, time.monotonic() - start)
     return trained
-
-
-def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
-    """Plan a task for each of some networks, which explains the best action of the same states.
-
-    Why an action, and not the value: an advantage of zero says that nothing speaks for it. What has no such point
-    cannot fall by half for want of features, as fitness and deletion have it.
-
-    Raises:
-        UserError: for a dataset or model of another domain, and more states than are held out.
-    """
-    worlds, recipe = domain.dataset, domain.model
-    if not (isinstance(worlds, GridWorld) and isinstance(recipe, GridValueRecipe)):
-        raise UserError("tasks=gridworld needs a dataset of grid worlds and a model that learns their values")
-    states = worlds.load()
-    explained, settings = states.explained(domain.inputs, run.seed), GridworldAttribution(explained="action")
-
-    def make(network: int, name: str) -> Task:
-        trained = trained_network(states, recipe, run.seed, network, run.device, name)
-        return state_task(name, trained, states, explained, settings, run.seed, run.device, run.max_batch)
-
-    names = [f"gridworld network_{network}" for network in range(domain.networks)]
-    return {name: partial(make, network, name) for network, name in enumerate(names)}

@@ -1,0 +1,38 @@
+"""What photographs give to comparisons across studies: the class of each, whose object is outlined."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from igbaselines.common.errors import UserError
+from igbaselines.running.context import Run
+from igbaselines.running.domains import Domain
+from igbaselines.running.settings import AttributionSettings
+from igbaselines.studies.images.data.photographs import PhotographDataset
+from igbaselines.studies.images.experiments.classifier import load_classifier
+from igbaselines.studies.images.experiments.selection import Chosen, photograph_background, select
+from igbaselines.studies.images.networks.recipe import ImageModel
+from igbaselines.studies.images.tasks import PATCH, of_patches, photograph_task
+from igbaselines.tasks import Task
+
+
+def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
+    """Plan a task for each photograph; square patches are the players of all methods and metrics.
+
+    Raises:
+        UserError: for a dataset or model of another domain, and photographs that cannot be used.
+    """
+    dataset, model = domain.dataset, domain.model
+    if not (isinstance(dataset, PhotographDataset) and isinstance(model, ImageModel)):
+        raise UserError("tasks=photographs needs a dataset of photographs and a model of their classes")
+    if (checksum := dataset.checksum()) is not None:
+        run.checksums["dataset"] = checksum
+    found, settings = replace(dataset, n_images=domain.inputs).photographs(), AttributionSettings()
+    classifier = load_classifier(model, settings, run)
+    count = settings.reference_images
+    background = photograph_background(found.candidates, classifier, count, run.seed, "images: background")
+
+    def make(chosen: Chosen) -> Task:
+        return of_patches(photograph_task(chosen, classifier, background), PATCH)
+
+    return {f"photograph {one.photograph.name}": partial(make, one) for one in select(found, classifier).chosen}
