@@ -52,7 +52,9 @@ class Command:
         """Do what the command line would, and end as it does."""
         import submitit
 
-        from igbaselines.command_line import run_command
+        from igbaselines.reporting.render import render_run
+        from igbaselines.running.command import run_command
+        from igbaselines.running.runner import execute, prepare
 
         logging.getLogger("submitit").propagate = False  # it prints by itself
         requeue = signal.getsignal(signal.SIGUSR2)  # submitit's: behind that it ends the process, wherever it is
@@ -68,7 +70,7 @@ class Command:
                 os.kill(os.getpid(), signal.SIGTERM)  # save what there is
 
         signal.signal(signal.SIGUSR2, requeue_and_go_on)
-        code = run_command(self.arguments)
+        code = run_command(self.arguments, lambda config: execute(prepare(config), render_run))
         if code == 128 + signal.SIGTERM and _still_runs(submitit.JobEnvironment().job_id):
             requeue(signal.SIGUSR2, None)  # preempted: what ends by itself before it has to, SLURM does not requeue
         if code:

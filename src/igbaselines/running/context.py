@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_here
+from igbaselines.running.names import Names
 
 if TYPE_CHECKING:
     import torch
@@ -80,8 +81,9 @@ class Run:
         workers: processes that make data.
         shard: the part of the units that is worked on.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
-        methods: attributed by beside those of the attribution, by name.
-        metrics: scored beside those of the experiment, by name.
+        names: labels of methods and metrics; the experiment adds those that no configuration names.
+        methods: attribution methods that the command line names, to be taken beside the attribution's.
+        metrics: metrics that the command line names, to be taken beside the experiment's.
     """
 
     rows: "Rows"
@@ -95,6 +97,7 @@ class Run:
     fast_paths: bool = True
     shard: Shard = field(default_factory=Shard)
     checksums: dict[str, str] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
     methods: "Mapping[str, Method]" = field(default_factory=dict)
     metrics: "Mapping[str, Metric]" = field(default_factory=dict)
 

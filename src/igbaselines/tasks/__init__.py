@@ -2,6 +2,7 @@
 
 from igbaselines.tasks.background import Background
 from igbaselines.tasks.imputers import Imputer, impute
+from igbaselines.tasks.lazy import Lazy
 from igbaselines.tasks.players import EachFeature, FeatureMask, Patches, Pixels, PlayerMap, Players
 from igbaselines.tasks.task import Function, Score, Task, class_score
 
@@ -11,6 +12,7 @@ __all__ = [
     "FeatureMask",
     "Function",
     "Imputer",
+    "Lazy",
     "Patches",
     "Pixels",
     "PlayerMap",

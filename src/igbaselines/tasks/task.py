@@ -13,6 +13,7 @@ from torch import Tensor
 
 from igbaselines.tasks.background import Background
 from igbaselines.tasks.imputers import Imputer
+from igbaselines.tasks.lazy import Lazy
 from igbaselines.tasks.players import EachFeature, PlayerMap, Players
 
 Function = Callable[[Tensor], Tensor]
@@ -72,6 +73,10 @@ class Task:
     def __post_init__(self) -> None:
         if len(self.units) != len(self.inputs):
             raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(self.units)} units: one each")
+        others = {"targets": self.targets, "masks": self.masks, **{f"known {key}": v for key, v in self.known.items()}}
+        for what, values in others.items():
+            if values is not None and len(values) != len(self.inputs):
+                raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(values)} {what}: one each")
 
     @property
     def is_picture(self) -> bool:
@@ -113,6 +118,6 @@ class Task:
             targets=None if self.targets is None else self.targets[index],
             units=[self.units[at] for at in place.tolist()],
             masks=None if self.masks is None else self.masks[index],
-            known={name: values[index] for name, values in self.known.items()},
+            known=Lazy(self.known, lambda name: self.known[name][index]),
             score=None if score is None else lambda points, source: score(points, index[source]),
         )

@@ -16,16 +16,18 @@ from omegaconf import DictConfig
 from PIL import Image
 from safetensors.torch import load_file
 
+from igbaselines.attribution.baselines import Given
 from igbaselines.common.errors import UserError
+from igbaselines.models.standardise import Standardise
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
 from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.experiment import check
-from igbaselines.studies.gridworld.experiments.methods import COALITIONAL, game_values, kernel_shap
+from igbaselines.studies.gridworld.experiments.methods import COALITIONAL, KernelSHAP
 from igbaselines.studies.gridworld.experiments.networks import variants
-from igbaselines.studies.gridworld.networks.training import standardisation
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueMLP
+from igbaselines.tasks import Background, Task
 from tests.commands import Command
 
 SMOKE = ("experiment=shapley_gridworld", "scale=smoke")
@@ -49,7 +51,7 @@ def states() -> GridStates:
 
 def network_of(folder: Path, states: GridStates) -> GridValueMLP:
     train = torch.from_numpy(states.features[~states.held_out])
-    network = GridValueMLP(standardisation(train), [64, 64])
+    network = GridValueMLP(Standardise.of(train), [64, 64])
     network.load_state_dict(load_file(folder / "networks" / "10-features-0.safetensors"))
     return network.eval()
 
@@ -189,14 +191,25 @@ def test_no_network_is_trained_twice(features: int, interactions: bool, expected
 
 def test_kernel_shap_with_all_coalitions_is_exact(generator: torch.Generator) -> None:
     weight = torch.randn(5, 5, generator=generator)
-    state, absent = torch.randn(5, generator=generator), torch.randn(2, 5, generator=generator)
+    states, absent = torch.randn(2, 5, generator=generator), torch.randn(2, 5, generator=generator)
 
     def f(x: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(x @ weight).prod(dim=1, keepdim=True)
+        return torch.tanh(x @ weight).prod(dim=1)
 
-    values = game_values(f, 0, state, absent)
-    exact = shapiq.ExactComputer(n_players=5, game=values)("SV").get_n_order_values(1)
-    assert kernel_shap(values, 5, 2**5, seed=0) == pytest.approx(exact, abs=1e-7)
+    task = Task("states", f, states, None, ["a", "b"], Background(absent, absent.mean(dim=0)))
+    method = KernelSHAP(Given(absent), 2**5)
+    found = method.attribute(task, generator)
+    for state, attributions in zip(states, found.attributions.double().numpy(), strict=True):
+
+        def worth(members: np.ndarray, state: torch.Tensor = state) -> np.ndarray:
+            points = torch.where(torch.from_numpy(members)[:, None], state, absent)
+            return np.asarray(f(points.flatten(0, 1)).view(-1, len(absent)).double().mean(dim=1))
+
+        exact = shapiq.ExactComputer(n_players=5, game=worth)("SV").get_n_order_values(1)
+        assert attributions == pytest.approx(exact, abs=1e-6)
+    assert found.evaluations.tolist() == [2**5 * 2] * 2
+    assert method.why_not(task) is None
+    assert "7 are needed" in str(KernelSHAP(Given(absent), 6).why_not(task))
 
 
 def build(config: DictConfig) -> None:
@@ -211,7 +224,6 @@ def build(config: DictConfig) -> None:
         ("attribution.references=[median]", ["attribution.references", "zero or mean or background"]),
         ("attribution.references=[mean,mean]", ["attribution.references", "mean 2 times"]),
         ("attribution.baselines.zero=3", ["attribution.baselines.zero", "_target_"]),
-        ("attribution=shapley_ig", ["attribution=shapley_gridworld"]),
         ("attribution.steps=0", ["attribution.steps", "at least 1"]),
         ("evaluation.q=[0.1,0.1]", ["evaluation.q", "0.1 2 times"]),
         ("evaluation.q=[0.1,2]", ["evaluation.q", "(0, 1]", "2"]),
@@ -231,3 +243,12 @@ def test_a_value_that_will_not_do(override: str, words: list[str]) -> None:
         build(config)
     assert all(word in str(error.value) for word in words), error.value
     assert "\n" not in str(error.value)
+
+
+def test_an_attribution_without_methods() -> None:
+    register()
+    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+        config = compose("config", ["experiment=shapley_gridworld"])
+    dataset, model, evaluation = (instantiate(config[part]) for part in ("dataset", "model", "evaluation"))
+    with pytest.raises(UserError, match="attribution=shapley_gridworld"):
+        check(dataset, model, None, evaluation)

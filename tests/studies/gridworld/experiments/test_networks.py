@@ -30,7 +30,9 @@ def shared() -> Shared:
     worlds = GridWorld(size=5, n_worlds=10, held_out=3, traps=1, walls=1)
     states = worlds.load()
     recipe = GridValueRecipe([8], True, 0.01, 0.0, 256, epochs=1)
-    attribution = GridworldAttribution("value", ["mean"], 4, 2, 4, {"zero": ZeroBaseline()})
+    attribution = GridworldAttribution(
+        references=["mean"], background=4, steps=2, most_nodes=4, baselines={"zero": ZeroBaseline()}
+    )
     evaluation = GridworldEvaluation(2, 2, 8, [8], ["mean"], [1.0], [], False, 1, False, 0)
     return Shared(worlds, states, states.explained(2, seed=0), recipe, attribution, evaluation)
 

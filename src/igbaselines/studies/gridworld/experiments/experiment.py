@@ -5,6 +5,7 @@ exactly, from all coalitions of features; every method is judged by how near it 
 """
 
 import logging
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import combinations
 
@@ -14,52 +15,67 @@ from torch import Tensor
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
+from igbaselines.common.randomness import generator_for
 from igbaselines.common.threads import one_thread
-from igbaselines.metrics.agreement import AGREEMENT
+from igbaselines.metrics import Quantity
+from igbaselines.metrics.agreement import AGREEMENT, QUANTITIES
+from igbaselines.models.standardise import Standardise
+from igbaselines.running.choice import fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.gridworld.data.dataset import GridWorld
 from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.examples import save_examples
-from igbaselines.studies.gridworld.experiments.networks import Shared, measured, variants
+from igbaselines.studies.gridworld.experiments.methods import KERNEL_SHAP, KernelSHAP
+from igbaselines.studies.gridworld.experiments.networks import OF_BUDGETS, Shared, measured, variants
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+from igbaselines.studies.gridworld.networks.value_mlp import for_network
 
 log = logging.getLogger(__name__)
 
 SIMILARITIES = ("cosine", "spearman")
+MEASURED = (
+    *QUANTITIES.values(),
+    Quantity("stability_cosine", "cosine similarity between networks", better="higher"),
+    Quantity("stability_spearman", "Spearman correlation between networks", better="higher"),
+    Quantity("seconds", "time of one state", "s", "lower"),
+    Quantity("seconds_per_point", "time of one evaluation", "s", "lower"),
+)
 
 
 def run(
     run: Run,
     dataset: GridWorld,
     model: GridValueRecipe,
-    attribution: GridworldAttribution,
+    attribution: AttributionSettings,
     evaluation: GridworldEvaluation,
 ) -> None:
     """Carry out the experiment; the measured values go into `run.rows`.
 
-    Args:
-        run: where it runs and where results go.
-        dataset: the worlds.
-        model: how networks are built and trained.
-        attribution: methods.
-        evaluation: studies.
+    Methods of another study's attribution are compared at costs of their own.
 
     Raises:
         UserError: for settings that cannot work, before any training.
     """
     check(dataset, model, attribution, evaluation)
     states = dataset.load()
-    shared = Shared(dataset, states, states.explained(evaluation.states, run.seed), model, attribution, evaluation)
+    own = isinstance(attribution, GridworldAttribution)
+    settings = attribution if isinstance(attribution, GridworldAttribution) else GridworldAttribution()
+    explained = states.explained(evaluation.states, run.seed)
+    shared = Shared(dataset, states, explained, model, settings, evaluation, own)
     log.info("%d states of %d worlds, %d held out", len(states), dataset.n_worlds, dataset.held_out)
-    if attribution.background > (train := int((~states.held_out).sum())):
-        raise UserError(f"attribution.background={attribution.background}, but there are {train} training states")
-    if "mean" not in attribution.references:
+    if settings.background > (train := int((~states.held_out).sum())):
+        raise UserError(f"attribution.background={settings.background}, but there are {train} training states")
+    if "mean" not in settings.references:
         log.info(
             "attribution.references leaves out the mean: only the main comparison follows it, the studies take the "
             "mean all the same; there is no stability over training seeds, and no state is drawn"
         )
-    planned = list(variants(tuple(dataset.features), model.interactions, evaluation))
+    run = _with_what_fits(run, shared, attribution)
+    if not own:
+        log.info("%s are left out: they need methods that can be made for any budget", " and ".join(OF_BUDGETS))
+    planned = list(variants(tuple(dataset.features), model.interactions, evaluation, own))
     attributions = []
     with one_thread(), bar("networks", len(planned)) as progress:
         for done, variant in enumerate(run.units(planned), start=1):
@@ -78,11 +94,11 @@ def check(dataset: object, model: object, attribution: object, evaluation: Gridw
     Raises:
         UserError: in one line.
     """
-    parts = ((dataset, GridWorld), (model, GridValueRecipe), (attribution, GridworldAttribution))
+    parts = ((dataset, GridWorld), (model, GridValueRecipe), (attribution, AttributionSettings))
     if not all(isinstance(part, kind) for part, kind in parts):
         raise UserError(
-            "experiment=shapley_gridworld needs dataset=gridworld, model=grid_value_mlp and "
-            "attribution=shapley_gridworld"
+            "experiment=shapley_gridworld needs dataset=gridworld, model=grid_value_mlp and an attribution of methods, "
+            "such as attribution=shapley_gridworld"
         )
     assert isinstance(dataset, GridWorld)
     if evaluation.kernel_shap and find_spec("shapiq") is None:
@@ -97,6 +113,23 @@ def check(dataset: object, model: object, attribution: object, evaluation: Gridw
     most = max((len(dataset.features), *evaluation.players))
     if most > len(FEATURES):
         raise UserError(f"evaluation.players={most}, but a state has {len(FEATURES)} features")
+
+
+def _with_what_fits(run: Run, shared: Shared, attribution: AttributionSettings) -> Run:
+    """The run with the methods that are compared at a cost of their own, and the metrics, that fit these states.
+
+    Raises:
+        UserError: where none fits, or a name is taken.
+    """
+    standardise = Standardise.of(torch.from_numpy(shared.states.features).to(run.device))
+    untrained = for_network(shared.model, standardise, generator_for(0))
+    task = shared.task(run, "states", untrained, shared.states)
+    own = attribution.methods()
+    if shared.own_methods and shared.evaluation.kernel_shap:
+        own[KERNEL_SHAP] = KernelSHAP("mean", shared.evaluation.evaluations)
+    fitting = fitting_methods(run, own, task)
+    methods = {name: method for name, method in fitting.items() if not shared.own_methods or name in run.methods}
+    return replace(run, methods=methods, metrics=fitting_metrics(run, task, AGREEMENT))
 
 
 def _add_stability(run: Run, shared: Shared, attributions: list[dict[str, Float[Tensor, "n d"]]]) -> None:

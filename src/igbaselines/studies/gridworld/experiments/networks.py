@@ -1,8 +1,6 @@
 """The networks of `shapley_gridworld`: which there are, and what is measured of each (2310.04821, GridWorld)."""
 
 import hashlib
-import logging
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,10 +8,10 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from igbaselines.common.files import read_record, write_record
-from igbaselines.common.randomness import generator_for
+from igbaselines.common.randomness import stream
 from igbaselines.common.tensors import load_tensors, save_tensors
 from igbaselines.running.context import Run
 from igbaselines.running.rows import write_rows
@@ -21,16 +19,14 @@ from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
 from igbaselines.studies.gridworld.data.dynamics import greedy_success
 from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
-from igbaselines.studies.gridworld.experiments.study import ExplainedStates, Studies
+from igbaselines.studies.gridworld.experiments.study import Studies
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.gridworld.networks.training import r_squared, train_value
-from igbaselines.studies.gridworld.networks.value_mlp import Advantage, GridValueNetwork
-from igbaselines.tasks import Background
+from igbaselines.studies.gridworld.networks.training import r_squared
+from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork
+from igbaselines.studies.gridworld.tasks import state_names, state_task, trained_network
+from igbaselines.tasks import Task
 
-log = logging.getLogger(__name__)
-
-# What a stream of random numbers is for, as the second part of its key; the first is the run's seed.
-NETWORK, BACKGROUND, SLIPS = 3_000_002, 3_000_003, 3_000_004
+OF_BUDGETS = ("cost", "q")  # studies of methods that can be made for any budget
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,10 @@ class Shared:
         states: all states, with all features.
         explained: rows of the states explained.
         model: recipe of the networks.
-        attribution, evaluation: settings.
+        attribution: what is explained, from which references.
+        evaluation: settings.
+        own_methods: whether the methods of `attribution` are compared, each made for a budget; otherwise the run has
+            all that there are.
     """
 
     dataset: GridWorld
@@ -74,18 +73,24 @@ class Shared:
     model: GridValueRecipe
     attribution: GridworldAttribution
     evaluation: GridworldEvaluation
+    own_methods: bool = True
+
+    def task(self, run: Run, name: str, network: GridValueNetwork, states: GridStates) -> Task:
+        """The task of the explained states for a network, which sees states like this."""
+        return state_task(name, network, states, self.explained, self.attribution, run.seed, run.device, run.max_batch)
 
     @property
     def units(self) -> list[str]:
-        """A name of each explained state: its world and its index there."""
-        states = self.states
-        return [f"world_{states.world[row]}_state_{states.state[row]}" for row in self.explained]
+        """A name of each explained state."""
+        return state_names(self.states, self.explained)
 
 
-def variants(features: tuple[str, ...], interactions: bool, evaluation: GridworldEvaluation) -> Iterator[Variant]:
-    """List the networks: those of the main comparison first."""
+def variants(
+    features: tuple[str, ...], interactions: bool, evaluation: GridworldEvaluation, of_budgets: bool = True
+) -> Iterator[Variant]:
+    """List the networks: those of the main comparison first, with or without the studies of budgets."""
     for network in range(evaluation.networks):
-        more = ("cost", "q") if network < evaluation.study_networks else ()
+        more = OF_BUDGETS if of_budgets and network < evaluation.study_networks else ()
         yield Variant(network, features, interactions, ("agreement", "time", *more))
     for network in range(evaluation.study_networks):
         for count in evaluation.players:
@@ -115,18 +120,15 @@ def measured(run: Run, shared: Shared, variant: Variant) -> dict[str, Float[Tens
 
 def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, dict[str, Tensor]]:
     states = shared.states.with_features(variant.features)
-    x = torch.from_numpy(states.features).to(run.device)
-    value, action_value = (torch.from_numpy(part).to(x) for part in (states.value, states.action_value))
-    train = torch.from_numpy(~states.held_out).to(run.device)
     recipe = shared.model
     if variant.interactions != recipe.interactions:  # one network a feature: a quarter of the width learns as well
         recipe = replace(recipe, interactions=False, hidden=[max(1, width // 4) for width in recipe.hidden])
-    start = time.monotonic()
-    network = train_value(x[train], value[train], action_value[train], recipe, (run.seed, NETWORK, variant.network))
-    log.info("%s: trained in %.1f s", variant.name, time.monotonic() - start)
+    network = trained_network(states, recipe, run.seed, variant.network, run.device, variant.name)
     with torch.no_grad():
-        outputs = network(x)
-    studies = Studies(_explained(run, shared, network, x, train), shared.attribution, shared.evaluation, run.seed)
+        outputs = network(torch.from_numpy(states.features).to(run.device))
+    task, settings = shared.task(run, variant.name, network, states), shared.attribution
+    own = settings if shared.own_methods else None
+    studies = Studies(run, task, own, settings.references, shared.evaluation)
     for study in variant.studies:
         studies.carry_out(study)
     studies.rows.append(_quality(run, shared, outputs.double().cpu().numpy()))
@@ -141,29 +143,6 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
     kept = {f"attributions.{name}": values for name, values in studies.attributions.items()}
     kept |= network.state_dict()
     return rows, {name: tensor.cpu().contiguous() for name, tensor in kept.items()}
-
-
-def _explained(
-    run: Run, shared: Shared, network: GridValueNetwork, x: Float[Tensor, "s d"], train: Tensor
-) -> ExplainedStates:
-    """The states explained as this network sees them, and the output that is explained."""
-    chosen = torch.from_numpy(shared.explained).to(x.device)
-    inputs, examples = x[chosen], x[train]
-    model: nn.Module = network
-    targets = torch.zeros(len(inputs), dtype=torch.int64, device=x.device)
-    if shared.attribution.explained == "action":
-        model = Advantage(network)
-        best = shared.states.action_value[shared.explained].argmax(axis=1)  # the same action for every network
-        targets = torch.from_numpy(best).to(x.device)
-    order = torch.randperm(len(examples), generator=generator_for(run.seed, BACKGROUND))
-    background = examples[order[: shared.attribution.background].to(x.device)]
-    reference = Background(
-        examples=examples,
-        centre=examples.mean(dim=0),
-        low=examples.amin(dim=0),
-        high=examples.amax(dim=0),
-    )
-    return ExplainedStates(model, inputs, targets, shared.units, reference, background)
 
 
 def _quality(run: Run, shared: Shared, outputs: Float[np.ndarray, "s 5"]) -> pd.DataFrame:
@@ -185,5 +164,5 @@ def _success(run: Run, shared: Shared, action_value: Float[np.ndarray, "s 4"]) -
     states = shared.states
     held_out = np.unique(states.world[states.held_out])
     policy = states.policy(action_value.argmax(axis=1))[held_out]
-    slips = np.random.default_rng((run.seed, SLIPS))
+    slips = np.random.default_rng((run.seed, stream("gridworld: slips")))
     return greedy_success(states.worlds[held_out], policy, states.start[held_out], slips, shared.dataset.slip)

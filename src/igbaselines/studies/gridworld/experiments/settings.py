@@ -1,17 +1,21 @@
 """What `shapley_gridworld` can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.checks import at_least, distinct, one_of
 from igbaselines.common.errors import UserError
+from igbaselines.running.settings import AttributionSettings
+
+if TYPE_CHECKING:
+    from igbaselines.attribution.methods import Method
 
 EXPLAINED = ("value", "action")
 REFERENCES = ("zero", "mean", "background")
 
 
-@dataclass
-class GridworldAttribution:
+@dataclass(kw_only=True)
+class GridworldAttribution(AttributionSettings):
     """How a state's value, or the choice of an action in it, is attributed to its features.
 
     Args:
@@ -24,19 +28,20 @@ class GridworldAttribution:
         baselines: sources of baselines of plain Integrated Gradients, by name.
     """
 
-    explained: str
-    references: list[str]
-    background: int
-    steps: int
-    most_nodes: int
-    baselines: dict[str, Any]
+    explained: str = "value"
+    references: list[str] = field(default_factory=lambda: list(REFERENCES))
+    background: int = 32
+    steps: int = 4
+    most_nodes: int = 64
+    baselines: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         one_of("attribution.explained", self.explained, EXPLAINED)
         for reference in self.references:
             one_of("attribution.references", reference, REFERENCES)
-        if not self.references or not self.baselines:
-            raise UserError("attribution.references and attribution.baselines need at least one each")
+        if not self.references:
+            raise UserError("attribution.references needs at least one")
         distinct("attribution.references", self.references)
         for name, source in self.baselines.items():
             if not hasattr(source, "draw"):
@@ -46,6 +51,18 @@ class GridworldAttribution:
         at_least("attribution.background", self.background, 1)
         at_least("attribution.steps", self.steps, 1)
         at_least("attribution.most_nodes", self.most_nodes, 1)
+
+    def methods(self, evaluations: int = 256, absent: str = "mean", players: int = 10) -> "dict[str, Method]":
+        """All methods by name, at one cost.
+
+        Args:
+            evaluations: that each may spend on an input.
+            absent: imputer of the players outside of a coalition.
+            players: of an input.
+        """
+        from igbaselines.studies.gridworld.experiments.methods import within_budget
+
+        return within_budget(self, evaluations, absent, players)
 
 
 @dataclass

@@ -1,196 +1,246 @@
-"""Class-level attributions of a ranking network for every baseline of 2412.13864."""
+"""Class-level attributions of a ranking network (2412.13864): those of its signal events, averaged."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from igbaselines.attribution import Attribution, path_attribution
+from igbaselines.attribution.engine.result import Attribution
+from igbaselines.attribution.methods import Method, SharedGradients, shareable
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.stopping import stop_asked
 from igbaselines.common.tensors import load_tensors, save_tensors
-from igbaselines.models.inference import for_gradients
-from igbaselines.studies.hep.experiments.settings import HepAttribution
-from igbaselines.studies.hep.networks.dnn import Classifier, Probability
+from igbaselines.metrics import Metric
+from igbaselines.metrics.completeness import relative_gap
 from igbaselines.studies.hep.networks.training import SECONDS_BETWEEN_CHECKPOINTS
-from igbaselines.tasks import Background
+from igbaselines.tasks import Task
 
 GAP_QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
-BYTES_PER_CHUNK = 64 * 2**20
+BYTES_PER_CHUNK = 64 * 2**20  # of the Integrated Gradients of every baseline that events are explained from at a time
+EVENTS_PER_CHUNK = 256  # where a method takes care of its memory itself
 
 
 @dataclass(frozen=True)
-class ClassAttribution:
-    """Attributions averaged over the signal events, one row a method.
+class MeanAttribution:
+    """What a method attributes to the features, averaged over the signal events.
 
     Args:
         signed: mean attribution.
         magnitude: mean magnitude of the attribution of an event.
-        gap: quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')| over events and baselines.
-        gradient_points: on the paths from all baselines to all events.
+        gap: quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')|, over events and those of the baselines
+            that count; over events alone where a method has no paths from its baselines.
+        effective_baselines: how many with equal weights would average as well, 1 / sum of the squared weights, mean
+            over the events; NaN where weights differ from feature to feature.
+        scores: mean of each metric over the events for which it has a meaning.
+    """
+
+    signed: Float[Tensor, " d"]
+    magnitude: Float[Tensor, " d"]
+    gap: Float[Tensor, " quantiles"]
+    effective_baselines: Float[Tensor, ""]
+    scores: Mapping[str, Float[Tensor, ""]]
+
+
+@dataclass(frozen=True)
+class ClassAttribution:
+    """Attributions averaged over the signal events.
+
+    Args:
+        of: what each method gives.
+        gradient_points: that were spent on all of it.
         seconds: that it took, in all attempts together.
     """
 
-    signed: Float[Tensor, "methods d"]
-    magnitude: Float[Tensor, "methods d"]
-    gap: Float[Tensor, "methods quantiles"]
+    of: Mapping[str, MeanAttribution]
     gradient_points: Int[Tensor, ""]
     seconds: Float[Tensor, ""]
 
 
 def class_attribution(
-    network: Classifier,
-    signal: Float[Tensor, "n d"],
-    reference: Background,
-    settings: HepAttribution,
-    key: tuple[int, ...],
-    max_batch: int | None,
+    methods: Mapping[str, Method],
+    task: Task,
+    key: tuple[int | str, ...],
     checkpoint: Path,
     progress: Callable[[int], object],
-    fast_paths: bool = True,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> ClassAttribution:
-    """Attribute the output to the features, for every source of baselines at once.
-
-    Sources that draw the same baselines share their Integrated Gradients: they differ in the weights alone.
+    """Attribute the output to the features by every method; methods that start from the same baselines share gradients.
 
     Args:
-        network: the ranking network; it takes features in physical units.
-        signal: the events to explain.
-        reference: what baselines are made of.
-        settings: output, rule and baselines.
-        key: seeds the draws of baselines, the same for every source.
-        max_batch: gradient points in one pass, or None.
+        methods: by name.
+        task: the signal events to explain.
+        key: seeds whatever is random; all averages over baselines draw them from the same state.
         checkpoint: where the finished attribution is kept; beside it an unfinished one, from which it goes on after a
             kill.
         progress: called with the number of events done.
-        fast_paths: whether the network is made for gradients first.
+        metrics: whose values are averaged over the events.
+
+    Raises:
+        ValueError: where a method gives what is no attribution of the events.
     """
-    if (saved := _load(checkpoint, signal.device)) is not None:
-        progress(len(signal))
-        return ClassAttribution(**saved)
-    baselines, weights = _all_baselines(settings, signal, reference, key)
-    explained: nn.Module = Probability(network) if settings.output == "probability" else network
-    # A module around it hides the stem and the closed form.
-    explained = for_gradients(explained) if fast_paths else nn.Sequential(explained)
+    sums = _Sums(task, methods, metrics or {}, key)
+    if sums.resume(checkpoint):
+        progress(len(task.inputs))
+        return sums.finished()
     unfinished = checkpoint.with_name(f"unfinished-{checkpoint.name}")
-    sums = _Sums(signal, weights, _load(unfinished, signal.device))
+    sums.resume(unfinished)
     saved_at = time.monotonic()
-    chunk = max(1, BYTES_PER_CHUNK // (baselines.numel() * baselines.element_size()))
-    for start in range(sums.events, len(signal), chunk):
-        result = path_attribution(
-            explained,
-            signal[start : start + chunk],
-            baselines,
-            rule=settings.rule,
-            max_batch=max_batch,
-            keep_per_baseline=True,
-            generator=generator_for(*key, 1, start),
-        )
-        sums.add(result)
-        if stop_asked() or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-            save_tensors(unfinished, sums.state())
-            saved_at = time.monotonic()
-        progress(sums.events)
-    attribution = sums.finished()
-    save_tensors(checkpoint, vars(attribution))
+    for job in _jobs(methods, task, key):
+        for rows in job.chunks(sums.events(job.names[0]), len(task.inputs)):
+            sums.add(job, rows)
+            if stop_asked() or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+                sums.save(unfinished)
+                saved_at = time.monotonic()
+            progress(sums.done)
+    sums.condense()
+    sums.save(checkpoint)
     unfinished.unlink(missing_ok=True)
-    return attribution
+    return sums.finished()
 
 
-def _load(checkpoint: Path, device: torch.device) -> dict[str, Tensor] | None:
-    """What was saved, but by a version that did not count gradient points: that is made anew."""
-    saved = load_tensors(checkpoint, device)
-    return saved if saved is not None and "gradient_points" in saved else None
+@dataclass(frozen=True)
+class _Job:
+    """Methods that explain events together, chunk by chunk.
+
+    Args:
+        names: of the methods.
+        spenders: those whose gradient points add up to what all spend.
+        size: events at a time.
+        attribute: explains some of the events.
+    """
+
+    names: list[str]
+    spenders: list[str]
+    size: int
+    attribute: Callable[[slice], Mapping[str, Attribution]]
+
+    def chunks(self, start: int, stop: int) -> Iterator[slice]:
+        """Where the events stand that are explained at a time."""
+        return (slice(first, min(first + self.size, stop)) for first in range(start, stop, self.size))
+
+
+def _jobs(methods: Mapping[str, Method], task: Task, key: tuple[int | str, ...]) -> Iterator[_Job]:
+    shared: set[str] = set()
+    for some in shareable(methods):
+        drawn = SharedGradients.draw(some, task, generator_for(*key, 0))
+
+        def together(rows: slice, drawn: SharedGradients = drawn) -> Mapping[str, Attribution]:
+            return drawn.attribute(rows, generator_for(*key, 1, rows.start))
+
+        bytes_of_event = drawn.baselines_an_input * task.inputs[:1].nbytes
+        yield _Job(list(some), drawn.one_a_set, max(1, BYTES_PER_CHUNK // bytes_of_event), together)
+        shared |= set(some)
+    for name, method in methods.items():
+        if name not in shared:
+
+            def alone(rows: slice, name: str = name, method: Method = method) -> Mapping[str, Attribution]:
+                return {name: method.attribute(task.take(rows), generator_for(*key, name, rows.start))}
+
+            yield _Job([name], [name], EVENTS_PER_CHUNK, alone)
 
 
 class _Sums:
     """What the signal events explained so far add up to.
 
     Args:
-        signal: all that are to be explained.
-        weights: of each method over all baselines.
-        state: what `state` returned in an attempt that was killed, or None.
+        task: all events that are to be explained.
+        methods: by name.
+        metrics: that score what they give.
+        key: seeds what the metrics draw.
     """
 
     def __init__(
-        self, signal: Float[Tensor, "n d"], weights: Float[Tensor, "methods k"], state: dict[str, Tensor] | None
+        self, task: Task, methods: Mapping[str, Method], metrics: Mapping[str, Metric], key: tuple[int | str, ...]
     ) -> None:
-        self.weights = weights
-        self.signed = signal.new_zeros(len(weights), signal.shape[1])
-        self.magnitude = torch.zeros_like(self.signed)
-        self.gaps = signal.new_empty(len(signal), weights.shape[1])
-        self.gradient_points = torch.tensor(0, device=signal.device)
-        self.events = 0
-        self.start = time.monotonic()
-        if state is not None:
-            self.signed, self.magnitude = state["signed"], state["magnitude"]
-            self.gradient_points = state["gradient_points"]
-            self.events = len(state["gaps"])
-            self.gaps[: self.events] = state["gaps"]
-            self.start -= state["seconds"].item()
+        self.task, self.metrics, self.key = task, metrics, key
+        none, zeros = task.inputs.new_empty(0), torch.zeros_like(task.inputs[0])
+        parts = {"events": torch.tensor(0), "signed": zeros, "magnitude": zeros, "gap": none, "effective": zeros.sum()}
+        parts |= {f"score {name}": none for name in metrics}
+        self.of = {name: dict(parts) for name in methods}
+        self.spent = {"gradient_points": torch.tensor(0), "seconds": torch.tensor(0.0)}
 
-    def add(self, result: Attribution) -> None:
-        """Take in a chunk of events."""
-        assert result.per_baseline is not None
-        assert result.gradients is not None
-        of_methods = torch.einsum("mk,nkd->nmd", self.weights, result.per_baseline)
-        self.signed += of_methods.sum(dim=0) / len(self.gaps)
-        self.magnitude += of_methods.abs().sum(dim=0) / len(self.gaps)
-        change = (result.f_inputs[:, None] - result.f_baselines).abs()
-        gaps = result.completeness_gap.abs() / change.clamp_min(torch.finfo(change.dtype).tiny)
-        self.gaps[self.events : self.events + len(gaps)] = gaps
-        self.gradient_points = self.gradient_points + result.gradients.sum()
-        self.events += len(gaps)
+    def events(self, method: str) -> int:
+        """How many events a method has explained."""
+        return int(self.of[method]["events"])
 
-    def state(self) -> dict[str, Tensor]:
-        """Everything that the rest of the sums depends on."""
-        gaps = self.gaps[: self.events]
-        return {
-            "signed": self.signed,
-            "magnitude": self.magnitude,
-            "gaps": gaps,
-            "gradient_points": self.gradient_points,
-            "seconds": self._seconds(),
-        }
+    @property
+    def done(self) -> int:
+        """How many events all methods have explained, on average."""
+        return sum(map(self.events, self.of)) // len(self.of)
+
+    def add(self, job: _Job, rows: slice) -> None:
+        """Explain a chunk of events, and take it in."""
+        start, part = time.monotonic(), self.task.take(rows)
+        results = job.attribute(rows)
+        self.spent["seconds"] = self.spent["seconds"] + (time.monotonic() - start)
+        for name, result in results.items():
+            self._check(name, result, part)
+            if name in job.spenders:
+                self.spent["gradient_points"] = self.spent["gradient_points"] + result.gradient_points.sum().cpu()
+            of, total = self.of[name], len(self.task.inputs)
+            of["events"] = of["events"] + len(part.inputs)
+            of["signed"] = of["signed"] + result.attributions.sum(dim=0) / total
+            of["magnitude"] = of["magnitude"] + result.attributions.abs().sum(dim=0) / total
+            of["gap"] = torch.cat([of["gap"], _relative_gaps(result)])
+            of["effective"] = of["effective"] + _effective_baselines(result).sum() / total
+            for metric, judge in self.metrics.items():
+                values = judge.score(part, result.attributions, generator_for(*self.key, metric, rows.start))
+                of[f"score {metric}"] = torch.cat([of[f"score {metric}"], values])
+
+    def _check(self, name: str, result: Attribution, part: Task) -> None:
+        shape, expected = tuple(result.attributions.shape), tuple(part.inputs.shape)
+        if shape != expected or not torch.isfinite(result.attributions).all():
+            raise ValueError(f"method {name} gave attributions {shape} of events {expected}: a finite one a feature")
+
+    def condense(self) -> None:
+        """Keep of what every event has the quantiles, or the mean, once all events have been taken in."""
+        for of in self.of.values():
+            # By sorting: torch.quantile refuses more than 16 million values.
+            ordered = of["gap"].sort().values
+            of["gap"] = torch.stack([ordered[round(q * (len(ordered) - 1))] for q in GAP_QUANTILES.values()])
+            for metric in self.metrics:
+                of[f"score {metric}"] = of[f"score {metric}"].nanmean()
 
     def finished(self) -> ClassAttribution:
-        """The attribution, once all events have been taken in."""
-        gap = _gap_quantiles(self.gaps, self.weights)
-        return ClassAttribution(self.signed, self.magnitude, gap, self.gradient_points, self._seconds())
+        """The attribution, once condensed."""
+        means = {}
+        for name, of in self.of.items():
+            scores = {metric: of[f"score {metric}"] for metric in self.metrics}
+            means[name] = MeanAttribution(of["signed"], of["magnitude"], of["gap"], of["effective"], scores)
+        return ClassAttribution(means, **self.spent)
 
-    def _seconds(self) -> Float[Tensor, ""]:
-        return torch.tensor(time.monotonic() - self.start)
+    def save(self, file: Path) -> None:
+        """Keep everything that the rest depends on."""
+        save_tensors(file, self._tensors())
 
+    def resume(self, file: Path) -> bool:
+        """Go on from what was saved, unless it was of other methods or metrics; returns whether it does."""
+        saved = load_tensors(file, self.task.inputs.device)
+        if saved is None or saved.keys() != self._tensors().keys():
+            return False
+        self.of = {name: {part: saved[f"{name}: {part}"] for part in of} for name, of in self.of.items()}
+        self.spent = {name: saved[name].cpu() for name in self.spent}
+        return True
 
-def _all_baselines(
-    settings: HepAttribution, signal: Float[Tensor, "n d"], reference: Background, key: tuple[int, ...]
-) -> tuple[Float[Tensor, "k d"], Float[Tensor, "methods k"]]:
-    """The distinct sets of baselines behind one another, and the weights of each method over all of them."""
-    sets: list[Tensor] = []
-    drawn: list[tuple[int, Tensor]] = []
-    for source in settings.baselines.values():
-        baselines, weights = source.draw(signal, reference, generator_for(*key, 0))
-        same = (index for index, known in enumerate(sets) if torch.equal(known, baselines))
-        index = next(same, len(sets))
-        if index == len(sets):
-            sets.append(baselines)
-        drawn.append((index, weights))
-    starts = [sum(len(earlier) for earlier in sets[:index]) for index in range(len(sets))]
-    together = torch.cat(sets)
-    weights_of_all = together.new_zeros(len(drawn), len(together))
-    for row, (index, weights) in enumerate(drawn):
-        weights_of_all[row, starts[index] : starts[index] + len(weights)] = weights.to(together)
-    return together, weights_of_all
+    def _tensors(self) -> dict[str, Tensor]:
+        of_methods = {f"{name}: {part}": tensor for name, of in self.of.items() for part, tensor in of.items()}
+        return of_methods | self.spent
 
 
-def _gap_quantiles(gaps: Float[Tensor, "n k"], weights: Float[Tensor, "methods k"]) -> Tensor:
-    # By sorting: torch.quantile refuses more than 16 million values.
-    rows = []
-    for used in weights > 0:
-        ordered = gaps[:, used].flatten().sort().values
-        rows.append([ordered[round(q * (len(ordered) - 1))].item() for q in GAP_QUANTILES.values()])
-    return torch.tensor(rows, dtype=gaps.dtype, device=gaps.device)
+def _relative_gaps(result: Attribution) -> Float[Tensor, " gaps"]:
+    """How far paths miss completeness, or events where a method has no paths from its baselines."""
+    if result.gradients is None:
+        return relative_gap(result.attributions, result.change)
+    change = (result.f_inputs[:, None] - result.f_baselines).abs()
+    gaps = result.completeness_gap.abs() / change.clamp_min(torch.finfo(change.dtype).tiny)
+    return gaps.flatten() if result.weights is None else gaps[result.weights > 0]
+
+
+def _effective_baselines(result: Attribution) -> Float[Tensor, " n"]:
+    if result.weights is None:
+        return torch.full_like(result.f_inputs, torch.nan)
+    return 1 / result.weights.double().square().sum(dim=1)

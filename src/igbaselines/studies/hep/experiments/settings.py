@@ -1,37 +1,33 @@
 """What `hep_baselines` can be told: the schemas of its `attribution` and `evaluation`, importable without torch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from igbaselines.common.checks import at_least, one_of
+from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
+from igbaselines.running.settings import AttributionSettings
 
-OUTPUTS = ("logit", "probability")
-RANKINGS = ("signed", "magnitude")
+if TYPE_CHECKING:
+    from igbaselines.attribution.methods import Method
 
 
-@dataclass
-class HepAttribution:
-    """The attributions of a run.
+@dataclass(kw_only=True)
+class HepAttribution(AttributionSettings):
+    """Integrated Gradients averaged over weighted baselines, all by one quadrature rule.
 
     Args:
-        output: the explained output, logit or probability.
-        ranking: how features are ranked: by the signed mean over the signal events, or by the mean magnitude.
-        signal_events: signal events of the test part that are explained with each ranking network.
         rule: the quadrature rule.
         baselines: sources of baselines by the name of their method.
     """
 
-    output: str
-    ranking: str
-    signal_events: int
     rule: Any
     baselines: dict[str, Any]
 
-    def __post_init__(self) -> None:
-        one_of("attribution.output", self.output, OUTPUTS)
-        one_of("attribution.ranking", self.ranking, RANKINGS)
-        at_least("attribution.signal_events", self.signal_events, 1)
+    def methods(self) -> "dict[str, Method]":
+        """One for each source of baselines."""
+        from igbaselines.attribution.methods import AveragedGradients
+
+        return {name: AveragedGradients(source, self.rule) for name, source in self.baselines.items()}
 
 
 @dataclass

@@ -27,7 +27,6 @@ from igbaselines.studies.images.experiments.settings import (
 )
 from igbaselines.studies.images.experiments.shapley_images import GRADIENT_POINTS, check_patches
 from igbaselines.studies.images.experiments.study import PhotographStudy
-from igbaselines.studies.images.networks.imagenet_classes import class_name
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.studies.images.tasks import attribute_photograph
 from igbaselines.tasks import Task
@@ -74,7 +73,7 @@ def one_photograph(study: PhotographStudy, index: int, chosen: Chosen, file: Pat
     stream = "images: coalitions" if isinstance(attribution, ShapleyImagesAttribution) else "images: nodes"
     methods, generator = study.methods_of(attribution), study.generator(stream, task)
     found = attribute_photograph(methods, task, study.patch, generator)
-    label, mask = class_name(chosen.predicted), None if task.masks is None else task.masks[0]
+    label, mask = chosen.label, None if task.masks is None else task.masks[0]
     shown = {name: one.attributions[0] for name, one in found.items()}
     rows = _method_rows(study, task, chosen, found)
     if isinstance(attribution, ImageAttribution):
@@ -105,7 +104,7 @@ def _method_rows(study: PhotographStudy, task: Task, chosen: Chosen, found: Mapp
         values |= {} if missed is None else {COMPLETENESS_GAP.name: missed}
         values |= {GRADIENT_POINTS.name: int(one.gradient_points)}
         values |= {metric: of_maps[place] for metric, of_maps in others.items()}
-        rows += rows_of(name, values, label=class_name(chosen.predicted))
+        rows += rows_of(name, values, label=chosen.label)
     return rows
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from igbaselines.attribution import Attribution
 from igbaselines.attribution.baselines import Given
-from igbaselines.common.files import replacing
+from igbaselines.common.arrays import write_arrays
+from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.tasks import Task
 
 
@@ -53,7 +54,7 @@ def save_explanation(
     probability: float,
     keep_channels: bool = False,
 ) -> None:
-    """Write what a figure of an explanation needs, as .npz without pickles.
+    """Write what a figure of an explanation needs.
 
     Args:
         path: the file.
@@ -63,7 +64,7 @@ def save_explanation(
         mask: of the object.
         label: name of the explained class.
         probability: of the explained class.
-        keep_channels: keep the attributions of every channel too, as `attributions`.
+        keep_channels: keep the attributions of every channel too.
     """
     save_maps(
         path,
@@ -89,9 +90,9 @@ def save_maps(
     label: str,
     probability: float,
     keep_channels: bool = False,
-    **of_baselines: np.ndarray,
+    **more: np.ndarray,
 ) -> None:
-    """Write a photograph with the maps of several methods, as .npz without pickles.
+    """Write a photograph with the maps of several methods.
 
     Args:
         path: the file.
@@ -100,31 +101,29 @@ def save_maps(
         mask: of the object.
         label: name of the explained class.
         probability: of the explained class.
-        keep_channels: keep the attributions of every channel too, as `attributions`.
-        of_baselines: what is to be drawn of the baselines, if anything is.
+        keep_channels: keep the attributions of every channel too.
+        more: fields of `ExplainedPhotograph`; without them, nothing is told of baselines and patches.
     """
     height, width = pixels.shape[1:]
     attributions = torch.stack(list(maps.values()))
-    arrays = {
-        "image": _bytes(pixels),
-        "methods": np.array(list(maps)),
-        "maps": _numbers(attributions.sum(dim=1)),
+    no_baselines = {
         "baseline_names": np.array([], dtype=str),
         "baselines": np.zeros((0, height, width, 3), dtype=np.uint8),
         "baseline_maps": np.zeros((0, height, width), dtype=np.float32),
         "d_alpha": np.zeros(0, dtype=np.int64),
         "weights": np.zeros(0),
-        "label": np.array(label),
-        "probability": np.array(probability),
-        **of_baselines,
     }
-    if keep_channels:
-        arrays["attributions"] = _numbers(attributions)
-    if mask is not None:
-        arrays["mask"] = mask.cpu().numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    photograph = ExplainedPhotograph(
+        image=_bytes(pixels),
+        methods=np.array(list(maps)),
+        maps=_numbers(attributions.sum(dim=1)),
+        label=label,
+        probability=probability,
+        mask=None if mask is None else mask.cpu().numpy(),
+        attributions=_numbers(attributions) if keep_channels else None,
+        **(no_baselines | more),
+    )
+    write_arrays(path, photograph)
 
 
 def _bytes(pixels: Float[Tensor, "*batch c h w"]) -> np.ndarray:

@@ -41,7 +41,6 @@ from igbaselines.studies.images.experiments.settings import (
 )
 from igbaselines.studies.images.experiments.shapley_maps import Sampling, TimedMap, every_map
 from igbaselines.studies.images.experiments.study import PhotographStudy
-from igbaselines.studies.images.networks.imagenet_classes import class_name
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.studies.images.tasks import seen_by
 from igbaselines.tasks import Task
@@ -138,7 +137,7 @@ def one_photograph(
     if index < evaluation.examples:
         shown = {one.method: one.found.attributions[0] for one in methods}
         mask = None if task.masks is None else task.masks[0]
-        save_maps(file, task.inputs[0], shown, mask, class_name(chosen.predicted), chosen.probability)
+        save_maps(file, task.inputs[0], shown, mask, chosen.label, chosen.probability)
     return {"rows": rows}
 
 

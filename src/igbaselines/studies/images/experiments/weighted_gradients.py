@@ -44,7 +44,6 @@ from igbaselines.studies.images.experiments.settings import (
     WeightedGradientsEvaluation,
 )
 from igbaselines.studies.images.experiments.study import PhotographStudy
-from igbaselines.studies.images.networks.imagenet_classes import class_name
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.studies.images.tasks import attribute_photograph, image_key
 from igbaselines.tasks import Task
@@ -113,7 +112,7 @@ def one_photograph(
         shown = {method: found[method].attributions[0] for method in CURVES}
         mask = None if task.masks is None else task.masks[0]
         explanation = Explanation.of(task, attribution.baselines, found[WG], found[WG].fitness.d_alpha)
-        label = class_name(chosen.predicted)
+        label = chosen.label
         save_explanation(file, explanation, shown, _weights(found[WG])[0], mask, label, chosen.probability)
     return {"rows": rows, "curves": of_curves}
 

@@ -1,6 +1,5 @@
 """The open questions of 2412.13864, each from configuration to claims on a small table of events."""
 
-import importlib
 import json
 from pathlib import Path
 
@@ -13,11 +12,11 @@ from scipy import stats
 
 from igbaselines.common.errors import UserError
 from igbaselines.reporting.claims import Printed, judge, load_papers
-from igbaselines.reporting.render import RENDERERS
 from igbaselines.running.config import PROJECT_ROOT
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.runner import execute, prepare
+from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.hep.experiments.rankings.combined import best_by_validation
 from igbaselines.studies.hep.experiments.rankings.sample_counts import _pools
@@ -61,8 +60,9 @@ def run(study: str, table: Path, folder: Path, *overrides: str) -> pd.DataFrame:
     }
     rows = Rows(study, "hep_table", "", 0)
     place = Run(rows, folder / "checkpoints", folder, folder, torch.device("cpu"), 0, None, 1)
-    importlib.import_module(f"igbaselines.experiments.{study}").run(place, **settings)
-    RENDERERS[study](folder, rows.frame(), Printed())
+    experiment = find_experiment(study)
+    look_up(experiment.run)(place, **settings)
+    look_up(experiment.render)(folder, rows.frame(), Printed())
     assert (folder / "figures" / f"figure_{study.removeprefix('hep_')}.png").is_file()
     (claims,) = [paper.claims[study] for paper in load_papers(CLAIMS_ROOT) if study in paper.claims]
     verdicts = {claim.id: judge(claim, rows.frame())["verdict"] for claim in claims}

@@ -12,6 +12,7 @@ import numpy as np
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
+from igbaselines.common.randomness import stream
 from igbaselines.running.context import Run
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.generators.drawn import save_drawn
@@ -30,7 +31,6 @@ from igbaselines.studies.hep.measures.two_samples import (
 log = logging.getLogger(__name__)
 
 SAMPLE, REFERENCE, REFERENCE_HALVES = "sample", "reference", "reference_halves"
-HALVES, CLASSIFIERS = 1_000_001, 1_000_002  # what a stream of random numbers is for, as the last part of its key
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,16 @@ def run(run: Run, dataset: EventDataset, model: None, attribution: None, evaluat
     with bar("comparisons", 2 * len(evaluation.processes)) as progress:
         for number, process in enumerate(evaluation.processes):
             _add_counts(run, process, samples[number], references[number])
-            halves = references[number].halves(np.random.default_rng((run.seed, number, HALVES)))
+            halves = references[number].halves(
+                np.random.default_rng((run.seed, number, stream("hep generators: halves")))
+            )
             for place, comparison in enumerate(
                 [
                     Comparison(process, SAMPLE, samples[number], references[number]),
                     Comparison(process, REFERENCE_HALVES, *halves),
                 ]
             ):
-                generator = np.random.default_rng((run.seed, number, place, CLASSIFIERS))
+                generator = np.random.default_rng((run.seed, number, place, stream("hep generators: classifiers")))
                 _add_distances(run, comparison, sample.feature_names)
                 _add_classifiers(run, comparison, families, evaluation, generator)
                 progress(2 * number + place + 1)

@@ -6,30 +6,22 @@ against how well one of them agrees with itself; both compare networks of differ
 
 import itertools
 
-import numpy as np
-from jaxtyping import Float
-
+from igbaselines.common.randomness import stream
 from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
+from igbaselines.studies.hep.experiments.ranked import AGREEMENT, PERFORMANCE, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings.settings import ArchitecturesEvaluation
-from igbaselines.studies.hep.experiments.rankings.shared import (
-    TRAINING,
-    Ranking,
-    RankingNetwork,
-    RankingStudy,
-    add_agreement,
-    add_rankings,
-    rankings_of,
-)
-from igbaselines.studies.hep.experiments.settings import HepAttribution
+from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
 from igbaselines.studies.hep.measures.classification import classification_metrics
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 SEEDS = (0, 1)
+MEASURED = (*PERFORMANCE, *AGREEMENT)
 
 
 def run(
-    run: Run, dataset: EventDataset, model: None, attribution: HepAttribution, evaluation: ArchitecturesEvaluation
+    run: Run, dataset: EventDataset, model: None, attribution: AttributionSettings, evaluation: ArchitecturesEvaluation
 ) -> None:
     """Carry out the study; the measured values go into `run.rows`.
 
@@ -38,7 +30,7 @@ def run(
     Raises:
         UserError: where the events do not suffice for what is asked.
     """
-    study = RankingStudy.begin(run, dataset, attribution, evaluation)
+    study = HepStudy.begin(run, dataset, attribution, evaluation)
     for split in run.units(range(evaluation.networks)):
         rankings = {
             (architecture, seed): _ranked(study, architecture, recipe, split, seed)
@@ -48,31 +40,23 @@ def run(
         _add_agreements(study, f"split_{split}", list(evaluation.architectures), rankings)
 
 
-def _ranked(
-    study: RankingStudy, architecture: str, recipe: ClassifierRecipe, split: int, seed: int
-) -> dict[str, Ranking]:
+def _ranked(study: HepStudy, architecture: str, recipe: ClassifierRecipe, split: int, seed: int) -> dict[str, Ranking]:
     """Train and explain one network, from the same baselines as all others of the split."""
     key = (study.run.seed, split)
     name = f"{architecture}_split_{split}_seed_{seed}"
-    network = RankingNetwork.train(study, recipe, name, study.split(split), (*key, seed, TRAINING), key)
-    rankings = rankings_of(study.attribution, network.explain(study.attribution))
+    network = RankingNetwork.train(study, recipe, name, study.split(split), (*key, seed, stream("hep: training")), key)
     unit = f"network_{split * len(SEEDS) + seed}"
-    add_rankings(study, unit, rankings, variant=architecture)
-    for metric, value in _performance(study, network).items():
+    logits, is_signal = network.events.test_logits(network.trained.networks), study.events.is_signal
+    for metric, value in classification_metrics(logits[0], is_signal[network.events.split.test]).items():
         study.run.rows.add("all_features", metric, unit, value, variant=architecture)
-    return rankings
-
-
-def _performance(study: RankingStudy, network: RankingNetwork) -> dict[str, float]:
-    logits: Float[np.ndarray, "1 n"] = network.events.test_logits(network.trained.networks)
-    return classification_metrics(logits[0], study.events.is_signal[network.events.split.test])
+    return ranked(study, unit, network.explain(), variant=architecture)
 
 
 def _add_agreements(
-    study: RankingStudy, unit: str, architectures: list[str], rankings: dict[tuple[str, int], dict[str, Ranking]]
+    study: HepStudy, unit: str, architectures: list[str], rankings: dict[tuple[str, int], dict[str, Ranking]]
 ) -> None:
     """Compare every architecture with itself and with every other one, always between the two seeds."""
-    for method in study.attribution.baselines:
+    for method in study.methods:
         for a, b in itertools.combinations_with_replacement(architectures, 2):
             pairs = [(rankings[a, one][method], rankings[b, two][method]) for one, two in (SEEDS, SEEDS[::-1])]
             add_agreement(study, unit, method, pairs if a != b else pairs[:1], variant=a, other=b)

@@ -7,28 +7,29 @@ that a feature that one baseline ranks last is not dragged down by it.
 import pandas as pd
 
 from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
-from igbaselines.studies.hep.experiments.rankings.settings import CombinedEvaluation
-from igbaselines.studies.hep.experiments.rankings.shared import (
-    RankingStudy,
+from igbaselines.studies.hep.experiments.ranked import (
+    PERFORMANCE,
+    VALIDATION_LOSS,
     add_rankings,
     add_retrained,
-    networks,
-    rankings_of,
-    without_variants,
+    ranked,
 )
-from igbaselines.studies.hep.experiments.settings import HepAttribution
+from igbaselines.studies.hep.experiments.rankings.settings import CombinedEvaluation
+from igbaselines.studies.hep.experiments.study import HepStudy
 from igbaselines.studies.hep.measures.rankings import by_borda_count, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 BEST_SINGLE = "best_single"
+MEASURED = (*PERFORMANCE, VALIDATION_LOSS)
 
 
 def run(
     run: Run,
     dataset: EventDataset,
     model: ClassifierRecipe,
-    attribution: HepAttribution,
+    attribution: AttributionSettings,
     evaluation: CombinedEvaluation,
 ) -> None:
     """Carry out the study; the measured values go into `run.rows`.
@@ -36,13 +37,13 @@ def run(
     Raises:
         UserError: where the events do not suffice for what is asked.
     """
-    study = RankingStudy.begin(run, dataset, attribution, evaluation)
-    for network in networks(study, model):
-        single = rankings_of(study.attribution, network.explain(study.attribution))
+    study = HepStudy.begin(run, dataset, attribution, evaluation)
+    for network in study.networks(model):
+        single = ranked(study, network.name, network.explain())
         together = list(single.values())
         combined = {"mean_rank": by_mean_rank(together), "borda_count": by_borda_count(together, evaluation.points)}
-        add_rankings(study, network.name, single | combined)
-        retrained = add_retrained(study, network, without_variants(single | combined), evaluation.top_k)
+        add_rankings(study, network.name, combined)
+        retrained = add_retrained(network, {"": single | combined}, evaluation.top_k)
         run.rows.add_table(best_by_validation(retrained[retrained["method"].isin(single)]))
 
 
@@ -57,6 +58,6 @@ def best_by_validation(retrained: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Rows of the method `best_single`, for each k.
     """
-    loss = retrained[retrained["metric"] == "validation_loss"]
+    loss = retrained[retrained["metric"] == VALIDATION_LOSS.name]
     best = loss.loc[loss.groupby("k")["value"].idxmin(), ["method", "k"]]
     return retrained.merge(best, on=["method", "k"]).assign(method=BEST_SINGLE)

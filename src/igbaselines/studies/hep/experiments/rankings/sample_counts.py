@@ -5,50 +5,61 @@ the same explained events: what differs between two of them is the draw alone.
 """
 
 import itertools
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
 
+from igbaselines.attribution.baselines import PerStratum
+from igbaselines.attribution.methods import AveragedGradients
+from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
+from igbaselines.metrics import Quantity
 from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
+from igbaselines.studies.hep.experiments.ranked import AGREEMENT, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings.settings import SampleCountsEvaluation
-from igbaselines.studies.hep.experiments.rankings.shared import (
-    Ranking,
-    RankingNetwork,
-    RankingStudy,
-    add_agreement,
-    add_rankings,
-    networks,
-    rankings_of,
-)
-from igbaselines.studies.hep.experiments.settings import HepAttribution
-from igbaselines.studies.hep.experiments.shared import sampled
+from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, sampled
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.tasks import Background
 
-POOLS = 1_000_005  # what a stream of random numbers is for, as the last part of its key
+COST = (
+    Quantity("seconds", "seconds for a network", "s", better="lower"),
+    Quantity("gradient_points", "gradient points", better="lower"),
+)
+MEASURED = (*AGREEMENT, *COST)
+
+log = logging.getLogger(__name__)
 
 
 def run(
     run: Run,
     dataset: EventDataset,
     model: ClassifierRecipe,
-    attribution: HepAttribution,
+    attribution: AttributionSettings,
     evaluation: SampleCountsEvaluation,
 ) -> None:
-    """Carry out the study; the measured values go into `run.rows`.
+    """Carry out the study with those of the methods that draw background events; the values go into `run.rows`.
 
     Raises:
-        UserError: where the events do not suffice for draws without common events.
+        UserError: where no method draws any, or the events do not suffice for draws without common events.
     """
     needed = evaluation.draws * (max(evaluation.counts) + 1)  # one more: parts are equal up to one event
-    study = RankingStudy.begin(run, dataset, attribution, evaluation, needed)
-    for network in networks(study, model):
-        pools = list(_pools(network.reference, evaluation.draws, network.key))
+    study = HepStudy.begin(run, dataset, attribution, evaluation, needed)
+    sources = sampled(study.methods)
+    if not sources:
+        raise UserError(
+            "experiment=hep_sample_counts varies how many events a method draws of each background (PerStratum), but "
+            f"none of {', '.join(study.methods)} does: attribution=averaged_baselines has two that do"
+        )
+    if unchanged := ", ".join(name for name in study.methods if name not in sources):
+        log.info("left out, since they draw no background events: %s", unchanged)
+    for network in study.networks(model):
+        pools = list(_pools(network.background, evaluation.draws, network.key))
         drawn = {
-            count: [_ranked(study, network, count, draw, pool) for draw, pool in enumerate(pools)]
+            count: [_ranked(network, sources, count, draw, pool) for draw, pool in enumerate(pools)]
             for count in sorted(evaluation.counts)
         }
         _add_agreements(study, network.name, drawn)
@@ -57,7 +68,9 @@ def run(
 def _pools(reference: Background, draws: int, key: tuple[int, ...]) -> Iterator[Background]:
     """Divide the background events into parts, each with the same share of every process."""
     assert reference.stratum is not None
-    shuffled = torch.randperm(len(reference.stratum), generator=generator_for(*key, POOLS)).to(reference.stratum.device)
+    shuffled = torch.randperm(
+        len(reference.stratum), generator=generator_for(*key, "hep: baselines", "hep: pools of baselines")
+    ).to(reference.stratum.device)
     by_stratum = shuffled[reference.stratum[shuffled].argsort(stable=True)]
     for draw in range(draws):
         part = by_stratum[draw::draws]
@@ -68,21 +81,23 @@ def _pools(reference: Background, draws: int, key: tuple[int, ...]) -> Iterator[
 
 
 def _ranked(
-    study: RankingStudy, network: RankingNetwork, count: int, draw: int, pool: Background
+    network: RankingNetwork, sources: Mapping[str, PerStratum], count: int, draw: int, pool: Background
 ) -> dict[str, Ranking]:
     """Rank with one draw of so many events of each background, and write what that cost."""
-    sources = {name: replace(source, count=count) for name, source in sampled(study.attribution.baselines).items()}
-    settings = replace(study.attribution, baselines=sources)
-    attribution = network.explain(settings, f"-{count}-{draw}", pool)
-    rankings = rankings_of(settings, attribution)
-    add_rankings(study, network.name, rankings, variant=str(count), draw=str(draw))
-    for metric in ("seconds", "gradient_points"):
-        value = getattr(attribution, metric).item()
-        study.run.rows.add("cost", metric, network.name, value, variant=str(count), draw=str(draw))
-    return rankings
+    methods = {
+        name: replace(method, baselines=replace(sources[name], count=count))
+        for name, method in network.study.methods.items()
+        if name in sources and isinstance(method, AveragedGradients)
+    }
+    attribution = network.explain(methods, pool, label=f"-{count}-{draw}")
+    columns = {"variant": str(count), "draw": str(draw)}
+    for quantity in COST:
+        value = getattr(attribution, quantity.name).item()
+        network.study.run.rows.add("cost", quantity.name, network.name, value, **columns)
+    return ranked(network.study, network.name, attribution, **columns)
 
 
-def _add_agreements(study: RankingStudy, unit: str, drawn: dict[int, list[dict[str, Ranking]]]) -> None:
+def _add_agreements(study: HepStudy, unit: str, drawn: dict[int, list[dict[str, Ranking]]]) -> None:
     """Compare every draw with the others of its own number of events, and with the others of the largest number."""
     largest = max(drawn)
     for count, method in itertools.product(drawn, drawn[largest][0]):

@@ -6,25 +6,18 @@ alone, two in the split alone, and two in both. No two blocks share a split or a
 
 import itertools
 
-from igbaselines.common.randomness import generator_for
+from igbaselines.common.randomness import generator_for, stream
 from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.networks import split_events
+from igbaselines.studies.hep.experiments.ranked import AGREEMENT, add_agreement, add_rankings, ranked
 from igbaselines.studies.hep.experiments.rankings.settings import RankingsEvaluation
-from igbaselines.studies.hep.experiments.rankings.shared import (
-    TRAINING,
-    Ranking,
-    RankingNetwork,
-    RankingStudy,
-    add_agreement,
-    add_rankings,
-    rankings_of,
-)
-from igbaselines.studies.hep.experiments.settings import HepAttribution
+from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
 from igbaselines.studies.hep.measures.rankings import by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
-SPLITS = 1_000_006  # what a stream of random numbers is for, as the last part of its key
+MEASURED = AGREEMENT
 PAIRS = {
     "seed": [((0, 0), (0, 1)), ((1, 0), (1, 1))],
     "split": [((0, 0), (1, 0)), ((0, 1), (1, 1))],
@@ -36,7 +29,7 @@ def run(
     run: Run,
     dataset: EventDataset,
     model: ClassifierRecipe,
-    attribution: HepAttribution,
+    attribution: AttributionSettings,
     evaluation: RankingsEvaluation,
 ) -> None:
     """Carry out the study; the measured values go into `run.rows`. `evaluation.networks` counts blocks.
@@ -44,7 +37,7 @@ def run(
     Raises:
         UserError: where the events do not suffice for what is asked.
     """
-    study = RankingStudy.begin(run, dataset, attribution, evaluation)
+    study = HepStudy.begin(run, dataset, attribution, evaluation)
     for block in run.units(range(evaluation.networks)):
         rankings = {
             (split, seed): _ranked(study, model, block, split, seed)
@@ -56,15 +49,16 @@ def run(
                 add_agreement(study, f"block_{block}", method, compared, variant=source)
 
 
-def _ranked(study: RankingStudy, recipe: ClassifierRecipe, block: int, split: int, seed: int) -> dict[str, Ranking]:
+def _ranked(study: HepStudy, recipe: ClassifierRecipe, block: int, split: int, seed: int) -> dict[str, Ranking]:
     """Train and explain one network; what is drawn beside its training belongs to the split."""
     key = (study.run.seed, block, split)
-    order = generator_for(*key, SPLITS).initial_seed()
+    order = generator_for(*key, "hep: splits").initial_seed()
     events = split_events(study.events, study.evaluation, 0, order, study.run.device)
-    training = (study.run.seed, block, seed, TRAINING)
+    training = (study.run.seed, block, seed, stream("hep: training"))
     name = f"block_{block}_split_{split}_seed_{seed}"
     network = RankingNetwork.train(study, recipe, name, events, training, key)
-    rankings = rankings_of(study.attribution, network.explain(study.attribution))
-    rankings["mean_rank"] = by_mean_rank(list(rankings.values()))
-    add_rankings(study, f"network_{4 * block + 2 * split + seed}", rankings)
-    return rankings
+    unit = f"network_{4 * block + 2 * split + seed}"
+    rankings = ranked(study, unit, network.explain())
+    together = {"mean_rank": by_mean_rank(list(rankings.values()))}
+    add_rankings(study, unit, together)
+    return rankings | together

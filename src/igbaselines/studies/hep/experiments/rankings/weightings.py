@@ -7,29 +7,24 @@ are retrained on the first features of each.
 import itertools
 
 from igbaselines.common.errors import UserError
-from igbaselines.common.randomness import generator_for
+from igbaselines.metrics import Quantity
 from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
+from igbaselines.studies.hep.experiments.ranked import AGREEMENT, PERFORMANCE, add_agreement, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings.settings import RetrainedEvaluation
-from igbaselines.studies.hep.experiments.rankings.shared import (
-    RankingNetwork,
-    RankingStudy,
-    add_agreement,
-    add_rankings,
-    add_retrained,
-    networks,
-    rankings_of,
-    without_variants,
-)
-from igbaselines.studies.hep.experiments.settings import HepAttribution
+from igbaselines.studies.hep.experiments.study import HepStudy
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
+
+EFFECTIVE = Quantity("effective_baselines", "effective number of baselines", "baselines")
+MEASURED = (*AGREEMENT, *PERFORMANCE, EFFECTIVE)
 
 
 def run(
     run: Run,
     dataset: EventDataset,
     model: ClassifierRecipe,
-    attribution: HepAttribution,
+    attribution: AttributionSettings,
     evaluation: RetrainedEvaluation,
 ) -> None:
     """Carry out the study; the measured values go into `run.rows`.
@@ -37,21 +32,15 @@ def run(
     Raises:
         UserError: where the events do not suffice, or have no cross-sections.
     """
-    study = RankingStudy.begin(run, dataset, attribution, evaluation)
+    study = HepStudy.begin(run, dataset, attribution, evaluation)
     if study.events.weight is None:
         raise UserError("experiment=hep_weightings needs events with a column weight: the cross-section of each [fb]")
-    for network in networks(study, model):
-        rankings = rankings_of(attribution, network.explain(attribution))
-        add_rankings(study, network.name, rankings)
+    for network in study.networks(model):
+        explained = network.explain()
+        rankings = ranked(study, network.name, explained)
         for (method, one), (other, two) in itertools.combinations(rankings.items(), 2):
             add_agreement(study, network.name, method, [(one, two)], other=other)
-        add_retrained(study, network, without_variants(rankings), evaluation.top_k)
-        _add_effective_baselines(study, network)
-
-
-def _add_effective_baselines(study: RankingStudy, network: RankingNetwork) -> None:
-    """Write how many baselines with equal weights would average as well: 1 / sum of the squared weights."""
-    for name, source in study.attribution.baselines.items():
-        _, weights = source.draw(network.signal, network.reference, generator_for(*network.key, 0))
-        effective = float(1 / weights.square().sum())
-        study.run.rows.add(name, "effective_baselines", network.name, effective)
+        add_retrained(network, {"": rankings}, evaluation.top_k)
+        for method, mean in explained.of.items():
+            if not mean.effective_baselines.isnan():
+                run.rows.add(method, EFFECTIVE.name, network.name, mean.effective_baselines.item())

@@ -1,0 +1,156 @@
+"""States of grid worlds as a task: what each feature contributes to a network's output, where that is known exactly."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from igbaselines.attribution.baselines import Drawn, TrainingMean, ZeroBaseline, equal_weights
+from igbaselines.attribution.shapley.exact import exact_shapley_values
+from igbaselines.common.errors import UserError
+from igbaselines.common.randomness import generator_for, stream
+from igbaselines.running.context import Run
+from igbaselines.running.domains import Domain
+from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
+from igbaselines.studies.gridworld.data.dynamics import ACTIONS
+from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
+from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+from igbaselines.studies.gridworld.networks.training import train_value
+from igbaselines.studies.gridworld.networks.value_mlp import ActionAdvantage, GridValueNetwork
+from igbaselines.tasks import Background, Imputer, Lazy, Task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FirstExamples:
+    """The first examples of the background, in turn: a fixed sample where, as here, examples stand in random order.
+
+    Args:
+        examples: in the sample.
+        count: baselines an input; None takes each example once.
+    """
+
+    examples: int
+    count: int | None = None
+
+    def draw(self, inputs: Float[Tensor, "n d"], background: Background, generator: torch.Generator) -> Drawn:
+        """Return them."""
+        sample = background.examples[: self.examples]
+        count = self.count or len(sample)
+        turns = sample.repeat(-(-count // len(sample)), 1)[:count]
+        return turns, equal_weights(turns, count)
+
+
+def state_task(
+    name: str,
+    network: GridValueNetwork,
+    states: GridStates,
+    explained: Int[np.ndarray, " n"],
+    settings: GridworldAttribution,
+    seed: int,
+    device: torch.device,
+    max_batch: int | None = None,
+) -> Task:
+    """Make the task of some states for a network that gives values.
+
+    Features are the players. The background is the training states in random order, in strata by the best action, which
+    weigh as often as it is best. Known are the exact Shapley values by imputer: `zero`, `mean`, and `background`, the
+    first states.
+
+    Args:
+        name: of the task.
+        network: (m, features) -> (m, 5), the values of states and of their four actions.
+        states: all states, as the network sees them.
+        explained: rows of those that are explained.
+        settings: which output is explained, and how many states the imputer `background` has.
+        seed: of the order of the background.
+        device: of the network.
+        max_batch: points in one pass.
+    """
+    x = torch.from_numpy(states.features).to(device)
+    inputs, train = x[torch.from_numpy(explained).to(device)], np.flatnonzero(~states.held_out)
+    best = torch.from_numpy(states.action_value.argmax(axis=1))  # the same action for every network
+    is_action = settings.explained == "action"
+    f = ActionAdvantage(network) if is_action else network
+    targets = (best[explained] if is_action else torch.zeros(len(inputs), dtype=torch.int64)).to(device)
+    background = _background(x[torch.from_numpy(train).to(device)], best[train], seed)
+    sample = FirstExamples(settings.background)
+    imputers: dict[str, Imputer] = {"zero": ZeroBaseline(), "mean": TrainingMean(), "background": sample}
+
+    def exact(imputer: str) -> Float[Tensor, "n d"]:
+        absent, weights = imputers[imputer].draw(inputs, background, generator_for(seed))
+        return exact_shapley_values(f, inputs, absent, weights, target=targets, max_batch=max_batch).values
+
+    units, known = state_names(states, explained), Lazy(imputers, exact)
+    return Task(name, f, inputs, targets, units, background, imputers=imputers, known=known, max_batch=max_batch)
+
+
+def state_names(states: GridStates, rows: Int[np.ndarray, " n"]) -> list[str]:
+    """A name of each of these states: its world and its index there."""
+    return [f"world_{states.world[row]}_state_{states.state[row]}" for row in rows]
+
+
+def _background(train: Float[Tensor, "m d"], best: Int[Tensor, " m"], seed: int) -> Background:
+    """The training states in random order, in strata by the best action."""
+    order = torch.randperm(len(train), generator=generator_for(seed, "gridworld: background"))
+    often = torch.bincount(best, minlength=len(ACTIONS)) / len(best)
+    return Background(
+        examples=train[order.to(train.device)],
+        centre=train.mean(dim=0),
+        stratum=best[order].to(train.device),
+        stratum_weight=often.to(train.device),
+        low=train.amin(dim=0),
+        high=train.amax(dim=0),
+    )
+
+
+def trained_network(
+    states: GridStates, recipe: GridValueRecipe, seed: int, network: int, device: torch.device, name: str
+) -> GridValueNetwork:
+    """Train a network on the states that are not held out.
+
+    Args:
+        states: all states, as the network sees them.
+        recipe: of the network.
+        seed: of the run.
+        network: its number, from which initial weights and the order of states follow.
+        device: where it is trained.
+        name: for the log.
+    """
+    train = ~states.held_out
+    parts = (states.features, states.value, states.action_value)
+    features, value, action_value = (torch.from_numpy(part[train]).to(device, torch.float32) for part in parts)
+    start, key = time.monotonic(), (seed, stream("gridworld: networks"), network)
+    trained = train_value(features, value, action_value, recipe, key)
+    log.info("%s: trained in %.1f s", name, time.monotonic() - start)
+    return trained
+
+
+def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
+    """Plan a task for each of some networks, which explains the best action of the same states.
+
+    Why an action, and not the value: an advantage of zero says that nothing speaks for it. What has no such point
+    cannot fall by half for want of features, as fitness and deletion have it.
+
+    Raises:
+        UserError: for a dataset or model of another domain, and more states than are held out.
+    """
+    worlds, recipe = domain.dataset, domain.model
+    if not (isinstance(worlds, GridWorld) and isinstance(recipe, GridValueRecipe)):
+        raise UserError("tasks=gridworld needs a dataset of grid worlds and a model that learns their values")
+    states = worlds.load()
+    explained, settings = states.explained(domain.inputs, run.seed), GridworldAttribution(explained="action")
+
+    def make(network: int, name: str) -> Task:
+        trained = trained_network(states, recipe, run.seed, network, run.device, name)
+        return state_task(name, trained, states, explained, settings, run.seed, run.device, run.max_batch)
+
+    names = [f"gridworld network_{network}" for network in range(domain.networks)]
+    return {name: partial(make, network, name) for network, name in enumerate(names)}

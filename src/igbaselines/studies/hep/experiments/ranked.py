@@ -1,0 +1,115 @@
+"""Rankings of features by attributions, and the rows that say what they are worth: for all experiments on events."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from igbaselines.metrics import Quantity
+from igbaselines.studies.hep.experiments.attributions import ClassAttribution
+from igbaselines.studies.hep.experiments.rankings.settings import RankingsEvaluation
+from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, Retrained
+from igbaselines.studies.hep.measures.classification import classification_metrics
+from igbaselines.studies.hep.measures.rankings import by_score, places, rank_correlation, top_overlap
+
+PERFORMANCE = (
+    Quantity("accuracy", "accuracy", better="higher"),
+    Quantity("balanced_accuracy", "balanced accuracy", better="higher"),
+    Quantity("roc_auc", "ROC AUC", better="higher"),
+)
+VALIDATION_LOSS = Quantity("validation_loss", "validation loss", better="lower")
+AGREEMENT = (
+    Quantity("spearman", "Spearman's rank correlation", better="higher"),
+    Quantity("top_overlap", "share of the first features in common", better="higher"),
+)
+
+
+def ranked(
+    study: HepStudy, unit: str, attribution: ClassAttribution, ranking: str | None = None, **columns: str
+) -> dict[str, Ranking]:
+    """Rank the features by every method; write their places, and what the run's own metrics say.
+
+    Args:
+        study: where rows go.
+        unit: of the rows.
+        attribution: by all methods.
+        ranking: by signed mean or magnitude; None takes that of the study's attribution.
+        columns: of the rows.
+    """
+    by = ranking or study.attribution.ranking
+    found = {
+        name: by_score((mean.signed if by == "signed" else mean.magnitude).cpu().numpy())
+        for name, mean in attribution.of.items()
+    }
+    add_rankings(study, unit, found, **columns)
+    for name, mean in attribution.of.items():
+        for metric, score in mean.scores.items():
+            study.run.rows.add(name, study.metrics[metric].quantity.name, unit, score.item(), **columns)
+    return found
+
+
+def add_rankings(study: HepStudy, unit: str, rankings: Mapping[str, Ranking], **columns: str) -> None:
+    """Write the place of each feature, counted from 1, in each method's ranking."""
+    for method, ranking in rankings.items():
+        table = pd.DataFrame({"feature": study.events.feature_names, "value": places(ranking) + 1.0})
+        study.run.rows.add_table(table.assign(method=method, metric="rank", unit=unit, **columns))
+
+
+def add_agreement(
+    study: HepStudy, unit: str, method: str, pairs: Sequence[tuple[Ranking, Ranking]], **columns: str
+) -> None:
+    """Write how well pairs of rankings agree: Spearman's correlation, and the overlap of their first features.
+
+    Args:
+        study: where rows go.
+        unit: of the rows: what is independent of the other units.
+        method: what the rankings were made with.
+        pairs: compared each by itself; the mean over them is one value.
+        columns: `variant` and `other`, what the two rankings of each pair are.
+    """
+    assert isinstance(study.evaluation, RankingsEvaluation)
+    top = study.evaluation.top
+    agreement = {
+        "spearman": np.mean([rank_correlation(a, b) for a, b in pairs]),
+        "top_overlap": np.mean([top_overlap(a, b, top) for a, b in pairs]),
+    }
+    for metric, value in agreement.items():
+        study.run.rows.add(method, metric, unit, float(value), **columns)
+
+
+def performance(
+    network: RankingNetwork, names: Sequence[Mapping[str, str | None]], sizes: Sequence[int], retrained: Retrained
+) -> pd.DataFrame:
+    """How well networks retrained on the first features of rankings classify the test part.
+
+    Args:
+        network: whose split was taken.
+        names: of each ranking its method, and columns of its own.
+        sizes: numbers of first features.
+        retrained: on them.
+
+    Returns:
+        Rows: the columns of the names, k, metric (with `validation_loss`), unit and value.
+    """
+    is_signal = network.study.events.is_signal[network.events.split.test]
+    metrics = [
+        classification_metrics(logits, is_signal) | {VALIDATION_LOSS.name: float(loss)}
+        for logits, loss in zip(retrained.logits, retrained.loss, strict=True)
+    ]
+    return pd.DataFrame(
+        {**name, "k": k, "metric": metric, "unit": network.name, "value": value}
+        for name, of_sizes in zip(names, retrained.network, strict=True)
+        for k, which in zip(sizes, of_sizes, strict=True)
+        for metric, value in metrics[which].items()
+    )
+
+
+def add_retrained(
+    network: RankingNetwork, rankings: Mapping[str, Mapping[str, Ranking]], sizes: Sequence[int]
+) -> pd.DataFrame:
+    """Retrain on the first features of rankings, by variant ("": there are none) and method; write and return it."""
+    names = [{"method": method, "variant": variant or None} for variant, of in rankings.items() for method in of]
+    every = [ranking for of in rankings.values() for ranking in of.values()]
+    table = performance(network, names, sizes, network.retrain(every, sizes))
+    network.study.run.rows.add_table(table)
+    return table

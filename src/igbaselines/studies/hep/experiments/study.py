@@ -1,0 +1,255 @@
+"""What the experiments of 2412.13864 share: the events, and a network to explain and retrain on each split of them."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from igbaselines.attribution.baselines import PerStratum
+from igbaselines.attribution.methods import AveragedGradients, Method
+from igbaselines.common.errors import UserError
+from igbaselines.common.progress import bar
+from igbaselines.common.randomness import generator_for, stream
+from igbaselines.metrics import Metric
+from igbaselines.running.choice import fitting_methods, fitting_metrics
+from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
+from igbaselines.studies.hep.data.events import EventDataset, EventTable
+from igbaselines.studies.hep.experiments.attributions import ClassAttribution, class_attribution
+from igbaselines.studies.hep.experiments.networks import SplitEvents, split_events, train_on_subsets
+from igbaselines.studies.hep.experiments.settings import HepSplits
+from igbaselines.studies.hep.measures.rankings import top_masks
+from igbaselines.studies.hep.networks.dnn import Classifier
+from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
+from igbaselines.studies.hep.networks.training import Trained
+from igbaselines.studies.hep.tasks import ranking_task, training_background, untrained_task
+from igbaselines.tasks import Background
+
+log = logging.getLogger(__name__)
+
+Ranking: TypeAlias = Int[np.ndarray, " d"]
+
+
+@dataclass(frozen=True)
+class HepStudy:
+    """What every step of an experiment shares.
+
+    Args:
+        run: whose checkpoints belong to these events and to no others.
+        events: all events.
+        attribution: which output is explained, of how many events, and how features are ranked.
+        methods: that features are ranked by.
+        metrics: beside those of the experiment.
+        evaluation: fractions of the splits, and number of networks.
+    """
+
+    run: Run
+    events: EventTable
+    attribution: AttributionSettings
+    methods: Mapping[str, Method]
+    metrics: Mapping[str, Metric]
+    evaluation: HepSplits
+
+    @classmethod
+    def begin(
+        cls,
+        run: Run,
+        dataset: EventDataset,
+        attribution: AttributionSettings,
+        evaluation: HepSplits,
+        events_a_process: int | None = None,
+    ) -> "HepStudy":
+        """Load the events, choose the methods that fit them, and say before any work what they lack.
+
+        Args:
+            run: of the experiment.
+            dataset: of the experiment.
+            attribution: of the experiment.
+            evaluation: of the experiment.
+            events_a_process: background events of each process that a training part has to hold; None takes the most
+                that one of the methods draws.
+
+        Raises:
+            UserError: naming what the events lack, or where no method is left.
+        """
+        events = dataset.load(run.cache, run.workers)
+        run.checksums["events"] = events.checksum
+        if (source := dataset.checksum()) is not None:
+            run.checksums["dataset"] = source
+        run = replace(run, checkpoints=run.checkpoints / events.checksum[:16])
+        if events.weight is None:
+            log.info("the events have no weights: no significance, and no baselines weighted by cross-section")
+        task = untrained_task(events)
+        methods, metrics = fitting_methods(run, attribution.methods(), task), fitting_metrics(run, task)
+        counts = [source.count for source in sampled(methods).values() if not source.at_most]
+        _check_events(events, evaluation, events_a_process or max(counts, default=1), attribution.signal_events)
+        return cls(run, events, attribution, methods, metrics, evaluation)
+
+    def split(self, network: int) -> SplitEvents:
+        """Split the events for one of the networks."""
+        return split_events(self.events, self.evaluation, network, self.run.seed, self.run.device)
+
+    def networks(self, recipe: ClassifierRecipe) -> "Iterator[RankingNetwork]":
+        """The ranking networks, each with its own split of the events and its own training seed."""
+        for number in self.run.units(range(self.evaluation.networks)):
+            seed = (self.run.seed, number)
+            yield RankingNetwork.train(self, recipe, f"network_{number}", self.split(number), seed)
+
+
+def sampled(methods: Mapping[str, Method]) -> dict[str, PerStratum]:
+    """Where those of the methods that average over events drawn of each background have their baselines from."""
+    sources = {name: method.baselines for name, method in methods.items() if isinstance(method, AveragedGradients)}
+    return {name: source for name, source in sources.items() if isinstance(source, PerStratum)}
+
+
+def _check_events(events: EventTable, splits: HepSplits, events_a_process: int, signal_events: int) -> None:
+    events.require(process_events=max(10, int(np.ceil(events_a_process / splits.train_fraction)) + 1))
+    available = int(events.is_signal.sum() * splits.test_fraction)
+    if available < signal_events:
+        raise UserError(
+            f"attribution.signal_events={signal_events} but a test part holds {available} signal "
+            "events: take fewer, or more dataset.n_events"
+        )
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """Networks retrained on the first features of rankings, on one split of the events.
+
+    Args:
+        logits: of the test part, one row a distinct set of features.
+        loss: class-balanced validation loss.
+        network: of each ranking and number of features the row of its network.
+    """
+
+    logits: Float[np.ndarray, "sets n"]
+    loss: Float[np.ndarray, " sets"]
+    network: Int[np.ndarray, "rankings sizes"]
+
+
+@dataclass(frozen=True)
+class RankingNetwork:
+    """A network trained on all features, and what explaining it takes.
+
+    Args:
+        study: that it is part of.
+        recipe: how it was trained.
+        name: of the network, the unit of its rows.
+        events: its split of the events.
+        seed: key of its training.
+        key: key of everything else that is drawn.
+        trained: the network.
+    """
+
+    study: HepStudy
+    recipe: ClassifierRecipe
+    name: str
+    events: SplitEvents
+    seed: tuple[int, ...]
+    key: tuple[int, ...]
+    trained: Trained
+
+    @classmethod
+    def train(
+        cls,
+        study: HepStudy,
+        recipe: ClassifierRecipe,
+        name: str,
+        events: SplitEvents,
+        seed: tuple[int, ...],
+        key: tuple[int, ...] | None = None,
+    ) -> "RankingNetwork":
+        """Train a network on all features.
+
+        Args:
+            study: what the networks share.
+            recipe: architecture and optimiser.
+            name: of the network.
+            events: the split.
+            seed: key of the training.
+            key: key of everything else that is drawn; None takes `seed`.
+        """
+        everything = np.ones((1, len(study.events.feature_names)), dtype=bool)
+        with bar(f"ranking {name}", 1) as progress:
+            trained = train_on_subsets(events, everything, recipe, seed, study.run.checkpoints / name, progress)
+        log.info("%s: validation loss %.4f after %d epochs", name, trained.loss.item(), trained.epochs.item())
+        return cls(study, recipe, name, events, seed, key or seed, trained)
+
+    @property
+    def model(self) -> Classifier:
+        """The network, from features in physical units to a logit."""
+        return self.trained.networks.network(0, self.events.standardise, self.recipe.dropout)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The network's own folder."""
+        return self.study.run.checkpoints / self.name
+
+    @cached_property
+    def explained(self) -> Int[np.ndarray, " n"]:
+        """Indices of the signal events of the test part that are explained, drawn at random."""
+        test = self.events.split.test
+        signal = test[self.study.events.is_signal[test]]
+        order = torch.randperm(len(signal), generator=generator_for(*self.key, "hep: explained events")).numpy()
+        return np.asarray(signal[order[: self.study.attribution.signal_events]])
+
+    @cached_property
+    def background(self) -> Background:
+        """Background events of the training part."""
+        return training_background(self.study.events, self.events.split.train, self.events.standardise.mean)
+
+    def explain(
+        self,
+        methods: Mapping[str, Method] | None = None,
+        background: Background | None = None,
+        output: str | None = None,
+        label: str = "",
+    ) -> ClassAttribution:
+        """Attribute the output to the features.
+
+        Args:
+            methods: None takes those of the study.
+            background: what baselines are made of; None takes all background events of the training part.
+            output: logit or probability; None takes that of the attribution.
+            label: tells attributions of the same network apart.
+        """
+        study, run, start = self.study, self.study.run, time.monotonic()
+        of_output, background = output or study.attribution.output, background or self.background
+        task = ranking_task(
+            self.name, self.model, study.events, self.explained, background, of_output, run.max_batch, run.fast_paths
+        )
+        file, key = (
+            self.checkpoints / f"attribution-{self.name}{label}.safetensors",
+            (*self.key, stream("hep: baselines")),
+        )
+        with bar(f"attributions {self.name}{label}", len(task.inputs)) as progress:
+            found = class_attribution(methods or study.methods, task, key, file, progress, study.metrics)
+        log.info("%s%s: %d events explained in %.1f s", self.name, label, len(task.inputs), time.monotonic() - start)
+        return found
+
+    def retrain(self, rankings: Sequence[Ranking], sizes: Sequence[int]) -> Retrained:
+        """Train a network on each set of first features; the one with all of them is there already: this one.
+
+        Args:
+            rankings: indices of the features, best first.
+            sizes: numbers of first features.
+        """
+        masks, index = top_masks(rankings, sizes)
+        smaller, name, recipe = ~masks.all(axis=1), self.name, self.recipe
+        logits = np.repeat(self.events.test_logits(self.trained.networks), len(masks), axis=0)
+        loss = np.repeat(self.trained.loss.cpu().numpy(), len(masks))
+        if smaller.any():
+            with bar(f"top-k networks {name}", int(smaller.sum())) as progress:
+                found = train_on_subsets(self.events, masks[smaller], recipe, self.seed, self.checkpoints, progress)
+            logits[smaller], loss[smaller] = self.events.test_logits(found.networks), found.loss.cpu().numpy()
+            log.info("%s: %d retrained on subsets of the features", name, smaller.sum())
+            if capped := int((found.epochs == recipe.max_epochs).sum()):
+                log.warning("%s: %d of them had not converged after model.max_epochs", name, capped)
+        return Retrained(logits, loss, index)
