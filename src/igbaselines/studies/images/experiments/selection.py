@@ -150,7 +150,7 @@ def add_selection(run: Run, selection: Selection) -> None:
 
 
 def _predictions(
-    photographs: Sequence[Photograph], classifier: PhotographClassifier
+    photographs: Sequence[Photograph], classifier: PhotographClassifier, names: Sequence[str]
 ) -> dict[str, Chosen | UnreadablePhotographError]:
     """What the network takes each photograph for, or why it cannot be read."""
     found: dict[str, Chosen | UnreadablePhotographError] = {}
