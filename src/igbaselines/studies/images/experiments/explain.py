@@ -5,8 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from igbaselines.attribution import Attribution
 from igbaselines.common.errors import UserError
@@ -14,7 +12,7 @@ from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.explanations import Explanation, save_explanation, save_maps
+from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
 from igbaselines.studies.images.experiments.judging import by_others, gap
 from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
 from igbaselines.studies.images.experiments.selection import Chosen
@@ -46,13 +44,6 @@ def run(
     Of Shapley Integrated Gradients and all that is compared with it, it takes plain Integrated Gradients from the same
     reference; the file holds `patches`, too, what each player gets.
 
-    Args:
-        run: where it runs and where results go.
-        dataset: the photographs.
-        model: the network.
-        attribution: the methods.
-        evaluation: nothing.
-
     Raises:
         UserError: for photographs or settings that cannot work.
     """
@@ -73,22 +64,20 @@ def one_photograph(study: PhotographStudy, index: int, chosen: Chosen, file: Pat
     stream = "images: coalitions" if isinstance(attribution, ShapleyImagesAttribution) else "images: nodes"
     methods, generator = study.methods_of(attribution), study.generator(stream, task)
     found = attribute_photograph(methods, task, study.patch, generator)
-    label, mask = chosen.label, None if task.masks is None else task.masks[0]
-    shown = {name: one.attributions[0] for name, one in found.items()}
-    rows = _method_rows(study, task, chosen, found)
+    rows, more = _method_rows(study, task, chosen, found), {}
     if isinstance(attribution, ImageAttribution):
         own = found[attribution.method]
         assert own.weights is not None
-        explanation = Explanation.of(task, attribution.baselines, own, _d_alpha(attribution, task, own, generator))
-        rows += baseline_rows({"weight": own.weights[0], "d_alpha": explanation.d_alpha[0]}, explanation.names)
-        save_explanation(file, explanation, shown, own.weights[0], mask, label, chosen.probability, keep_channels=True)
-        return {"rows": rows}
-    kept = {}
-    if isinstance(attribution, ShapleyImagesAttribution):
+        assert own.per_baseline is not None
+        # How fit each baseline is, also where no weights are made of it.
+        d_alpha = (own.fitness or attribution.fitness.d_alpha(task, own.per_baseline, generator)).d_alpha
+        rows += baseline_rows({"weight": own.weights[0], "d_alpha": d_alpha}, list(attribution.baselines))
+        more = of_baselines(attribution.baselines, own, d_alpha)
+    elif isinstance(attribution, ShapleyImagesAttribution):
         players, across = found[SHAPLEY_IG].players, -(-task.inputs.shape[-1] // study.patch)
         assert players is not None
-        kept["patches"] = players.view(-1, across).float().cpu().numpy()
-    save_maps(file, task.inputs[0], shown, mask, label, chosen.probability, keep_channels=True, **kept)
+        more = {"patches": players.view(-1, across).float().cpu().numpy()}
+    save_maps(file, task, chosen, found, keep_channels=True, **more)
     return {"rows": rows}
 
 
@@ -106,13 +95,3 @@ def _method_rows(study: PhotographStudy, task: Task, chosen: Chosen, found: Mapp
         values |= {metric: of_maps[place] for metric, of_maps in others.items()}
         rows += rows_of(name, values, label=chosen.label)
     return rows
-
-
-def _d_alpha(
-    attribution: ImageAttribution, task: Task, own: Attribution, generator: torch.Generator
-) -> Int[Tensor, " k"]:
-    """How fit each baseline is, also where no weights are made of it."""
-    if own.fitness is not None:
-        return own.fitness.d_alpha
-    assert own.per_baseline is not None
-    return attribution.fitness.d_alpha(task, own.per_baseline, generator).d_alpha

@@ -20,11 +20,9 @@ JUDGED = (DELETION, INSERTION, OverlapAUC().quantity, PointingGame().quantity, C
 
 
 def gap(found: Attribution, change: Float[Tensor, " 1"] | None = None) -> float | None:
-    """Completeness gap of a photograph's attribution; None where what it should sum to is not known.
+    """Completeness gap of a photograph's attribution, from what it says itself that it should sum to or is told.
 
-    Args:
-        found: of one input.
-        change: what it should sum to; None takes what it says itself.
+    None where that is not known.
     """
     change = found.change if change is None else change
     return None if change.isnan() else relative_gap(found.attributions, change).item()

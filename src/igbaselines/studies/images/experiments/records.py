@@ -52,13 +52,7 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[R
 
 
 def rows_of(method: str, values: Mapping[str, float], **known: str | float) -> list[Row]:
-    """The rows of a method's metrics.
-
-    Args:
-        method: its name.
-        values: of each metric.
-        known: columns beside.
-    """
+    """The rows of a method's metrics, with the columns that are known beside."""
     return [{"method": method, "metric": metric, "value": value, **known} for metric, value in values.items()]
 
 

@@ -60,13 +60,6 @@ def run(
 ) -> None:
     """Carry out the experiment; the measured values go into `run.rows`.
 
-    Args:
-        run: where it runs and where results go.
-        dataset: the photographs.
-        model: the network.
-        attribution: methods and their cost.
-        evaluation: metrics, the other network, and what is varied.
-
     Raises:
         UserError: for data or settings that cannot work, before any attribution.
     """
@@ -135,9 +128,7 @@ def one_photograph(
             rows += rows_of(SHAPLEY_IG, of_setting[sampling], study=name, **sampling.columns())
     rows += rows_of("network", {"probability": chosen.probability})
     if index < evaluation.examples:
-        shown = {one.method: one.found.attributions[0] for one in methods}
-        mask = None if task.masks is None else task.masks[0]
-        save_maps(file, task.inputs[0], shown, mask, chosen.label, chosen.probability)
+        save_maps(file, task, chosen, {one.method: one.found for one in methods})
     return {"rows": rows}
 
 

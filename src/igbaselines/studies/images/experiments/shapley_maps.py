@@ -64,9 +64,10 @@ class TimedMap:
     @classmethod
     def make(cls, name: str, method: Method, task: Task, seed: int) -> "TimedMap":
         """Explain a photograph from the method's own random numbers, to its end on the device."""
-        key = "images: baselines", image_key(task.units[0]), zlib.crc32(name.encode())
+        photograph = image_key(task.units[0])
+        key: tuple[str | int, ...] = "images: baselines", photograph, zlib.crc32(name.encode())
         if isinstance(method, ShapleyIG):  # whatever its setting
-            key = "images: coalitions", image_key(task.units[0])
+            key = "images: coalitions", photograph
         _ = task.player_map  # once a photograph, and not in the time of its first method
         start = time.perf_counter()
         found = method.attribute(task, generator_for(seed, *key))

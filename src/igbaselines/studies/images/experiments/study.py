@@ -68,15 +68,10 @@ class PhotographStudy:
         own: Mapping[str, Method],
         measured: Collection[Quantity],
     ) -> "PhotographStudy":
-        """Load the networks, find what fits photographs, and choose those to explain.
+        """Load the networks, find what fits photographs, and choose those to explain; rows say what was left out.
 
-        Args:
-            run: of the experiment; what was chosen and what was left out goes into its rows.
-            dataset: of the experiment.
-            models: the networks, by the prefix of their checksums' names; the first is explained.
-            attribution: of the experiment.
-            own: the experiment's methods.
-            measured: what the experiment measures of its own.
+        Networks come by the prefix of their checksums' names, and the first is explained; `own` are the experiment's
+        methods, `measured` is what it measures of its own.
 
         Raises:
             UserError: for photographs, networks or settings that cannot work, before any attribution.

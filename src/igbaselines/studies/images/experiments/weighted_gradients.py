@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution import Attribution
+from igbaselines.attribution.fitness import MinimalDeletion
 from igbaselines.attribution.methods import Method
 from igbaselines.attribution.weighting import InverseFitness, WithoutLeastFit
 from igbaselines.common.errors import UserError
@@ -24,7 +25,7 @@ from igbaselines.metrics.perturbation_curves import PerturbationGrid
 from igbaselines.metrics.stability import MAP_VARIANCE, map_variance
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.explanations import Explanation, save_explanation
+from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
 from igbaselines.studies.images.experiments.judging import (
     DELETION,
     INSERTION,
@@ -62,13 +63,6 @@ def run(
 ) -> None:
     """Carry out the experiment; the measured values go into `run.rows`.
 
-    Args:
-        run: where it runs and where results go.
-        dataset: the photographs.
-        model: the network.
-        attribution: baselines, quadrature and fitness.
-        evaluation: metrics.
-
     Raises:
         UserError: for data or settings that cannot work, before any attribution.
     """
@@ -82,12 +76,7 @@ def run(
 
 
 def compared(attribution: ImageAttribution, removed: Sequence[int]) -> dict[str, Method]:
-    """The methods that are compared; all of them average the same Integrated Gradients.
-
-    Args:
-        attribution: baselines, rule and fitness.
-        removed: numbers of least fit baselines that Weighted Gradients go without.
-    """
+    """The methods that are compared, some without that many least fit baselines; all average the same gradients."""
     return {
         EG: attribution.averaged(),
         WG: attribution.averaged(InverseFitness()),
@@ -105,15 +94,15 @@ def one_photograph(
     assert isinstance(attribution, ImageAttribution)
     found = attribute(study, attribution, evaluation.removed, task)
     rows, of_curves = measure(study, evaluation, task, found)
-    rows += _baseline_rows(found[WG], found[FILTERED], list(attribution.baselines))
-    rows += _variance_rows(found[WG], evaluation.draws, study.run.seed, image_key(chosen.photograph.name))
+    fitness = found[WG].fitness
+    assert fitness is not None
+    rows += _baseline_rows(found[WG], found[FILTERED], fitness, list(attribution.baselines))
+    rows += _variance_rows(found[WG], fitness, evaluation.draws, study.run.seed, image_key(chosen.photograph.name))
     rows += rows_of("network", {"probability": chosen.probability})
     if index < evaluation.examples:
-        shown = {method: found[method].attributions[0] for method in CURVES}
-        mask = None if task.masks is None else task.masks[0]
-        explanation = Explanation.of(task, attribution.baselines, found[WG], found[WG].fitness.d_alpha)
-        label = chosen.label
-        save_explanation(file, explanation, shown, _weights(found[WG])[0], mask, label, chosen.probability)
+        shown = {method: found[method] for method in CURVES}
+        more = of_baselines(attribution.baselines, found[WG], fitness.d_alpha)
+        save_maps(file, task, chosen, shown, keep_channels=False, **more)
     return {"rows": rows, "curves": of_curves}
 
 
@@ -168,12 +157,12 @@ def distinct_weights(weights: Float[Tensor, "methods k"]) -> tuple[list[int], In
     return [int((inverse == value).nonzero()[0]) for value in range(int(inverse.max()) + 1)], inverse
 
 
-def _baseline_rows(weighted: Attribution, filtered: Attribution, names: Sequence[str]) -> list[Row]:
+def _baseline_rows(
+    weighted: Attribution, filtered: Attribution, fitness: MinimalDeletion, names: Sequence[str]
+) -> list[Row]:
     """What each baseline is worth for a photograph."""
-    fitness = weighted.fitness
-    assert fitness is not None
     change = (weighted.f_inputs[:, None] - weighted.f_baselines).abs()
-    of_baselines = {
+    values = {
         "d_alpha": fitness.d_alpha,
         "d_alpha_share": fitness.d_alpha / weighted.attributions[0, 0].numel(),
         "reached": fitness.reached.double(),
@@ -182,17 +171,16 @@ def _baseline_rows(weighted: Attribution, filtered: Attribution, names: Sequence
         "f_baseline": weighted.f_baselines[0],
         "completeness_gap": (weighted.completeness_gap.abs() / change)[0],
     }
-    return baseline_rows(of_baselines, names)
+    return baseline_rows(values, names)
 
 
-def _variance_rows(weighted: Attribution, draws: int, seed: int, key: int) -> list[Row]:
-    assert weighted.fitness is not None
+def _variance_rows(weighted: Attribution, fitness: MinimalDeletion, draws: int, seed: int, key: int) -> list[Row]:
     assert weighted.per_baseline is not None
     maps = weighted.per_baseline[0].sum(dim=1)
-    inverse = 1 / weighted.fitness.d_alpha.double().clamp_min(1)
+    inverse = 1 / fitness.d_alpha.double().clamp_min(1)
     rows = []
-    for method, fitness in ((EG, torch.ones_like(inverse)), (WG, inverse)):
-        variance = map_variance(maps, fitness, draws, generator_for(seed, "images: draws of baselines", key))
+    for method, fit in ((EG, torch.ones_like(inverse)), (WG, inverse)):
+        variance = map_variance(maps, fit, draws, generator_for(seed, "images: draws of baselines", key))
         rows += rows_of(method, {MAP_VARIANCE.name: variance})
     return rows
 
