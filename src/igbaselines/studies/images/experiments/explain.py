@@ -1,22 +1,20 @@
 """Explanations of one's own photographs by any method: overlays, attributions and rows, without a claim to test."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from igbaselines.attribution import Attribution
 from igbaselines.common.errors import UserError
-from igbaselines.metrics.completeness import COMPLETENESS_GAP, relative_gap
+from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.explanations import Explanation, save_explanation, save_maps
-from igbaselines.studies.images.experiments.judging import by_others
-from igbaselines.studies.images.experiments.records import Record
+from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
+from igbaselines.studies.images.experiments.judging import by_others, gap
+from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
 from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import (
     IG_ABSENT,
@@ -28,7 +26,7 @@ from igbaselines.studies.images.experiments.settings import (
 from igbaselines.studies.images.experiments.shapley_images import GRADIENT_POINTS, check_patches
 from igbaselines.studies.images.experiments.study import PhotographStudy
 from igbaselines.studies.images.networks.recipe import ImageModel
-from igbaselines.studies.images.tasks import attribute_photographs
+from igbaselines.studies.images.tasks import attribute_photograph
 from igbaselines.tasks import Task
 
 MEASURED = (COMPLETENESS_GAP, GRADIENT_POINTS)
@@ -46,13 +44,6 @@ def run(
     Of Shapley Integrated Gradients and all that is compared with it, it takes plain Integrated Gradients from the same
     reference; the file holds `patches`, too, what each player gets.
 
-    Args:
-        run: where it runs and where results go.
-        dataset: the photographs.
-        model: the network.
-        attribution: the methods.
-        evaluation: nothing.
-
     Raises:
         UserError: for photographs or settings that cannot work.
     """
@@ -60,10 +51,9 @@ def run(
         raise UserError("this experiment explains photographs: attribution=ig, weighted_gradients, shapley_ig, ...")
     check_patches(model, attribution)
     own = attribution.methods()
-    if SHAPLEY_IG in own:
+    if isinstance(attribution, ShapleyImagesAttribution):
         own = {name: own[name] for name in (SHAPLEY_IG, IG_ABSENT)}
-    names = {quantity.name for quantity in MEASURED}
-    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own, names)
+    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own, MEASURED)
     study.for_each("explanations", partial(one_photograph, study))
 
 
@@ -73,55 +63,35 @@ def one_photograph(study: PhotographStudy, index: int, chosen: Chosen, file: Pat
     attribution = study.drawn(task)
     stream = "images: coalitions" if isinstance(attribution, ShapleyImagesAttribution) else "images: nodes"
     methods, generator = study.methods_of(attribution), study.generator(stream, task)
-    found = attribute_photographs(methods, task, study.patch, generator)
-    label, mask = chosen.label, None if task.masks is None else task.masks[0]
-    shown = {name: one.attributions[0] for name, one in found.items()}
-    rows = _method_rows(study, task, chosen, found, label)
+    found = attribute_photograph(methods, task, study.patch, generator)
+    rows, more = _method_rows(study, task, chosen, found), {}
     if isinstance(attribution, ImageAttribution):
         own = found[attribution.method]
         assert own.weights is not None
-        explanation = Explanation.of(task, attribution.baselines, own, _d_alpha(attribution, task, own, generator))
-        for metric, values in (("weight", own.weights[0]), ("d_alpha", explanation.d_alpha[0])):
-            for name, value in zip(explanation.names, values.tolist(), strict=True):
-                rows.append({"method": "ig", "metric": metric, "value": value, "baseline": name})
-        save_explanation(file, explanation, shown, own.weights[0], mask, label, chosen.probability, keep_channels=True)
-        return {"rows": rows}
-    kept = {}
-    if isinstance(attribution, ShapleyImagesAttribution):
+        assert own.per_baseline is not None
+        # How fit each baseline is, also where no weights are made of it.
+        d_alpha = (own.fitness or attribution.fitness.d_alpha(task, own.per_baseline, generator)).d_alpha
+        rows += baseline_rows({"weight": own.weights[0], "d_alpha": d_alpha}, list(attribution.baselines))
+        more = of_baselines(attribution.baselines, own, d_alpha)
+    elif isinstance(attribution, ShapleyImagesAttribution):
         players, across = found[SHAPLEY_IG].players, -(-task.inputs.shape[-1] // study.patch)
         assert players is not None
-        kept["patches"] = players.view(-1, across).float().cpu().numpy()
-    save_maps(file, task.inputs[0], shown, mask, label, chosen.probability, keep_channels=True, **kept)
+        more = {"patches": players.view(-1, across).float().cpu().numpy()}
+    save_maps(file, task, chosen, found, keep_channels=True, **more)
     return {"rows": rows}
 
 
-def _method_rows(
-    study: PhotographStudy, task: Task, chosen: Chosen, found: dict[str, Attribution], label: str
-) -> list[dict[str, Any]]:
+def _method_rows(study: PhotographStudy, task: Task, chosen: Chosen, found: Mapping[str, Attribution]) -> list[Row]:
     """What the network makes of a photograph, and what its explanations cost and are worth."""
     maps = torch.cat([one.attributions for one in found.values()])
     others = by_others(study.metrics, task, maps, study.run.seed)
     rows = []
     for place, (name, one) in enumerate(found.items()):
-        change = found[IG_ABSENT].change if name == SHAPLEY_IG and IG_ABSENT in found else one.change
-        values = {
-            "probability": chosen.probability,
-            "predicted_class": chosen.predicted,
-            COMPLETENESS_GAP.name: relative_gap(one.attributions, change).item(),
-            GRADIENT_POINTS.name: int(one.gradient_points),
-            **{metric: of_maps[place] for metric, of_maps in others.items()},
-        }
-        if change.isnan():  # attributions that need not sum to anything known
-            del values[COMPLETENESS_GAP.name]
-        rows += [{"method": name, "metric": metric, "value": value, "label": label} for metric, value in values.items()]
+        values = {"probability": chosen.probability, "predicted_class": chosen.predicted}
+        control = found.get(IG_ABSENT) if name == SHAPLEY_IG else None
+        missed = gap(one, None if control is None else control.change)
+        values |= {} if missed is None else {COMPLETENESS_GAP.name: missed}
+        values |= {GRADIENT_POINTS.name: int(one.gradient_points)}
+        values |= {metric: of_maps[place] for metric, of_maps in others.items()}
+        rows += rows_of(name, values, label=chosen.label)
     return rows
-
-
-def _d_alpha(
-    attribution: ImageAttribution, task: Task, own: Attribution, generator: torch.Generator
-) -> Int[Tensor, " k"]:
-    """How fit each baseline is, also where no weights are made of it."""
-    if own.fitness is not None:
-        return own.fitness.d_alpha
-    assert own.per_baseline is not None
-    return attribution.fitness.d_alpha(task, own.per_baseline, generator).d_alpha

@@ -15,10 +15,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
 from igbaselines.running.context import Run
-from igbaselines.studies.images.data.photographs import (
-    Photograph,
-    Photographs,
-)
+from igbaselines.studies.images.data.photographs import Photograph, Photographs
 from igbaselines.studies.images.data.pictures import UnreadablePhotographError, open_photograph
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.networks.class_names import class_names
@@ -119,21 +116,18 @@ def photograph_background(
     """
     first, *others = sorted(candidates, key=lambda photograph: photograph.name)
     order = torch.randperm(len(others), generator=generator_for(*key)).tolist()
-    found: list[Photograph] = []
-    pictures: list[Tensor] = []
+    read: list[tuple[int | None, Tensor]] = []
     for photograph in (first, *(others[index] for index in order)):
-        if len(pictures) < count:
+        if len(read) < count:
             with suppress(UnreadablePhotographError):  # it is named when its own turn comes
-                pictures.append(load_pixels(photograph, classifier))
-                found.append(photograph)
-    if not pictures:
+                read.append((photograph.label, load_pixels(photograph, classifier)))
+    if not read:
         raise UserError("none of the photographs can be read")
-    examples, labels = torch.stack(pictures), [photograph.label for photograph in found]
+    labels, examples = [label for label, _ in read], torch.stack([pixels for _, pixels in read])
     centre = classifier.centre.expand_as(examples[0])
     if None in labels:
         return Background(examples, centre)
-    classes = list(dict.fromkeys(labels))
-    frequency = Counter(photograph.label for photograph in candidates)
+    classes, frequency = list(dict.fromkeys(labels)), Counter(photograph.label for photograph in candidates)
     stratum = torch.tensor([classes.index(label) for label in labels], device=examples.device)
     weight = torch.tensor([frequency[label] for label in classes], dtype=torch.float64, device=examples.device)
     return Background(examples, centre, stratum, weight / weight.sum())
@@ -150,7 +144,7 @@ def add_selection(run: Run, selection: Selection) -> None:
 
 
 def _predictions(
-    photographs: Sequence[Photograph], classifier: PhotographClassifier
+    photographs: Sequence[Photograph], classifier: PhotographClassifier, names: Sequence[str]
 ) -> dict[str, Chosen | UnreadablePhotographError]:
     """What the network takes each photograph for, or why it cannot be read."""
     found: dict[str, Chosen | UnreadablePhotographError] = {}

@@ -14,13 +14,8 @@ if TYPE_CHECKING:
 
 IG, EG, WG, FILTERED = "ig", "expected_gradients", "weighted_gradients", "filtered_weighted_gradients"
 METHODS = (IG, EG, WG, FILTERED)
-PRECISIONS = ("float32", "bfloat16")
-SCORED = ("normalised", "as_they_are")
-STUDIES = ("tables", "ablation")
-OVERLAPS = ("paper", "released_code")
 SHAPLEY_IG, IG_ABSENT = "shapley_ig", "ig_absent"
 FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^4 pairs
-SHAPLEY_IMAGES_METHODS = (SHAPLEY_IG, IG_ABSENT, EG)  # those beside the ones that attribution.baselines names
 
 
 @dataclass(kw_only=True)
@@ -55,8 +50,8 @@ class ImageAttribution(AttributionSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("attribution.method", self.method, METHODS)
-        one_of("attribution.precision", self.precision, PRECISIONS)
-        one_of("attribution.scored", self.scored, SCORED)
+        one_of("attribution.precision", self.precision, ("float32", "bfloat16"))
+        one_of("attribution.scored", self.scored, ("normalised", "as_they_are"))
         if not 0 <= self.filter_below <= 1:
             raise UserError(f"attribution.filter_below must lie in [0, 1], got {self.filter_below}")
         if not self.baselines:
@@ -110,7 +105,7 @@ class MapEvaluation:
 
     def __post_init__(self) -> None:
         one_of("evaluation.ranking", self.ranking, RANKINGS)
-        one_of("evaluation.overlap", self.overlap, OVERLAPS)
+        one_of("evaluation.overlap", self.overlap, ("paper", "released_code"))
         at_least("evaluation.examples", self.examples, 0)
 
 
@@ -132,7 +127,7 @@ class WeightedGradientsEvaluation(MapEvaluation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("evaluation.study", self.study, STUDIES)
+        one_of("evaluation.study", self.study, ("tables", "ablation"))
         for method in self.insertion:
             one_of("evaluation.insertion", method, METHODS[1:])
         for count in self.removed:
@@ -189,7 +184,7 @@ class ShapleyImagesAttribution(AttributionSettings):
                 raise UserError(f"attribution.{key} must be a source of baselines, as attribution/absent=black is one")
             if getattr(source, "count", 1) != 1:
                 raise UserError(f"attribution.{key} must give one baseline, got {source.count}")
-        if taken := set(self.baselines) & set(SHAPLEY_IMAGES_METHODS):
+        if taken := set(self.baselines) & {SHAPLEY_IG, IG_ABSENT, EG}:
             raise UserError(f"attribution.baselines.{min(taken)} is the name of a method of its own: choose another")
 
     @property

@@ -2,18 +2,16 @@
 
 import time
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from igbaselines.attribution import Attribution
 from igbaselines.attribution.methods import Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG
 from igbaselines.common.randomness import generator_for
-from igbaselines.studies.images.experiments.settings import IG_ABSENT, SHAPLEY_IG
+from igbaselines.studies.images.experiments.settings import SHAPLEY_IG
+from igbaselines.studies.images.experiments.study import PhotographStudy
 from igbaselines.studies.images.tasks import image_key, task_of
 from igbaselines.tasks import Task
 
@@ -34,10 +32,12 @@ class Sampling:
     patch: int
     coalitions: int
 
-    def of(self, method: Method) -> ShapleyIG:
-        """Shapley Integrated Gradients with as many coalitions."""
+    def map(self, study: PhotographStudy, task: Task) -> "TimedMap":
+        """Shapley Integrated Gradients of a photograph in this setting."""
+        method = study.methods_of(study.drawn(task))[SHAPLEY_IG]
         assert isinstance(method, ShapleyIG)
-        return replace(method, coalitions=self.coalitions)
+        method = replace(method, coalitions=self.coalitions)
+        return TimedMap.make(SHAPLEY_IG, method, task_of(method, task, self.patch), study.run.seed)
 
     def columns(self) -> dict[str, int | float]:
         """What a row says of it; `q` is the share of all coalitions, where there are few players."""
@@ -48,57 +48,35 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class MethodMap:
+class TimedMap:
     """What a method gives of a photograph.
 
     Args:
         method: its name.
         found: the attribution, n = 1.
-        change: what a complete attribution sums to: of Shapley Integrated Gradients f(x) - f(absent), as of its
-            control; NaN where it is not known.
         seconds: wall time of the attribution.
     """
 
     method: str
     found: Attribution
-    change: float
     seconds: float
 
-    @property
-    def attributions(self) -> Float[Tensor, "c h w"]:
-        """Of the pixels."""
-        return self.found.attributions[0]
-
-    @property
-    def gradient_points(self) -> int:
-        """Gradients taken."""
-        return int(self.found.gradient_points)
-
-
-def every_map(methods: Mapping[str, Method], task: Task, patch: int, seed: int) -> list[MethodMap]:
-    """Explain a photograph by every method.
-
-    Args:
-        methods: with what several of them share drawn.
-        task: of the photograph.
-        patch: side of the players of coalitions [px].
-        seed: of the run.
-    """
-    maps = [timed_map(name, method, task_of(method, task, patch), seed) for name, method in methods.items()]
-    change = next((one.change for one in maps if one.method == IG_ABSENT), torch.nan)
-    return [replace(one, change=change) if one.method == SHAPLEY_IG else one for one in maps]
+    @classmethod
+    def make(cls, name: str, method: Method, task: Task, seed: int) -> "TimedMap":
+        """Explain a photograph from the method's own random numbers, to its end on the device."""
+        photograph = image_key(task.units[0])
+        key: tuple[str | int, ...] = "images: baselines", photograph, zlib.crc32(name.encode())
+        if isinstance(method, ShapleyIG):  # whatever its setting
+            key = "images: coalitions", photograph
+        _ = task.player_map  # once a photograph, and not in the time of its first method
+        start = time.perf_counter()
+        found = method.attribute(task, generator_for(seed, *key))
+        if task.inputs.device.type == "cuda":
+            torch.cuda.synchronize(task.inputs.device)
+        return cls(name, found, time.perf_counter() - start)
 
 
-def timed_map(name: str, method: Method, task: Task, seed: int) -> MethodMap:
-    """Explain a photograph by a method, and say how long it took, to its end on the device."""
-    key = image_key(task.units[0])
-    if isinstance(method, ShapleyIG):
-        generator = generator_for(seed, "images: coalitions", key)
-    else:
-        generator = generator_for(seed, "images: baselines", key, zlib.crc32(name.encode()))
-    _ = task.player_map  # once a photograph, and not in the time of its first method
-    start = time.perf_counter()
-    found = method.attribute(task, generator)
-    if task.inputs.device.type == "cuda":
-        torch.cuda.synchronize(task.inputs.device)
-    return MethodMap(name, found, found.change.item(), time.perf_counter() - start)
+def every_map(study: PhotographStudy, task: Task, most: int | None = None) -> list[TimedMap]:
+    """Explain a photograph by every method of a study, or by the first ones."""
+    methods = list(study.methods_of(study.drawn(task)).items())[:most]
+    return [TimedMap.make(name, method, task_of(method, task, study.patch), study.run.seed) for name, method in methods]

@@ -5,11 +5,9 @@ with other weights, and methods that give a photograph the same weights share it
 over networks; the report puts them together.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,18 +15,27 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution import Attribution
+from igbaselines.attribution.fitness import MinimalDeletion
 from igbaselines.attribution.methods import Method
 from igbaselines.attribution.weighting import InverseFitness, WithoutLeastFit
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics.completeness import COMPLETENESS_GAP, relative_gap
+from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.metrics.perturbation_curves import PerturbationGrid
 from igbaselines.metrics.stability import MAP_VARIANCE, map_variance
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.explanations import Explanation, save_explanation
-from igbaselines.studies.images.experiments.judging import DELETION, INSERTION, JUDGED, by_others, curves, on_object
-from igbaselines.studies.images.experiments.records import Record
+from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
+from igbaselines.studies.images.experiments.judging import (
+    DELETION,
+    INSERTION,
+    JUDGED,
+    by_others,
+    curves,
+    gap,
+    on_object,
+)
+from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
 from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import (
     EG,
@@ -39,14 +46,12 @@ from igbaselines.studies.images.experiments.settings import (
 )
 from igbaselines.studies.images.experiments.study import PhotographStudy
 from igbaselines.studies.images.networks.recipe import ImageModel
-from igbaselines.studies.images.tasks import attribute_photographs, image_key
+from igbaselines.studies.images.tasks import attribute_photograph, image_key
 from igbaselines.tasks import Task
 
 PERMUTED = "permuted_weights"
 CURVES = (EG, WG, FILTERED)  # whose mean curves are kept
 MEASURED = (*JUDGED, MAP_VARIANCE)
-
-Row = dict[str, Any]
 
 
 def run(
@@ -58,13 +63,6 @@ def run(
 ) -> None:
     """Carry out the experiment; the measured values go into `run.rows`.
 
-    Args:
-        run: where it runs and where results go.
-        dataset: the photographs.
-        model: the network.
-        attribution: baselines, quadrature and fitness.
-        evaluation: metrics.
-
     Raises:
         UserError: for data or settings that cannot work, before any attribution.
     """
@@ -72,19 +70,13 @@ def run(
     if method != WG:
         raise UserError(f"this experiment compares methods itself: attribution={WG}, not {method}")
     own = compared(attribution, evaluation.removed)
-    names = {quantity.name for quantity in MEASURED}
-    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own | {PERMUTED: own[WG]}, names)
+    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own | {PERMUTED: own[WG]}, MEASURED)
     records = study.for_each("examples", partial(one_photograph, study, evaluation))
     _add_mean_curves(run, [record["curves"] for record in records], _shares(evaluation.grid))
 
 
 def compared(attribution: ImageAttribution, removed: Sequence[int]) -> dict[str, Method]:
-    """The methods that are compared; all of them average the same Integrated Gradients.
-
-    Args:
-        attribution: baselines, rule and fitness.
-        removed: numbers of least fit baselines that Weighted Gradients go without.
-    """
+    """The methods that are compared, some without that many least fit baselines; all average the same gradients."""
     return {
         EG: attribution.averaged(),
         WG: attribution.averaged(InverseFitness()),
@@ -102,15 +94,15 @@ def one_photograph(
     assert isinstance(attribution, ImageAttribution)
     found = attribute(study, attribution, evaluation.removed, task)
     rows, of_curves = measure(study, evaluation, task, found)
-    rows += _baseline_rows(found[WG], found[FILTERED], list(attribution.baselines))
-    rows += _variance_rows(found[WG], evaluation.draws, study.run.seed, image_key(chosen.photograph.name))
-    rows.append({"method": "network", "metric": "probability", "value": chosen.probability})
+    fitness = found[WG].fitness
+    assert fitness is not None
+    rows += _baseline_rows(found[WG], found[FILTERED], fitness, list(attribution.baselines))
+    rows += _variance_rows(found[WG], fitness, evaluation.draws, study.run.seed, image_key(chosen.photograph.name))
+    rows += rows_of("network", {"probability": chosen.probability})
     if index < evaluation.examples:
-        shown = {method: found[method].attributions[0] for method in CURVES}
-        mask = None if task.masks is None else task.masks[0]
-        explanation = Explanation.of(task, attribution.baselines, found[WG], found[WG].fitness.d_alpha)
-        label = chosen.label
-        save_explanation(file, explanation, shown, _weights(found[WG])[0], mask, label, chosen.probability)
+        shown = {method: found[method] for method in CURVES}
+        more = of_baselines(attribution.baselines, found[WG], fitness.d_alpha)
+        save_maps(file, task, chosen, shown, keep_channels=False, **more)
     return {"rows": rows, "curves": of_curves}
 
 
@@ -120,12 +112,11 @@ def attribute(
     """Attribute by every method that is compared, by permuted weights, and by the methods of the command line."""
     methods = compared(attribution, [m for m in removed if m < len(attribution.baselines)])
     generator = study.generator("images: nodes", task)
-    found = attribute_photographs(methods | study.others, task, study.patch, generator)
-    weights = _weights(found[WG])
-    key = study.run.seed, "images: permuted weights", image_key(task.units[0])
-    order = torch.randperm(weights.shape[1], generator=generator_for(*key)).to(weights.device)
-    permuted = {PERMUTED: found[WG].reweighted(weights[:, order], task.player_map)}
-    return {name: found[name] for name in methods} | permuted | {name: found[name] for name in study.others}
+    found = attribute_photograph(methods | study.others, task, study.patch, generator)
+    weights, key = _weights(found[WG]), image_key(task.units[0])
+    order = torch.randperm(weights.shape[1], generator=generator_for(study.run.seed, "images: permuted weights", key))
+    permuted = found[WG].reweighted(weights[:, order.to(weights.device)], task.player_map)
+    return {name: found[name] for name in methods} | {PERMUTED: permuted} | {name: found[name] for name in study.others}
 
 
 def measure(
@@ -136,27 +127,22 @@ def measure(
     weights = torch.cat([_weights(found[method]) for method in own])
     first, inverse = distinct_weights(weights)
     judged = [own[place] for place in first] + list(study.others)
-    place = dict(zip(own, inverse.tolist(), strict=True))
-    place |= {method: judged.index(method) for method in study.others}
+    place = dict(zip(own, inverse.tolist(), strict=True)) | {name: judged.index(name) for name in study.others}
     maps = torch.cat([found[method].attributions for method in judged])
     deletion, areas = curves(evaluation, task, maps, seed)
-    of_maps = {DELETION.name: areas, **on_object(evaluation, task, maps)}
-    of_judged = {metric: values.tolist() for metric, values in of_maps.items()}
-    of_judged |= by_others(study.metrics, task, maps, seed)
-    values = {metric: {method: of_map[place[method]] for method in found} for metric, of_map in of_judged.items()}
-    gaps = {method: relative_gap(one.attributions, one.change).item() for method, one in found.items()}
-    values[COMPLETENESS_GAP.name] = {method: gap for method, gap in gaps.items() if not math.isnan(gap)}
+    of_maps = {DELETION.name: areas, **on_object(evaluation, task, maps), **by_others(study.metrics, task, maps, seed)}
+    values = {metric: {method: of_map[place[method]] for method in found} for metric, of_map in of_maps.items()}
+    gaps = {method: gap(one) for method, one in found.items()}
+    values[COMPLETENESS_GAP.name] = {method: value for method, value in gaps.items() if value is not None}
     values["weight_sum_gap"] = dict(zip(own, (weights.sum(dim=1) - 1).abs().tolist(), strict=True))
     of_curves = {"deletion": {method: deletion[place[method]].tolist() for method in CURVES}}
     if evaluation.insertion:
-        chosen = maps[[place[method] for method in evaluation.insertion]]
-        insertion, areas = curves(evaluation, task, chosen, seed, insertion=True)
-        values[INSERTION.name] = dict(zip(evaluation.insertion, areas.tolist(), strict=True))
+        inserted = maps[[place[method] for method in evaluation.insertion]]
+        insertion, areas = curves(evaluation, task, inserted, seed, insertion=True)
+        values[INSERTION.name] = dict(zip(evaluation.insertion, areas, strict=True))
         of_curves["insertion"] = dict(zip(evaluation.insertion, insertion.tolist(), strict=True))
     rows = [
-        {"method": method, "metric": metric, "value": value}
-        for metric, of_methods in values.items()
-        for method, value in of_methods.items()
+        row for metric, of in values.items() for name, value in of.items() for row in rows_of(name, {metric: value})
     ]
     return rows, of_curves
 
@@ -171,38 +157,31 @@ def distinct_weights(weights: Float[Tensor, "methods k"]) -> tuple[list[int], In
     return [int((inverse == value).nonzero()[0]) for value in range(int(inverse.max()) + 1)], inverse
 
 
-def _baseline_rows(weighted: Attribution, filtered: Attribution, names: Sequence[str]) -> list[Row]:
+def _baseline_rows(
+    weighted: Attribution, filtered: Attribution, fitness: MinimalDeletion, names: Sequence[str]
+) -> list[Row]:
     """What each baseline is worth for a photograph."""
-    fitness = weighted.fitness
-    assert fitness is not None
-    pixels = weighted.attributions[0, 0].numel()
     change = (weighted.f_inputs[:, None] - weighted.f_baselines).abs()
-    of_baselines = {
+    values = {
         "d_alpha": fitness.d_alpha,
-        "d_alpha_share": fitness.d_alpha / pixels,
+        "d_alpha_share": fitness.d_alpha / weighted.attributions[0, 0].numel(),
         "reached": fitness.reached.double(),
         "weight": _weights(weighted)[0],
         "filtered_weight": _weights(filtered)[0],
         "f_baseline": weighted.f_baselines[0],
         "completeness_gap": (weighted.completeness_gap.abs() / change)[0],
     }
-    return [
-        {"method": "ig", "metric": metric, "value": value, "baseline": name}
-        for metric, values in of_baselines.items()
-        for name, value in zip(names, values.tolist(), strict=True)
-    ]
+    return baseline_rows(values, names)
 
 
-def _variance_rows(weighted: Attribution, draws: int, seed: int, key: int) -> list[Row]:
-    assert weighted.fitness is not None
+def _variance_rows(weighted: Attribution, fitness: MinimalDeletion, draws: int, seed: int, key: int) -> list[Row]:
     assert weighted.per_baseline is not None
     maps = weighted.per_baseline[0].sum(dim=1)
-    inverse = 1 / weighted.fitness.d_alpha.double().clamp_min(1)
-    fitness = {EG: torch.ones_like(inverse), WG: inverse}
+    inverse = 1 / fitness.d_alpha.double().clamp_min(1)
     rows = []
-    for method, values in fitness.items():
-        variance = map_variance(maps, values, draws, generator_for(seed, "images: draws of baselines", key))
-        rows.append({"method": method, "metric": MAP_VARIANCE.name, "value": variance})
+    for method, fit in ((EG, torch.ones_like(inverse)), (WG, inverse)):
+        variance = map_variance(maps, fit, draws, generator_for(seed, "images: draws of baselines", key))
+        rows += rows_of(method, {MAP_VARIANCE.name: variance})
     return rows
 
 
@@ -214,7 +193,7 @@ def _weights(found: Attribution) -> Float[Tensor, "1 k"]:
 def _shares(grid: PerturbationGrid) -> list[float]:
     """The share of the pixels that is masked, or revealed, at each point of a curve."""
     pixels = 10**6
-    distinct = torch.arange(float(pixels), dtype=torch.float64).view(1, 1000, 1000)
+    distinct = torch.arange(float(pixels), dtype=torch.float64)[None]
     return (grid.counts(distinct)[0] / pixels).tolist()
 
 

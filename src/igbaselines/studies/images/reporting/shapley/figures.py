@@ -82,8 +82,8 @@ def methods_figure(rows: pd.DataFrame) -> Figure | None:
     table = means_table(found, ("metric", "method"))
     shown = [*judged(found), *(name for name in ("seconds",) if (found["metric"] == name).any())]
     tables = {metric: table[table["metric"] == metric] for metric in shown}
-    lines = {metric: float(of.loc[of["method"] == SIG, "mean"].iloc[0]) for metric, of in tables.items()}
-    return _dots(tables, lines, "mean {}")
+    of_sig = table[table["method"] == SIG].set_index("metric")["mean"]  # empty where others are compared
+    return _dots(tables, of_sig.to_dict(), "mean {}")
 
 
 def advantages_figure(rows: pd.DataFrame) -> Figure | None:
@@ -129,7 +129,8 @@ def _dots(tables: Mapping[str, pd.DataFrame], at: Mapping[str, float], words: st
             grid_of(figure, len(tables), columns, sharey=True), tables.items(), strict=True
         ):
             dots(panel, table, "method", lines=methods, styles=styles, markersize=5)
-            panel.axvline(at[metric], color="black", linewidth=0.7, zorder=0)
+            if metric in at:
+                panel.axvline(at[metric], color="black", linewidth=0.7, zorder=0)
             panel.set_xlabel(words.format(look_up(metric, METRICS).label), fontsize=11)
             panel.tick_params(axis="x", labelsize=9)
     return figure
