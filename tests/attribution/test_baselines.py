@@ -13,6 +13,7 @@ from igbaselines.attribution.baselines import (
     MaximumDistance,
     MeanExample,
     PerStratum,
+    TooFewExamplesError,
     TrainingMean,
     UniformNoise,
     ZeroBaseline,
@@ -91,7 +92,7 @@ def test_equal_weights_draw_as_none_do_and_no_weight_is_never_drawn() -> None:
 
 
 def test_says_which_stratum_has_too_few_examples() -> None:
-    with pytest.raises(ValueError, match="stratum 5 has 3 examples, 4 are needed"):
+    with pytest.raises(TooFewExamplesError, match="stratum 5 has 3 examples, 4 are needed"):
         PerStratum(4).draw(INPUTS, BACKGROUND, seeded(0))
 
 

@@ -16,6 +16,7 @@ from igbaselines.attribution.baselines import (
     GaussianNoise,
     MaximumDistance,
     MeanExample,
+    TooFewExamplesError,
     TrainingMean,
     UniformNoise,
     ZeroBaseline,
@@ -117,7 +118,7 @@ def test_examples_are_never_the_input_itself(inputs: Tensor, background: Backgro
         for picture, others in zip(inputs, drawn, strict=True):
             assert not (others == picture).flatten(1).all(dim=1).any()
             assert len(others.unique(dim=0)) == 6
-    with pytest.raises(ValueError, match="7 examples beside the explained one are needed, found 6"):
+    with pytest.raises(TooFewExamplesError, match="7 examples beside the explained one are needed, found 6"):
         Examples(7).draw(inputs, background, seeded())
 
 
@@ -132,10 +133,10 @@ def test_the_mean_example_is_the_mean(inputs: Tensor, background: Background) ->
 
 def test_a_set_names_its_baselines_and_weighs_them_equally(inputs: Tensor, background: Background) -> None:
     together = BaselineSet({"black": ZeroBaseline(), "uniform": UniformNoise(2), "blur": Blurred(1.0)})
-    assert together.names == ["black", "uniform_1", "uniform_2", "blur"]
+    named = together.named(inputs, background, seeded())
+    assert list(named) == ["black", "uniform_1", "uniform_2", "blur"]
     baselines, weights = together.draw(inputs, background, seeded())
-    again, _ = together.draw(inputs, background, seeded())
-    assert torch.equal(baselines, again)
+    assert torch.equal(baselines, torch.stack(list(named.values()), dim=1))
     assert weights.tolist() == [0.25] * 4
     assert baselines.shape == (3, 4, 3, 6, 5)
     assert baselines[:, 0].abs().max() == 0
@@ -145,6 +146,12 @@ def test_a_set_names_its_baselines_and_weighs_them_equally(inputs: Tensor, backg
 def test_an_empty_set_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one source"):
         BaselineSet({})
+
+
+def test_two_baselines_of_one_name_are_refused(inputs: Tensor, background: Background) -> None:
+    twice = BaselineSet({"noise_1": ZeroBaseline(), "noise": UniformNoise(2)})
+    with pytest.raises(ValueError, match="two baselines are called noise_1: give one of the sources another name"):
+        twice.draw(inputs, background, seeded())
 
 
 # As values of absent pixels

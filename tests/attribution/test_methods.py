@@ -298,6 +298,15 @@ def test_masks_that_cannot_be_hashed_are_judged_with(classes: Task) -> None:
     assert_same(found["wg"], attribute_all(WEIGHTINGS, classes, seeded())["by fitness"])
 
 
+def test_shared_baselines_count_once(classes: Task) -> None:
+    shared = SharedGradients.draw(shareable(MIXED)[0], classes, seeded())
+    assert shared.baselines_an_input == 6 + 3 + 1  # two of each stratum, three examples, zero
+    assert sorted(shared.one_a_set) == sorted(["by fitness", "own", "zero"])
+    found = shared.attribute()
+    spent = sum(int(found[name].gradient_points.sum()) for name in shared.one_a_set)
+    assert spent == 4 * shared.baselines_an_input * 5
+
+
 def test_what_can_share_is_found_by_rule() -> None:
     assert [set(some) for some in shareable(MIXED)] == [set(MIXED) - {"shapley", "sig", "more nodes"}, {"more nodes"}]
 
@@ -336,11 +345,14 @@ def test_says_why_a_method_does_not_fit_a_table(task: Task) -> None:
         (AveragedGradients("zero"), None),
         (AveragedGradients("mean"), "its baselines 'mean' is no imputer of task: zero, corners"),
         (AveragedGradients(Blurred(2.0)), "its baselines Blurred is of pictures"),
-        (AveragedGradients(blur), "its baseline blur Blurred is of pictures"),
+        (AveragedGradients(blur), "its sources blur Blurred is of pictures"),
         (judged, "its mask CornerMean is of pictures"),
         (replace(judged, fitness=Fitness(mask="zero")), None),
         (replace(judged, fitness=Fitness(mask="mean")), "its mask 'mean' is no imputer of task: zero, corners"),
         (replace(judged, weighting=None), None),  # nobody asks for the fitness
+        (replace(judged, fitness=Fitness(mask=blur)), "its sources blur Blurred is of pictures"),
+        (AveragedGradients(PerStratum(1)), None),
+        (AveragedGradients(PerStratum(1, ByStratum())), None),
         (ShapleyIG("mean"), "its imputer 'mean' is no imputer of task: zero, corners"),
         (ShapleySampling(MeanExample()), None),
         (Picky("no reason but mine"), "no reason but mine"),
@@ -350,6 +362,9 @@ def test_says_why_a_method_does_not_fit_a_table(task: Task) -> None:
     for method, expected in reasons:
         assert isinstance(method, Method)
         assert why_not(method, named) == expected
+    unweighted = replace(named, background=replace(task.background, stratum_weight=None))
+    needs = "its weighting ByStratum needs the weight of each stratum, such as a cross-section"
+    assert why_not(AveragedGradients(PerStratum(1, ByStratum())), unweighted) == needs
     assert why_not(AveragedGradients("mean"), task) == "its baselines 'mean' is no imputer of task: it has none"
 
 

@@ -323,7 +323,7 @@ def test_names_and_directions() -> None:
     assert DeletionAUC().quantity == Quantity("deletion_auc", "AUC of deletion", "score", "lower")
     assert DeletionAUC(insertion=True).quantity == Quantity("insertion_auc", "AUC of insertion", "score", "higher")
     named = DeletionAUC("mean", name="deletion_auc_mean").quantity
-    assert named == Quantity("deletion_auc_mean", "AUC of deletion (deletion_auc_mean)", "score", "lower")
+    assert named == Quantity("deletion_auc_mean", "AUC of deletion (mean)", "score", "lower")
 
 
 def test_says_why_a_task_cannot_be_judged(generator: torch.Generator) -> None:

@@ -196,7 +196,7 @@ class SharedGradients:
             baselines, weights = task.imputer(method.baselines).draw(
                 task.inputs, task.background, generator.set_state(state)
             )
-            # Sources that draw nothing leave it where it was: what nodes are drawn from must not be what baselines were.
+            # A source that draws nothing leaves it where it was; nodes must not be drawn from what baselines were.
             behind = after if not torch.equal(after := generator.get_state(), state) else behind
             group = groups[baselines.dim() > task.inputs.dim()]
             same = (place for place, known in enumerate(group.sets) if torch.equal(known, baselines))

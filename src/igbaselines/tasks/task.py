@@ -73,8 +73,7 @@ class Task:
     def __post_init__(self) -> None:
         if len(self.units) != len(self.inputs):
             raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(self.units)} units: one each")
-        others = {"targets": self.targets, "masks": self.masks, **{f"known {key}": v for key, v in self.known.items()}}
-        for what, values in others.items():
+        for what, values in (("targets", self.targets), ("masks", self.masks)):
             if values is not None and len(values) != len(self.inputs):
                 raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(values)} {what}: one each")
 

@@ -203,6 +203,16 @@ def test_efficiency_where_all_coalitions_are_taken(background: Background, input
     assert (players_of(sig).sum(1) - (sampler.f_inputs - sampler.f_baselines[:, 0])).abs().max() > 1e-3
 
 
+def test_what_players_sum_to(background: Background, inputs: Tensor, make_mlp: Make) -> None:
+    """Absent values of unequal weights: the sampler's sum is f(x) less their weighted mean; SIG's is no one number."""
+    source = PerStratum(1, ByStratum())
+    exact = attribute(ShapleySampling(source, None), make_mlp(), inputs, background)
+    torch.testing.assert_close(players_of(exact).sum(1), exact.change, rtol=0, atol=1e-14)
+    assert exact.weights is not None
+    assert exact.weights[0].tolist() == pytest.approx([0.2, 0.8])
+    assert attribute(ShapleyIG(source, 4), make_mlp(), inputs, background).change.isnan().all()
+
+
 def test_sig_of_a_product_in_closed_form(generator: torch.Generator) -> None:
     """f = x y from zero: both from the empty coalition and from the other player alone, x gets 1/2 and 1 of f."""
     x = draw(generator, 5, 2)
