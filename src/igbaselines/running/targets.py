@@ -197,7 +197,7 @@ def _check_target(target: object) -> None:
     except Exception as error:
         raise UserError(f"_target_ {target!r} does not exist") from error
     # A module of ours also holds what it imports (`igbaselines.common.files.os.system`), and functions that write.
-    is_ours = isinstance(found, type) and found.__module__.startswith(tuple(MODULES))
+    is_ours = isinstance(found, type) and _is_allowed(f"{found.__module__}.")
     if not is_ours or not dataclasses.is_dataclass(found):
         raise refusal
 
