@@ -5,9 +5,6 @@ numpy then works on contiguous memory. Formulae: Particle Data Group, Review of 
 "Kinematics".
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 import numpy as np
 from jaxtyping import Float
 

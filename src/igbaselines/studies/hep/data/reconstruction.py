@@ -4,9 +4,6 @@ Acceptances, efficiencies, b-tags and cuts are the same for the toy collisions a
 is not: a toy event is a few smeared partons in cones, Pythia's are hundreds of smeared hadrons in anti-kt jets.
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,7 +118,7 @@ class HepPythia:
         folder = self.folder(cache)
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", folder):
-            shards = self.shards(folder, workers)
+            shards = make_missing(self.recipes(), folder, workers)
             path = folder / f"events-{VERSION}-{together_sha256(shards)[:16]}.parquet"
             record = path.with_suffix(".json")
             if read_record(record) is None:
@@ -125,10 +126,6 @@ class HepPythia:
                     pq.write_table(stitched(shards), temporary, use_dictionary=["process"])
                 write_record(record, {}, vouched_for=[path])
         return path
-
-    def shards(self, folder: Path, workers: int) -> list[Shard]:
-        """All shards; what is missing is generated."""
-        return make_missing(self.recipes(), folder, workers)
 
     def recipes(self) -> list[ShardRecipe]:
         """What each shard is made of."""
@@ -138,7 +135,10 @@ class HepPythia:
             for place, (pt_hat, part) in enumerate(zip(share.ranges(), share.pt_hat_shares, strict=True)):
                 full, rest = divmod(max(1, round(events * part)), self.shard_events)
                 sizes = [self.shard_events] * full + [rest] * (rest > 0)
-                recipes += [self._recipe(name, pt_hat, place, *size) for size in enumerate(sizes)]
+                recipes += [
+                    ShardRecipe(name, pt_hat, place, *size, self.beam, self.detector, self.selection, self.seed)
+                    for size in enumerate(sizes)
+                ]
         return recipes
 
     def events_of(self) -> dict[str, int]:
@@ -152,19 +152,6 @@ class HepPythia:
         settings = [asdict(part) for part in (self.beam, self.selection, self.detector)]
         name = hashlib.sha256(json.dumps([VERSION, self.seed, *settings]).encode()).hexdigest()[:16]
         return cache / f"hep_pythia-{name}"
-
-    def _recipe(self, name: str, pt_hat: tuple[float, float], place: int, number: int, events: int) -> ShardRecipe:
-        return ShardRecipe(
-            process=name,
-            pt_hat=pt_hat,
-            place=place,
-            number=number,
-            events=events,
-            beam=self.beam,
-            detector=self.detector,
-            selection=self.selection,
-            seed=self.seed,
-        )
 
 
 def stitched(shards: Sequence[Shard]) -> pa.Table:
@@ -187,8 +174,8 @@ def cross_section_errors(shards: Sequence[Shard]) -> dict[str, float]:
 
     The luminosity of a range is the sum of its shards'; their errors are independent.
     """
-    variance: dict[str, float] = {}
-    selected: dict[str, float] = {}
+    variance: dict[str, float] = defaultdict(float)
+    selected: dict[str, float] = defaultdict(float)
     ranges = itertools.groupby(shards, key=lambda shard: (shard.recipe.process, shard.recipe.place))
     weights = iter(shard_weights(shards))
     for (process, _), members in ranges:
@@ -197,6 +184,6 @@ def cross_section_errors(shards: Sequence[Shard]) -> dict[str, float]:
         luminosity = np.array([shard.luminosity for shard in of_range])
         relative = np.array([shard.cross_section_error / shard.cross_section for shard in of_range])
         error = float(np.hypot.reduce(luminosity * relative) / luminosity.sum())
-        variance[process] = variance.get(process, 0.0) + (cross_section * error) ** 2
-        selected[process] = selected.get(process, 0.0) + cross_section
+        variance[process] += (cross_section * error) ** 2
+        selected[process] += cross_section
     return {process: math.sqrt(variance[process]) / selected[process] for process in selected}

@@ -5,9 +5,6 @@ FastJet, arXiv:1111.6097), fat jets, the missing momentum and the jets' shapes a
 particles. A jet is a b jet if it lies nearest to a bottom hadron, else a c jet if to a charm hadron.
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from dataclasses import dataclass
 
 import awkward as ak

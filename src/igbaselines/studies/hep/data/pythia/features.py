@@ -1,8 +1,5 @@
 """The 87 features of events that Pythia made: jet shapes and N-subjettiness from the particles inside."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 import awkward as ak
 import fastjet
 import numpy as np

@@ -10,10 +10,11 @@ import importlib.util
 import json
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -189,8 +190,7 @@ def read_shard(recipe: ShardRecipe, folder: Path) -> Shard:
     """Read what a finished shard says of itself."""
     path = recipe.path(folder)
     record = _record(path)
-    names = ("accepted", "cross_section", "cross_section_error", "cutflow", "sha256", "cpu_seconds")
-    return Shard(recipe, path, **{name: record[name] for name in names})
+    return Shard(recipe, path, **{field.name: record[field.name] for field in fields(Shard)[2:]})
 
 
 def shard_weights(shards: Sequence[Shard]) -> list[np.ndarray]:
@@ -198,10 +198,9 @@ def shard_weights(shards: Sequence[Shard]) -> list[np.ndarray]:
 
     Shards of one process and range add up their luminosities; ranges of a process add up their cross-sections.
     """
-    luminosity: dict[tuple[str, int], float] = {}
+    luminosity: dict[tuple[str, int], float] = defaultdict(float)
     for shard in shards:
-        key = shard.recipe.process, shard.recipe.place
-        luminosity[key] = luminosity.get(key, 0.0) + shard.luminosity
+        luminosity[shard.recipe.process, shard.recipe.place] += shard.luminosity
     return [
         pq.read_table(shard.path, columns=["weight"])["weight"].to_numpy()
         / luminosity[shard.recipe.process, shard.recipe.place]
@@ -291,12 +290,9 @@ class _Told:
 
 def fruitless(recipe: ShardRecipe) -> UserError:
     """What to say of a range of which hardly any event passes."""
+    low, high = recipe.pt_hat
+    where = f"{low:g} to {high:g}" if np.isfinite(high) else f"above {low:g}"
     return UserError(
-        f"process {recipe.process!r}, pTHat {_range(recipe.pt_hat)} GeV: no event passes the selection: loosen "
+        f"process {recipe.process!r}, pTHat {where} GeV: no event passes the selection: loosen "
         "dataset.selection, or take this range out of dataset.processes"
     )
-
-
-def _range(pt_hat: tuple[float, float]) -> str:
-    low, high = pt_hat
-    return f"above {low:g}" if not np.isfinite(high) else f"{low:g} to {high:g}"

@@ -5,9 +5,6 @@ is one branching of each quark (`split`) and a few jets off the incoming partons
 are conserved. Constants without a source were set by hand so that the distributions come near Pythia's.
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -92,6 +89,11 @@ class FinalState:
     flavours: Int8[np.ndarray, "n q"]
     leptons: Float[np.ndarray, "4 n l"]
     neutrinos: Float[np.ndarray, "4 n"]
+
+    def with_quarks(self, quarks: Float[np.ndarray, "4 n _"], flavours: Int8[np.ndarray, "n _"]) -> "FinalState":
+        """The same with more quarks or gluons behind the others."""
+        together = np.concatenate([self.quarks, quarks], axis=2), np.concatenate([self.flavours, flavours], axis=1)
+        return FinalState(*together, self.leptons, self.neutrinos)
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "FinalState":
         """The chosen events."""

@@ -1,8 +1,5 @@
 """From a final state of partons to what a detector sees and a search selects (arXiv:2412.13864, appendix)."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,9 +5,6 @@ few, hard partons of this toy that is close to anti-kt, which it stands for (Cac
 arXiv:0802.1189).
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from dataclasses import dataclass
 
 import numpy as np
