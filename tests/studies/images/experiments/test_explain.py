@@ -25,11 +25,11 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "my photos"
     (folder / "holiday").mkdir(parents=True)
     samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
-    with Image.open(samples[4].path) as picture:
+    with Image.open(samples[4].picture) as picture:
         picture.convert("L").save(folder / "grey.png")
-    with Image.open(samples[7].path) as picture:
+    with Image.open(samples[7].picture) as picture:
         picture.convert("CMYK").save(folder / "holiday" / "car.jpg")
-    (folder / "broken.jpg").write_bytes(samples[0].path.read_bytes()[:3000])
+    (folder / "broken.jpg").write_bytes(samples[0].picture.read_bytes()[:3000])
     (folder / "empty.png").touch()
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     (folder / "notes.txt").write_text("not a photograph")

@@ -1,8 +1,5 @@
 """How an agent moves in a GridWorld: one table of moves that the values, the environment and the rollouts share."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from dataclasses import dataclass
 
 import numpy as np
