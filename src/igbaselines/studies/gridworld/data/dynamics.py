@@ -1,4 +1,4 @@
-"""How an agent moves in a GridWorld: one table of moves that the values, the environment and the rollouts share."""
+"""How an agent moves in a GridWorld: one table of moves that the values and the rollouts share."""
 
 from dataclasses import dataclass
 

@@ -46,11 +46,6 @@ def features_of(worlds: Worlds) -> Float32[np.ndarray, "w states 14"]:
     return np.concatenate(columns, axis=2, dtype=np.float32)
 
 
-def bounds(name: str, size: int) -> tuple[float, float]:
-    """Smallest and largest value that a feature can take."""
-    return (-(size - 1.0), size - 1.0) if name.endswith(("_row", "_column")) else (0.0, 1.0)
-
-
 def _door_between(worlds: Worlds, agent: Int[np.ndarray, "states 2"]) -> Bool[np.ndarray, "w states"]:
     axis = worlds.divided_by_column.astype(np.int64)
     every = np.arange(len(worlds))
