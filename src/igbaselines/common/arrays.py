@@ -9,7 +9,7 @@ import types
 import zipfile
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 from jaxtyping import AbstractDtype, jaxtyped
@@ -17,8 +17,10 @@ from jaxtyping import AbstractDtype, jaxtyped
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import replacing
 
+__all__ = ["Text", "read_arrays", "write_arrays"]
+
 if TYPE_CHECKING:
-    Text = Annotated
+    from jaxtyping import Shaped as Text
 else:
 
     class Text(AbstractDtype):

@@ -83,19 +83,19 @@ def paired_line(
         found = paired.compare(table[a].to_numpy(), table[b].to_numpy())
     except NotTestable:
         return None
-    line = {of: found.n, "not_finite": left_out}
+    line: dict[str, float] = {of: found.n, "not_finite": left_out}
     line |= {names[0]: found.mean_a, f"{names[0]}_sd": found.sd_a, names[1]: found.mean_b, f"{names[1]}_sd": found.sd_b}
     line |= {"difference": found.difference, "low": found.low, "high": found.high}
     return line | {"p_welch": found.p_unpaired, "p_paired_t": found.p_paired, "p_wilcoxon": found.p_wilcoxon}
 
 
-def advantage(line: Mapping[str, Any], metric: MetricLook) -> tuple[float, float, float]:
+def advantage(line: Mapping[Any, Any], metric: MetricLook) -> tuple[float, float, float]:
     """The difference of a line of `paired_line`, and its interval, turned so that more than zero is better."""
     edges = sorted((metric.sign * line["low"], metric.sign * line["high"]))
     return (metric.sign * line["difference"], *edges)
 
 
-def who_is_better(line: Mapping[str, Any], metric: MetricLook, a: str, b: str) -> str:
+def who_is_better(line: Mapping[Any, Any], metric: MetricLook, a: str, b: str) -> str:
     """Say which of two methods is better, where the paired t-test, corrected for all lines of its table, can tell."""
     if not line["p_paired_t_holm"] < 1 - CONFIDENCE:
         return "not resolved"

@@ -175,7 +175,7 @@ def _check_target(target: object) -> None:
         found = hydra.utils.get_object(target)
     except Exception as error:
         raise UserError(f"_target_ {target!r} does not exist") from error
-    # A module of ours also holds what it imports (`igbaselines.common.files.os.system`), and functions that write files.
+    # A module of ours also holds what it imports (`igbaselines.common.files.os.system`), and functions that write.
     is_ours = isinstance(found, type) and found.__module__.startswith(tuple(MODULES))
     if not is_ours or not dataclasses.is_dataclass(found):
         raise refusal

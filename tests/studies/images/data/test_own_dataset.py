@@ -66,11 +66,12 @@ class Brightness(ImageModel):
     outputs: int = 10
 
     def network(self) -> nn.Module:
-        network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, self.outputs))
+        last = nn.Linear(3, self.outputs)
+        network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
         steps = torch.arange(self.outputs) / 10
         with torch.no_grad():  # logits -(brightness - step)^2, up to what is common to them
-            network[2].weight.copy_(2 * steps[:, None].expand(-1, 3) / 3)
-            network[2].bias.copy_(-(steps**2))
+            last.weight.copy_(2 * steps[:, None].expand(-1, 3) / 3)
+            last.bias.copy_(-(steps**2))
         return network
 
 

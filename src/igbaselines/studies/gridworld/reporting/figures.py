@@ -5,6 +5,7 @@ Every figure is drawn from a table of the run: what is seen can be read off ther
 
 import itertools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -174,7 +175,7 @@ def _interactions(axes: Axes, table: pd.DataFrame) -> None:
         axes.axhline(place, color="#DDDDDD", linewidth=0.7, zorder=0)
         for on, face, shift in ((True, look["color"], 0.14), (False, "white", -0.14)):
             found = table[(table["method"] == method) & (table["interactions"].astype(bool) == on)]
-            marked = {"marker": "o", "markersize": 7, "markerfacecolor": face}
+            marked: dict[str, Any] = {"marker": "o", "markersize": 7, "markerfacecolor": face}
             points(axes, np.full(len(found), place + shift), found, look, width=1.8, **marked)
     name_lines(axes, [plot_label(method) for method in styles])
     axes.set_ylim(len(styles) + 0.4, -0.6)

@@ -139,7 +139,8 @@ def distances_figure(table: pd.DataFrame) -> Figure:
 
 def _distance_bars(axes: Axes, table: pd.DataFrame, color: str) -> None:
     bars(axes, [plot_label(name) for name in table["feature"]], table["distance"], color)
-    beside = {name: name.removeprefix("distance_") for name in table if str(name).startswith("distance_")}
+    columns = [str(name) for name in table]
+    beside = {name: name.removeprefix("distance_") for name in columns if name.startswith("distance_")}
     places = np.arange(len(table))
     for (column, _), look in zip(beside.items(), looks(beside.values(), {FLOOR: AUC}).values(), strict=True):
         axes.vlines(table[column], places - 0.35, places + 0.35, color=look["color"], linewidth=1.6)

@@ -89,7 +89,7 @@ def methods_figure(rows: pd.DataFrame) -> Figure | None:
 def advantages_figure(rows: pd.DataFrame) -> Figure | None:
     """Draw SIG's advantage over every other method by metric; None without rows."""
     found = of_study(rows, METHODS)
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
     for metric in judged(found):
         intervals = {method: advantage_of(found, metric, method) for method in methods_of(found, metric)}
         cells = {method: one for method, one in intervals.items() if one is not None and method != SIG}

@@ -1,5 +1,7 @@
 """Figures of 2505.03201 from one run: the mean deletion curves, and how the weights fall to the baselines."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -77,7 +79,12 @@ def weights_figure(rows: pd.DataFrame) -> Figure | None:
         figure = new_figure(7.5, 1.3 + 0.42 * weights.shape[1])
         axes = figure.subplots()
         median = {"color": BLUE, "linewidth": 2}
-        boxes = {"orientation": "horizontal", "showfliers": False, "widths": 0.6, "medianprops": median}
+        boxes: dict[str, Any] = {
+            "orientation": "horizontal",
+            "showfliers": False,
+            "widths": 0.6,
+            "medianprops": median,
+        }
         axes.boxplot(values, whis=(5, 95), **boxes)
         for place, column in enumerate(values, start=1):
             # Heights only keep the images apart, so they follow a fixed pattern.
