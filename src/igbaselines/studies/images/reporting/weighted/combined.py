@@ -11,13 +11,14 @@ import pandas as pd
 from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.combination import Combination, Drawn, Noted
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.page.comparable import Group, comparable_groups
-from igbaselines.reporting.page.factors import Factor, combinations_run, varied_factors
-from igbaselines.reporting.page.runs import ABLATION, Results
+from igbaselines.reporting.page.by_dataset import ABLATION
+from igbaselines.reporting.page.runs import Results
 from igbaselines.reporting.statistics.paired import holm
 from igbaselines.reporting.statistics.resampling import joint_means
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, TABLE_1, WG, by_finite_image, methods_of
+from igbaselines.studies.images.reporting.weighted.comparable import Group, comparable_groups
+from igbaselines.studies.images.reporting.weighted.factors import Factor, combinations_run, varied_factors
 from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure, removal_table
 from igbaselines.studies.images.reporting.weighted.sweep import SWEEP_CAPTION, Improvement, forest_figure, sweep_figure
 from igbaselines.studies.images.reporting.weighted.tables import Line, table_1_line, table_2_line

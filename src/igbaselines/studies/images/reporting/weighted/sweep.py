@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.page.factors import Factor
 from igbaselines.reporting.statistics.resampling import interval_of
 from igbaselines.reporting.style import new_figure, page_style
 from igbaselines.studies.hep.reporting.figures import STYLES, Style
 from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, WG
+from igbaselines.studies.images.reporting.weighted.factors import Factor
 
 LOOKS: dict[str, Style] = {
     WG: {"color": STYLES[2]["color"], "marker": "o"},
