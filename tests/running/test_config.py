@@ -145,6 +145,11 @@ def test_a_model_of_another_experiment_is_explained_in_one_line() -> None:
         (["dataset.n_events=many"], r"n_events=many: Value 'many' .* Integer"),
         (["dataset=nowhere"], r"dataset=nowhere does not exist: choose from .*hep_synthetic"),
         (["scale=huge"], r"scale=huge does not exist: choose from demo, paper, smoke"),
+        (["hydra/launcher=joblib"], r"^hydra/launcher=joblib is gone: give hydra/launcher=local instead$"),
+        (
+            ["hydra/launcher=local", "hydra.launcher.n_jobs=4"],
+            r"n_jobs is gone: give hydra\.launcher\.processes instead$",
+        ),
         (["nonsense=1"], r"^unknown key nonsense$"),
         (["dataset=hep_synthetic", "dataset.selection.HT=3"], r"unknown key dataset\.selection\.HT: did you mean ht\?"),
         (["seed"], r"'seed' missing EQUAL"),

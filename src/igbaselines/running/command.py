@@ -34,8 +34,8 @@ def run_command(arguments: Sequence[str], act: Callable[[DictConfig], None]) -> 
     sys.argv[1:] = _with_mode(arguments)  # where Hydra reads them
     _log_to_terminal()
     register()
-    guard_hydra()
     try:
+        guard_hydra(arguments)
         with _errors_unwrapped(), stoppable():
             _compose(act)
     except KeyboardInterrupt as stopped:

@@ -20,6 +20,11 @@ PROJECT_ROOT = Path(__file__).resolve().parents[3]
 CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"  # a file a paper
 ACTIONS = ("run", "report", "status")
 FULL_ERROR = "HYDRA_FULL_ERROR"  # environment: set by a user who wants tracebacks
+# What is no longer there, and what to type now.
+NOW = {
+    "hydra/launcher=joblib": "hydra/launcher=local",
+    "hydra.launcher.n_jobs": "hydra.launcher.processes",
+}
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
 
 
@@ -136,10 +141,11 @@ def one_line(error: BaseException) -> str:
     """Say in one line what a configuration error means, with the nearest right name where a name was wrong."""
     text = str(error)
     if unknown := re.search(r"Could not override '(\S+)'", text):
-        return f"unknown key {unknown.group(1)}{_suggestion(error)}"
+        return _gone(unknown[1]) or f"unknown key {unknown[1]}{_suggestion(error)}"
     if missing := re.search(r"Could not find '(\S+)/(\S+)'", text):
         options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
-        return f"{missing.group(1)}={missing.group(2)} does not exist: choose from {', '.join(options)}"
+        choice = f"{missing[1]}={missing[2]}"
+        return _gone(choice) or f"{choice} does not exist: choose from {', '.join(options)}"
     if misfit := re.search(r"(?s)In '(\S+)': ConfigKeyError .*?Key '(\w+)' not in '(\w+)'", text):
         return f"{misfit[3]} does not fit this experiment: {misfit[1]} sets {misfit[2]}, which it does not have"
     if "Error merging override" in text and error.__cause__ is not None:
@@ -159,6 +165,10 @@ def explanation(error: BaseException) -> tuple[str | None, int]:
         assert isinstance(error, OSError)
         return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1
     return None, 1
+
+
+def _gone(name: str) -> str | None:
+    return f"{name} is gone: give {NOW[name]} instead" if name in NOW else None
 
 
 def _suggestion(error: BaseException) -> str:

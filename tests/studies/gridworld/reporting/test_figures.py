@@ -7,18 +7,20 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
+from igbaselines.common.arrays import read_arrays
 from igbaselines.reporting.labels import plot_label
+from igbaselines.studies.gridworld.artifacts import ExplainedState
 from igbaselines.studies.gridworld.reporting.figures import (
     FLOOR,
     LOOKS,
     agreement_figure,
     cost_figure,
     counts_of,
-    look_of,
+    looks_of,
     q_figure,
+    studies_figure,
 )
-from igbaselines.studies.gridworld.reporting.states import load_state, states_caption, states_figure
-from igbaselines.studies.gridworld.reporting.studies import studies_figure
+from igbaselines.studies.gridworld.reporting.states import states_caption, states_figure
 from tests.studies.gridworld.reporting.shapley_rows import FEATURES, METHODS, small_tables, write_example
 
 
@@ -29,7 +31,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 def y_of(axes: Axes, method: str, points: int) -> np.ndarray:
     """The heights of a method's curve, found by its look."""
-    look = look_of(method)
+    look = LOOKS[method]
     (line,) = (
         line
         for line in axes.lines
@@ -45,7 +47,11 @@ def test_every_method_has_a_look_of_its_own() -> None:
     assert set(METHODS) <= set(LOOKS)
     looks = {(look["color"], look["marker"], look.get("markerfacecolor")) for look in LOOKS.values()}
     assert len(looks) == len(LOOKS)
-    assert look_of("mine") not in LOOKS.values()
+    mine = looks_of(pd.DataFrame({"method": ["mine", "exact", "another"]}))
+    assert list(mine) == ["exact", "mine", "another"]
+    assert not {(look["color"], look["marker"]) for name, look in mine.items() if name not in LOOKS} & {
+        (look["color"], look["marker"]) for look in LOOKS.values()
+    }
 
 
 def test_cost_is_drawn_as_a_distance(tables: dict[str, pd.DataFrame]) -> None:
@@ -79,6 +85,7 @@ def test_q_is_drawn_in_percent(tables: dict[str, pd.DataFrame]) -> None:
 
 def test_methods_are_sorted_and_plain_ig_is_ringed(tables: dict[str, pd.DataFrame]) -> None:
     figure = agreement_figure(tables["agreement"])
+    assert figure is not None
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     cosine = tables["agreement"].query("metric == 'cosine'").groupby("method")["mean"].mean()
     assert names == [plot_label(str(method)) for method in cosine.sort_values(ascending=False).index]
@@ -107,9 +114,9 @@ def test_counts_say_what_the_means_are_of(tables: dict[str, pd.DataFrame]) -> No
 
 
 def test_a_state_is_drawn_with_its_picture_and_its_features(tmp_path: Path) -> None:
-    states = [load_state(write_example(tmp_path / f"{name}.npz")) for name in "abc"]
-    assert states[0].shown == ["ig_mean", "shapley_ig", "kernel_shap"]
+    states = [read_arrays(ExplainedState, write_example(tmp_path / f"{name}.npz")) for name in "abc"]
     figure = states_figure(states)
+    assert figure is not None
     pictures, bars = figure.axes[0::2], figure.axes[1::2]
     assert len(pictures) == len(bars) == 3
     assert np.array_equal(pictures[0].images[0].get_array(), states[0].world)  # type: ignore[arg-type]
@@ -117,14 +124,15 @@ def test_a_state_is_drawn_with_its_picture_and_its_features(tmp_path: Path) -> N
     assert labels[:2] == ["goal row = 3", "goal column = -2"]
     assert len(labels) == len(FEATURES)
     widths = [patch.get_width() for patch in bars[0].patches]  # type: ignore[attr-defined]
-    np.testing.assert_allclose(widths[: len(FEATURES)], states[0].attributions["exact"])
-    np.testing.assert_allclose(widths[len(FEATURES) : 2 * len(FEATURES)], states[0].attributions["ig_mean"])
+    np.testing.assert_allclose(widths[: len(FEATURES)], states[0].attributions[0])
+    np.testing.assert_allclose(widths[len(FEATURES) : 2 * len(FEATURES)], states[0].attributions[1])
     assert "reference mean" in states_caption(states)
 
 
 def test_a_state_without_the_usual_methods_shows_those_it_has(tmp_path: Path) -> None:
-    state = load_state(write_example(tmp_path / "a.npz", methods=("exact", "mine_$1")))
-    assert state.shown == ["mine_$1"]
-    legend = states_figure([state]).axes[1].get_legend()
+    state = read_arrays(ExplainedState, write_example(tmp_path / "a.npz", methods=("exact", "mine_$1", "ig_zero")))
+    figure = states_figure([state])
+    assert figure is not None
+    legend = figure.axes[1].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["exact", r"mine_\$1"]

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.common.files import replacing
+from igbaselines.common.arrays import write_arrays
+from igbaselines.studies.gridworld.artifacts import ExplainedState
 from igbaselines.studies.gridworld.data.drawing import draw_world
 from igbaselines.studies.gridworld.data.dynamics import ACTIONS
 from igbaselines.studies.gridworld.experiments.methods import SAMPLING, SIG
@@ -22,15 +23,17 @@ def save_examples(folder: Path, shared: Shared, attributions: Mapping[str, Float
     seen = states.with_features(names).features
     for place in _shown(shared):
         row = shared.explained[place]
-        file = folder / f"{place:02d}-{shared.units[place]}.npz"
-        _save_example(
-            file,
-            draw_world(states.worlds[int(states.world[row])], int(states.state[row])),
-            dict(zip(names, seen[row].tolist(), strict=True)),
-            {name: attributions[name][place].cpu().numpy() for name in DRAWN if name in attributions},
-            "mean",
-            _title(shared, row),
+        found = {name: attributions[name][place].cpu().numpy() for name in DRAWN if name in attributions}
+        example = ExplainedState(
+            world=draw_world(states.worlds[int(states.world[row])], int(states.state[row])),
+            feature_names=np.array(names),
+            feature_values=np.asarray(seen[row].tolist(), dtype=float),
+            methods=np.array(list(found)),
+            attributions=np.stack(list(found.values())),
+            reference="mean",
+            title=_title(shared, row),
         )
+        write_arrays(folder / f"{place:02d}-{shared.units[place]}.npz", example)
 
 
 def _shown(shared: Shared) -> list[int]:
@@ -45,35 +48,3 @@ def _title(shared: Shared, row: int) -> str:
     if shared.attribution.explained == "value":
         return f"value {shared.states.value[row]:.2f}"
     return f"why go {ACTIONS[int(shared.states.action_value[row].argmax())]}"
-
-
-def _save_example(
-    path: Path,
-    picture: UInt8[np.ndarray, "h w 3"],
-    features: Mapping[str, float],
-    attributions: Mapping[str, Float[np.ndarray, " d"]],
-    reference: str,
-    title: str,
-) -> None:
-    """Write what a figure of a state needs, as .npz without pickles.
-
-    Args:
-        path: the file.
-        picture: of the world with the agent in it.
-        features: name -> value, in cells.
-        attributions: method -> attribution of every feature; the exact values first.
-        reference: what stands for absent features.
-        title: what is explained.
-    """
-    arrays = {
-        "world": picture,
-        "feature_names": np.array(list(features)),
-        "feature_values": np.array(list(features.values())),
-        "methods": np.array(list(attributions)),
-        "attributions": np.stack(list(attributions.values())),
-        "reference": np.array(reference),
-        "title": np.array(title),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -5,24 +5,17 @@ mean holds but the interval of a single network, widened for their number (Bonfe
 the claim is partly reproduced.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from igbaselines.reporting.statistics.estimates import CONFIDENCE, mean_estimate, require_finite
-from igbaselines.reporting.statistics.verdicts import (
-    Estimate,
-    NotTestable,
-    Outcome,
-    Region,
-    Verdict,
-    contradicts,
-    decide,
-)
+from igbaselines.reporting.claim_tests import over_columns
+from igbaselines.reporting.rows import by_method, select
+from igbaselines.reporting.statistics.estimates import mean_estimate, require_finite
+from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable, Outcome, Region, decide
 from igbaselines.studies.gridworld.reporting.rows import by_state
-from igbaselines.studies.hep.reporting.curves import select
 
 
 def agreement_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
@@ -91,8 +84,7 @@ def time_ratio(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: st
     Raises:
         NotTestable: for fewer than two networks, or a time that is missing, repeated, or not positive.
     """
-    times = pd.DataFrame({method: _times(rows, metric, method) for method in (method_a, method_b)}).sort_index()
-    values = times.to_numpy(float)
+    values = by_method(rows, metric, (method_a, method_b)).to_numpy()
     threshold = None if claimed.threshold is None or claimed.threshold <= 0 else claimed.threshold
     estimate = ratio_estimate(values[:, 0], values[:, 1], threshold=threshold)
     holds = sum(claimed.holds(float(ratio)) for ratio in values[:, 0] / values[:, 1])
@@ -131,31 +123,8 @@ TESTS: dict[str, Callable[..., Outcome]] = {
 
 
 def _over_states(table: pd.DataFrame, claimed: Region, words: str) -> Outcome:
-    """Judge the mean over states, and look at every network by itself.
-
-    Args:
-        table: states down, networks across.
-        claimed: what is claimed of the mean.
-        words: what the mean is of.
-    """
-    values = table.to_numpy(float)
-    estimate = mean_estimate(values.mean(axis=1), threshold=claimed.threshold, unit="state")
-    verdict, note = decide(estimate, claimed), f"value: {words}"
-    if values.shape[1] > 1:
-        widened = 1 - (1 - CONFIDENCE) / values.shape[1]
-        single = {
-            str(network): mean_estimate(column, unit="state", confidence=widened)
-            for network, column in zip(table.columns, values.T, strict=True)
-        }
-        contrary = [network for network, one in single.items() if contradicts(one, claimed)]
-        note += (
-            f"; as claimed in {_number(claimed.holds(one.value) for one in single.values())} of {len(single)} networks"
-        )
-        if contrary:
-            note += f", resolved to the contrary in {', '.join(contrary)} (Bonferroni over networks)"
-        if verdict == Verdict.REPRODUCED and contrary:
-            verdict = Verdict.PARTLY
-    return Outcome(estimate, verdict, note)
+    """Judge the mean over states (down), and look at every network (across) by itself."""
+    return over_columns(table, claimed, words, "networks", "state")
 
 
 def _at_q(rows: pd.DataFrame, q: int | float) -> pd.DataFrame:
@@ -165,15 +134,3 @@ def _at_q(rows: pd.DataFrame, q: int | float) -> pd.DataFrame:
         known = ", ".join(f"{value:g}" for value in sorted(measured.dropna().unique()))
         raise NotTestable(f"the run has no q = {q:g}; it has {known or 'none'}")
     return found
-
-
-def _times(rows: pd.DataFrame, metric: str, method: str) -> "pd.Series[float]":
-    found = select(rows, metric, method).set_index("unit")["value"]
-    if not found.index.is_unique:
-        twice = found.index[found.index.duplicated()][0]
-        raise NotTestable(f"{twice!r} has several values of {metric!r} of {method!r}: choose among them")
-    return found
-
-
-def _number(found: Iterable[bool]) -> int:
-    return sum(found)

@@ -1,16 +1,24 @@
 """Tables and figures of 2310.04821, Shapley Integrated Gradients, on GridWorld, where exact values are known."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
+from igbaselines.common.arrays import read_arrays
 from igbaselines.reporting.claims import Printed
-from igbaselines.reporting.style import add_caption, page_style, save_figure
-from igbaselines.reporting.tables import write_table
-from igbaselines.studies.gridworld.reporting.figures import FLOOR, agreement_figure, cost_figure, counts_of, q_figure
-from igbaselines.studies.gridworld.reporting.states import MOST_STATES, load_state, states_caption, states_figure
-from igbaselines.studies.gridworld.reporting.studies import studies_figure
+from igbaselines.reporting.style import Drawing, save_figures
+from igbaselines.reporting.tables import write_tables
+from igbaselines.studies.gridworld.artifacts import ExplainedState
+from igbaselines.studies.gridworld.reporting.figures import (
+    FLOOR,
+    agreement_figure,
+    cost_figure,
+    counts_of,
+    q_figure,
+    studies_figure,
+)
+from igbaselines.studies.gridworld.reporting.states import MOST_STATES, states_caption, states_figure
 from igbaselines.studies.gridworld.reporting.tables import run_tables
 
 INTERVAL = "95 % t-interval over the states"
@@ -25,30 +33,19 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         printed: what the paper says of the figures.
     """
     tables = run_tables(rows)
-    for name, table in tables.items():
-        write_table(table, folder, name)
-    states = [load_state(path) for path in sorted((folder / "examples").glob("*.npz"))[:MOST_STATES]]
-    if states:
-        save_figure(states_figure(states), folder, "figure_states", states_caption(states))
-    for name, (figure, caption) in _figures(tables).items():
-        if statement := printed.figures.get(name, {}).get("statement"):
-            with page_style():
-                add_caption(figure, statement)
-        save_figure(figure, folder, name, caption)
-
-
-def _figures(tables: dict[str, pd.DataFrame]) -> dict[str, tuple[Figure, str]]:
-    """Draw the tables that there are; every figure comes with its caption."""
-    drawn: dict[str, tuple[Figure, str]] = {}
-    if "agreement" in tables and (tables["agreement"]["metric"] == "cosine").any():
-        drawn["figure_agreement"] = agreement_figure(tables["agreement"]), _agreement_caption(tables["agreement"])
-    if "cost" in tables:
-        drawn["figure_cost"] = cost_figure(tables["cost"]), _cost_caption(tables["cost"])
-    if "q" in tables:
-        drawn["figure_q"] = q_figure(tables["q"]), _q_caption(tables["q"])
-    if studies := studies_figure(tables):
-        drawn["figure_studies"] = studies, _studies_caption(tables)
-    return drawn
+    write_tables(folder, tables)
+    paths = sorted((folder / "examples").glob("*.npz"))[:MOST_STATES]
+    states = [read_arrays(ExplainedState, path) for path in paths]
+    drawings: dict[str, Drawing] = {"figure_states": (states_figure(states), states_caption(states))}
+    for name, draw, caption in (
+        ("agreement", agreement_figure, _agreement_caption),
+        ("cost", cost_figure, _cost_caption),
+        ("q", q_figure, _q_caption),
+    ):
+        if name in tables:
+            drawings[f"figure_{name}"] = draw(tables[name]), caption(tables[name])
+    drawings["figure_studies"] = studies_figure(tables), _studies_caption(tables)
+    save_figures(folder, drawings, printed.figures)
 
 
 def _agreement_caption(table: pd.DataFrame) -> str:
@@ -80,7 +77,7 @@ def _q_caption(table: pd.DataFrame) -> str:
     )
 
 
-def _studies_caption(tables: dict[str, pd.DataFrame]) -> str:
+def _studies_caption(tables: Mapping[str, pd.DataFrame]) -> str:
     words = {
         "players": "Number of players: other networks with fewer or more features, each with its own exact values",
         "interactions": "Interactions: networks that can have them (filled), and additive ones (hollow), in which a "

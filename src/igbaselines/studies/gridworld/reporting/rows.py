@@ -4,15 +4,14 @@ A run has one or several networks and explains the same states with all of them.
 is first averaged over the networks within a state, and intervals are over the states.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from igbaselines.reporting.rows import MetricLook, select
 from igbaselines.reporting.statistics.estimates import require_finite
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.studies.hep.reporting.curves import select
-from igbaselines.studies.images.reporting.rows import Metric
 
 EXACT, SIG, SIG_PAIRED, SAMPLING = "exact", "shapley_ig", "shapley_ig_paired", "shapley_sampling"
 # The usual way to take the same reference: one path from it, or one from every state of the background.
@@ -25,28 +24,17 @@ METHODS = (
 )
 
 METRICS = {
-    "cosine": Metric("cosine similarity", lower_is_better=False),
-    "proportions_l1": Metric("L1 distance of proportions", lower_is_better=True),
-    "spearman": Metric("Spearman correlation", lower_is_better=False),
-    "kendall": Metric("Kendall correlation", lower_is_better=False),
-    "top1": Metric("same first feature", lower_is_better=False),
-    "sign_agreement": Metric("agreement of signs", lower_is_better=False),
-    "efficiency_gap": Metric("relative efficiency gap", lower_is_better=True),
-}
-STABILITY = {
-    "stability_cosine": Metric("cosine similarity between networks", lower_is_better=False),
-    "stability_spearman": Metric("Spearman correlation between networks", lower_is_better=False),
+    "cosine": MetricLook("cosine similarity", "higher"),
+    "proportions_l1": MetricLook("L1 distance of proportions", "lower"),
+    "spearman": MetricLook("Spearman correlation", "higher"),
+    "kendall": MetricLook("Kendall correlation", "higher"),
+    "top1": MetricLook("same first feature", "higher"),
+    "sign_agreement": MetricLook("agreement of signs", "higher"),
+    "efficiency_gap": MetricLook("relative efficiency gap", "lower"),
+    "stability_cosine": MetricLook("cosine similarity between networks", "higher"),
+    "stability_spearman": MetricLook("Spearman correlation between networks", "higher"),
 }
 ONE_NETWORK = "all"  # stands for the network of rows that belong to none
-
-
-def choose(rows: pd.DataFrame, where: Mapping[str, str | int | float]) -> pd.DataFrame:
-    """Take the rows that have the given values in their columns; none where a column is missing."""
-    kept = pd.Series(True, index=rows.index)
-    for column, value in where.items():
-        # A column of the other studies' rows is null, and what null equals is not known.
-        kept &= (rows[column] == value).fillna(False).astype(bool) if column in rows else False
-    return rows[kept]
 
 
 def by_state(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> dict[str, pd.DataFrame]:

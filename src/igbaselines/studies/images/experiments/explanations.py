@@ -15,10 +15,11 @@ from igbaselines.attribution.baselines import BaselineSource, Reference, Togethe
 from igbaselines.attribution.engine.quadrature import QuadratureRule
 from igbaselines.attribution.perturbation import Score
 from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance
+from igbaselines.common.arrays import write_arrays
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import replacing
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics.maps import relative_gap
+from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.studies.images.experiments.classifier import Classifier
 from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import ImageAttribution
@@ -188,7 +189,7 @@ def save_explanation(
     probability: float,
     keep_channels: bool = False,
 ) -> None:
-    """Write what a figure of an explanation needs, as .npz without pickles.
+    """Write what a figure of an explanation needs.
 
     Args:
         path: the file.
@@ -198,22 +199,16 @@ def save_explanation(
         mask: of the object.
         label: name of the explained class.
         probability: of the explained class.
-        keep_channels: keep the attributions of every channel too, as `attributions`.
+        keep_channels: keep the attributions of every channel too.
     """
-    save_maps(
-        path,
-        explanation.pixels[0],
-        maps,
-        mask,
-        label,
-        probability,
-        keep_channels,
-        baseline_names=np.array(explanation.names),
-        baselines=_bytes(explanation.baselines[0]),
-        baseline_maps=_numbers(pixel_importance(explanation.per_baseline, "signed")),
-        d_alpha=explanation.d_alpha[0].cpu().numpy(),
-        weights=weights.double().cpu().numpy(),
-    )
+    of_baselines = {
+        "baseline_names": np.array(explanation.names),
+        "baselines": _bytes(explanation.baselines[0]),
+        "baseline_maps": _numbers(pixel_importance(explanation.per_baseline, "signed")),
+        "d_alpha": explanation.d_alpha[0].cpu().numpy(),
+        "weights": weights.double().cpu().numpy(),
+    }
+    save_maps(path, explanation.pixels[0], maps, mask, label, probability, keep_channels, **of_baselines)
 
 
 def save_maps(
@@ -224,9 +219,9 @@ def save_maps(
     label: str,
     probability: float,
     keep_channels: bool = False,
-    **of_baselines: np.ndarray,
+    **more: np.ndarray,
 ) -> None:
-    """Write a photograph with the maps of several methods, as .npz without pickles.
+    """Write a photograph with the maps of several methods.
 
     Args:
         path: the file.
@@ -235,31 +230,29 @@ def save_maps(
         mask: of the object.
         label: name of the explained class.
         probability: of the explained class.
-        keep_channels: keep the attributions of every channel too, as `attributions`.
-        of_baselines: what is to be drawn of the baselines, if anything is.
+        keep_channels: keep the attributions of every channel too.
+        more: fields of `ExplainedPhotograph`; without them, nothing is told of baselines and patches.
     """
     height, width = pixels.shape[1:]
     attributions = torch.stack(list(maps.values()))
-    arrays = {
-        "image": _bytes(pixels),
-        "methods": np.array(list(maps)),
-        "maps": _numbers(pixel_importance(attributions, "signed")),
+    no_baselines = {
         "baseline_names": np.array([], dtype=str),
         "baselines": np.zeros((0, height, width, 3), dtype=np.uint8),
         "baseline_maps": np.zeros((0, height, width), dtype=np.float32),
         "d_alpha": np.zeros(0, dtype=np.int64),
         "weights": np.zeros(0),
-        "label": np.array(label),
-        "probability": np.array(probability),
-        **of_baselines,
     }
-    if keep_channels:
-        arrays["attributions"] = _numbers(attributions)
-    if mask is not None:
-        arrays["mask"] = mask.cpu().numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    photograph = ExplainedPhotograph(
+        image=_bytes(pixels),
+        methods=np.array(list(maps)),
+        maps=_numbers(pixel_importance(attributions, "signed")),
+        label=label,
+        probability=probability,
+        mask=None if mask is None else mask.cpu().numpy(),
+        attributions=_numbers(attributions) if keep_channels else None,
+        **(no_baselines | more),
+    )
+    write_arrays(path, photograph)
 
 
 def _bytes(pixels: Float[Tensor, "*batch c h w"]) -> np.ndarray:

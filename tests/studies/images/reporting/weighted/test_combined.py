@@ -6,8 +6,8 @@ import pytest
 
 from igbaselines.reporting.claims import load_papers, printed_for
 from igbaselines.reporting.page.runs import Results
+from igbaselines.reporting.rows import by_method
 from igbaselines.reporting.statistics.paired import holm
-from igbaselines.studies.images.reporting.rows import by_image
 from igbaselines.studies.images.reporting.weighted.combined import combine, measured_improvements
 from igbaselines.studies.images.reporting.weighted.comparable import Group
 from igbaselines.studies.images.reporting.weighted.sweep import Improvement
@@ -80,7 +80,7 @@ def test_networks_stand_in_the_papers_order_beside_its_numbers(tables: dict[str,
     assert list(table.index) == ["densenet121", "resnet50", "efficientnet_lite0"]
     assert table["paper_improvement_%"].to_list()[:2] == [24.40, 35.28]
     assert np.isnan(table["paper_EG"]["efficientnet_lite0"])
-    own = by_image(RUNS[0].rows, "deletion_auc", (EG, WG)).mean()
+    own = by_method(RUNS[0].rows, "deletion_auc", (EG, WG)).mean()
     assert (table["EG"]["resnet50"], table["WG"]["resnet50"]) == pytest.approx((own[EG], own[WG]))
 
 
@@ -97,7 +97,7 @@ def test_the_average_is_over_distinct_networks_of_one_setting() -> None:
     found = tables_of([*RUNS[:3], again])
     (line,) = found["averages_demo"].query("metric == 'AUC of deletion'").to_dict("records")
     assert (line["protocol"], line["networks"]) == ("paper", 3)
-    means = [by_image(of.rows, "deletion_auc", (EG, WG)).mean() for of in RUNS[:3]]
+    means = [by_method(of.rows, "deletion_auc", (EG, WG)).mean() for of in RUNS[:3]]
     assert line["improvement_%"] == pytest.approx(np.mean([100 * (1 - own[WG] / own[EG]) for own in means]))
     assert line["low"] < line["improvement_%"] < line["high"]
     assert line["paper_text_%"] == 24.8

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from igbaselines.common.arrays import read_arrays
 from igbaselines.reporting.claims import Printed
-from igbaselines.reporting.style import save_figure
-from igbaselines.reporting.tables import write_table
-from igbaselines.studies.images.reporting.overlays import example_figure, load_explanation, overlay_caption
+from igbaselines.reporting.style import Drawing, save_figures
+from igbaselines.reporting.tables import write_tables
+from igbaselines.studies.images.artifacts import ExplainedPhotograph
+from igbaselines.studies.images.reporting.overlays import example_figure, overlay_caption
 from igbaselines.studies.images.reporting.weighted.figures import curves_figure, weights_figure
 from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure
 from igbaselines.studies.images.reporting.weighted.tables import run_tables
@@ -30,17 +32,14 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         rows: of the run.
         printed: the paper's numbers and statements.
     """
-    for name, table in run_tables(rows, printed).items():
-        write_table(table, folder, name)
+    write_tables(folder, run_tables(rows, printed))
+    drawings: dict[str, Drawing] = {}
     for number, path in enumerate(sorted((folder / "examples").glob("*.npz")), start=1):
-        shown = load_explanation(path)
-        caption = f"Figure 1 ({number}). {overlay_caption(shown)}"
-        save_figure(example_figure(shown), folder, f"figure_1_{number}", caption)
+        shown = read_arrays(ExplainedPhotograph, path)
+        caption = f"Figure 1 ({number}). {overlay_caption(shown, path.stem)}"
+        drawings[f"figure_1_{number}"] = example_figure(shown), caption
     if removal := Removal.of_run(rows):
-        statement = printed.figures.get("figure_2", {}).get("statement", "")
-        drawn = removal_figure(removal, printed.tables.get("figure_2", {}), statement)
-        save_figure(drawn, folder, "figure_2", removal.caption)
-    if curves := curves_figure(rows):
-        save_figure(curves, folder, "deletion_curves", CURVES_CAPTION)
-    if weights := weights_figure(rows):
-        save_figure(weights, folder, "weights", WEIGHTS_CAPTION)
+        drawings["figure_2"] = removal_figure(removal, printed.tables.get("figure_2", {})), removal.caption
+    drawings["deletion_curves"] = curves_figure(rows), CURVES_CAPTION
+    drawings["weights"] = weights_figure(rows), WEIGHTS_CAPTION
+    save_figures(folder, drawings, printed.figures)

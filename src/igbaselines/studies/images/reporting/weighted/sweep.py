@@ -1,7 +1,7 @@
 """How much WG improves on EG, run by run and by what differs between runs: where its advantage comes from."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,20 +9,21 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
 from igbaselines.reporting.labels import plot_label
+from igbaselines.reporting.plots import legend_above, name_lines, points
+from igbaselines.reporting.rows import in_order, look_up
+from igbaselines.reporting.statistics.paired import improvement
 from igbaselines.reporting.statistics.resampling import interval_of
-from igbaselines.reporting.style import new_figure, page_style
-from igbaselines.studies.hep.reporting.figures import STYLES, Style
+from igbaselines.reporting.style import BLUE, GREY, Style, looks, new_figure, page_style
 from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, WG
 from igbaselines.studies.images.reporting.weighted.factors import Factor
 
-LOOKS: dict[str, Style] = {
-    WG: {"color": STYLES[2]["color"], "marker": "o"},
-    PERMUTED: {"color": "#777777", "marker": "x"},
+LOOKS: Mapping[str, Style] = {
+    WG: {"color": BLUE, "marker": "o", "linestyle": "none"},
+    PERMUTED: {"color": GREY, "marker": "x", "linestyle": "none"},
 }
-PAPER_LOOK: Style = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersize": 6, "linestyle": "none"}
+PAPER: Style = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersize": 6, "linestyle": "none"}
 LINE = 0.36  # inches of a line of the figures
 LONGEST = 40  # characters of a label before it is broken
 
@@ -61,15 +62,15 @@ class Improvement:
         Args:
             place: of the run.
             method: the method.
-            metric: one of METRICS, which know the direction.
+            metric: its name; METRICS know the direction.
             table: images down, methods across.
             means: bootstrap replicates of the means of its columns.
         """
-        sign = 1 if METRICS[metric].lower_is_better else -1
+        sign = look_up(metric, METRICS).sign
         mine, reference = (list(table.columns).index(name) for name in (method, EG))
-        value = 100 * sign * (1 - table[method].mean() / table[EG].mean())
+        value = improvement(table[EG].mean(), table[method].mean(), sign)
         drawn = np.where(means[:, reference] > 0, means[:, reference], np.nan)
-        return cls(place, method, float(value), 100 * sign * (1 - means[:, mine] / drawn), len(table))
+        return cls(place, method, float(value), improvement(drawn, means[:, mine], sign), len(table))
 
     @staticmethod
     def mean(improvements: Sequence["Improvement"]) -> tuple[float, float, float]:
@@ -80,89 +81,81 @@ class Improvement:
         return value, float(low), float(high)
 
 
-def forest_figure(
-    measured: Mapping[str, Sequence[Improvement]], names: Sequence[str], paper: Mapping[str, Sequence[float]]
-) -> Figure:
-    """Draw every run's improvement with its interval, beside the paper's.
+Measured = Mapping[str, Sequence[Improvement]]  # metric -> improvements of the runs
+
+
+def methods_in(measured: Measured) -> list[str]:
+    """List the methods that were compared with EG: WG, its control, and any others."""
+    return in_order((found.method for improvements in measured.values() for found in improvements), (WG, PERMUTED))
+
+
+def forest_figure(measured: Measured, names: Sequence[str], paper: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw every run's improvement with its interval, beside the paper's; the control is left to the sweep.
 
     Args:
-        measured: metric -> improvements of the runs.
+        measured: what the runs measured.
         names: of all runs.
         paper: metric -> the paper's improvement for the network of each run, NaN where it has none [%].
     """
+    styles = looks([method for method in methods_in(measured) if method != PERMUTED], LOOKS)
     with page_style():
         figure, panels = _panels(measured, list(names))
         for panel, (metric, improvements) in zip(panels, measured.items(), strict=True):
-            for found in improvements:
-                if found.method == WG:
-                    _mark(panel, float(found.place), Improvement.mean([found]), WG)
-            panel.plot(paper[metric], np.arange(len(names)), **PAPER_LOOK)
-        panels[0].plot([], [], label="WG (ours)", linestyle="none", **LOOKS[WG])
-        panels[0].plot([], [], label="paper", **PAPER_LOOK)
-        _legend(figure)
+            for shift, (method, look) in zip(_shifts(styles), styles.items(), strict=True):
+                for found in improvements:
+                    if found.method == method:
+                        _mark(panel, found.place + shift, [found], look)
+            panel.plot(paper[metric], np.arange(len(names)), **PAPER)
+        legend_above(
+            figure, {**styles, "paper": PAPER}, label=lambda name: "WG (ours)" if name == WG else plot_label(name)
+        )
     return figure
 
 
-def sweep_figure(measured: Mapping[str, Sequence[Improvement]], factors: Sequence[Factor]) -> Figure:
-    """Draw the mean improvement at every level of every factor, of WG and of the control.
+def sweep_figure(measured: Measured, factors: Sequence[Factor]) -> Figure:
+    """Draw the mean improvement at every level of every factor, of WG, of the control, and of any other method.
 
     Args:
-        measured: metric -> improvements of the runs.
+        measured: what the runs measured.
         factors: what differs between the runs.
     """
-    lines: list[tuple[str, list[int] | None]] = []
+    lines: list[tuple[str, set[int]]] = []
     for factor in factors:
-        lines.append((_heading(factor), None))
-        lines += [(level, _places(factor, level)) for level in dict.fromkeys(factor.levels)]
+        lines.append((f"{factor.name} (and with it {', '.join(factor.also)})" if factor.also else factor.name, set()))
+        levels = enumerate(factor.levels)
+        places = {level: {place for place, found in enumerate(factor.levels) if found == level} for _, level in levels}
+        lines += places.items()
+    styles = looks(methods_in(measured), LOOKS)
     with page_style():
         figure, panels = _panels(measured, [name for name, _ in lines])
         for panel, improvements in zip(panels, measured.values(), strict=True):
             for line, (_, members) in enumerate(lines):
-                if members is not None:
-                    _level(panel, line, [found for found in improvements if found.place in members])
-        for line, tick in enumerate(panels[0].get_yticklabels()):
-            tick.set_fontweight("bold" if lines[line][1] is None else "normal")
-        for method, label in ((WG, "WG"), (PERMUTED, plot_label(PERMUTED))):
-            panels[0].plot([], [], label=label, linestyle="none", **LOOKS[method])
-        _legend(figure)
+                for shift, (method, look) in zip(_shifts(styles), styles.items(), strict=True):
+                    of_level = [one for one in improvements if one.place in members and one.method == method]
+                    _mark(panel, line + shift, of_level, look)
+        for tick, (_, members) in zip(panels[0].get_yticklabels(), lines, strict=True):
+            tick.set_fontweight("normal" if members else "bold")
+        legend_above(figure, styles)
     return figure
 
 
-def _places(factor: Factor, level: str) -> list[int]:
-    return [place for place, found in enumerate(factor.levels) if found == level]
+def _shifts(styles: Mapping[str, Style]) -> Iterable[float]:
+    """Keep the methods of a line apart."""
+    return [0.28 * (place - (len(styles) - 1) / 2) / max(1, len(styles) / 2) for place in range(len(styles))]
 
 
-def _heading(factor: Factor) -> str:
-    return f"{factor.name} (and with it {', '.join(factor.also)})" if factor.also else factor.name
+def _mark(axes: Axes, line: float, improvements: Sequence[Improvement], look: Style) -> None:
+    """Draw the mean of several runs with its interval, and where there are several the single ones small."""
+    if not improvements:
+        return
+    mean = pd.DataFrame([Improvement.mean(improvements)], columns=["mean", "low", "high"])
+    points(axes, [line], mean, look, markersize=7)
+    if len(improvements) > 1:
+        values = [found.value for found in improvements]
+        axes.plot(values, np.full(len(values), line), ".", color=look["color"], markersize=4, alpha=0.6)
 
 
-def _level(axes: Axes, line: int, improvements: Sequence[Improvement]) -> None:
-    """Draw single runs small, and the mean of each method with its interval."""
-    for method, shift in ((WG, -0.12), (PERMUTED, 0.16)):
-        of_method = [found for found in improvements if found.method == method]
-        if not of_method:
-            continue
-        _mark(axes, line + shift, Improvement.mean(of_method), method)
-        if len(of_method) > 1:
-            values = [found.value for found in of_method]
-            axes.plot(
-                values,
-                np.full(len(values), line + shift),
-                color=LOOKS[method]["color"],
-                marker=".",
-                markersize=4,
-                alpha=0.6,
-                linestyle="none",
-            )
-
-
-def _mark(axes: Axes, line: float, found: tuple[float, float, float], method: str) -> None:
-    value, low, high = found
-    axes.hlines(line, low, high, color=LOOKS[method]["color"], linewidth=1.6)
-    axes.plot([value], [line], markersize=7, **LOOKS[method])
-
-
-def _panels(measured: Mapping[str, Sequence[Improvement]], names: Sequence[str]) -> tuple[Figure, list[Axes]]:
+def _panels(measured: Measured, names: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """Start a panel for each metric, with one line for each name, the first on top."""
     wrapped = ["\n".join(textwrap.wrap(plot_label(name), LONGEST)) for name in names]
     lines = sum(1 + 0.6 * label.count("\n") for label in wrapped)
@@ -170,14 +163,8 @@ def _panels(measured: Mapping[str, Sequence[Improvement]], names: Sequence[str])
     panels = list(figure.subplots(1, len(measured), sharey=True, squeeze=False)[0])
     for panel, metric in zip(panels, measured, strict=True):
         panel.axvline(0, color="black", linewidth=0.8)
-        panel.set_title(METRICS[metric].label)
+        panel.set_title(look_up(metric, METRICS).label)
         panel.set_xlabel("improvement over EG [%]")
         panel.tick_params(axis="y", which="both", length=0)
-    panels[0].set_yticks(range(len(names)), wrapped)
-    panels[0].yaxis.set_minor_locator(NullLocator())
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    name_lines(panels[0], wrapped)
     return figure, panels
-
-
-def _legend(figure: Figure) -> None:
-    figure.legend(loc="outside upper right", ncols=2, frameon=False)
