@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from igbaselines.reporting.claims import load_papers, printed_for
-from igbaselines.reporting.page.comparable import Group
 from igbaselines.reporting.page.runs import Results
 from igbaselines.reporting.rows import by_method
 from igbaselines.reporting.statistics.paired import holm
 from igbaselines.studies.images.reporting.weighted.combined import combine, measured_improvements
+from igbaselines.studies.images.reporting.weighted.comparable import Group
 from igbaselines.studies.images.reporting.weighted.sweep import Improvement
 from tests.hep_rows import CLAIMS_ROOT
 from tests.studies.images.reporting.weighted_rows import EG, PERMUTED, WG, make_config, make_rows

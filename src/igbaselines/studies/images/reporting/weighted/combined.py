@@ -11,15 +11,16 @@ import pandas as pd
 from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.combination import Combination, Drawn, Noted
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.page.comparable import Group, comparable_groups
-from igbaselines.reporting.page.factors import Factor, combinations_run, varied_factors
-from igbaselines.reporting.page.runs import ABLATION, Results
+from igbaselines.reporting.page.by_dataset import ABLATION
+from igbaselines.reporting.page.runs import Results
 from igbaselines.reporting.rows import by_finite_unit, in_order, look_up, methods_of
 from igbaselines.reporting.statistics.resampling import joint_means
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import add_caption
 from igbaselines.reporting.tables import Line, with_holm
 from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, TABLE_1, WG, added_methods, of_images
+from igbaselines.studies.images.reporting.weighted.comparable import Group, comparable_groups
+from igbaselines.studies.images.reporting.weighted.factors import Factor, combinations_run, varied_factors
 from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure, removal_table
 from igbaselines.studies.images.reporting.weighted.sweep import (
     SWEEP_CAPTION,

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.page.factors import Factor
 from igbaselines.reporting.plots import legend_above, name_lines, points
 from igbaselines.reporting.rows import in_order, look_up
 from igbaselines.reporting.statistics.paired import improvement
 from igbaselines.reporting.statistics.resampling import interval_of
 from igbaselines.reporting.style import BLUE, GREY, Style, looks, new_figure, page_style
 from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, WG
+from igbaselines.studies.images.reporting.weighted.factors import Factor
 
 LOOKS: Mapping[str, Style] = {
     WG: {"color": BLUE, "marker": "o", "linestyle": "none"},

@@ -4,9 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from igbaselines.reporting.page.comparable import RUN_TIME, comparable_groups
 from igbaselines.reporting.page.runs import Results
-from igbaselines.running.config import RUN_TIME_KEYS
+from igbaselines.studies.images.reporting.weighted.comparable import comparable_groups
 
 ROWS = pd.DataFrame({"model": ["m"], "dataset": ["photos"]})
 
@@ -31,10 +30,6 @@ def run(label: str, network: str = "vgg16", study: str | None = "tables", **chan
 
 def grouped(*runs: Results) -> dict[str, list[str]]:
     return {group.name: [of.label for of in group.results] for group in comparable_groups(runs)}
-
-
-def test_the_keys_of_a_runs_time_are_the_configurations() -> None:
-    assert set(RUN_TIME) == set(RUN_TIME_KEYS)
 
 
 def test_networks_and_what_changes_no_number_stay_together() -> None:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from igbaselines.reporting.page.factors import NOT_SET, describe, settings_of
-from igbaselines.reporting.page.runs import ABLATION, Results
+from igbaselines.reporting.page.by_dataset import ABLATION
+from igbaselines.reporting.page.runs import Results
+from igbaselines.running.config import RUN_TIME_KEYS
+from igbaselines.studies.images.reporting.weighted.factors import NOT_SET, describe, settings_of
 
-# How a run is carried out, not what it computes: `igbaselines.running.config.RUN_TIME_KEYS`, which a test compares.
-RUN_TIME = ("action", "force", "output_root", "data_root", "device", "max_batch", "fast_paths", "workers", "shard")
 NETWORK = ("model", "model_name")
+TABLES = "tables"  # what a run is for if it does not say
 # The study is a group's own; examples are only drawn.
 NO_NUMBER = ("evaluation.study", "evaluation.examples")
 MOST_SAID = 8  # settings that a sentence lists
@@ -46,7 +47,7 @@ class Group:
     def known(self, place: int) -> dict[str, Any]:
         """What a table says of a run before its numbers."""
         of = self.results[place]
-        return {"model": of.model, "dataset": of.dataset, "protocol": of.protocol}
+        return {"model": of.model, "dataset": of.dataset, "protocol": _protocol(of)}
 
 
 def comparable_groups(results: Sequence[Results]) -> list[Group]:
@@ -56,8 +57,8 @@ def comparable_groups(results: Sequence[Results]) -> list[Group]:
     groups: an average never counts it twice.
     """
     found: list[Group] = []
-    for (scale, study), same_study in _grouped(results, lambda of: (of.scale, of.study)):
-        families = _grouped(same_study, lambda of: (of.dataset, of.protocol))
+    for (scale, study), same_study in _grouped(results, lambda of: (of.scale, _study(of))):
+        families = _grouped(same_study, lambda of: (of.dataset, _protocol(of)))
         datasets, protocols = ({key[place] for key, _ in families} for place in (0, 1))
         taken: set[str] = set()
         for (dataset, protocol), family in families:
@@ -68,6 +69,21 @@ def comparable_groups(results: Sequence[Results]) -> list[Group]:
                 taken.add(name)
                 found.append(Group(part, study, name, words, _differences(part, parts)))
     return found
+
+
+def _protocol(of: Results) -> str:
+    """The protocol that a run's attributions follow; empty where they follow none by name."""
+    return _said(of, "attribution", "protocol")
+
+
+def _study(of: Results) -> str:
+    """What a run was made for: the paper's tables, or an ablation of them."""
+    return _said(of, "evaluation", "study") or TABLES
+
+
+def _said(of: Results, group: str, key: str) -> str:
+    found = of.config.get(group)
+    return str(found.get(key) or "") if isinstance(found, Mapping) else ""
 
 
 def _parts(family: Sequence[Results]) -> list[list[Results]]:
@@ -97,8 +113,8 @@ def _turns(runs: Sequence[Results]) -> dict[str, int]:
 
 def _settings(of: Results) -> Flat:
     """Everything that has to agree within a group."""
-    varied = ("attribution", "evaluation") if of.study == ABLATION else ()
-    fixed = {key: value for key, value in of.config.items() if key not in (*RUN_TIME, *NETWORK, *varied)}
+    varied = ("attribution", "evaluation") if _study(of) == ABLATION else ()
+    fixed = {key: value for key, value in of.config.items() if key not in (*RUN_TIME_KEYS, *NETWORK, *varied)}
     return {key: value for key, value in _flat(fixed).items() if key not in NO_NUMBER}
 
 

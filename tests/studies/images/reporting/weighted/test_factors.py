@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from igbaselines.reporting.page.factors import NOT_SET, Factor, combinations_run, describe, varied_factors
+from igbaselines.studies.images.reporting.weighted.factors import (
+    NOT_SET,
+    Factor,
+    combinations_run,
+    describe,
+    varied_factors,
+)
 
 
 def config(**attribution: Any) -> dict[str, Any]:
