@@ -22,6 +22,7 @@ from igbaselines.studies.hep.reporting.generators_figures import (
     distances_figure,
     distributions_figure,
 )
+from tests.reporting.added import METHOD, METRIC, with_method, with_metric
 
 PROCESSES = ("wj", "signal")  # not in alphabetical order
 FEATURES = ("HT", "m_J", "user_$50%<b>")
@@ -125,3 +126,16 @@ def test_rows_alone_give_all_tables_and_the_figures_of_them(tmp_path: Path, rows
     tables = {path.name for path in (tmp_path / "tables").iterdir()}
     names = ("distances", "processes", "two_sample_auc")
     assert tables == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+
+
+def test_another_sample_and_another_measure_are_listed_and_drawn(rows: pd.DataFrame) -> None:
+    added = with_metric(with_method(rows, "sample"), "distance")
+    assert {f"distance_{METHOD}", METRIC, f"{METRIC}_{METHOD}"} <= set(distances_table(added))
+    assert f"events_{METHOD}" in processes_table(added)
+    assert f"{METRIC}_reference" in processes_table(with_metric(rows, "events"))
+    aucs = auc_table(added)
+    assert METHOD in set(aucs["method"])
+    own = aucs[(aucs["method"] == METHOD) & (aucs["process"] == PROCESSES[0])]["mean"]
+    drawn = [np.asarray(line.get_xdata(), float).tolist() for line in auc_figure(aucs).axes[0].lines]
+    assert own.tolist() in drawn
+    assert distances_figure(distances_table(added)).axes[0].collections
