@@ -8,7 +8,7 @@ None is left out.
 import types
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 from jaxtyping import AbstractDtype, jaxtyped
@@ -17,8 +17,10 @@ from numpy.lib.npyio import NpzFile
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import replacing
 
+__all__ = ["Text", "read_arrays", "read_folder", "write_arrays"]
+
 if TYPE_CHECKING:
-    Text = Annotated
+    from jaxtyping import Shaped as Text
 else:
 
     class Text(AbstractDtype):
@@ -59,6 +61,11 @@ def read_arrays(kind: type[Kind], path: Path) -> Kind:
     except Exception as error:  # damaged files break their readers in any way
         raise UserError(f"{path} is damaged or was written by another version: {error}") from error
     return kind(**content)
+
+
+def read_folder(kind: type[Kind], folder: Path) -> dict[str, Kind]:
+    """Read all that `write_arrays` wrote into a folder, by the names of the files, in their order."""
+    return {path.stem: read_arrays(kind, path) for path in sorted(folder.glob("*.npz"))}
 
 
 def _value(field: Field[Any], file: NpzFile) -> tuple[Any, Any]:

@@ -124,8 +124,8 @@ def relative_improvement(
     if not values[:, 0].mean() or not means[:, 0].all():
         lost = int((means[:, 0] == 0).sum())
         raise NotTestable(f"the reference's mean is zero in {lost} of {len(means)} replicates: no ratio to it")
-    point = float(improvement(*values.mean(axis=0), sign))
-    return _over_units(point, improvement(means[:, 0], means[:, 1], sign), len(values), threshold)
+    point = improvement(values[:, 0].mean(), values[:, 1].mean(), sign)
+    return _over_units(float(point), improvement(means[:, 0], means[:, 1], sign), len(values), threshold)
 
 
 def spread_difference(a: np.ndarray, b: np.ndarray) -> Estimate:

@@ -32,8 +32,8 @@ def tables() -> dict[str, pd.DataFrame]:
 
 def drawn(name: str, tables: dict[str, pd.DataFrame]) -> Figure | None:
     if name in ("players", "interactions", "stability"):
-        return studies_figure({name: tables[name]})
-    return {"agreement": agreement_figure, "cost": cost_figure, "q": q_figure}[name](tables[name])
+        return studies_figure({name: tables[name]})[0]
+    return {"agreement": agreement_figure, "cost": cost_figure, "q": q_figure}[name](tables[name])[0]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -77,4 +77,4 @@ def test_a_state_is_drawn_with_the_method() -> None:
         reference="mean",
         title="value",
     )
-    assert METHOD in words_of(states_figure([state]))
+    assert METHOD in words_of(states_figure([state])[0])

@@ -57,10 +57,10 @@ def ranking_rows(experiment: str) -> pd.DataFrame:
     """Everything that any study of rankings measures, in two networks."""
     rng = np.random.default_rng(0)
     variants = {"hep_sample_counts": ("5", "10"), "hep_stability": ("seed", "both")}.get(experiment, VARIANTS)
-    rows = []
+    rows: list[dict[str, object]] = []
     for method in RANKED:
         for variant in variants:
-            known = {"method": method, "variant": variant}
+            known: dict[str, object] = {"method": method, "variant": variant}
             for other in RANKED if experiment == "hep_weightings" else variants:
                 rows += [known | {"metric": name, "other": other} for name in ("spearman", "top_overlap")]
             rows += [known | {"metric": name, "k": k} for name in ("accuracy", METRIC) for k in (1, 5)]

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from igbaselines.common.arrays import read_arrays
 from igbaselines.reporting.claims import load_papers, printed_for
@@ -104,18 +103,18 @@ def test_every_table_beside_shapley_ig_has_the_metric(shapley: pd.DataFrame, nam
 @pytest.mark.parametrize("draw", [shapley_figures.methods_figure, shapley_figures.advantages_figure])
 def test_every_figure_beside_shapley_ig_has_both(shapley: pd.DataFrame, draw: object) -> None:
     assert callable(draw)
-    words = words_of(draw(shapley))
+    words = words_of(draw(shapley)[0])
     assert METHOD in words
     assert "my metric" in words
 
 
 def test_what_was_varied_is_drawn_by_the_metric(shapley: pd.DataFrame) -> None:
-    assert "my metric" in words_of(shapley_figures.sweeps_figure(shapley))
+    assert "my metric" in words_of(shapley_figures.sweeps_figure(shapley)[0])
 
 
 @pytest.mark.parametrize("name", ["overlays", "grid"])
 def test_its_map_is_drawn(tmp_path: Path, name: str) -> None:
     path = write_explanation(tmp_path / "a.npz", methods=(EG, WG, "a", "b", METHOD), baselines=2)
     shown = read_arrays(ExplainedPhotograph, path)
-    figure: Figure = example_figure(shown) if name == "overlays" else shapley_figures.grid_figure(shown, 8)
+    figure = example_figure(shown) if name == "overlays" else shapley_figures.grid_figure(shown, "a", 8)[0]
     assert METHOD in words_of(figure)

@@ -42,9 +42,16 @@ def save_drawn(
             for some in (samples, references)
         ]
     )
-    names = (np.array(list(some)) for some in (evaluation.processes, feature_names, family_of))
-    drawn = np.array(list(evaluation.figure_features))
-    write_arrays(path, TwoSamples(*names, correlations=correlations, drawn=drawn, edges=edges, density=density))
+    drawn = TwoSamples(
+        processes=np.array(evaluation.processes),
+        feature_names=np.array(feature_names),
+        family_of=np.array(family_of),
+        correlations=correlations,
+        drawn=np.array(evaluation.figure_features),
+        density=density,
+        edges=edges,
+    )
+    write_arrays(path, drawn)
 
 
 def _edges(samples: list[WeightedSample], feature: int, bins: int) -> Float[np.ndarray, " edges"]:

@@ -57,7 +57,7 @@ def table_1_line(rows: pd.DataFrame, metric: str, printed: Printed, model: str) 
     if found is None:
         return None
     known = look_up(metric, METRICS)
-    line = {"metric": known.label, "better": known.better or ""} | found
+    line: Line = {"metric": known.label, "better": known.better or ""} | found
     if known.better is not None:
         line |= _improvement(by_finite_unit(rows, metric, (EG, WG))[0], known.sign)
     said = _printed(printed, "table_1", metric, model)
