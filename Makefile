@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/python run.py
 # make reproduce LAUNCHER=slurm (or local, or "slurm hydra.launcher.partition=gpu"): the same runs, as jobs of a cluster
 SWEEP   = $(if $(LAUNCHER),hydra/launcher=$(LAUNCHER))
-QUESTIONS := sample_counts weightings combined architectures stability scores generators
+QUESTIONS = $(BIN)/python -c "from igbaselines.running.study import *; print(*(e.name for e in experiments().values() if e.is_question))"
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce reproduce-hep hep-pythia hep-synthetic sig-gridworld sig-photographs reproduce-questions reproduce-wg reproduce-sig report status test test-slow slurm-test lint bench clean
 
@@ -32,7 +32,7 @@ hep-synthetic: setup
 	$(RUN) experiment=hep_baselines dataset=hep_synthetic $(SWEEP)
 
 reproduce-questions: setup ## What 2412.13864 leaves open, at demo scale: six studies of its rankings, one of the events
-	code=0; for study in $(QUESTIONS); do $(RUN) experiment=hep_$$study $(SWEEP) || code=1; done; exit $$code
+	code=0; for name in $$($(QUESTIONS)); do $(RUN) experiment=$$name $(SWEEP) || code=1; done; exit $$code
 
 reproduce-wg: setup ## 2505.03201 at demo scale: Weighted Gradients on 20 photographs
 	$(RUN) experiment=weighted_gradients $(SWEEP)
@@ -60,14 +60,15 @@ test-slow: setup ## Run the tests that take minutes: generation at scale, closur
 slurm-test: setup ## Run the tests on a SLURM cluster of their own (Debian or Ubuntu, as root; elsewhere they are skipped)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
 
-lint: setup ## Check style and types
+lint: setup ## Check style, types and which way imports run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: setup ## Time everything against other tools and the bare limits: tables and figures in outputs/benchmarks/
 	$(BIN)/python -m benchmarks.bench
 
 clean: ## Remove the environment and the caches (never outputs/ or data/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .import_linter_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from igbaselines.attribution import Adaptive, Attribution, GaussLegendre, Midpoint, QuadratureRule, path_attribution
 from igbaselines.attribution.engine.path import Function
-from igbaselines.studies.hep.networks.dnn import DNN, Probability, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import DNN, Probability
 
 FEATURES, QUANTILES = 100, (0.5, 0.95)
 TOLERANCES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4)

@@ -2,8 +2,8 @@
 
 Pictures and gradients are counted, not timed; Weighted Gradients of efficientnet_lite0, 6 baselines, 16 nodes.
 
-    python -m benchmarks.fewer                      # the sample photographs: seven minutes on two cores
-    python -m benchmarks.fewer --only racing        # one of: k-section, racing, areas, bfloat16
+    python -m benchmarks.fewer                      # the sample photographs: some minutes on two cores
+    python -m benchmarks.fewer --only areas         # one of: k-section, areas, bfloat16
     python -m benchmarks.fewer --quick              # two photographs and short paths, to see that it works
 """
 
@@ -20,23 +20,16 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from benchmarks.weighted import Counted, Photograph
-from igbaselines.attribution.baselines import Together
 from igbaselines.attribution.engine.path import Attribution
-from igbaselines.attribution.racing import Racing
-from igbaselines.attribution.weighted import WeightedGradients, pixel_importance, reweighted
+from igbaselines.attribution.weighted import pixel_importance, reweighted
 from igbaselines.attribution.weighting import InverseFitness
-from igbaselines.common.randomness import generator_for
-from igbaselines.evaluation.adaptive_areas import deletion_areas
 from igbaselines.metrics.perturbation_curves import ShareGrid, area
-from igbaselines.studies.images.experiments.explanations import reference_for
 from igbaselines.studies.images.networks.network import Bfloat16, Probabilities
 
 AREA_GRID = ShareGrid(20, 2)  # of the demo
 SECTIONS = (2, 4, 6)
-FILTERS_AND_MARGINS = ((0.25, 0.5), (0.25, 1.0), (1.0, 0.5), (1.0, 1.0))
 GRIDS = (ShareGrid(100, 1), ShareGrid(50, 1), ShareGrid(40, 2), ShareGrid(20, 2))
 REFERENCE_GRID = ShareGrid(400, 1)
-TOLERANCES = (0.02, 0.007, 0.005, 0.002)
 TOP = 0.05  # the most important pixels
 QUANTILES = {"least": 0.0, "median": 0.5, "95 %": 0.95, "most": 1.0}
 Row = dict[str, str | float]
@@ -55,9 +48,9 @@ class Explained:
         """Explain it as the experiment does."""
         return cls(photograph, *photograph.judged(photograph.explained))
 
-    def weights(self, filter_below: float = 0.0) -> Tensor:
+    def weights(self) -> Tensor:
         """Of the baselines, (1, k)."""
-        return InverseFitness(filter_below).of_fitness(self.d_alpha)
+        return InverseFitness().of_fitness(self.d_alpha)
 
     def importance(self, weights: Tensor) -> Tensor:
         """The map that weights make, (1, h, w)."""
@@ -93,33 +86,6 @@ def k_section(explained: Explained) -> Iterator[Row]:
         }
 
 
-def racing(explained: Explained) -> Iterator[Row]:
-    """The filtered method with a heat."""
-    p = explained.photograph
-    for filter_below, margin in FILTERS_AND_MARGINS:
-        method = WeightedGradients(
-            Together(p.attribution.baselines),
-            reference_for(p.classifier, p.examples),
-            p.attribution.rule,
-            p.fitness,
-            InverseFitness(filter_below),
-            max_batch=p.classifier.max_batch,
-        )
-        found = Racing(method, margin=margin).attribute(p.explained, p.pixels, p.target, generator_for(0))
-        weights, full = found.weights, explained.weights(filter_below)
-        assert weights is not None
-        assert found.gradients is not None
-        assert explained.attribution.gradients is not None
-        yield {
-            "filter, margin": f"{filter_below}, {margin}",
-            "dropped by the filter": float((full == 0).double().mean()),
-            "dropped early": float((found.gradients < explained.attribution.gradients).double().mean()),
-            "gradients saved": 1 - float(found.gradients.sum() / explained.attribution.gradients.sum()),
-            "weights moved": moved(weights, full),
-            "area changed": explained.area(explained.importance_of(found)) - explained.area(explained.importance(full)),
-        }
-
-
 def areas(explained: Explained) -> Iterator[Row]:
     """Fewer points of the deletion curve."""
     p, importance = explained.photograph, explained.importance(explained.weights())
@@ -128,11 +94,6 @@ def areas(explained: Explained) -> Iterator[Row]:
         curve = p.curve(importance, grid)
         error = abs(float(area(curve, grid)) - true)
         yield {"grid": f"ShareGrid({grid.steps}, {grid.power})", "points": curve.shape[1], "error": error}
-    fill, source = p.fitness.mask.fill(p.pixels), torch.zeros(1, dtype=torch.int64)
-    for tolerance in TOLERANCES:
-        found = deletion_areas(p.score, p.pixels, fill, importance, source, tolerance, p.classifier.max_batch)
-        error = abs(float(found.areas) - true)
-        yield {"grid": f"adaptive, {tolerance}", "points": int(found.points), "error": error}
 
 
 def bfloat16(explained: Explained) -> Iterator[Row]:
@@ -155,7 +116,6 @@ def bfloat16(explained: Explained) -> Iterator[Row]:
 
 STUDIES: dict[str, Callable[[Explained], Iterator[Row]]] = {
     "k-section": k_section,
-    "racing": racing,
     "areas": areas,
     "bfloat16": bfloat16,
 }

@@ -104,7 +104,7 @@ def draw_sheet(photographs: list[OutlinedPhotograph]) -> Image.Image:
 
 def draw_outlines(photograph: OutlinedPhotograph, side: int) -> Image.Image:
     """The photograph with its polygons outlined and the rest faded, its longer side `side` pixels long."""
-    with Image.open(photograph.path) as file:
+    with Image.open(str(photograph.picture)) as file:
         image = file.convert("RGB")
     scale = side / max(image.size)
     width, height = round(image.width * scale), round(image.height * scale)

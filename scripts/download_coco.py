@@ -10,7 +10,7 @@ import logging
 import re
 import shlex
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +19,7 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
-from igbaselines.downloads import Patience, checksum_algorithm, download, extract, file_name
+from igbaselines.downloads import checksum_algorithm, download, extract, file_name
 from igbaselines.running.config import PROJECT_ROOT, one_line
 
 
@@ -47,14 +47,13 @@ class Downloads:
     """The content of a file in conf/downloads."""
 
     archives: list[Archive] = MISSING
-    patience: Patience = field(default_factory=Patience)
 
     def fetch(self, root: Path) -> list[Path]:
         """Download every archive into `root`, unpack it there, and return the paths of the members."""
         paths = []
         for archive in self.archives:
             target = root / file_name(archive.url)
-            download(archive.url, target, archive.checksum, archive.size, self.patience)
+            download(archive.url, target, archive.checksum, archive.size)
             paths += extract(target, root, archive.members, archive.unpacked)
         return paths
 

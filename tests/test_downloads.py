@@ -24,15 +24,15 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from igbaselines import downloads
 from igbaselines.common.errors import UserError
-from igbaselines.downloads import Patience, download, extract, file_name
+from igbaselines.downloads import download, extract, file_name
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "download_coco.py"
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
 OTHER = CONTENT[::-1]
 HALF = 256_000
-PATIENCE = Patience(attempts=3, pause=0.01, timeout=5.0)
 
 
 def md5(content: bytes) -> str:
@@ -44,71 +44,35 @@ class Site:
     """What a server has, how it misbehaves, and what it was asked for."""
 
     files: dict[str, bytes] = field(default_factory=lambda: {"/file.bin": CONTENT})
-    breaks_after: list[int | None] = field(default_factory=list)  # bytes of the first answers; then all of them
+    breaks_after: list[int] = field(default_factory=list)  # bytes of the first answers; then all of them
     statuses: list[int] = field(default_factory=list)  # of the first answers
     length_lie: int = 0  # added to Content-Length
     says_length: bool = True
     knows_ranges: bool = True
-    heeds_if_range: bool = True
-    has_etag: bool = True
-    weak_etag: bool = False
-    shift: int = 0  # of the parts it sends
     hold: threading.Event | None = None  # where an answer breaks it waits for this, instead of hanging up
-    asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)  # path, Range, If-Range
+    ranges: list[str | None] = field(default_factory=list)  # asked for
     port: int = 0
-
-    @property
-    def ranges(self) -> list[str | None]:
-        return [range_ for _, range_, _ in self.asked]
 
     def url(self, path: str = "/file.bin") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    site: Site
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that was killed is what some tests are about."""
-
-
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        assert isinstance(self.server, Server)
-        site = self.server.site
-        asked, condition = self.headers["Range"], self.headers["If-Range"]
-        site.asked.append((self.path, asked, condition))
+        site, asked = self.server.site, self.headers["Range"]  # type: ignore[attr-defined]
+        site.ranges.append(asked)
         status = site.statuses.pop(0) if site.statuses else 200
         if status != 200 or self.path not in site.files:
             self.send_error(status if status != 200 else 404)
             return
         content = site.files[self.path]
-        etag = ('W/"' if site.weak_etag else '"') + hashlib.sha256(content).hexdigest() + '"'
         first = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and site.knows_ranges else 0
-        if condition and condition != etag and site.heeds_if_range:
-            first = 0
-        if first and first >= len(content):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(content)}")
-            self.end_headers()
-            return
-        first += site.shift if first else 0
         self.send_response(206 if first else 200)
-        if first:
-            self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
         if site.says_length:
             self.send_header("Content-Length", str(len(content) - first + site.length_lie))
-        if site.has_etag:
-            self.send_header("ETag", etag)
         self.end_headers()
-        self._send(content[first:])
-
-    def _send(self, content: bytes) -> None:
-        assert isinstance(self.server, Server)
-        site = self.server.site
-        end = site.breaks_after.pop(0) if site.breaks_after else None
-        self.wfile.write(content[:end])
+        end = first + site.breaks_after.pop(0) if site.breaks_after else None
+        self.wfile.write(content[first:end])
         if end is not None and site.hold:
             site.hold.wait(30)
 
@@ -119,13 +83,14 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.site = Site(port=server.server_address[1])
+    monkeypatch.setattr(ThreadingHTTPServer, "handle_error", lambda *_: None)  # clients that are killed
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        site = server.site = Site(port=server.server_address[1])  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield server.site
-        if server.site.hold:
-            server.site.hold.set()
+        yield site
+        if site.hold:
+            site.hold.set()
         server.shutdown()
         thread.join()
 
@@ -135,8 +100,14 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "new folder" / "file.bin"
 
 
-def fetch(site: Site, target: Path, size: int | None = len(CONTENT), content: bytes = CONTENT) -> None:
-    download(site.url(), target, md5(content), size, PATIENCE)
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "ATTEMPTS", 3)
+    monkeypatch.setattr(downloads, "PAUSE", 0.01)
+
+
+def fetch(site: Site, target: Path, content: bytes = CONTENT) -> None:
+    download(site.url(), target, md5(content), len(content))
 
 
 def part_of(target: Path) -> Path:
@@ -152,31 +123,22 @@ def expect_only(target: Path) -> None:
 # Downloads
 
 
-@pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256", "blake2b"])
-@pytest.mark.parametrize("size", [None, len(CONTENT)])
-def test_fetches_once(site: Site, target: Path, algorithm: str, size: int | None) -> None:
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_fetches_once(site: Site, target: Path, algorithm: str) -> None:
     checksum = f"{algorithm}:{hashlib.new(algorithm, CONTENT).hexdigest().upper()}"
     for _ in range(2):
-        download(site.url(), target, checksum, size, PATIENCE)
+        download(site.url(), target, checksum, len(CONTENT))
     expect_only(target)
-    assert site.asked == [("/file.bin", None, None)]
-
-
-def test_an_empty_file(site: Site, target: Path) -> None:
-    site.files["/file.bin"] = b""
-    fetch(site, target, size=0, content=b"")
-    assert target.read_bytes() == b""
+    assert site.ranges == [None]
 
 
 @pytest.mark.parametrize("says_length", [True, False])
-def test_goes_on_where_the_connection_broke(site: Site, target: Path, says_length: bool) -> None:
-    site.breaks_after, site.says_length = [100_000, 156_000], says_length
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_goes_on_where_the_connection_broke(site: Site, target: Path, says_length: bool, knows_ranges: bool) -> None:
+    site.breaks_after, site.says_length, site.knows_ranges = [100_000, 156_000], says_length, knows_ranges
     fetch(site, target)
     expect_only(target)
-    assert site.ranges == [None, "bytes=100000-", f"bytes={HALF}-"]
-    conditions = [condition for *_, condition in site.asked]
-    assert conditions[0] is None
-    assert conditions[1] == conditions[2] == f'"{hashlib.sha256(CONTENT).hexdigest()}"'
+    assert site.ranges == [None, "bytes=100000-", f"bytes={HALF if knows_ranges else 156_000}-"]
 
 
 def test_the_next_call_goes_on_where_the_last_gave_up(site: Site, target: Path) -> None:
@@ -185,126 +147,45 @@ def test_the_next_call_goes_on_where_the_last_gave_up(site: Site, target: Path) 
         fetch(site, target)
     assert part_of(target).read_bytes() == CONTENT[:HALF]
     assert not target.exists()
-    site.asked.clear()
+    site.ranges.clear()
     fetch(site, target)
     expect_only(target)
     assert site.ranges == [f"bytes={HALF}-"]
 
 
 def test_progress_makes_attempts_count_anew(site: Site, target: Path) -> None:
-    content = CONTENT * 16
-    step = 5 << 18  # more than a MiB
-    site.files["/file.bin"] = content
-    site.breaks_after = [step] * 5  # more often than PATIENCE would bear in a row
-    fetch(site, target, len(content), content)
-    assert target.read_bytes() == content
+    content, step = CONTENT * 16, 5 << 18  # more than a MiB
+    site.files["/file.bin"], site.breaks_after = content, [step] * 5  # more often than would be borne in a row
+    fetch(site, target, content)
     assert site.ranges == [None, *(f"bytes={step * i}-" for i in range(1, 6))]
 
 
-def test_a_pause_is_doubled_and_told(site: Site, target: Path, caplog: pytest.LogCaptureFixture) -> None:
-    site.statuses = [503, 500]
-    with caplog.at_level(logging.INFO, "igbaselines"):
-        fetch(site, target)
-    said = [message for message in caplog.messages if "trying again" in message]
-    assert "503" in said[0]
-    assert "in 0.01 s (2 of 3)" in said[0]
-    assert "in 0.02 s (3 of 3)" in said[1]
-
-
-@pytest.mark.parametrize("size", [None, len(CONTENT)])
-def test_a_server_that_ignores_ranges_sends_all_again(site: Site, target: Path, size: int | None) -> None:
-    site.breaks_after, site.knows_ranges = [HALF], False
-    fetch(site, target, size)
-    expect_only(target)
-    assert site.ranges == [None, f"bytes={HALF}-"]
-
-
-@pytest.mark.parametrize("heeds_if_range", [True, False])
-def test_a_file_that_changed_is_fetched_from_the_beginning(site: Site, target: Path, heeds_if_range: bool) -> None:
-    site.files["/file.bin"], site.breaks_after, site.heeds_if_range = OTHER, [HALF, 0, 0], heeds_if_range
-    with pytest.raises(UserError, match="gave up"):
-        fetch(site, target)
-    site.files["/file.bin"] = CONTENT
-    site.asked.clear()
-    fetch(site, target)
-    expect_only(target)
-    assert site.ranges == [f"bytes={HALF}-"] + ([] if heeds_if_range else [None])
-
-
-@pytest.mark.parametrize(("has_etag", "weak_etag"), [(False, False), (True, True)])
-def test_without_a_validator_the_checksum_decides(site: Site, target: Path, has_etag: bool, weak_etag: bool) -> None:
-    site.has_etag, site.weak_etag, site.breaks_after = has_etag, weak_etag, [HALF]
-    fetch(site, target)
-    expect_only(target)
-    assert site.asked[1] == ("/file.bin", f"bytes={HALF}-", None)
-
-
-def test_parts_that_were_not_asked_for_are_not_glued_together(site: Site, target: Path) -> None:
-    site.breaks_after, site.shift = [HALF], 7
-    fetch(site, target)
-    expect_only(target)
-    assert site.ranges == [None, f"bytes={HALF}-", None]
-
-
-def test_a_part_that_is_complete_is_not_fetched_again(site: Site, target: Path) -> None:
+@pytest.mark.parametrize(("there", "ranges"), [(CONTENT, []), (OTHER + b"more", [None])])
+def test_a_part_that_is_whole_or_too_long(site: Site, target: Path, there: bytes, ranges: list[str | None]) -> None:
     target.parent.mkdir()
-    part_of(target).write_bytes(CONTENT)
+    part_of(target).write_bytes(there)
     fetch(site, target)
     expect_only(target)
-    assert site.asked == []
-    target.rename(part_of(target))
-    fetch(site, target, size=None)  # the length is not known: the server must say 416
-    expect_only(target)
-    assert site.ranges == [f"bytes={len(CONTENT)}-"]
-
-
-@pytest.mark.parametrize("size", [None, len(CONTENT)])
-def test_a_part_that_is_too_long_is_of_another_file(site: Site, target: Path, size: int | None) -> None:
-    target.parent.mkdir()
-    part_of(target).write_bytes(OTHER + b"more")
-    fetch(site, target, size)
-    expect_only(target)
-    assert site.ranges == ([f"bytes={len(CONTENT) + 4}-"] if size is None else []) + [None]
+    assert site.ranges == ranges
 
 
 @pytest.mark.parametrize("lie", [-1000, 1000])
-def test_a_length_that_is_not_the_expected_one_is_refused_at_once(site: Site, target: Path, lie: int) -> None:
-    site.breaks_after = [HALF, 0, 0]
-    with pytest.raises(UserError, match="gave up"):
-        fetch(site, target)
-    site.length_lie, site.knows_ranges = lie, False
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_another_length_is_refused_at_once(site: Site, target: Path, lie: int, knows_ranges: bool) -> None:
+    target.parent.mkdir()
+    part_of(target).write_bytes(CONTENT[:HALF])
+    site.length_lie, site.knows_ranges = lie, knows_ranges
     with pytest.raises(UserError, match=f"offers {len(CONTENT) + lie} bytes instead of {len(CONTENT)}"):
         fetch(site, target)
     assert part_of(target).stat().st_size == HALF  # a proxy's page costs nothing of what is there
 
 
-def test_announcing_more_than_comes(site: Site, target: Path) -> None:
-    site.length_lie, site.knows_ranges = 1000, False
-    with pytest.raises(UserError, match=f"ended after {len(CONTENT)} of {len(CONTENT) + 1000} bytes"):
-        fetch(site, target, size=None)
-
-
-def test_announcing_less_than_comes(site: Site, target: Path) -> None:
-    site.length_lie = -1000
-    with pytest.raises(UserError, match="checksum md5:") as error:
-        fetch(site, target, size=None)
-    assert md5(CONTENT) in str(error.value)
-    assert md5(CONTENT[:-1000]) in str(error.value)
-
-
-def test_sending_more_than_there_should_be(site: Site, target: Path) -> None:
-    site.says_length = False
-    site.files["/file.bin"] = CONTENT * 20
-    with pytest.raises(UserError, match=f"more than the {len(CONTENT)} bytes"):
-        fetch(site, target)
-    assert not part_of(target).exists()
-
-
-def test_a_wrong_checksum_names_both_and_leaves_nothing(site: Site, target: Path) -> None:
-    site.files["/file.bin"] = OTHER
+@pytest.mark.parametrize("content", [OTHER, OTHER * 20])
+def test_a_wrong_checksum_names_both_and_leaves_nothing(site: Site, target: Path, content: bytes) -> None:
+    site.files["/file.bin"], site.says_length = content, False
     with pytest.raises(UserError) as error:
         fetch(site, target)
-    assert md5(OTHER) in str(error.value)
+    assert md5(OTHER) in str(error.value)  # no more is taken than there should be
     assert md5(CONTENT) in str(error.value)
     assert "\n" not in str(error.value)
     assert [path.name for path in target.parent.iterdir() if path.suffix != ".lock"] == []
@@ -322,43 +203,43 @@ def test_a_file_with_a_wrong_checksum_stays_until_the_right_one_is_there(site: S
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(404, 1), (403, 1), (503, 3), (429, 3)])
-def test_only_what_may_pass_is_tried_again(site: Site, target: Path, status: int, attempts: int) -> None:
+def test_only_what_may_pass_is_tried_again(
+    site: Site, target: Path, status: int, attempts: int, caplog: pytest.LogCaptureFixture
+) -> None:
     site.statuses = [status] * 10
-    with pytest.raises(UserError, match=f"answers {status}"):
+    with caplog.at_level(logging.INFO, "igbaselines"), pytest.raises(UserError, match=f"answers {status}"):
         fetch(site, target)
-    assert len(site.asked) == attempts
+    assert len(site.ranges) == attempts
+    waits = [message.rpartition("in ")[2] for message in caplog.messages if "trying again" in message]
+    assert waits == ["0.01 s (2 of 3)", "0.02 s (3 of 3)"][: attempts - 1]
 
 
 def test_a_closed_port(target: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    with pytest.raises(UserError, match=r"refused; gave up after 3 attempts"):
+    with pytest.raises(UserError, match="refused; gave up after 3 attempts"):
         fetch(Site(port=port), target)
 
 
-def test_a_server_that_falls_silent(site: Site, target: Path) -> None:
+def test_a_server_that_falls_silent(site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.2)
     site.breaks_after, site.hold = [HALF], threading.Event()
-    download(site.url(), target, md5(CONTENT), len(CONTENT), Patience(attempts=2, pause=0.0, timeout=0.2))
+    fetch(site, target)
     expect_only(target)
     assert site.ranges == [None, f"bytes={HALF}-"]
 
 
 def test_a_full_disk_is_told_and_not_tried_again(site: Site, small_disk: Path) -> None:
     target = small_disk / "file.bin"
-    with pytest.raises(UserError, match=r"file\.bin\.part: cannot be written \(No space left on device\)"):
+    with pytest.raises(UserError, match=r"file\.bin\.part: cannot be used \(No space left on device\)"):
         fetch(site, target)
-    assert len(site.asked) == 1
+    assert len(site.ranges) == 1
     there = part_of(target).read_bytes()
     assert len(there) > HALF
     assert CONTENT.startswith(there)
-
-
-def test_a_folder_that_cannot_be_made(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot be written"):
-        fetch(site, tmp_path / "file" / "file.bin")
-    assert site.asked == []
+    with pytest.raises(UserError, match=r"part: cannot be used"):
+        fetch(site, part_of(target) / "file.bin")  # no folder can be made there
 
 
 def test_two_at_once_fetch_once(site: Site, target: Path) -> None:
@@ -377,37 +258,20 @@ def test_two_at_once_fetch_once(site: Site, target: Path) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "file:///etc/passwd",
-        "ftp://a/b",
-        "http:///b",
-        "http://a/",
-        "http://a/b/..",
-        "http://a:x/b",
-        "http://[/b",
-        "http://a/b c",
+        *("file:///etc/passwd", "ftp://a/b", "http:///b", "http://a/", "http://a/b/..", "http://a/..%2Fb"),
+        *("http://a/.b", "http://a:x/b", "http://[/b", "http://a/b c", "http://a/b\n"),
     ],
 )
 def test_addresses_that_will_not_do(tmp_path: Path, url: str) -> None:
+    assert file_name("https://server:8080/zips/val2017.zip?version=1") == "val2017.zip"
     with pytest.raises(UserError, match="should be http://"):
-        download(url, tmp_path / "file", md5(b""))
+        download(url, tmp_path / "file", md5(b""), 1)
 
 
-def test_the_name_of_an_address() -> None:
-    assert file_name("https://server:8080/zips/val%202017.zip?version=1") == "val 2017.zip"
-
-
-@pytest.mark.parametrize(
-    "checksum", ["", "d41d8cd98f00b204e9800998ecf8427e", "md5:d41d", "crc32:00000000", "shake_128:00"]
-)
+@pytest.mark.parametrize("checksum", ["", "d41d8cd98f00b204e9800998ecf8427e", "md5:d41d", "crc32:00000000"])
 def test_checksums_that_will_not_do(tmp_path: Path, checksum: str) -> None:
     with pytest.raises(UserError, match=r"should be algorithm:hexadecimal"):
-        download("http://127.0.0.1/file", tmp_path / "file", checksum)
-
-
-@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"pause": -1.0}, {"timeout": 0.0}])
-def test_patience_that_will_not_do(wrong: dict[str, float]) -> None:
-    with pytest.raises(UserError, match="at least one attempt"):
-        Patience(**wrong)  # type: ignore[arg-type]
+        download("http://127.0.0.1/file", tmp_path / "file", checksum, 1)
 
 
 # Archives
@@ -457,26 +321,18 @@ def test_unpacking_is_taken_up_again(tmp_path: Path, out: Path) -> None:
     first, second = extract(archive, out, ["val2017/*.jpg"])
     written = first.stat().st_mtime_ns
     second.write_bytes(b"half")
-    (out / "val2017" / f".{first.name}.123.tmp").write_bytes(b"left by a process that was killed")
-    (out / "val2017" / ".mine.tmp").write_bytes(b"of somebody else")
     extract(archive, out, ["val2017/*.jpg"])
     assert first.stat().st_mtime_ns == written
     assert second.read_bytes() == COCO[WANTED[1]]
-    assert files_in(out) == ["val2017/.mine.tmp", *WANTED]
+    assert files_in(out) == WANTED
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("../evil.jpg", b"x"),
-        ("val2017/../../evil.jpg", b"x"),
-        ("/tmp/evil.jpg", b"x"),
-        ("C:/evil.jpg", b"x"),
-        ("c:evil.jpg", b"x"),
-        ("..\\evil.jpg", b"x"),
-        ("\\\\server\\evil.jpg", b"x"),
-        ("val2017/evil.jpg", "/etc/passwd"),
-        ("val2017/evil.jpg", "000000000001.jpg"),
+        *((name, b"x") for name in ("../evil.jpg", "val2017/../../evil.jpg", "/tmp/evil.jpg", "C:/evil.jpg")),
+        *((name, b"x") for name in ("c:evil.jpg", "..\\evil.jpg", "\\\\server\\evil.jpg")),
+        *(("val2017/evil.jpg", link) for link in ("/etc/passwd", "000000000001.jpg")),
     ],
 )
 def test_what_would_leave_the_folder_is_refused_before_anything_is_written(
@@ -536,22 +392,11 @@ def test_a_member_that_is_not_there(tmp_path: Path, out: Path) -> None:
     assert not out.exists()
 
 
-def test_a_member_that_is_there_twice(tmp_path: Path, out: Path) -> None:
-    archive = zipped({"a.jpg": b"1", "b.jpg": b"2"}, tmp_path / "a.zip")
-    archive.write_bytes(archive.read_bytes().replace(b"b.jpg", b"a.jpg"))
-    with pytest.raises(UserError, match=r"'a\.jpg' 2 times"):
-        extract(archive, out, ["*.jpg"])
-
-
-def test_an_archive_that_is_not_there(tmp_path: Path, out: Path) -> None:
-    with pytest.raises(UserError, match=r"a\.zip: cannot be read \(No such file"):
+def test_no_archive_and_no_folder(tmp_path: Path, out: Path) -> None:
+    with pytest.raises(UserError, match=r"a\.zip: cannot be used \(No such file"):
         extract(tmp_path / "a.zip", out, ["*"])
-
-
-def test_a_file_where_a_folder_should_be(tmp_path: Path, out: Path) -> None:
-    out.mkdir()
-    (out / "val2017").write_text("in the way")
-    with pytest.raises(UserError, match="cannot be written"):
+    out.write_text("in the way")
+    with pytest.raises(UserError, match="cannot be used"):
         extract(zipped(COCO, tmp_path / "a.zip"), out, ["val2017/*.jpg"])
 
 
@@ -569,18 +414,14 @@ class Shop:
     def arguments(self) -> list[str]:
         return [sys.executable, str(SCRIPT), "--root", str(self.root), "--config", str(self.config)]
 
-    def start(self) -> "subprocess.Popen[str]":
-        return subprocess.Popen(self.arguments(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def run(self, *before: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([*before, *self.arguments()], capture_output=True, text=True, timeout=60, check=False)
+    def run(self) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(self.arguments(), capture_output=True, text=True, timeout=60, check=False)
 
     def expect_complete(self, result: "subprocess.CompletedProcess[str]") -> None:
         assert result.returncode == 0, result.stderr
         images = [f"val2017/{i:012}.jpg" for i in range(1, 5)]
-        archives = ["annotations_trainval2017.zip", "val2017.zip"]
-        found = [name for name in files_in(self.root) if not name.endswith(".lock")]
-        assert found == ["annotations/instances_val2017.json", *archives[:1], *archives[1:], *images]
+        archives = ["annotations/instances_val2017.json", "annotations_trainval2017.zip", "val2017.zip"]
+        assert [name for name in files_in(self.root) if not name.endswith(".lock")] == [*archives, *images]
         assert json.loads((self.root / "annotations/instances_val2017.json").read_text()) == {"images": []}
         run = f"python run.py experiment=weighted_gradients dataset=coco dataset.root={self.root} model=resnet50"
         assert result.stdout.splitlines()[-1] == run
@@ -602,7 +443,7 @@ def shop(site: Site, tmp_path: Path) -> Shop:
         for (path, content), wanted in zip(site.files.items(), members, strict=True)
     ]
     config = tmp_path / "tiny.yaml"
-    config.write_text(yaml.safe_dump({"archives": archives, "patience": {"attempts": 2, "pause": 0.01}}))
+    config.write_text(yaml.safe_dump({"archives": archives}))
     return Shop(site, config, tmp_path / "coco")
 
 
@@ -618,12 +459,11 @@ def test_the_script_from_end_to_end(shop: Shop) -> None:
     assert shop.site.ranges == [None, None]
     (shop.root / "val2017" / f"{3:012}.jpg").unlink()
     shop.expect_complete(shop.run())
-    assert len(shop.site.asked) == 2  # what is there is not fetched again
+    assert len(shop.site.ranges) == 2  # what is there is not fetched again
 
 
-@pytest.mark.parametrize("name", ["my photographs", "a=1,b=(2)", "it's mine"])
-def test_the_command_to_run_next_survives_shell_and_hydra(shop: Shop, name: str) -> None:
-    shop.root = shop.root / name
+def test_the_command_to_run_next_survives_shell_and_hydra(shop: Shop) -> None:
+    shop.root = shop.root / "it's a=1,b=(2)"
     (*_, root, _) = shlex.split(shop.run().stdout.splitlines()[-1])
     (override,) = OverridesParser.create().parse_overrides([root])
     assert override.key_or_group == "dataset.root"
@@ -634,7 +474,7 @@ def test_the_command_to_run_next_survives_shell_and_hydra(shop: Shop, name: str)
 def test_the_script_goes_on_after_its_end_in_the_middle(shop: Shop, how: signal.Signals) -> None:
     shop.site.breaks_after, shop.site.hold = [120_000], threading.Event()
     part = shop.root / "val2017.zip.part"
-    process = shop.start()
+    process = subprocess.Popen(shop.arguments(), stderr=subprocess.PIPE, text=True)
     wait_until(lambda: part.is_file() and part.stat().st_size == 120_000)
     process.send_signal(how)
     _, said = process.communicate(timeout=30)
@@ -643,19 +483,9 @@ def test_the_script_goes_on_after_its_end_in_the_middle(shop: Shop, how: signal.
         assert said.splitlines()[-1] == "interrupted: the same command goes on from here"
         assert "Traceback" not in said
     assert not (shop.root / "val2017.zip").exists()
-    shop.site.asked.clear()
+    shop.site.ranges.clear()
     shop.expect_complete(shop.run())
     assert shop.site.ranges == ["bytes=120000-", None]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs a shell that limits the size of files")
-def test_the_script_goes_on_once_there_is_room(shop: Shop) -> None:
-    result = shop.run("sh", "-c", 'ulimit -f 64 && exec "$@"', "sh")  # 64 blocks of 512 or 1024 bytes
-    expect_one_line(result, "val2017.zip.part", "cannot be written")
-    there = (shop.root / "val2017.zip.part").stat().st_size
-    assert there in (64 * 512, 64 * 1024)
-    shop.expect_complete(shop.run())
-    assert shop.site.ranges == [None, f"bytes={there}-", None]
 
 
 def expect_one_line(result: "subprocess.CompletedProcess[str]", *words: str) -> None:
@@ -666,26 +496,17 @@ def expect_one_line(result: "subprocess.CompletedProcess[str]", *words: str) -> 
     assert all(word in errors[0] for word in words), errors[0]
 
 
-def test_the_script_without_a_server(shop: Shop) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        closed = f":{listener.getsockname()[1]}/"
-    shop.config.write_text(shop.config.read_text().replace(f":{shop.site.port}/", closed))
-    expect_one_line(shop.run(), "val2017.zip", "refused", "2 attempts")
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("archives: [", ["tiny.yaml"]),
         ("- a list", ["tiny.yaml", "archives"]),
-        ("patience: {attempts: 2}", ["tiny.yaml", "archives"]),
+        ("{}", ["tiny.yaml", "archives"]),
         ("archives: [{url: http://a/b}]", ["tiny.yaml", "size"]),
         ("archives: [{uri: http://a/b}]", ["tiny.yaml", "uri"]),
         ("archives: [{url: http://a/b, size: big}]", ["tiny.yaml", "size", "big"]),
         ("archives: [{url: /a/b, size: 1, checksum: x, members: [a], unpacked: 1}]", ["/a/b", "http"]),
         ("archives: [{url: http://a/b, size: 1, checksum: x, members: [a], unpacked: 1}]", ["checksum 'x'"]),
-        ("archives: []\npatience: {attempts: 0}", ["at least one attempt"]),
         (None, ["tiny.yaml", "No such file"]),
     ],
 )
@@ -694,7 +515,7 @@ def test_a_configuration_that_will_not_do(shop: Shop, text: str | None, words: l
     if text is not None:
         shop.config.write_text(text)
     expect_one_line(shop.run(), *words)
-    assert shop.site.asked == []
+    assert shop.site.ranges == []
     assert not shop.root.exists()
 
 

@@ -1,4 +1,4 @@
-"""The launchers behind `hydra/launcher=serial|local|joblib|slurm`, and the sweeper; Hydra looks for them here.
+"""The launchers behind `hydra/launcher=serial|local|slurm`, and the sweeper; Hydra looks for them here.
 
 Hydra imports this file whenever it starts: what a launcher needs is imported when it launches.
 """
@@ -89,15 +89,6 @@ class LocalLauncher(_Resuming):
         from igbaselines.launching.processes import run_processes
 
         run_processes(jobs, self.parameters["processes"], self.logs("local"))
-
-
-class JoblibLauncher(_Resuming):
-    """Worker processes of joblib, which stay up from one job to the next."""
-
-    def work(self, jobs: "list[Job]") -> None:  # noqa: D102
-        from igbaselines.launching.workers import run_in_workers
-
-        run_in_workers(jobs, self.parameters["n_jobs"], self.logs("joblib"))
 
 
 class SlurmLauncher(_Resuming):

@@ -1,88 +1,34 @@
-"""`python run.py ...`: from what was typed to an exit code and, where something is wrong, one line that says what."""
+"""`python run.py ...`: a run, the report of all runs, or their status."""
 
 import logging
-import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from igbaselines.common.stopping import StoppedError, stoppable
-from igbaselines.running.config import FULL_ERROR, PROJECT_ROOT, explanation, register, resolve
-from igbaselines.running.targets import guard_hydra
+from igbaselines.running.command import run_command
+from igbaselines.running.config import resolve
 
 log = logging.getLogger(__name__)
-
-SWEEP = "hydra.mode=MULTIRUN"
 
 
 def main() -> None:
     """Do what the command line asks for; the exit code says whether it worked."""
-    sys.exit(run_command(sys.argv[1:]))
+    sys.exit(run_command(sys.argv[1:], act))
 
 
-def run_command(arguments: Sequence[str]) -> int:
-    """Do what a command line asks for, in this process.
+def act(config: DictConfig) -> None:
+    """Do the action of a configuration; each imports what it needs.
 
-    Args:
-        arguments: of the command line, without the program's name.
-
-    Returns:
-        The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 128 + signal where a signal ended it.
+    Raises:
+        UserError: for what the user can mend.
+        RunFailedError: where a run broke.
     """
-    show_everything = FULL_ERROR in os.environ
-    sys.argv[1:] = _with_mode(arguments)  # where Hydra reads them
-    _log_to_terminal()
-    register()
-    guard_hydra()
-    try:
-        with _errors_unwrapped(), stoppable():
-            _hydra_main()
-            if _errors:
-                raise _errors.pop()
-    except KeyboardInterrupt as stopped:
-        print("interrupted: the same command goes on from here", file=sys.stderr)
-        return stopped.exit_code if isinstance(stopped, StoppedError) else 130
-    except BrokenPipeError:  # `action=status | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except Exception as error:
-        line, code = explanation(error)
-        if line is None or show_everything:
-            raise
-        print(f"error: {line}", file=sys.stderr)
-        return code
-    return 0
-
-
-def _with_mode(arguments: Sequence[str]) -> list[str]:
-    """A launcher launches sweeps: who chooses one means a sweep, be it of a single run."""
-    words, keys = list(arguments), [word.partition("=")[0] for word in arguments]
-    if "hydra/launcher" in keys and "hydra.mode" not in keys:
-        words.insert(keys.index("hydra/launcher"), SWEEP)  # among the overrides: options may stand on both sides
-    return words
-
-
-@hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="config")
-def _hydra_main(config: DictConfig) -> None:
-    try:
-        _act(config)
-    except Exception as error:
-        _errors.append(error)  # for `run_command`: Hydra would put a line of its own before ours
-
-
-_errors: list[Exception] = []
-
-
-def _act(config: DictConfig) -> None:
     if config.action == "run":
+        from igbaselines.reporting.render import render_run
         from igbaselines.running.runner import execute, prepare
 
-        execute(prepare(config))
+        execute(prepare(config), render_run)
         return
     from igbaselines.launching.slurm import record_gone
 
@@ -93,28 +39,8 @@ def _act(config: DictConfig) -> None:
         from igbaselines.reporting.page.html import write_report
 
         check_writable("output_root", output_root)
-        log.info("report: %s", write_report(output_root, PROJECT_ROOT))
+        log.info("report: %s", write_report(output_root))
     else:
         from igbaselines.launching.summary import print_status
 
         print_status(output_root)
-
-
-def _log_to_terminal() -> None:
-    terminal = logging.StreamHandler()
-    terminal.addFilter(lambda record: record.exc_info is None)  # tracebacks go to run.log
-    logging.basicConfig(format="%(message)s", handlers=[terminal])
-    logging.getLogger("igbaselines").setLevel(logging.INFO)
-    logging.raiseExceptions = False  # a full disk is told once, and not by the logging of it
-
-
-@contextmanager
-def _errors_unwrapped() -> Iterator[None]:
-    """Make Hydra hand its errors to us instead of printing them its way."""
-    before = os.environ.get(FULL_ERROR)
-    os.environ[FULL_ERROR] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[FULL_ERROR]

@@ -30,7 +30,7 @@ def count_said(sweep: Sweep, words: str) -> int:
 @pytest.fixture(scope="module")
 def undisturbed(new_sweep: Callable[[], Sweep]) -> Sweep:
     sweep = new_sweep()
-    assert sweep("hydra/launcher=joblib", "seed=0,1,2").returncode == 0
+    assert sweep(*SEEDS).returncode == 0
     return sweep
 
 
@@ -41,7 +41,7 @@ def expect_the_same(sweep: Sweep, undisturbed: Sweep) -> None:
     assert not list(sweep.outputs.glob("*/.*/attempt"))
 
 
-@pytest.mark.parametrize("launcher", ["local", "serial", "joblib"])
+@pytest.mark.parametrize("launcher", ["local", "serial"])
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stop_saves_what_is_in_hand_and_the_same_command_goes_on(
     new_sweep: Callable[[], Sweep], undisturbed: Sweep, launcher: str, signum: int, code: int
@@ -118,46 +118,6 @@ def test_two_launchers_do_every_run_once(new_sweep: Callable[[], Sweep], undistu
     assert [launcher.returncode for launcher in launchers] == [0, 0], said
     assert count_said(sweep, "complete: ") == 3
     expect_the_same(sweep, undisturbed)
-
-
-def test_a_worker_of_joblib_that_is_killed_ends_all_and_the_next_launch_goes_on(
-    new_sweep: Callable[[], Sweep], undisturbed: Sweep
-) -> None:
-    sweep = new_sweep()
-    launcher = sweep.start("hydra/launcher=joblib", "seed=0,1,2")
-    wait_until(lambda: on_the_way(sweep), launcher)
-    workers = [child for child in psutil.Process(launcher.pid).children() if "LokyProcess" in " ".join(child.cmdline())]
-    workers[0].kill()
-    out, err = launcher.communicate(timeout=PATIENCE)
-    assert launcher.returncode == 1, err
-    assert "a worker was killed" in out
-    assert "hydra/launcher=local" in out
-    assert "Traceback" not in err
-    assert sweep("hydra/launcher=joblib", "seed=0,1,2").returncode == 0
-    expect_the_same(sweep, undisturbed)
-
-
-def test_a_stop_reaches_workers_of_joblib_that_still_import(new_sweep: Callable[[], Sweep]) -> None:
-    sweep = new_sweep()
-    launcher = sweep.start("hydra/launcher=joblib", "seed=0,1,2")
-    wait_until(lambda: len(sweep.logs()) > 0, launcher)  # a worker has been given its job
-    launcher.send_signal(signal.SIGINT)
-    out, err = launcher.communicate(timeout=PATIENCE)
-    assert launcher.returncode == 130, err
-    assert sweep.runs() == [], out
-    assert count_said(sweep, ON_THE_WAY) == 0
-
-
-def test_workers_of_joblib_end_when_their_launcher_is_killed(new_sweep: Callable[[], Sweep]) -> None:
-    sweep = new_sweep()
-    launcher = sweep.start("hydra/launcher=joblib", "seed=0,1,2")
-    wait_until(lambda: on_the_way(sweep), launcher)
-    children = psutil.Process(launcher.pid).children()
-    launcher.kill()
-    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
-    launcher.communicate(timeout=5)  # workers hold its pipes as long as they live
-    assert not alive
-    assert all(rows["value"].notna().any() for rows in sweep.rows())
 
 
 def test_shards_over_a_run_of_other_data_do_nothing_twice(new_sweep: Callable[[], Sweep]) -> None:

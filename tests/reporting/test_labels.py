@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from igbaselines.reporting.labels import known_label, latex_label, plot_label
+from igbaselines.reporting.labels import known_label, labelled, latex_label, plot_label
 
 OBJECTS = ("l", "j1", "j2", "j3", "b", "J")
 
@@ -21,9 +21,8 @@ OBJECTS = ("l", "j1", "j2", "j3", "b", "J")
         ("m_l_j1_j2", r"$m_{\ell j_1 j_2}$"),
         ("g_J", "$g_{J}$"),
         ("Skew_b", r"$\mathrm{Skew}[b]$"),
-        ("zero_physical", "$B_0$ (physical zero)"),
         ("random_0", "random ranking 1"),
-        ("expected_gradients", "EG"),
+        ("permuted_weights", "WG, weights permuted"),
         ("removed_3", "WG without the 3 least fit"),
         ("mobilenet_v2", "MobileNetV2"),
     ],
@@ -36,6 +35,15 @@ def test_known_names(name: str, label: str) -> None:
 def test_other_names_are_not_known(name: str) -> None:
     assert known_label(name) is None
     assert plot_label(name) == name
+
+
+def test_the_methods_and_metrics_of_a_run_are_printed_as_it_says() -> None:
+    with labelled({"background": r"$B_{\mathrm{bg}}$", "HT": "mine"}):
+        assert plot_label("background") == latex_label("background") == r"$B_{\mathrm{bg}}$"
+        assert plot_label("HT") == "mine"
+        assert plot_label("MET") == r"$E_T^{\mathrm{miss}}$"
+    assert plot_label("background") == "background"
+    assert plot_label("HT") == "$H_T$"
 
 
 def test_a_network_of_other_weights_keeps_its_full_name() -> None:

@@ -28,5 +28,5 @@ def test_a_run_of_one_network_without_cross_sections_is_rendered(tmp_path: Path)
 
 
 def test_an_unknown_experiment_is_refused(tmp_path: Path, rows: pd.DataFrame) -> None:
-    with pytest.raises(UserError, match="'guess'; there are hep_baselines"):
+    with pytest.raises(UserError, match=r"'guess' is unknown: .*hep_baselines"):
         render_run(tmp_path, rows, {"experiment": "guess"}, CLAIMS_ROOT)

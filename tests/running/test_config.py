@@ -8,7 +8,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from igbaselines.common.errors import UserError
-from igbaselines.running.config import PROJECT_ROOT, SCHEMAS, one_line, register, resolve
+from igbaselines.running.config import PROJECT_ROOT, one_line, register, resolve
+from igbaselines.running.study import schemas
 from igbaselines.running.targets import instantiate
 
 EXPERIMENTS = sorted(path.stem for path in (PROJECT_ROOT / "conf" / "experiment").glob("*.yaml"))
@@ -126,7 +127,7 @@ def test_the_command_line_beats_the_scale() -> None:
 
 def test_every_schema_is_used() -> None:
     used = "\n".join(path.read_text() for path in (PROJECT_ROOT / "conf").rglob("*.yaml"))
-    assert [name for name in SCHEMAS if f"/schema/{name}@" not in used] == []
+    assert [name for name in schemas() if f"/schema/{name}@" not in used] == []
 
 
 def test_a_model_of_another_experiment_is_explained_in_one_line() -> None:
@@ -144,6 +145,11 @@ def test_a_model_of_another_experiment_is_explained_in_one_line() -> None:
         (["dataset.n_events=many"], r"n_events=many: Value 'many' .* Integer"),
         (["dataset=nowhere"], r"dataset=nowhere does not exist: choose from .*hep_synthetic"),
         (["scale=huge"], r"scale=huge does not exist: choose from demo, paper, smoke"),
+        (["hydra/launcher=joblib"], r"^hydra/launcher=joblib is gone: give hydra/launcher=local instead$"),
+        (
+            ["hydra/launcher=local", "hydra.launcher.n_jobs=4"],
+            r"n_jobs is gone: give hydra\.launcher\.processes instead$",
+        ),
         (["nonsense=1"], r"^unknown key nonsense$"),
         (["dataset=hep_synthetic", "dataset.selection.HT=3"], r"unknown key dataset\.selection\.HT: did you mean ht\?"),
         (["seed"], r"'seed' missing EQUAL"),

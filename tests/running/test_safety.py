@@ -164,7 +164,7 @@ def test_a_run_folder_has_no_name_that_leads_elsewhere(events: DictConfig, key: 
 def test_no_module_but_an_experiment_is_one(events: DictConfig, name: str) -> None:
     config = events.copy()
     config.experiment = name
-    with pytest.raises(UserError, match=f"experiment='{name}' is unknown: hep_baselines or"):
+    with pytest.raises(UserError, match=f"experiment='{name}' is unknown: .*hep_baselines or"):
         resolve(config)
 
 
@@ -225,10 +225,7 @@ FORBIDDEN = (
     *("hydra.utils.instantiate", "hydra.utils.call"),
 )
 ANY_OBJECT = ("read_pickle", "extractall")  # methods by which one is known
-BUILDERS = (
-    "src/igbaselines/running/targets.py",
-    "hydra.utils.instantiate",
-)  # what checks before it builds: two functions
+BUILDERS = ("src/igbaselines/running/targets.py", "hydra.utils.instantiate")  # what checks before it builds
 
 
 def violations(source: str) -> list[str]:
@@ -266,7 +263,7 @@ SOURCES = [path for folder in ("src", "scripts", "benchmarks") for path in (PROJ
 def test_the_source_runs_nothing_that_it_reads() -> None:
     assert len(SOURCES) > 100
     found = [(str(path.relative_to(PROJECT_ROOT)), name) for path in SOURCES for name in violations(path.read_text())]
-    assert found == [BUILDERS, BUILDERS]
+    assert found == [BUILDERS]
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,15 @@
 """What a configuration may have built, and what the guard refuses of Hydra before it could call, import or write it."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra._internal.hydra
-import hydra.core.plugins
-import hydra.utils
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.instantiate._instantiate2 import instantiate as of_hydra
-from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
@@ -99,6 +96,14 @@ def test_an_interpolation_becomes_nothing_else(node: dict[str, Any], made: Path)
     assert not made.exists()
 
 
+@pytest.mark.parametrize("text", [r"\${trap}", r"${oc.env:NOWHERE,'\${trap}'}"])
+def test_an_interpolation_makes_no_other_one(text: str, made: Path) -> None:
+    config = OmegaConf.create({"trap": trap(made), "node": RULE | {"steps": text}})
+    with pytest.raises(UserError, match=r"'\$\{trap\}' is not allowed"):
+        instantiate(config.node)
+    assert not made.exists()
+
+
 @pytest.mark.parametrize(
     "extra", [{"_partial_": True}, {"_args_": [3]}, {"_recursive_": False}, {"_convert_": "all"}, {"_recursive_": 5}]
 )
@@ -134,18 +139,16 @@ def test_an_interpolation_of_nothing_is_the_users_error() -> None:
 # What Hydra may do
 
 
+@pytest.mark.parametrize("option", ["--experimental-rerun", "--experimental-rerun=run.pickle", "--exp=run.pickle"])
+def test_a_rerun_is_refused(option: str) -> None:
+    with pytest.raises(UserError, match="would read a pickle"):
+        guard_hydra(["seed=1", option])
+
+
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The guard, for one test."""
-    for module, name in (
-        (hydra.utils, "instantiate"),
-        (hydra.core.plugins, "instantiate"),
-        (hydra._internal.hydra, "ConfigLoaderImpl"),
-        (sys.modules["hydra.main"], "_get_rerun_conf"),
-    ):
-        monkeypatch.setattr(module, name, getattr(module, name))  # to be put back
-    Plugins.instance()
-    monkeypatch.setitem(SourcesRegistry.instance().types, "pkg", SourcesRegistry.instance().types["pkg"])
+    monkeypatch.setattr(hydra._internal.hydra, "ConfigLoaderImpl", ConfigLoaderImpl)  # to be put back
     guard_hydra()
     register()
     with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
@@ -179,6 +182,10 @@ def composed(*overrides: str) -> DictConfig:
         (["+hydra.launcher.submitit_folder=elsewhere"], "hydra.launcher.submitit_folder"),
         (["+hydra.launcher.submitit_folder=${hydra.sweep.dir}/../../elsewhere"], "hydra.launcher.submitit_folder"),
         (["hydra.searchpath=[pkg://antigravity]"], "pkg://antigravity is not searched"),
+        (["hydra.searchpath=[structured://antigravity]"], "structured://antigravity is not searched"),
+        (["+hydra.callbacks.mine={_target_:igbaselines.attribution.GaussLegendre,steps:3}"], "hydra.callbacks"),
+        (["hydra.callbacks=${hydra.job.env_set}"], "hydra.callbacks cannot be set"),
+        (["+hydra.launcher.deeper='\\${trap}'"], "'${trap}' is not allowed"),
     ],
 )
 def test_what_the_guard_refuses_in_a_configuration(overrides: list[str], key: str) -> None:
@@ -217,9 +224,9 @@ def test_groups_have_the_options_that_hydra_finds_without_its_copies(kind: Objec
 @pytest.mark.usefixtures("guarded")
 def test_our_launchers_may_be_chosen_and_no_others() -> None:
     choices = GlobalHydra.instance().config_loader().get_group_options("hydra/launcher")
-    assert {"serial", "local", "joblib", "slurm", "basic", "submitit_local"} <= set(choices)
+    assert {"serial", "local", "slurm", "basic", "submitit_local"} <= set(choices)
     for choice in choices:
-        if choice in ("serial", "local", "joblib", "slurm"):
+        if choice in ("serial", "local", "slurm"):
             assert "_target_" in composed(f"hydra/launcher={choice}").hydra.launcher
         else:  # submitit's own read pickles from where the results are
             with pytest.raises(UserError, match="no launcher that can be taken"):
@@ -242,18 +249,16 @@ def launcher_of(config: DictConfig) -> Launcher:
 @pytest.mark.usefixtures("guarded")
 @pytest.mark.parametrize("key", ["hydra.callbacks.mine", "hydra.callbacks.mine.deeper"])
 def test_no_callback_is_called_that_is_not_ours(how: str, key: str, made: Path) -> None:
-    config = with_a_trap(how, key, made)
     with pytest.raises(UserError, match=MKDIR_REFUSED):
-        Callbacks(config)
+        Callbacks(with_a_trap(how, key, made))
     assert not made.exists()
 
 
 @HOW
 @pytest.mark.usefixtures("guarded")
 def test_nothing_in_a_launcher_is_called(how: str, made: Path) -> None:
-    config = with_a_trap(how, "hydra.launcher.deeper", made)
     with pytest.raises(UserError, match=MKDIR_REFUSED):
-        launcher_of(config)
+        launcher_of(with_a_trap(how, "hydra.launcher.deeper", made))
     assert not made.exists()
 
 

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STANDARD_ERROR = 2
@@ -26,18 +25,13 @@ class StoppedError(KeyboardInterrupt):
 @contextmanager
 def stoppable() -> Iterator[None]:
     """While the block lasts, signals ask for a stop instead of forcing it."""
-    before = listen()
+    before = {signum: signal.signal(signum, _ask) for signum in SIGNALS}
     try:
         yield
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
         _asked.clear()
-
-
-def listen() -> dict[signal.Signals, Any]:
-    """From now on signals ask for a stop, of what is in hand or comes next; returns what they did before."""
-    return {signum: signal.signal(signum, _ask) for signum in SIGNALS}
 
 
 def stop_asked() -> bool:

@@ -11,10 +11,10 @@ from pathlib import Path
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
-from igbaselines.command_line import SWEEP
 from igbaselines.common.errors import RunFailedError
 from igbaselines.launching.jobs import COMPLETE, SKIPPED, WAITING, Job, judge_whole_runs, plan
 from igbaselines.launching.summary import print_summary
+from igbaselines.running.command import SWEEP
 from igbaselines.running.config import FULL_ERROR, absolute
 from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
 
@@ -84,7 +84,7 @@ def _count(jobs: Sequence[Job], state: str) -> int:
 
 @contextmanager
 def _environment_of_user() -> Iterator[None]:
-    """Jobs shall tell their errors in a line each, as a command does; see `command_line`."""
+    """Jobs shall tell their errors in a line each, as a command does; see `running.command`."""
     ours = os.environ.pop(FULL_ERROR, None)
     try:
         yield

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from igbaselines.common.stopping import StoppedError
 from igbaselines.launching.jobs import COMPLETE, KILLED, RUNNING, Job
+from igbaselines.reporting.render import render_run
 from igbaselines.running.config import explanation, one_line
 from igbaselines.running.run_folder import read_status
 from igbaselines.running.runner import execute
@@ -23,7 +24,7 @@ def run_one_by_one(jobs: Sequence[Job]) -> None:
         log.info("job %s", job.label)
         job.state = RUNNING
         try:
-            execute(job.run)
+            execute(job.run, render_run)
         except StoppedError:
             job.fail("stopped: the same command goes on from here", KILLED)
             raise

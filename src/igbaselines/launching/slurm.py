@@ -29,6 +29,7 @@ from igbaselines.running.states import SUBMITTED, find_states, first_line, state
 
 if TYPE_CHECKING:
     import submitit
+    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ class Command:
         """Do what the command line would, and end as it does."""
         import submitit
 
-        from igbaselines.command_line import run_command
+        from igbaselines.reporting.render import render_run
+        from igbaselines.running.command import run_command
+        from igbaselines.running.runner import execute, prepare
 
         logging.getLogger("submitit").propagate = False  # it prints by itself
         requeue = signal.getsignal(signal.SIGUSR2)  # submitit's: behind that it ends the process, wherever it is
@@ -68,7 +71,11 @@ class Command:
                 os.kill(os.getpid(), signal.SIGTERM)  # save what there is
 
         signal.signal(signal.SIGUSR2, requeue_and_go_on)
-        code = run_command(self.arguments)
+
+        def act(config: "DictConfig") -> None:
+            execute(prepare(config), render_run)
+
+        code = run_command(self.arguments, act)
         if code == 128 + signal.SIGTERM and _still_runs(submitit.JobEnvironment().job_id):
             requeue(signal.SIGUSR2, None)  # preempted: what ends by itself before it has to, SLURM does not requeue
         if code:

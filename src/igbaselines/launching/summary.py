@@ -8,7 +8,7 @@ from pathlib import Path
 
 from igbaselines.launching.jobs import Job
 from igbaselines.reporting.page.missing import why_untested
-from igbaselines.running.config import PROJECT_ROOT
+from igbaselines.running.config import CLAIMS_ROOT
 from igbaselines.running.states import (
     COMPLETE,
     RunState,
@@ -44,7 +44,7 @@ def print_status(output_root: Path) -> None:
     states = find_states(output_root)
     sweeps = [(sweep, sweep.states(states)) for sweep in find_sweeps(output_root)]
     if not states and not sweeps:
-        print(f"no runs under {output_root} yet: python run.py experiment=hep_baselines makes one")
+        print(f"no runs under {output_root} yet: python run.py experiment=NAME makes one")
         return
     for sweep, runs in sweeps:
         print(f"sweep ({sweep.launcher}): {count_states([state for _, state in runs])}\n  {sweep.command}")
@@ -73,7 +73,7 @@ def _print_untested(states: Sequence[RunState], sweeps: Sequence[Sweep]) -> None
         return
     from igbaselines.reporting.claims import load_papers  # and the tests of claims with it: pandas and scipy
 
-    for paper in load_papers(PROJECT_ROOT / "conf" / "claims"):
+    for paper in load_papers(CLAIMS_ROOT):
         for experiment in waiting.intersection(paper.claims):
             reason = why_untested(experiment, states, sweeps)
             print(f"not tested: {len(paper.claims[experiment])} claims of {paper.id} ({experiment}): {reason}")

@@ -2,7 +2,7 @@
 
 import inspect
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,18 +11,15 @@ import pandas as pd
 import yaml
 
 from igbaselines.common.errors import UserError
-from igbaselines.reporting import claim_tests as general_tests
+from igbaselines.reporting.claim_tests import TESTS as GENERAL_TESTS
 from igbaselines.reporting.rows import choose
-from igbaselines.reporting.statistics.verdicts import NotTestable, Region, Undecided, Verdict
-from igbaselines.studies.gridworld.reporting import claim_tests as agreement_tests
-from igbaselines.studies.hep.reporting import claim_tests
-from igbaselines.studies.images.reporting import claim_tests as paired_tests
+from igbaselines.reporting.statistics.verdicts import NotTestable, Outcome, Region, Undecided, Verdict
+from igbaselines.running.study import look_up, studies, united
 
 Record = dict[str, Any]
 Choice: TypeAlias = str | int | float
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
-TESTS = claim_tests.TESTS | paired_tests.TESTS | agreement_tests.TESTS | general_tests.TESTS
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
 PAPER_EXTRAS = {"tables", "notes"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
@@ -87,6 +84,12 @@ class Paper:
     notes: Sequence[str] = ()
 
 
+def claim_tests() -> dict[str, Callable[..., Outcome]]:
+    """The tests of all studies by name."""
+    of_studies = [look_up(study.claim_tests) for study in studies() if study.claim_tests]
+    return united([GENERAL_TESTS, *of_studies])
+
+
 def load_papers(claims_root: Path) -> list[Paper]:
     """Read every paper's claims.
 
@@ -119,7 +122,7 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Record:
     }
     known["paper_value"] = claim.value_for(_model(rows))
     try:
-        outcome = TESTS[claim.test](_chosen(rows, claim), claim.claimed, **claim.parameters)
+        outcome = claim_tests()[claim.test](_chosen(rows, claim), claim.claimed, **claim.parameters)
     except NotTestable as reason:
         verdict = Verdict.INCONCLUSIVE if isinstance(reason, Undecided) else Verdict.NOT_TESTED
         return known | unmeasured(verdict, str(reason))
@@ -191,11 +194,12 @@ def _claim(where: str, paper: str, fields: Mapping[str, Any]) -> Claim:
     chosen = fields.get("where", {})
     if not isinstance(chosen, dict) or not all(isinstance(value, str | int | float) for value in chosen.values()):
         raise UserError(f"{where}: where must map columns to a text, a number, true or false")
-    if fields["test"] not in TESTS:
-        raise UserError(f"{where}: unknown test {fields['test']!r}; there are {', '.join(TESTS)}")
+    tests = claim_tests()
+    if fields["test"] not in tests:
+        raise UserError(f"{where}: unknown test {fields['test']!r}; there are {', '.join(tests)}")
     try:
         claimed = Region(**{edge: float(value) for edge, value in fields["claimed"].items()})
-        inspect.signature(TESTS[fields["test"]]).bind(None, claimed, **fields["parameters"])
+        inspect.signature(tests[fields["test"]]).bind(None, claimed, **fields["parameters"])
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {error}") from error
     return Claim(**{**fields, "id": f"{paper}/{fields['id']}", "paper": paper, "claimed": claimed})

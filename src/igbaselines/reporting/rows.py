@@ -34,7 +34,7 @@ def look_up(metric: str, known: Mapping[str, MetricLook]) -> MetricLook:
 
 def in_order(found: Iterable[Any], first: Sequence[str] = ()) -> list[str]:
     """List names once: those that are known in their order, then all others in the order in which they come."""
-    names = dict.fromkeys(str(name) for name in found if not pd.isna(name))
+    names = dict.fromkeys(str(name) for name in found if name is not None and name == name)  # NaN is not itself
     return [*(name for name in first if name in names), *(name for name in names if name not in first)]
 
 

@@ -1,7 +1,6 @@
 """From YAML and the command line to checked values: schemas, and errors in one line."""
 
 import difflib
-import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
@@ -15,24 +14,17 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
 from igbaselines.common.files import check_file_name
+from igbaselines.running.study import experiments, find_experiment, look_up, schemas
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
+CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"  # a file a paper
 ACTIONS = ("run", "report", "status")
-EXPERIMENTS = {
-    "hep_baselines": "igbaselines.studies.hep.experiments.baselines",
-    "hep_generators": "igbaselines.studies.hep.experiments.generators.experiment",
-    "hep_sample_counts": "igbaselines.studies.hep.experiments.rankings.sample_counts",
-    "hep_weightings": "igbaselines.studies.hep.experiments.rankings.weightings",
-    "hep_combined": "igbaselines.studies.hep.experiments.rankings.combined",
-    "hep_architectures": "igbaselines.studies.hep.experiments.rankings.architectures",
-    "hep_stability": "igbaselines.studies.hep.experiments.rankings.stability",
-    "hep_scores": "igbaselines.studies.hep.experiments.rankings.scores",
-    "shapley_gridworld": "igbaselines.studies.gridworld.experiments.experiment",
-    "shapley_images": "igbaselines.studies.images.experiments.shapley_images",
-    "weighted_gradients": "igbaselines.studies.images.experiments.weighted_gradients",
-    "explain": "igbaselines.studies.images.experiments.explain",
-}
 FULL_ERROR = "HYDRA_FULL_ERROR"  # environment: set by a user who wants tracebacks
+# What is no longer there, and what to type now.
+NOW = {
+    "hydra/launcher=joblib": "hydra/launcher=local",
+    "hydra.launcher.n_jobs": "hydra.launcher.processes",
+}
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name without weights stands for
 
 
@@ -88,39 +80,6 @@ class Config:
 # How a run is carried out, not what it computes: these keys do not enter the name of its folder.
 RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_batch", "fast_paths", "workers", "shard")
 
-# Schemas by name, as the YAML files' defaults lists take them: `- /schema/hep_synthetic@_here_`.
-SCHEMAS = {
-    "hep_synthetic": "igbaselines.studies.hep.data.synthetic.dataset.HepSynthetic",
-    "hep_pythia": "igbaselines.studies.hep.data.pythia.dataset.HepPythia",
-    "hep_table": "igbaselines.studies.hep.data.table.HepTable",
-    "gridworld": "igbaselines.studies.gridworld.data.dataset.GridWorld",
-    "imagenet": "igbaselines.studies.images.data.imagenet.Imagenet",
-    "coco": "igbaselines.studies.images.data.coco.Coco",
-    "image_folder": "igbaselines.studies.images.data.image_folder.ImageFolder",
-    "sample_photos": "igbaselines.studies.images.data.sample_photos.SamplePhotos",
-    "swish_dnn": "igbaselines.studies.hep.networks.recipe.DNNRecipe",
-    "object_attention": "igbaselines.studies.hep.networks.recipe.ObjectAttentionRecipe",
-    "grid_value_mlp": "igbaselines.studies.gridworld.networks.recipe.GridValueRecipe",
-    "torchvision_model": "igbaselines.studies.images.networks.recipe.TorchvisionModel",
-    "timm_model": "igbaselines.studies.images.networks.recipe.TimmModel",
-    "efficientnet_lite": "igbaselines.studies.images.networks.recipe.EfficientNetLite",
-    "hep_attribution": "igbaselines.studies.hep.experiments.settings.HepAttribution",
-    "hep_evaluation": "igbaselines.studies.hep.experiments.settings.HepEvaluation",
-    "hep_rankings_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.RankingsEvaluation",
-    "hep_sample_counts_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.SampleCountsEvaluation",
-    "hep_retrained_rankings_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.RetrainedEvaluation",
-    "hep_combined_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.CombinedEvaluation",
-    "hep_architectures_evaluation": "igbaselines.studies.hep.experiments.rankings.settings.ArchitecturesEvaluation",
-    "hep_generators_evaluation": "igbaselines.studies.hep.experiments.generators.settings.HepGeneratorsEvaluation",
-    "gridworld_attribution": "igbaselines.studies.gridworld.experiments.settings.GridworldAttribution",
-    "gridworld_evaluation": "igbaselines.studies.gridworld.experiments.settings.GridworldEvaluation",
-    "image_attribution": "igbaselines.studies.images.experiments.settings.ImageAttribution",
-    "weighted_gradients_evaluation": "igbaselines.studies.images.experiments.settings.WeightedGradientsEvaluation",
-    "shapley_images_attribution": "igbaselines.studies.images.experiments.settings.ShapleyImagesAttribution",
-    "shapley_images_evaluation": "igbaselines.studies.images.experiments.settings.ShapleyImagesEvaluation",
-    "explain_evaluation": "igbaselines.studies.images.experiments.settings.ExplainEvaluation",
-}
-
 
 def register() -> None:
     """Put the schemas into Hydra's store and the project's folder at the disposal of the YAML files."""
@@ -128,10 +87,9 @@ def register() -> None:
     OmegaConf.register_new_resolver("absolute", absolute, replace=True)
     store = ConfigStore.instance()
     store.store(name="base_config", node=Config)
-    for name, target in SCHEMAS.items():
-        module, _, class_name = target.rpartition(".")
-        cls = getattr(importlib.import_module(module), class_name)
-        schema = make_dataclass(class_name, [("_target_", str, field(default=target))], bases=(cls,))
+    for name, target in schemas().items():
+        cls = look_up(target)
+        schema = make_dataclass(cls.__name__, [("_target_", str, field(default=target))], bases=(cls,))
         store.store(group="schema", name=name, node=schema)
 
 
@@ -144,9 +102,9 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     if config.action not in ACTIONS:
         raise UserError(f"action={config.action} is unknown: {' or '.join(ACTIONS)}")
     if config.action == "run" and OmegaConf.is_missing(config, "experiment"):
-        raise UserError(f"choose an experiment: experiment={' or experiment='.join(EXPERIMENTS)}")
-    if config.action == "run" and config.experiment not in EXPERIMENTS:
-        raise UserError(f"experiment={config.experiment!r} is unknown: {' or '.join(EXPERIMENTS)}")
+        raise UserError(f"choose an experiment: experiment={' or experiment='.join(experiments())}")
+    if config.action == "run":
+        find_experiment(config.experiment)
     for key, least in (("seed", 0), ("workers", 0), ("max_batch", 1)):
         if config[key] is not None and config[key] < least:
             raise UserError(f"{key} must be at least {least}, got {config[key]}")
@@ -183,10 +141,11 @@ def one_line(error: BaseException) -> str:
     """Say in one line what a configuration error means, with the nearest right name where a name was wrong."""
     text = str(error)
     if unknown := re.search(r"Could not override '(\S+)'", text):
-        return f"unknown key {unknown.group(1)}{_suggestion(error)}"
+        return _gone(unknown[1]) or f"unknown key {unknown[1]}{_suggestion(error)}"
     if missing := re.search(r"Could not find '(\S+)/(\S+)'", text):
         options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
-        return f"{missing.group(1)}={missing.group(2)} does not exist: choose from {', '.join(options)}"
+        choice = f"{missing[1]}={missing[2]}"
+        return _gone(choice) or f"{choice} does not exist: choose from {', '.join(options)}"
     if misfit := re.search(r"(?s)In '(\S+)': ConfigKeyError .*?Key '(\w+)' not in '(\w+)'", text):
         return f"{misfit[3]} does not fit this experiment: {misfit[1]} sets {misfit[2]}, which it does not have"
     if "Error merging override" in text and error.__cause__ is not None:
@@ -206,6 +165,10 @@ def explanation(error: BaseException) -> tuple[str | None, int]:
         assert isinstance(error, OSError)
         return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1
     return None, 1
+
+
+def _gone(name: str) -> str | None:
+    return f"{name} is gone: give {NOW[name]} instead" if name in NOW else None
 
 
 def _suggestion(error: BaseException) -> str:

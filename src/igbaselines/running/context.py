@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_here
+from igbaselines.running.names import Names
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +79,7 @@ class Run:
         workers: processes that make data.
         shard: the part of the units that is worked on.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
+        names: labels of methods and metrics; the experiment adds those that no configuration names.
     """
 
     rows: "Rows"
@@ -91,6 +93,7 @@ class Run:
     fast_paths: bool = True
     shard: Shard = field(default_factory=Shard)
     checksums: dict[str, str] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
 
     def units(self, units: Sequence[Unit]) -> Iterator[Unit]:
         """Go through an experiment's units: photographs, networks, whatever leaves checkpoints of its own.

@@ -1,12 +1,11 @@
 """One run: from a configuration to a finished folder."""
 
-import importlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,11 @@ from igbaselines.common.allocator import keep_freed_memory
 from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
 from igbaselines.common.files import check_writable, write_text
 from igbaselines.common.stopping import stop_here
-from igbaselines.running.config import EXPERIMENTS, PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
+from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
 from igbaselines.running.context import Run, Shard, ShardFinished
+from igbaselines.running.names import Names
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash
+from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import instantiate
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNDIVIDED = ("hep_generators",)  # experiments without units
+Render = Callable[[Path, "pd.DataFrame", Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Prepared:
         """Whether there is nothing left to do: the run is complete, from the data and weights of today."""
         if not self.folder.is_complete() or self.plain["force"]:
             return False
-        return not _data_changed(self.folder.path, *_sources(self.settings))
+        return not _data_changed(self.folder.path, self.settings)
 
 
 def prepare(config: DictConfig) -> Prepared:
@@ -73,7 +74,7 @@ def prepare(config: DictConfig) -> Prepared:
     for key in ("output_root", "data_root"):
         check_writable(key, Path(plain[key]))
     shard = Shard(**plain["shard"])
-    if shard.count > 1 and plain["experiment"] in UNDIVIDED:
+    if shard.count > 1 and not find_experiment(plain["experiment"]).has_units:
         raise UserError(f"experiment={plain['experiment']} has no units that jobs could share: leave shard.count out")
     if shard.is_part and plain["force"]:
         raise UserError("force=true makes a whole run again: without it a shard goes on with what is missing")
@@ -81,16 +82,19 @@ def prepare(config: DictConfig) -> Prepared:
         name: None if config[name] is None else instantiate(config[name])
         for name in ("dataset", "model", "attribution", "evaluation")
     }
+    if plain["attribution"] is not None:
+        plain["attribution"].pop("labels", None)  # how methods are printed changes no number: names.json has them
     label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
     name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
     return Prepared(plain, settings, RunFolder(Path(plain["output_root"]), plain["experiment"], name), shard)
 
 
-def execute(run: Prepared) -> Path:
+def execute(run: Prepared, render: Render) -> Path:
     """Carry out one run, unless it is complete; of a shard its part, and the rest if it is the last of the shards.
 
     Args:
         run: what `prepare` has checked.
+        render: makes tables, figures and verdicts in the run's folder of its rows and resolved configuration.
 
     Returns:
         The run's folder.
@@ -122,7 +126,7 @@ def execute(run: Prepared) -> Path:
         folder.begin(afresh=run.plain["force"])
         with _log_file(folder.attempt / "run.log"):
             try:
-                seconds = _attempt(run)
+                seconds = _attempt(run, render)
             except Exception as error:
                 if isinstance(error, UserError) or is_about_the_place(error):
                     folder.discard()
@@ -166,9 +170,8 @@ def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _attempt(run: Prepared) -> float:
+def _attempt(run: Prepared, render: Render) -> float:
     """Compute, and write everything but the status; returns the seconds that took."""
-    from igbaselines.reporting.render import render_run
     from igbaselines.running.provenance import provenance
     from igbaselines.running.rows import write_rows
 
@@ -178,7 +181,8 @@ def _attempt(run: Prepared) -> float:
     done = _carry_out(run, attempt, Shard())
     rows: pd.DataFrame = done.rows.frame()
     write_rows(attempt / "rows.parquet", rows)
-    render_run(attempt, rows, plain, PROJECT_ROOT / "conf" / "claims")
+    done.names.write(attempt)
+    render(attempt, rows, plain)
     record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, time.monotonic() - start)
     write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
     return time.monotonic() - start
@@ -191,7 +195,7 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
 
     plain = prepared.plain
     keep_freed_memory()
-    experiment = importlib.import_module(EXPERIMENTS[plain["experiment"]])
+    carry_out = look_up(find_experiment(plain["experiment"]).run)
     prepared.folder.checkpoints.mkdir(parents=True, exist_ok=True)
     artifacts.mkdir(exist_ok=True)
     run = Run(
@@ -205,10 +209,11 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
         fast_paths=plain["fast_paths"],
         workers=plain["workers"] or usable_cores(),
         shard=shard,
+        names=Names(dict(getattr(prepared.settings["attribution"], "labels", {}))),
     )
     log.info("%s on %s%s", plain["experiment"], run.device, f", {shard}" if shard.is_part else "")
     stop_here()
-    experiment.run(run, **prepared.settings)
+    carry_out(run, **prepared.settings)
     return run
 
 
@@ -236,20 +241,23 @@ def _exact(device: "torch.device") -> "torch.device":
     return device
 
 
-def _sources(settings: dict[str, Any]) -> list[Any]:
-    """What a run is made from that may change outside of its configuration."""
-    others = [getattr(settings["evaluation"], name, None) for name in ("other_model", "reference")]
-    return [source for source in (settings["dataset"], settings["model"], *others) if source is not None]
-
-
-def _data_changed(folder: Path, *sources: Any) -> bool:  # noqa: ANN401 (any dataset or model)
+def _data_changed(folder: Path, settings: dict[str, Any]) -> bool:
     """Whether a file of the user's is another than the one that a complete run was made from."""
     try:
         recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
     except (OSError, ValueError, LookupError, TypeError):
         return True  # damaged since
-    current = [source.checksum() for source in sources]
+    current = [source.checksum() for source in _sources(settings)]
     return any(checksum is not None and checksum not in recorded.values() for checksum in current)
+
+
+def _sources(settings: object) -> Iterator[Any]:
+    """What a run is made from that may change outside of its configuration: whatever has a checksum."""
+    if hasattr(settings, "checksum"):
+        yield settings
+    elif isinstance(settings, dict) or is_dataclass(settings):
+        for part in (settings if isinstance(settings, dict) else vars(settings)).values():
+            yield from _sources(part)
 
 
 @contextmanager

@@ -8,17 +8,16 @@ it is the other way round: nothing is built but this package's dataclasses, whic
 import copy
 import dataclasses
 import os
-import sys
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import hydra._internal.hydra
-import hydra.core.plugins
 import hydra.utils
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
-from hydra._internal.sources_registry import SourcesRegistry
+from hydra._internal.config_repository import ConfigRepository
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.errors import InstantiationException
@@ -31,13 +30,17 @@ from omegaconf.errors import OmegaConfBaseException
 from igbaselines.common.errors import UserError
 from igbaselines.running.config import PROJECT_ROOT, absolute, one_line
 
-PACKAGE = "igbaselines."
+MODULES = ["igbaselines."]  # how the modules begin whose dataclasses may be built
 CONFIG = "config"  # where every configuration begins
 # How Hydra would call a target; a dataclass takes its fields by name and needs none of it.
 CALLING_KEYS = ("_args_", "_convert_", "_partial_", "_recursive_")
 # Where Hydra would write, and from where it would run: `output_root` says it for all.
 PLACES = ("run.dir", "sweep.dir", "sweep.subdir", "output_subdir", "job.chdir")
 OUR_LAUNCHERS = "hydra_plugins.igbaselines_launchers."
+# Where configurations may be: in folders, in Hydra and its plugins, and among our schemas. To look into any other
+# module would import it.
+SEARCHED = r"file://.*|(?!.*://).*|pkg://(hydra\.conf|hydra_plugins)(\..*)?|structured://"
+RERUN = "--experimental-rerun"
 
 
 def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target builds)
@@ -62,21 +65,46 @@ def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target build
         raise UserError(one_line(cause)) from error
 
 
-def guard_hydra() -> None:
+def guard_hydra(arguments: Sequence[str] = ()) -> None:
     """Close the ways on which Hydra itself would call, import, unpickle or write what a command line names.
 
-    To be called in every process before Hydra starts there; what it refuses becomes a UserError.
+    To be called in every process before Hydra starts there; what the loader refuses becomes a UserError, too.
+
+    Args:
+        arguments: of the command line.
+
+    Raises:
+        UserError: where they ask for a rerun.
     """
-    hydra.utils.instantiate = instantiate  # type: ignore[assignment]  # where Hydra looks up how to build callbacks
-    hydra.core.plugins.instantiate = _instantiate_plugin  # type: ignore[attr-defined]
+    for option in (word.partition("=")[0] for word in arguments):
+        if len(option) > 2 and RERUN.startswith(option):  # Hydra takes a beginning for the whole
+            raise UserError(f"{RERUN} would read a pickle, which can run code: give the run's command again")
+    # Hydra acts on a configuration (logging, callbacks, environment, plugins) as soon as its loader has returned it,
+    # so what the YAML files and the command line ask for can be refused nowhere else.
     hydra._internal.hydra.ConfigLoaderImpl = GuardedLoader  # type: ignore[attr-defined]
-    sys.modules["hydra.main"]._get_rerun_conf = _refuse_rerun  # type: ignore[attr-defined]
-    Plugins.instance()  # registers Hydra's own sources of configurations, of which this is one
-    SourcesRegistry.instance().types["pkg"] = GuardedPackageSource
+
+
+class GuardedRepository(ConfigRepository):
+    """Looks for configurations only where that imports nothing of a configuration's choice."""
+
+    def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
+        """Search these places.
+
+        Raises:
+            UserError: where one of them is a module.
+        """
+        for place in config_search_path.get_path():
+            if not re.fullmatch(SEARCHED, place.path, re.DOTALL):
+                raise UserError(f"{place.path} is not searched for configurations: give a folder, --config-dir=FOLDER")
+        super().initialize_sources(config_search_path)
 
 
 class GuardedLoader(ConfigLoaderImpl):
     """Composes configurations, and refuses those whose `hydra` node asks for more than the suite needs of Hydra."""
+
+    def __init__(self, config_search_path: ConfigSearchPath) -> None:
+        self.config_search_path = config_search_path
+        self.repository = GuardedRepository(config_search_path)
 
     def load_configuration(self, config_name: str | None, *args: Any, **kwargs: Any) -> DictConfig:  # noqa: ANN401
         """Compose a configuration as Hydra does.
@@ -88,7 +116,8 @@ class GuardedLoader(ConfigLoaderImpl):
         written = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
         _check_logging(written)
         _check_environment(written)
-        _check_plugins(written)
+        _check_callbacks(config, written)
+        _check_plugins(config)
         _check_places(written)
         _check_launcher_folder(config)
         return config
@@ -108,28 +137,6 @@ class GuardedLoader(ConfigLoaderImpl):
         if config_name is None and not overrides:
             return self.repository.get_group_options(group_name, results_filter)
         return super().get_group_options(group_name, results_filter, config_name, overrides)
-
-
-class GuardedPackageSource(ImportlibResourcesConfigSource):
-    """Configurations inside Hydra and its plugins; to look into any other package would import it."""
-
-    def __init__(self, provider: str, path: str) -> None:
-        super().__init__(provider, path)
-        if not f"{self.path}.".startswith(("hydra.conf.", "hydra_plugins.")):
-            raise UserError(f"pkg://{self.path} is not searched for configurations: give a folder, --config-dir=FOLDER")
-
-
-def _instantiate_plugin(config: DictConfig, _target_: type) -> Any:  # noqa: ANN401 (a launcher or a sweeper)
-    """Build a launcher or a sweeper, which Hydra has looked up among its plugins."""
-    resolved = _resolved(config)
-    values = OmegaConf.to_container(resolved)
-    assert isinstance(values, dict)
-    _check({key: value for key, value in values.items() if key != "_target_"})
-    return build(config=resolved, _target_=_target_)
-
-
-def _refuse_rerun(*_: object) -> NoReturn:
-    raise UserError("--experimental-rerun would read a pickle, which can run code: give the run's command again")
 
 
 def _resolved(node: DictConfig) -> DictConfig:
@@ -156,18 +163,20 @@ def _check(node: Any) -> None:  # noqa: ANN401 (any YAML)
     elif isinstance(node, list):
         for value in node:
             _check(value)
+    elif isinstance(node, str) and "${" in node:  # Hydra would resolve it once more
+        raise UserError(f"{node!r} is not allowed: an interpolation that makes another one")
 
 
 def _check_target(target: object) -> None:
     refusal = UserError(f"_target_ {target!r} is not allowed: only dataclasses of igbaselines")
-    if not isinstance(target, str) or not target.startswith(PACKAGE):
+    if not isinstance(target, str) or not target.startswith(tuple(MODULES)):
         raise refusal
     try:
         found = hydra.utils.get_object(target)
     except Exception as error:
         raise UserError(f"_target_ {target!r} does not exist") from error
     # A module of ours also holds what it imports (`igbaselines.common.files.os.system`), and functions that write.
-    is_ours = isinstance(found, type) and found.__module__.startswith(PACKAGE)
+    is_ours = isinstance(found, type) and found.__module__.startswith(tuple(MODULES))
     if not is_ours or not dataclasses.is_dataclass(found):
         raise refusal
 
@@ -187,15 +196,27 @@ def _check_environment(written: Any) -> None:  # noqa: ANN401 (any YAML)
             raise UserError(f"hydra.job.{key} cannot be set: set environment variables where the command is given")
 
 
-def _check_plugins(written: Any) -> None:  # noqa: ANN401 (any YAML)
-    """Hydra looks these up among its plugins itself, but ends in a traceback."""
+def _check_callbacks(config: DictConfig, written: Any) -> None:  # noqa: ANN401 (any YAML)
+    """Hydra builds these, and calls what it has built; the suite has none."""
+    if written["hydra"]["callbacks"]:
+        _check(OmegaConf.to_container(_resolved(config.hydra.callbacks)))  # which says what is wrong with it
+        raise UserError("hydra.callbacks cannot be set: the suite has none")
+
+
+def _check_plugins(config: DictConfig) -> None:
+    """Hydra looks these up among its plugins itself, but ends in a traceback, and builds what is nested in them."""
     for key, kind in (("launcher", Launcher), ("sweeper", Sweeper)):
         known = [f"{plugin.__module__}.{plugin.__qualname__}" for plugin in Plugins.instance().discover(kind)]
         if kind is Launcher:  # others read pickles from where the results are
             known = [name for name in known if name.startswith(OUR_LAUNCHERS)]
-        target = (written["hydra"][key] or {}).get("_target_")
+        node = config.hydra[key]
+        found = _resolved(node if isinstance(node, DictConfig) else OmegaConf.create({}))
+        values: Any = OmegaConf.to_container(found)
+        target = values.pop("_target_", None)
         if target not in known:
             raise UserError(f"hydra.{key}._target_ {target!r} is no {key} that can be taken: {', '.join(known)}")
+        _check(values)
+        config.hydra[key] = found  # what was checked, so that nothing else is built
 
 
 def _check_places(written: Any) -> None:  # noqa: ANN401 (any YAML)

@@ -15,7 +15,7 @@ from igbaselines.reporting.page.by_dataset import CLAIM_COLUMNS, compare_dataset
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import Run, find_runs
 from igbaselines.reporting.statistics.verdicts import Verdict
-from tests.hep_rows import CLAIMS_ROOT, PROJECT_ROOT
+from tests.hep_rows import CLAIMS_ROOT
 from tests.reporting.page.test_html import Page
 
 (PAPER,) = (paper for paper in load_papers(CLAIMS_ROOT) if "hep_baselines" in paper.claims)
@@ -143,7 +143,7 @@ def test_the_page_shows_the_data_sets_side_by_side(tmp_path: Path) -> None:
         made("hep_pythia", ("inconclusive", "not reproduced"), day=2),
     ):
         written(tmp_path, run)
-    found = Page(write_report(tmp_path, PROJECT_ROOT).read_text(encoding="utf-8"))
+    found = Page(write_report(tmp_path).read_text(encoding="utf-8"))
     assert not found.open
     words = " ".join(found.text.split())
     assert "hep_baselines, swish_dnn, demo: hep_pythia, hep_synthetic" in words
@@ -157,7 +157,7 @@ def test_the_page_shows_the_data_sets_side_by_side(tmp_path: Path) -> None:
 
 def test_without_another_data_set_the_page_is_as_it_was(tmp_path: Path) -> None:
     written(tmp_path, made("hep_synthetic"))
-    text = write_report(tmp_path, PROJECT_ROOT).read_text(encoding="utf-8")
+    text = write_report(tmp_path).read_text(encoding="utf-8")
     assert "side by side</h3>" not in text
     assert "<h3>Claim by claim" not in text
     assert pd.read_csv(tmp_path / "report" / "claims_by_dataset.csv").empty

@@ -14,7 +14,7 @@ from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import find_runs, read_results
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
-from tests.hep_rows import CLAIMS_ROOT, PROJECT_ROOT
+from tests.hep_rows import CLAIMS_ROOT
 from tests.reporting.page.test_html import Page
 from tests.studies.images.reporting.weighted_rows import make_config, make_rows
 
@@ -54,7 +54,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(outputs: Path) -> Page:
-    return Page(write_report(outputs, PROJECT_ROOT).read_text(encoding="utf-8"))
+    return Page(write_report(outputs).read_text(encoding="utf-8"))
 
 
 def test_tables_and_figures_are_files_of_the_report(outputs: Path, page: Page) -> None:
@@ -87,11 +87,11 @@ def test_the_table_of_claims_has_the_networks_values(outputs: Path, page: Page) 
 
 def test_what_an_earlier_report_left_is_replaced(tmp_path: Path) -> None:
     root = finished(tmp_path, ("vgg16",))
-    write_report(root, PROJECT_ROOT)
+    write_report(root)
     figures = root / "report" / "figures"
     (figures / "weighted_gradients_gone.png").write_bytes(b"old")
     (figures / "mine.png").write_bytes(b"kept")
-    write_report(root, PROJECT_ROOT)
+    write_report(root)
     assert {path.name for path in figures.glob("*.png")} == {"mine.png", "weighted_gradients_improvement_demo.png"}
 
 
@@ -104,10 +104,10 @@ def test_a_part_of_a_sweep_is_shown_as_a_part(tmp_path: Path) -> None:
     root = finished(tmp_path, ("vgg16", "vgg19"))
     runs = [SweepRun(f"model={name}", ("weighted_gradients", f"sample_photos-{name}")) for name in ("vgg16", "vgg19")]
     write_sweep(root, Sweep("python run.py", "slurm", tuple(runs)))
-    assert "partial" not in Page(write_report(root, PROJECT_ROOT).read_text(encoding="utf-8")).text
+    assert "partial" not in Page(write_report(root).read_text(encoding="utf-8")).text
     runs.append(SweepRun("model=resnet50", ("weighted_gradients", "sample_photos-resnet50")))
     write_sweep(root, Sweep("python run.py", "slurm", tuple(runs)))
-    text = Page(write_report(root, PROJECT_ROOT).read_text(encoding="utf-8")).text
+    text = Page(write_report(root).read_text(encoding="utf-8")).text
     assert "2 of 3 networks of a sweep are in; missing: model=resnet50 (not begun)." in text
 
 

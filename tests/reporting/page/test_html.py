@@ -17,7 +17,7 @@ from igbaselines.reporting.page.html import data_uri, format_p, shown_figures, w
 from igbaselines.reporting.page.runs import FigureFile, Run
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
-from tests.hep_rows import CLAIMS_ROOT, PROJECT_ROOT
+from tests.hep_rows import CLAIMS_ROOT
 
 VOID = {"meta", "img", "br"}
 
@@ -51,7 +51,7 @@ class Page(HTMLParser):
 
 
 def page(output_root: Path) -> Page:
-    return Page(write_report(output_root, PROJECT_ROOT).read_text(encoding="utf-8"))
+    return Page(write_report(output_root).read_text(encoding="utf-8"))
 
 
 def claim_ids(*experiments: str) -> set[str]:
@@ -110,7 +110,7 @@ def test_names_and_messages_stay_text(outputs: Path) -> None:
 
 
 def test_every_run_has_a_line_for_every_claim(outputs: Path) -> None:
-    write_report(outputs, PROJECT_ROOT)
+    write_report(outputs)
     table = pd.read_csv(outputs / "report" / "claims.csv")
     tested = table[table["experiment"] == "hep_baselines"]
     assert set(tested["run"]) == {"demo-1", "smoke-2"}

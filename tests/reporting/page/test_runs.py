@@ -11,7 +11,6 @@ import pytest
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import Run, find_runs
 from igbaselines.running.run_folder import RunFolder
-from tests.hep_rows import PROJECT_ROOT
 
 
 @pytest.fixture
@@ -124,6 +123,6 @@ def test_no_damage_stops_the_report(run_folder: Path, tmp_path: Path) -> None:
         place = chance.randrange(len(content))
         content[place] ^= 1 << chance.randrange(8)
         damaged.write_bytes(content[:place] if number < 12 else content)
-    page = write_report(tmp_path, PROJECT_ROOT).read_text(encoding="utf-8")
+    page = write_report(tmp_path).read_text(encoding="utf-8")
     assert all(f"damaged-{number}" in page for number in range(24))
     assert sum(run.state == "unreadable" for run in find_runs(tmp_path)) >= 6

@@ -9,7 +9,6 @@ import pytest
 from benchmarks.output import write
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.speed import FOLDER, read_speed
-from igbaselines.running.config import PROJECT_ROOT
 
 
 @pytest.fixture
@@ -37,11 +36,11 @@ def measured(tmp_path: Path) -> Path:
 
 def test_without_a_benchmark_there_is_no_section(tmp_path: Path) -> None:
     assert read_speed(tmp_path) is None
-    assert 'id="speed"' not in write_report(tmp_path, PROJECT_ROOT).read_text()
+    assert 'id="speed"' not in write_report(tmp_path).read_text()
 
 
 def test_the_report_shows_tables_figures_and_the_machine(measured: Path) -> None:
-    page = write_report(measured, PROJECT_ROOT).read_text()
+    page = write_report(measured).read_text()
     section = page[page.index('id="speed"') :]
     for text in ("a very fast one", "torch 2.14.1", "21.5", "not installed: No module named", "peak memory"):
         assert text in section
@@ -54,5 +53,5 @@ def test_the_report_shows_tables_figures_and_the_machine(measured: Path) -> None
 @pytest.mark.parametrize("file", ["system.json", "tables/timings.csv", "figures/ratios.png"])
 def test_damaged_files_are_said_and_leave_the_report(measured: Path, file: str) -> None:
     (measured / FOLDER / file).write_bytes(b"")
-    page = write_report(measured, PROJECT_ROOT).read_text()
+    page = write_report(measured).read_text()
     assert "What it wrote cannot be read" in page

@@ -1,22 +1,19 @@
 """The part of the report that takes all complete runs of an experiment together: report/tables and report/figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from igbaselines.reporting.claims import Paper, Printed, printed_for
+from igbaselines.reporting.claims import Paper, printed_for
 from igbaselines.reporting.combination import Combination, Noted
+from igbaselines.reporting.labels import labelled
 from igbaselines.reporting.page.missing import say_part
 from igbaselines.reporting.page.runs import FigureFile, Results, Run, read_results
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import save_figure
 from igbaselines.reporting.tables import write_table
+from igbaselines.running.study import experiments, look_up
 from igbaselines.running.sweeps import Sweep
-from igbaselines.studies.images.reporting.weighted import combined as weighted_combined
-
-Combiner = Callable[[Sequence[Results], Printed], Combination]
-
-COMBINERS: Mapping[str, Combiner] = {"weighted_gradients": weighted_combined.combine}
 
 
 @dataclass(frozen=True)
@@ -52,17 +49,18 @@ def write_combined(
     Returns:
         Experiment -> what was written.
     """
-    found = {}
-    for experiment, combine in COMBINERS.items():
+    written = {}
+    for experiment, combine in ((name, found.combine) for name, found in experiments().items() if found.combine):
         for path in [*report.glob(f"tables/{experiment}_*"), *report.glob(f"figures/{experiment}_*")]:
             path.unlink()
         complete = [run for run in runs if run.experiment == experiment and run.state == "complete"]
         results, skipped = _readable(complete)
         if results or skipped:
-            made = combine(results, printed_for(papers, experiment))
-            tables, figures = _written(report, experiment, made)
-            found[experiment] = Together(len(results), tables, figures, skipped, _parts(experiment, sweeps, runs))
-    return found
+            with labelled({name: label for of in results for name, label in of.names.labels.items()}):
+                made: Combination = look_up(combine)(results, printed_for(papers, experiment))
+                tables, figures = _written(report, experiment, made)
+            written[experiment] = Together(len(results), tables, figures, skipped, _parts(experiment, sweeps, runs))
+    return written
 
 
 def _readable(runs: Sequence[Run]) -> tuple[list[Results], list[tuple[str, str]]]:

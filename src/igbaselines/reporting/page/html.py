@@ -22,6 +22,7 @@ from igbaselines.reporting.page.runs import FigureFile, Run, find_runs
 from igbaselines.reporting.page.speed import Speed, read_speed
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.reporting.tables import readable
+from igbaselines.running.config import CLAIMS_ROOT
 from igbaselines.running.states import count_states, explain_states
 from igbaselines.running.sweeps import Sweep, find_sweeps
 
@@ -57,12 +58,12 @@ class ReportedClaim:
         return result.record.get("paper_value", self.paper_value)  # type: ignore[no-any-return]
 
 
-def write_report(output_root: Path, project_root: Path) -> Path:
+def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
     """Build output_root/report/ from the run folders: the page, its claims as .csv, and what goes over all runs.
 
     Args:
         output_root: holds EXPERIMENT/RUN folders; may be empty or missing.
-        project_root: holds conf/claims.
+        claims_root: folder of the papers' claims.
 
     Returns:
         The page's path; claims.csv and claims_by_dataset.csv lie beside it.
@@ -71,7 +72,7 @@ def write_report(output_root: Path, project_root: Path) -> Path:
         UserError: for a claims file that is wrong; a broken run is only listed as such.
     """
     runs, sweeps = find_runs(output_root), find_sweeps(output_root)
-    papers = load_papers(project_root / "conf" / "claims")
+    papers = load_papers(claims_root)
     claims, comparisons = collect_claims(papers, runs, sweeps), compare_datasets(runs)
     report = output_root / "report"
     report.mkdir(parents=True, exist_ok=True)

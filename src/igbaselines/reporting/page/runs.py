@@ -11,6 +11,7 @@ from PIL import Image
 
 from igbaselines.reporting.claims import Record
 from igbaselines.reporting.statistics.verdicts import NotTestable
+from igbaselines.running.names import Names
 from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
 
 TABLES, ABLATION = "tables", "ablation"  # studies: what runs of one experiment are made for
@@ -58,11 +59,13 @@ class Results:
         label: name of the run's folder.
         config: its resolved configuration.
         rows: one for each measured value.
+        names: of its methods and metrics.
     """
 
     label: str
     config: dict[str, Any]
     rows: pd.DataFrame
+    names: Names = field(default_factory=Names)
 
     @property
     def scale(self) -> str:
@@ -99,7 +102,7 @@ def read_results(run: Run) -> Results:
     try:
         config = yaml.safe_load(_text(run.folder / "config.yaml"))
         rows = pd.read_parquet(run.folder / "rows.parquet").astype({"value": float})
-        results = Results(run.label, config, rows)
+        results = Results(run.label, config, rows, Names.read(run.folder))
         _ = (results.scale, results.dataset, results.model, results.rows[["method", "metric", "unit", "value"]])
     except Exception as error:  # damaged files break their readers in any way
         raise NotTestable(f"{type(error).__name__}: {first_line(str(error))}") from error

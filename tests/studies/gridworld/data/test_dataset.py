@@ -151,7 +151,6 @@ def test_what_will_not_do_ends_in_one_line(changes: dict[str, Any], message: str
     assert "\n" not in str(error.value)
 
 
-def test_the_dataset_needs_neither_torch_nor_gymnasium() -> None:
-    module = "igbaselines.studies.gridworld.data.dataset"
-    code = f"import {module}, sys; sys.exit(bool({{'torch', 'gymnasium'}} & set(sys.modules)))"
+def test_the_dataset_needs_no_torch() -> None:
+    code = "import igbaselines.studies.gridworld.data.dataset, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from igbaselines.studies.gridworld.data.dynamics import acting_states
-from igbaselines.studies.gridworld.data.features import FEATURES, bounds, features_of
+from igbaselines.studies.gridworld.data.features import FEATURES, features_of
 from igbaselines.studies.gridworld.data.worlds import Worlds, draw_worlds
 from tests.studies.gridworld.gridworld_maps import CORRIDOR, ROOMS, map_of, slow_move, state_of, world_of
 
@@ -81,4 +81,5 @@ def test_features_stay_within_their_bounds_and_reach_them(rng: np.random.Generat
     table = features_of(draw_worlds(rng, 400, size=5, traps=2, walls=1, door=True))
     assert table.dtype == np.float32
     for column, name in zip(np.moveaxis(table, 2, 0), FEATURES, strict=True):
-        assert (column.min(), column.max()) == bounds(name, 5), name
+        bounds = (-4, 4) if name.endswith(("_row", "_column")) else (0, 1)
+        assert (column.min(), column.max()) == bounds, name

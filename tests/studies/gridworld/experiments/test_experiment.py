@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from igbaselines.common.errors import UserError
+from igbaselines.models.standardise import Standardise
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
@@ -24,7 +25,6 @@ from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.experiment import check
 from igbaselines.studies.gridworld.experiments.methods import COALITIONAL, game_values, kernel_shap
 from igbaselines.studies.gridworld.experiments.networks import variants
-from igbaselines.studies.gridworld.networks.training import standardisation
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueMLP
 from tests.commands import Command
 
@@ -49,7 +49,7 @@ def states() -> GridStates:
 
 def network_of(folder: Path, states: GridStates) -> GridValueMLP:
     train = torch.from_numpy(states.features[~states.held_out])
-    network = GridValueMLP(standardisation(train), [64, 64])
+    network = GridValueMLP(Standardise.of(train), [64, 64])
     network.load_state_dict(load_file(folder / "networks" / "10-features-0.safetensors"))
     return network.eval()
 

@@ -14,10 +14,11 @@ from igbaselines.attribution.baselines import PerStratum, Reference, ZeroPhysica
 from igbaselines.common.progress import bar
 from igbaselines.common.stopping import StoppedError, stoppable
 from igbaselines.common.tensors import load_tensors, save_tensors
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.experiments import attributions as hep_attributions
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution, class_attribution
 from igbaselines.studies.hep.experiments.settings import HepAttribution
-from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from igbaselines.studies.hep.networks.dnn import DNN
 from tests.damage import DAMAGES, damage, say_damaged
 
 EVENTS, FEATURES, STEPS = 11, 4, 1

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks import training
 from igbaselines.studies.hep.networks.attention_ensemble import AttentionEnsemble
-from igbaselines.studies.hep.networks.dnn import Standardise
 from igbaselines.studies.hep.networks.object_tokens import object_tokens
 from igbaselines.studies.hep.networks.recipe import ObjectAttentionRecipe
 from igbaselines.studies.hep.networks.training import TrainingData, evaluate, train

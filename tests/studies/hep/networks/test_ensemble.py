@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from igbaselines.studies.hep.networks.dnn import Standardise
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.ensemble import DNNEnsemble
 from igbaselines.studies.hep.networks.training import TrainingData, evaluate
 

@@ -25,11 +25,13 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "my photos"
     (folder / "holiday").mkdir(parents=True)
     samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
-    with Image.open(samples[4].path) as picture:
+    files = [sample.picture for sample in samples]
+    assert all(isinstance(file, Path) for file in files)
+    with Image.open(str(files[4])) as picture:
         picture.convert("L").save(folder / "grey.png")
-    with Image.open(samples[7].path) as picture:
+    with Image.open(str(files[7])) as picture:
         picture.convert("CMYK").save(folder / "holiday" / "car.jpg")
-    (folder / "broken.jpg").write_bytes(samples[0].path.read_bytes()[:3000])
+    (folder / "broken.jpg").write_bytes(Path(str(files[0])).read_bytes()[:3000])
     (folder / "empty.png").touch()
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     (folder / "notes.txt").write_text("not a photograph")

@@ -1,8 +1,5 @@
 """States of random GridWorlds with their exact optimal values, for networks that learn them (arXiv:2310.04821)."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

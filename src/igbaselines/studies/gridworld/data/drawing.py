@@ -1,8 +1,5 @@
 """Flat pictures of a GridWorld state, made by numpy alone: they need no window system."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +20,7 @@ _BLUE = (44, 108, 190)
 _WHITE = (255, 255, 255)
 
 _Mask = Bool[np.ndarray, "fine fine"]
+_Points = Float[np.ndarray, "fine fine"]
 _Colour = tuple[int, int, int]
 
 
@@ -51,7 +49,8 @@ def draw_world(world: Worlds, state: int, cell: int = 24) -> UInt8[np.ndarray, "
     has_key, agent = divmod(state, n**2)
     picture = np.empty((n * cell + 1, n * cell + 1, 3), dtype=np.uint8)
     picture[:] = _LINE
-    row_of, column_of = (_along(cell)[:, None] + np.zeros(cell * _FINE), _along(cell) + np.zeros((cell * _FINE, 1)))
+    along = (np.arange(cell * _FINE) + 0.5) / (cell * _FINE) * 2 - 1  # positions across a cell
+    row_of, column_of = np.meshgrid(along, along, indexing="ij")
     for row in range(n):
         for column in range(n):
             place = np.array([row, column])
@@ -61,11 +60,6 @@ def draw_world(world: Worlds, state: int, cell: int = 24) -> UInt8[np.ndarray, "
             shrunk = tile.reshape(cell, _FINE, cell, _FINE, 3).mean(axis=(1, 3))
             picture[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = shrunk.round()
     return picture
-
-
-def _along(cell: int) -> Float[np.ndarray, " fine"]:
-    """Positions across a cell, from -1 to 1."""
-    return (np.arange(cell * _FINE) + 0.5) / (cell * _FINE) * 2 - 1
 
 
 def _tile(cell: int) -> Float[np.ndarray, "fine fine 3"]:
@@ -78,12 +72,7 @@ def _tile(cell: int) -> Float[np.ndarray, "fine fine 3"]:
 
 
 def _things(
-    world: Worlds,
-    place: Int[np.ndarray, "2"],
-    has_key: bool,
-    agent: bool,
-    y: Float[np.ndarray, "fine fine"],
-    x: Float[np.ndarray, "fine fine"],
+    world: Worlds, place: Int[np.ndarray, "2"], has_key: bool, agent: bool, y: _Points, x: _Points
 ) -> Iterator[tuple[_Mask, _Colour]]:
     """What is on a cell, from bottom to top: where in it, and in which colour."""
     if world.walls[0, place[0], place[1]]:
@@ -103,9 +92,7 @@ def _things(
             yield from ((mask, _GOLD) for mask in _key(1.7 * y, 1.7 * x))
 
 
-def _door(
-    is_open: bool, along: Float[np.ndarray, "fine fine"], across: Float[np.ndarray, "fine fine"]
-) -> Iterator[tuple[_Mask, _Colour]]:
+def _door(is_open: bool, along: _Points, across: _Points) -> Iterator[tuple[_Mask, _Colour]]:
     """Posts at the wall's ends; between them the leaf with its lock, unless it is open."""
     yield np.abs(along) > 0.76, _DARK_BROWN
     if not is_open:
@@ -113,20 +100,20 @@ def _door(
         yield np.hypot(along - 0.4, across) < 0.16, _GOLD
 
 
-def _trap(y: Float[np.ndarray, "fine fine"], x: Float[np.ndarray, "fine fine"]) -> Iterator[tuple[_Mask, _Colour]]:
+def _trap(y: _Points, x: _Points) -> Iterator[tuple[_Mask, _Colour]]:
     inside = np.maximum(np.abs(y), np.abs(x)) < 0.78
     yield inside, _RED
     yield inside & (np.minimum(np.abs(y - x), np.abs(y + x)) < 0.24) & (np.hypot(y, x) < 0.66), _WHITE
 
 
-def _goal(y: Float[np.ndarray, "fine fine"], x: Float[np.ndarray, "fine fine"]) -> Iterator[tuple[_Mask, _Colour]]:
+def _goal(y: _Points, x: _Points) -> Iterator[tuple[_Mask, _Colour]]:
     """A flag on a green cell."""
     yield np.maximum(np.abs(y), np.abs(x)) < 0.86, _GREEN
     yield (np.abs(x + 0.34) < 0.08) & (np.abs(y) < 0.6), _WHITE
     yield (x > -0.34) & (x < 0.5 - np.abs(y + 0.24) * 2.0) & (np.abs(y + 0.24) < 0.36), _WHITE
 
 
-def _key(y: Float[np.ndarray, "fine fine"], x: Float[np.ndarray, "fine fine"]) -> Iterator[_Mask]:
+def _key(y: _Points, x: _Points) -> Iterator[_Mask]:
     """Bow, shank and two teeth."""
     bow = np.hypot(y, x + 0.4)
     yield (bow < 0.38) & (bow > 0.17)

@@ -1,7 +1,4 @@
-"""How an agent moves in a GridWorld: one table of moves that the values, the environment and the rollouts share."""
-
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
+"""How an agent moves in a GridWorld: one table of moves that the values and the rollouts share."""
 
 from dataclasses import dataclass
 

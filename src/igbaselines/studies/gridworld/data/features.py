@@ -1,8 +1,5 @@
 """What a value network sees of a GridWorld state: positions relative to the agent, and what is around it."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
@@ -47,11 +44,6 @@ def features_of(worlds: Worlds) -> Float32[np.ndarray, "w states 14"]:
         blocked(worlds),
     ]
     return np.concatenate(columns, axis=2, dtype=np.float32)
-
-
-def bounds(name: str, size: int) -> tuple[float, float]:
-    """Smallest and largest value that a feature can take."""
-    return (-(size - 1.0), size - 1.0) if name.endswith(("_row", "_column")) else (0.0, 1.0)
 
 
 def _door_between(worlds: Worlds, agent: Int[np.ndarray, "states 2"]) -> Bool[np.ndarray, "w states"]:

@@ -3,9 +3,6 @@
 The paper's own worlds are not public; these have what it names, states whose value depends on many features at once.
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 

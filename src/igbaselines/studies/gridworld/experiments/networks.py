@@ -25,7 +25,7 @@ from igbaselines.studies.gridworld.experiments.settings import GridworldAttribut
 from igbaselines.studies.gridworld.experiments.study import ExplainedStates, Studies
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.training import r_squared, train_value
-from igbaselines.studies.gridworld.networks.value_mlp import Advantage, GridValueNetwork
+from igbaselines.studies.gridworld.networks.value_mlp import ActionAdvantage, GridValueNetwork
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def _explained(
     model: nn.Module = network
     targets = torch.zeros(len(inputs), dtype=torch.int64, device=x.device)
     if shared.attribution.explained == "action":
-        model = Advantage(network)
+        model = ActionAdvantage(network)
         best = shared.states.action_value[shared.explained].argmax(axis=1)  # the same action for every network
         targets = torch.from_numpy(best).to(x.device)
     order = torch.randperm(len(examples), generator=generator_for(run.seed, BACKGROUND))

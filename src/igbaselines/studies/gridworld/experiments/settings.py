@@ -1,6 +1,6 @@
 """What `shapley_gridworld` can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from igbaselines.common.checks import at_least, distinct, one_of
@@ -22,6 +22,7 @@ class GridworldAttribution:
         steps: quadrature nodes of a path, in the methods that average over many paths.
         most_nodes: nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent.
         baselines: sources of baselines of plain Integrated Gradients, by name.
+        labels: how methods are printed, by name; no part of the run's hash.
     """
 
     explained: str
@@ -30,6 +31,7 @@ class GridworldAttribution:
     steps: int
     most_nodes: int
     baselines: dict[str, Any]
+    labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one_of("attribution.explained", self.explained, EXPLAINED)

@@ -5,9 +5,6 @@ numpy then works on contiguous memory. Formulae: Particle Data Group, Review of 
 "Kinematics".
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 import numpy as np
 from jaxtyping import Float
 
@@ -57,9 +54,9 @@ def delta_phi(first: Scalar, second: Scalar) -> Scalar:
     return np.minimum(difference, 2 * np.pi - difference)
 
 
-def delta_r(first: FourMomentum, second: FourMomentum) -> Scalar:
-    """Distance in the plane of pseudorapidity and azimuth (arXiv:2412.13864, appendix)."""
-    return length(pseudorapidity(first) - pseudorapidity(second), delta_phi(azimuth(first), azimuth(second)))
+def distance(eta: Scalar, other_eta: Scalar, phi: Scalar, other_phi: Scalar) -> Scalar:
+    """Distance in the plane of pseudorapidity (or rapidity) and azimuth (arXiv:2412.13864, appendix)."""
+    return length(eta - other_eta, delta_phi(phi, other_phi))
 
 
 def from_cylindrical(pt: Scalar, rapidity: Scalar, phi: Scalar, mass: Scalar) -> FourMomentum:

@@ -5,9 +5,6 @@ that an event stands for); every other column is a numeric feature. The file's s
 `cross_section_error`, a JSON text: process -> relative Monte Carlo error of its cross-section.
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 import json
 import logging
 from dataclasses import dataclass

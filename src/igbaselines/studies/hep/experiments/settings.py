@@ -1,6 +1,6 @@
 """What `hep_baselines` can be told: the schemas of its `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from igbaselines.common.checks import at_least, one_of
@@ -20,6 +20,7 @@ class HepAttribution:
         signal_events: signal events of the test part that are explained with each ranking network.
         rule: the quadrature rule.
         baselines: sources of baselines by the name of their method.
+        labels: how methods are printed, by name; no part of the run's hash.
     """
 
     output: str
@@ -27,6 +28,7 @@ class HepAttribution:
     signal_events: int
     rule: Any
     baselines: dict[str, Any]
+    labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one_of("attribution.output", self.output, OUTPUTS)

@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from igbaselines.studies.hep.networks.dnn import Standardise
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.ensemble import Ensemble, State
 from igbaselines.studies.hep.networks.object_attention import ObjectAttention
 

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Classifier, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Classifier
 
 State = dict[str, Tensor]
 _NOT_TRAINED = ("mask", "mean", "variance")

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -42,6 +43,13 @@ class Classifier:
     minimum_top1: float
     max_batch: int
     device: torch.device
+
+    @cached_property
+    def outputs(self) -> int:
+        """How many classes the network has."""
+        side = self.preprocessing.size
+        with torch.no_grad():
+            return int(self.predicting(torch.zeros(1, 3, side, side, device=self.device)).shape[1])
 
     @torch.no_grad()
     def predict(self, pixels: Float[Tensor, "m 3 h w"]) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:

@@ -35,7 +35,6 @@ from igbaselines.studies.images.experiments.settings import (
 )
 from igbaselines.studies.images.experiments.shapley_images import check_patch
 from igbaselines.studies.images.experiments.shapley_maps import MapMaker
-from igbaselines.studies.images.networks.imagenet_classes import class_name
 from igbaselines.studies.images.networks.recipe import ImageModel
 
 
@@ -114,7 +113,7 @@ def _one_photograph(
     explanation = explain_photograph(chosen, pixels, examples, classifier, settings, seed)
     weights = _weighting(settings).of_fitness(explanation.d_alpha)
     maps = explanation.averaged(weights)
-    label = class_name(chosen.predicted)
+    label = chosen.label
     mask = load_mask(chosen, classifier)
     shown = {settings.method: maps[0]}
     save_explanation(file, explanation, shown, weights[0], mask, label, chosen.probability, keep_channels=True)
@@ -138,7 +137,7 @@ def _by_coalitions(maker: MapMaker, index: int, chosen: Chosen, file: Path) -> R
     pixels = load_pixels(chosen.photograph, maker.classifier)
     control = maker.control(chosen, pixels)
     found = maker.shapley(chosen, pixels, maker.sampling, control.change)
-    label, mask = class_name(chosen.predicted), load_mask(chosen, maker.classifier)
+    label, mask = chosen.label, load_mask(chosen, maker.classifier)
     assert found.players is not None
     across = -(-pixels.shape[2] // maker.settings.patch)
     save_maps(

@@ -18,10 +18,10 @@ from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import (
     Photograph,
     Photographs,
-    UnreadablePhotographError,
-    open_photograph,
 )
+from igbaselines.studies.images.data.pictures import UnreadablePhotographError, open_photograph
 from igbaselines.studies.images.experiments.classifier import Classifier
+from igbaselines.studies.images.networks.class_names import class_names
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,12 @@ NAMED_IN_THE_LOG = 20
 
 @dataclass(frozen=True)
 class Chosen:
-    """A photograph to explain: what the network takes it for, and how surely."""
+    """A photograph to explain: what the network takes it for, how surely, and the name of that class."""
 
     photograph: Photograph
     predicted: int
     probability: float
+    label: str = ""
 
 
 @dataclass
@@ -73,14 +74,14 @@ def select(found: Photographs, classifier: Classifier) -> Selection:
     """Go through the candidates until enough are chosen.
 
     Raises:
-        UserError: where none can be used, saying what was wrong with them.
+        UserError: where none can be used, saying what was wrong with them, or the network has other classes.
     """
     wanted = found.wanted or len(found.candidates)
-    selection = Selection()
+    selection, names = Selection(), class_names(found.class_names, classifier.outputs)
     with bar("choosing photographs", wanted) as progress:
         candidates = iter(found.candidates)
         while len(selection.chosen) < wanted and (some := list(islice(candidates, READ_AT_ONCE))):
-            predictions = _predictions(some, classifier)
+            predictions = _predictions(some, classifier, names)
             for photograph in some:
                 # Beyond the last one needed nothing counts: the rows do not depend on how many are read at once.
                 if len(selection.chosen) < wanted:
@@ -92,7 +93,7 @@ def select(found: Photographs, classifier: Classifier) -> Selection:
 
 def load_pixels(photograph: Photograph, classifier: Classifier) -> Float[Tensor, "3 h w"]:
     """Read a photograph as the network takes it, in pixel space."""
-    with open_photograph(photograph.path) as picture:
+    with open_photograph(photograph.picture) as picture:
         return classifier.preprocessing.image(picture).to(classifier.device)
 
 
@@ -136,7 +137,7 @@ def add_selection(run: Run, selection: Selection) -> None:
 
 
 def _predictions(
-    photographs: Sequence[Photograph], classifier: Classifier
+    photographs: Sequence[Photograph], classifier: Classifier, names: Sequence[str]
 ) -> dict[str, Chosen | UnreadablePhotographError]:
     """What the network takes each photograph for, or why it cannot be read."""
     found: dict[str, Chosen | UnreadablePhotographError] = {}
@@ -150,7 +151,7 @@ def _predictions(
     if readable:
         probabilities, classes = classifier.predict(torch.stack(pixels))
         for photograph, predicted, probability in zip(readable, classes.tolist(), probabilities.tolist(), strict=True):
-            found[photograph.name] = Chosen(photograph, predicted, probability)
+            found[photograph.name] = Chosen(photograph, predicted, probability, names[predicted])
     return found
 
 

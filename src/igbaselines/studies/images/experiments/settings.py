@@ -1,6 +1,6 @@
 """What the image experiments can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from igbaselines.common.checks import at_least, one_of
@@ -54,6 +54,7 @@ class ImageAttribution:
             the network as they are, which the released code does.
         same_draws: random baselines and nodes are the same for every photograph.
         precision: of the passes that gradients are taken of, float32 or bfloat16; scores are always in float32.
+        labels: how methods are printed, by name; no part of the run's hash.
     """
 
     method: str
@@ -69,6 +70,7 @@ class ImageAttribution:
     scored: str
     same_draws: bool
     precision: str
+    labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one_of("attribution.method", self.method, METHODS)
@@ -140,6 +142,7 @@ class ShapleyImagesAttribution:
         baselines: the other methods with one baseline, Integrated Gradients: method -> where its baseline comes from.
         example_baselines: other photographs that expected gradients average over.
         reference_images: photographs that baselines are made of.
+        labels: how methods are printed, by name; no part of the run's hash.
     """
 
     output: str
@@ -151,6 +154,7 @@ class ShapleyImagesAttribution:
     baselines: dict[str, Any]
     example_baselines: int
     reference_images: int
+    labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one_of("attribution.output", self.output, OUTPUTS)

@@ -38,7 +38,6 @@ from igbaselines.studies.images.experiments.settings import (
     ShapleyImagesEvaluation,
 )
 from igbaselines.studies.images.experiments.shapley_maps import MapMaker, MethodMap, Sampling
-from igbaselines.studies.images.networks.imagenet_classes import class_name
 from igbaselines.studies.images.networks.recipe import ImageModel
 
 METHODS, PATCH, COALITIONS = "methods", "patch", "coalitions"  # the studies of a run
@@ -171,7 +170,7 @@ def one_photograph(study: Study, index: int, chosen: Chosen, file: Path) -> Reco
     rows.append({"method": "network", "metric": "probability", "value": chosen.probability})
     if index < study.evaluation.examples:
         shown = {found.method: found.attributions for found in methods}
-        save_maps(file, pixels, shown, mask, class_name(chosen.predicted), chosen.probability)
+        save_maps(file, pixels, shown, mask, chosen.label, chosen.probability)
     return {"rows": rows}
 
 

@@ -43,7 +43,6 @@ from igbaselines.studies.images.experiments.selection import (
     select,
 )
 from igbaselines.studies.images.experiments.settings import ImageAttribution, WeightedGradientsEvaluation
-from igbaselines.studies.images.networks.imagenet_classes import class_name
 from igbaselines.studies.images.networks.recipe import ImageModel
 
 EG, WG, FILTERED, PERMUTED = (
@@ -117,7 +116,7 @@ def one_photograph(study: Study, index: int, chosen: Chosen, file: Path) -> Reco
     rows.append({"method": "network", "metric": "probability", "value": chosen.probability})
     if index < study.evaluation.examples:
         shown = {method: maps[methods.index(method)] for method in CURVES}
-        label = class_name(chosen.predicted)
+        label = chosen.label
         save_explanation(file, explanation, shown, weights[WG], mask, label, chosen.probability)
     return {"rows": rows, "curves": curves}
 

@@ -106,10 +106,15 @@ class ImageModel:
         """
         from igbaselines.studies.images.networks.network import ImageNetwork
 
-        network = ImageNetwork(self._network(), self.mean, self.std, self.rotated)
+        network = ImageNetwork(self.network(), self.mean, self.std, self.rotated)
         return network.eval().requires_grad_(False).to(device)
 
-    def _network(self) -> "torch.nn.Module":
+    def network(self) -> "torch.nn.Module":
+        """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of as many classes as its weights.
+
+        Raises:
+            UserError: as `load`.
+        """
         raise NotImplementedError
 
 
@@ -123,7 +128,8 @@ class TorchvisionModel(ImageModel):
 
     weights: str = "IMAGENET1K_V1"
 
-    def _network(self) -> "torch.nn.Module":
+    def network(self) -> "torch.nn.Module":
+        """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import torchvision_network
 
         return torchvision_network(self.architecture, self.weights, self.checkpoint_path())
@@ -133,7 +139,8 @@ class TorchvisionModel(ImageModel):
 class TimmModel(ImageModel):
     """A classifier of timm, with a tag or without: resnet50, resnet50.a1_in1k."""
 
-    def _network(self) -> "torch.nn.Module":
+    def network(self) -> "torch.nn.Module":
+        """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import timm_network
 
         return timm_network(self.architecture, self.checkpoint_path())
@@ -158,7 +165,8 @@ class EfficientNetLite(ImageModel):
         if self.checkpoint is None and self.architecture in EFFICIENTNET_LITE[3:]:
             raise UserError(f"no package has the weights of {self.architecture}: give model.checkpoint=FILE")
 
-    def _network(self) -> "torch.nn.Module":
+    def network(self) -> "torch.nn.Module":
+        """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import efficientnet_lite_network
 
         return efficientnet_lite_network(self.architecture, self.size, self.checkpoint_path())

@@ -1,6 +1,5 @@
 """The open questions of 2412.13864, each from configuration to claims on a small table of events."""
 
-import importlib
 import json
 from pathlib import Path
 
@@ -14,11 +13,12 @@ from scipy import stats
 from igbaselines.attribution.baselines import Reference
 from igbaselines.common.errors import UserError
 from igbaselines.reporting.claims import Printed, judge, load_papers
-from igbaselines.reporting.render import RENDERERS
+from igbaselines.reporting.render import render_run
 from igbaselines.running.config import PROJECT_ROOT
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.runner import execute, prepare
+from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.hep.experiments.rankings.combined import best_by_validation
 from igbaselines.studies.hep.experiments.rankings.sample_counts import _pools
@@ -61,8 +61,9 @@ def run(study: str, table: Path, folder: Path, *overrides: str) -> pd.DataFrame:
     }
     rows = Rows(study, "hep_table", "", 0)
     place = Run(rows, folder / "checkpoints", folder, folder, torch.device("cpu"), 0, None, 1)
-    importlib.import_module(f"igbaselines.experiments.{study}").run(place, **settings)
-    RENDERERS[study](folder, rows.frame(), Printed())
+    experiment = find_experiment(study)
+    look_up(experiment.run)(place, **settings)
+    look_up(experiment.render)(folder, rows.frame(), Printed())
     assert (folder / "figures" / f"figure_{study.removeprefix('hep_')}.png").is_file()
     (claims,) = [paper.claims[study] for paper in load_papers(CLAIMS_ROOT) if study in paper.claims]
     verdicts = {claim.id: judge(claim, rows.frame())["verdict"] for claim in claims}
@@ -89,7 +90,7 @@ def ranks_of(rows: pd.DataFrame, method: str, **columns: str) -> pd.DataFrame:
 def test_sample_counts(table: Path, tmp_path: Path) -> None:
     folders = (f"output_root={tmp_path / 'outputs'}", f"data_root={tmp_path / 'data'}")
     config = configured("hep_sample_counts", table, "evaluation.counts=[2,5,10]", *folders)
-    folder = execute(prepare(config))
+    folder = execute(prepare(config), render_run)
     assert (folder / "figures" / "figure_sample_counts.pdf").is_file()
     verdicts = {claim["id"]: claim["verdict"] for claim in json.loads((folder / "claims.json").read_text())}
     assert verdicts["2412.13864/enough_samples/10"] != "not tested"

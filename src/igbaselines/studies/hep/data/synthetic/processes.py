@@ -11,12 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int8
 
 from igbaselines.studies.hep.data.kinematics import Scalar, falling, mass, transverse_mass, two_body_decay
+from igbaselines.studies.hep.data.reconstruction import ABSENT, BOTTOM, CHARM, GLUON, LIGHT
 from igbaselines.studies.hep.data.synthetic.collision import (
-    ABSENT,
-    BOTTOM,
-    CHARM,
-    GLUON,
-    LIGHT,
     Body,
     FinalState,
     Generator,
@@ -29,6 +25,7 @@ from igbaselines.studies.hep.data.synthetic.collision import (
 )
 
 Particles = Float[np.ndarray, "4 n"]
+Decay = Callable[[Generator, Particles, Particles], FinalState]
 _Flavours = Sequence[Int8[np.ndarray, " n"] | int]  # of each quark: one an event, or the same in all
 
 HEAVY_B = Resonance(1500.0, 7.5, 1300.0, 1700.0)
@@ -43,8 +40,7 @@ _Z_TO_BOTTOM = 0.15  # of hadronic Z decays (PDG)
 _W_TO_CHARM = 0.5  # of hadronic W decays: c s, against u d
 _JET_CHARM = 0.1  # of the jets beside a W or Z; half of the others are gluons
 _TAU_GRID = np.linspace(0, 1, 201)
-# share of the tau's energy that its lepton carries at most: integral of 5/3 - 3 x^2 + 4/3 x^3 (unpolarised
-# tau)
+# share of the tau's energy that its lepton carries at most: integral of 5/3 - 3 x^2 + 4/3 x^3 (unpolarised tau)
 _TAU_CUMULATIVE = 5 / 3 * _TAU_GRID - _TAU_GRID**3 + _TAU_GRID**4 / 3
 
 
@@ -71,16 +67,14 @@ class Chain:
             b-tag.
         batch: raw collisions in a chunk: enough for some thousand selected events, few enough for the memory.
         visible: the largest part of each body's energy that can end up in jets.
-        is_signal: whether this is the signal.
     """
 
     bodies: tuple[Body, Body]
-    decay: Callable[[Generator, Particles, Particles], FinalState]
+    decay: Decay
     spectrum: Spectrum
     flavours: tuple[int, ...]
     batch: int
     visible: tuple[float, float] = (1.0, 1.0)
-    is_signal: bool = False
 
 
 def generate(rng: Generator, chain: Chain, pt_hat_min: float, least_ht: float) -> FinalState:
@@ -104,12 +98,7 @@ def generate(rng: Generator, chain: Chain, pt_hat_min: float, least_ht: float) -
     extra = np.moveaxis(extra[:, :, kept], 1, 2)
     state = chain.decay(rng, first[:, kept], second[:, kept])
     flavours = np.where(extra[0] > 0, GLUON, ABSENT).astype(np.int8)
-    return FinalState(
-        np.concatenate([state.quarks, extra], axis=2),
-        np.concatenate([state.flavours, flavours], axis=1),
-        state.leptons,
-        state.neutrinos,
-    )
+    return state.with_quarks(extra, flavours)
 
 
 def isotropic(
@@ -148,12 +137,7 @@ def to_lepton(rng: Generator, w: Particles) -> tuple[Particles, Particles]:
     return seen, neutrino + (lepton - seen)
 
 
-def _state(
-    quarks: list[Particles],
-    flavours: _Flavours,
-    leptons: list[Particles],
-    neutrinos: Particles,
-) -> FinalState:
+def _state(quarks: list[Particles], flavours: _Flavours, leptons: list[Particles], neutrinos: Particles) -> FinalState:
     count = neutrinos.shape[1]
     return FinalState(
         np.stack(quarks, axis=2),
@@ -203,18 +187,15 @@ def _tops_two_leptons(rng: Generator, first: Particles, second: Particles) -> Fi
     return _state([bottom, other], [BOTTOM, BOTTOM], [lepton, second_lepton], neutrino + second_neutrino)
 
 
-def _top_and_light(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """Single top, t channel: t -> b W(l nu) and a light quark."""
-    bottom, leptonic = to_quark_and(rng, first, W)
-    lepton, neutrino = to_lepton(rng, leptonic)
-    return _state([bottom, second], [BOTTOM, LIGHT], [lepton], neutrino)
+def _top_and(flavour: int) -> Decay:
+    """Single top: t -> b W(l nu), and a quark."""
 
+    def decay(rng: Generator, first: Particles, second: Particles) -> FinalState:
+        bottom, leptonic = to_quark_and(rng, first, W)
+        lepton, neutrino = to_lepton(rng, leptonic)
+        return _state([bottom, second], [BOTTOM, flavour], [lepton], neutrino)
 
-def _top_and_bottom(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """Single top, s channel: t -> b W(l nu) and a b."""
-    bottom, leptonic = to_quark_and(rng, first, W)
-    lepton, neutrino = to_lepton(rng, leptonic)
-    return _state([bottom, second], [BOTTOM, BOTTOM], [lepton], neutrino)
+    return decay
 
 
 def _w_and_jet(rng: Generator, first: Particles, second: Particles) -> FinalState:
@@ -230,36 +211,35 @@ def _z_and_jet(rng: Generator, first: Particles, second: Particles) -> FinalStat
     return _state([second], [_recoiling_flavour(rng, first.shape[1])], list(leptons), np.zeros_like(first))
 
 
-def _w_and_w(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """W(l nu) W(q q)."""
-    lepton, neutrino = to_lepton(rng, first)
-    flavours: _Flavours = [_charm_or_light(rng, first.shape[1]), LIGHT]
-    return _state([*to_quarks(rng, second)], flavours, [lepton], neutrino)
+def _w_and(flavours: Callable[[Generator, int], _Flavours]) -> Decay:
+    """W(l nu), and another boson that decays to two quarks of drawn flavours."""
+
+    def decay(rng: Generator, first: Particles, second: Particles) -> FinalState:
+        lepton, neutrino = to_lepton(rng, first)
+        drawn = flavours(rng, first.shape[1])
+        return _state([*to_quarks(rng, second)], drawn, [lepton], neutrino)
+
+    return decay
 
 
-def _w_and_z(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """W(l nu) Z(q q)."""
-    lepton, neutrino = to_lepton(rng, first)
-    flavour = np.where(rng.random(first.shape[1]) < _Z_TO_BOTTOM, BOTTOM, LIGHT).astype(np.int8)
-    return _state([*to_quarks(rng, second)], [flavour, flavour], [lepton], neutrino)
+def _from_w(rng: Generator, count: int) -> _Flavours:
+    return [_charm_or_light(rng, count), LIGHT]
+
+
+def _from_z(rng: Generator, count: int) -> _Flavours:
+    flavour = np.where(rng.random(count) < _Z_TO_BOTTOM, BOTTOM, LIGHT).astype(np.int8)
+    return [flavour, flavour]
+
+
+def _from_higgs(rng: Generator, count: int) -> _Flavours:
+    return [BOTTOM, BOTTOM]
 
 
 def _tops_and_higgs(rng: Generator, first: Particles, second: Particles) -> FinalState:
     """Tops with one lepton, and H(b b)."""
     count = first.shape[1]
     tops = _tops_one_lepton(rng, *isotropic(rng, first, TOP.draw(rng, count), TOP.draw(rng, count)))
-    return FinalState(
-        np.concatenate([tops.quarks, np.stack(to_quarks(rng, second), axis=2)], axis=2),
-        np.concatenate([tops.flavours, np.full((count, 2), BOTTOM, dtype=np.int8)], axis=1),
-        tops.leptons,
-        tops.neutrinos,
-    )
-
-
-def _w_and_higgs(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """W(l nu) H(b b)."""
-    lepton, neutrino = to_lepton(rng, first)
-    return _state([*to_quarks(rng, second)], [BOTTOM, BOTTOM], [lepton], neutrino)
+    return tops.with_quarks(np.stack(to_quarks(rng, second), axis=2), np.full((count, 2), BOTTOM, dtype=np.int8))
 
 
 _TOPS = Spectrum(3.6, 172.5)
@@ -269,22 +249,15 @@ _BOTTOM_PART = 1 - (W.low / TOP.high) ** 2
 _ONE_TOP, _SECOND = (_BOTTOM_PART, 1.0), (0.0, 1.0)
 
 CHAINS: dict[str, Chain] = {
-    "signal": Chain(
-        (HEAVY_B, HEAVY_B),
-        _signal,
-        Spectrum(7.0, 1500.0),
-        (BOTTOM,) * 4 + (CHARM, LIGHT),
-        40_000,
-        is_signal=True,
-    ),
+    "signal": Chain((HEAVY_B, HEAVY_B), _signal, Spectrum(7.0, 1500.0), (BOTTOM,) * 4 + (CHARM, LIGHT), 40_000),
     "tt1l": Chain((TOP, TOP), _tops_one_lepton, _TOPS, (BOTTOM, BOTTOM, CHARM, LIGHT), 100_000, _ONE_TOP),
     "wj": Chain((W, _JET), _w_and_jet, Spectrum(3.1, 80.4), (CHARM,), 300_000, _SECOND),
     "tt2l": Chain((TOP, TOP), _tops_two_leptons, _TOPS, (BOTTOM, BOTTOM), 300_000, (_BOTTOM_PART,) * 2),
-    "st_t": Chain((TOP, _JET), _top_and_light, Spectrum(3.4, 172.5), (BOTTOM, LIGHT), 300_000, _ONE_TOP),
-    "st_s": Chain((TOP, _JET), _top_and_bottom, Spectrum(3.4, 172.5), (BOTTOM, BOTTOM), 300_000, _ONE_TOP),
+    "st_t": Chain((TOP, _JET), _top_and(LIGHT), Spectrum(3.4, 172.5), (BOTTOM, LIGHT), 300_000, _ONE_TOP),
+    "st_s": Chain((TOP, _JET), _top_and(BOTTOM), Spectrum(3.4, 172.5), (BOTTOM, BOTTOM), 300_000, _ONE_TOP),
     "zj": Chain((Z, _JET), _z_and_jet, Spectrum(3.1, 91.2), (CHARM,), 300_000, _SECOND),
-    "ww": Chain((W, W), _w_and_w, Spectrum(3.1, 80.4), (CHARM, LIGHT), 300_000, _SECOND),
-    "wz": Chain((W, Z), _w_and_z, Spectrum(3.1, 91.2), (BOTTOM, BOTTOM), 300_000, _SECOND),
+    "ww": Chain((W, W), _w_and(_from_w), Spectrum(3.1, 80.4), (CHARM, LIGHT), 300_000, _SECOND),
+    "wz": Chain((W, Z), _w_and(_from_z), Spectrum(3.1, 91.2), (BOTTOM, BOTTOM), 300_000, _SECOND),
     "tth": Chain(
         (TopPair(), HIGGS),
         _tops_and_higgs,
@@ -292,5 +265,5 @@ CHAINS: dict[str, Chain] = {
         (BOTTOM, BOTTOM, CHARM, LIGHT, BOTTOM, BOTTOM),
         100_000,
     ),
-    "wh": Chain((W, HIGGS), _w_and_higgs, Spectrum(3.1, 125.1), (BOTTOM, BOTTOM), 300_000, _SECOND),
+    "wh": Chain((W, HIGGS), _w_and(_from_higgs), Spectrum(3.1, 125.1), (BOTTOM, BOTTOM), 300_000, _SECOND),
 }

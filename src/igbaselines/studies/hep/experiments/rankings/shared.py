@@ -35,7 +35,7 @@ from igbaselines.studies.hep.experiments.shared import (
     usable_baselines,
 )
 from igbaselines.studies.hep.measures.classification import classification_metrics
-from igbaselines.studies.hep.measures.rankings import by_score, places, spearman, top_masks, top_overlap
+from igbaselines.studies.hep.measures.rankings import by_score, places, rank_correlation, top_masks, top_overlap
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained
 
@@ -206,7 +206,7 @@ def add_agreement(
         columns: `variant` and `other`, what the two rankings of each pair are.
     """
     agreement = {
-        "spearman": np.mean([spearman(a, b) for a, b in pairs]),
+        "spearman": np.mean([rank_correlation(a, b) for a, b in pairs]),
         "top_overlap": np.mean([top_overlap(a, b, study.evaluation.top) for a, b in pairs]),
     }
     for metric, value in agreement.items():

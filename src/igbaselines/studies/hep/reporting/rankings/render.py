@@ -62,7 +62,8 @@ def render(experiment: str, folder: Path, rows: pd.DataFrame, printed: Printed) 
     save_figures(folder, {experiment.replace("hep", "figure", 1): FIGURES[experiment](tables)}, printed.figures)
 
 
-RENDERERS: dict[str, Callable[[Path, pd.DataFrame, Printed], None]] = {name: partial(render, name) for name in FIGURES}
+# By these names the study's experiments are drawn.
+sample_counts, weightings, combined, architectures, stability, scores = (partial(render, name) for name in FIGURES)
 
 
 def run_tables(experiment: str, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from igbaselines.studies.hep.data import substructure as hep_substructure
-from igbaselines.studies.hep.data.substructure import EMISSIONS, Pieces, radial_shapes, radiate, subjettiness
+from igbaselines.studies.hep.data.synthetic import substructure
+from igbaselines.studies.hep.data.synthetic.substructure import EMISSIONS, Pieces, radial_shapes, radiate, subjettiness
 
 
 def hard_parton(rng: np.random.Generator, count: int = 4000, pt: float = 1e6) -> Pieces:
@@ -27,9 +27,9 @@ def test_emissions_follow_their_densities(rng: np.random.Generator) -> None:
     assert emitted.mean() > 0.99
     angle = np.hypot(*(pieces.offset[:, :, 1:] - pieces.offset[:, :, :1])).astype(float)
     kt = (1e6 * pieces.share[:, 1:] / pieces.share[:, :1] * angle).astype(float)
-    low, high = hep_substructure._ANGLES
+    low, high = substructure._ANGLES
     assert stats.kstest(angle[emitted], stats.loguniform(low, high).cdf).statistic < 0.01
-    assert stats.kstest(kt[emitted], stats.pareto(1, scale=hep_substructure._LEAST_KT).cdf).statistic < 0.01
+    assert stats.kstest(kt[emitted], stats.pareto(1, scale=substructure._LEAST_KT).cdf).statistic < 0.01
 
 
 def test_gluons_are_wider_and_hard_partons_narrower(rng: np.random.Generator) -> None:

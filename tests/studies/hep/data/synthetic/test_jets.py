@@ -1,16 +1,17 @@
-"""Jets and b-tags against slow loops and exact probabilities."""
-
-from itertools import product
+"""Cone jets against slow loops, and how likely they are to be tagged."""
 
 import numpy as np
 import pytest
 
-from igbaselines.studies.hep.data.jets import UNASSIGNED, TagEfficiency, any_tag, cluster, draw_tags
 from igbaselines.studies.hep.data.kinematics import from_cylindrical, pseudorapidity, transverse_momentum
-from igbaselines.studies.hep.data.synthetic.collision import ABSENT, BOTTOM, CHARM, GLUON, LIGHT
+from igbaselines.studies.hep.data.reconstruction import BOTTOM, CHARM, LIGHT, Detector, any_tag
 from igbaselines.studies.hep.data.synthetic.detector import Observed
-
-TAGGING = TagEfficiency(0.75, 0.15, 0.01)
+from igbaselines.studies.hep.data.synthetic.jets import (
+    UNASSIGNED,
+    cluster,
+    largest_tag_probability,
+    tag_probability,
+)
 
 
 def some_partons(rng: np.random.Generator, events: int = 60, places: int = 9) -> np.ndarray:
@@ -85,40 +86,18 @@ def test_ht_is_the_sum_of_the_jets(observed: Observed) -> None:
         assert observed.ht[event] == pytest.approx(expected)
 
 
-def test_a_jet_is_tagged_by_its_heaviest_flavour() -> None:
+def test_a_jet_is_tagged_by_its_heaviest_flavour(detector: Detector) -> None:
     partons = from_cylindrical(
         np.array([[100.0, 50, 60, 40]]), np.zeros((1, 4)), np.array([[0, 0.1, 2, -2]]), np.zeros((1, 4))
     )
     jets = cluster(partons, 0.4, 30.0, 2.5)
     flavours = np.array([[LIGHT, BOTTOM, CHARM, LIGHT]], dtype=np.int8)
-    np.testing.assert_allclose(TAGGING.of_jets(jets, flavours), [[0.75, 0.15, 0.01]])
+    found = tag_probability(jets, flavours, detector.tag_probability())
+    np.testing.assert_allclose(found, [[0.75, 0.15, 0.01]])
 
 
-def test_gluons_are_tagged_more_often_than_light_quarks() -> None:
-    efficiency = TAGGING.by_flavour()
-    assert efficiency[LIGHT] < efficiency[GLUON] < efficiency[CHARM]
-    assert efficiency[ABSENT] == 0
-
-
-def test_tags_follow_the_distribution_conditional_on_one(rng: np.random.Generator) -> None:
-    efficiency = np.array([0.3, 0.05, 0.6])
-    count = 60_000
-    tags = draw_tags(rng, np.tile(efficiency, (count, 1)))
-    assert tags.any(axis=1).all()
-    possible = 1 - np.prod(1 - efficiency)
-    assert any_tag(efficiency[None])[0] == pytest.approx(possible)
-    for pattern in product([False, True], repeat=3):
-        exact = np.prod(np.where(pattern, efficiency, 1 - efficiency)) / possible if any(pattern) else 0
-        found = (tags == pattern).all(axis=1).mean()
-        assert found == pytest.approx(exact, abs=5 * np.sqrt(exact * (1 - exact) / count) + 1e-12)
-
-
-def test_tags_skip_places_without_a_jet(rng: np.random.Generator) -> None:
-    tags = draw_tags(rng, np.tile([0.01, 0.01, 0.0], (500, 1)))
-    assert not tags[:, 2].any()
-
-
-def test_the_bound_on_tags_holds(observed: Observed) -> None:
+def test_the_bound_on_tags_holds(observed: Observed, detector: Detector) -> None:
     flavours = (BOTTOM,) * 4 + (CHARM, LIGHT)
-    probability = any_tag(TAGGING.of_jets(observed.jets, observed.flavours))
-    assert probability.max() <= TAGGING.most(flavours) <= 1
+    of_flavour = detector.tag_probability()
+    probability = any_tag(tag_probability(observed.jets, observed.flavours, of_flavour))
+    assert probability.max() <= largest_tag_probability(flavours, of_flavour) <= 1

@@ -11,11 +11,12 @@ from torch import Tensor
 from igbaselines.attribution import AffineStem, GaussLegendre, path_attribution
 from igbaselines.common.errors import UserError
 from igbaselines.models.inference import for_gradients
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.experiments import networks as hep_networks
 from igbaselines.studies.hep.experiments.networks import SplitEvents, split_events, train_on_subsets
 from igbaselines.studies.hep.experiments.settings import HepEvaluation
-from igbaselines.studies.hep.networks.dnn import DNN, Classifier, Probability, Standardise
+from igbaselines.studies.hep.networks.dnn import DNN, Classifier, Probability
 from igbaselines.studies.hep.networks.recipe import ACTIVATIONS, ClassifierRecipe, DNNRecipe, ObjectAttentionRecipe
 from igbaselines.studies.hep.networks.training import Trained
 

@@ -5,16 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from igbaselines.studies.hep.data.features import (
-    FEATURE_NAMES,
-    HADRONIC,
-    OBJECTS,
-    features,
-    reconstructed,
-    with_contents,
-)
+from igbaselines.studies.hep.data.features import FEATURE_NAMES, HADRONIC, OBJECTS
 from igbaselines.studies.hep.data.kinematics import from_cylindrical, mass, pseudorapidity, transverse_momentum
 from igbaselines.studies.hep.data.synthetic.detector import Observed
+from igbaselines.studies.hep.data.synthetic.features import features, reconstructed, with_contents
 
 
 @pytest.fixture(scope="module")

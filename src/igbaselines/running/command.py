@@ -1,0 +1,97 @@
+"""From the words of a command line to an exit code and, where something is wrong, one line that says what.
+
+What the composed configuration makes happen is the caller's: a command does any action, a job of a sweep a run.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import hydra
+from omegaconf import DictConfig
+
+from igbaselines.common.stopping import StoppedError, stoppable
+from igbaselines.running.config import FULL_ERROR, PROJECT_ROOT, explanation, register
+from igbaselines.running.targets import guard_hydra
+
+SWEEP = "hydra.mode=MULTIRUN"
+
+
+def run_command(arguments: Sequence[str], act: Callable[[DictConfig], None]) -> int:
+    """Do what a command line asks for, in this process.
+
+    Args:
+        arguments: of the command line, without the program's name.
+        act: does what the configuration asks for.
+
+    Returns:
+        The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 128 + signal where a signal ended it.
+    """
+    show_everything = FULL_ERROR in os.environ
+    sys.argv[1:] = _with_mode(arguments)  # where Hydra reads them
+    _log_to_terminal()
+    register()
+    try:
+        guard_hydra(arguments)
+        with _errors_unwrapped(), stoppable():
+            _compose(act)
+    except KeyboardInterrupt as stopped:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+        return stopped.exit_code if isinstance(stopped, StoppedError) else 130
+    except BrokenPipeError:  # `action=status | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception as error:
+        line, code = explanation(error)
+        if line is None or show_everything:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        return code
+    return 0
+
+
+def _compose(act: Callable[[DictConfig], None]) -> None:
+    """Let Hydra compose the configuration, or launch the sweep, and raise the error that `act` ended with."""
+    errors: list[Exception] = []
+
+    @hydra.main(version_base="1.3", config_path=str(PROJECT_ROOT / "conf"), config_name="config")
+    def composed(config: DictConfig) -> None:
+        try:
+            act(config)
+        except Exception as error:
+            errors.append(error)  # Hydra would put a line of its own before ours
+
+    composed()
+    if errors:
+        raise errors.pop()
+
+
+def _with_mode(arguments: Sequence[str]) -> list[str]:
+    """A launcher launches sweeps: who chooses one means a sweep, be it of a single run."""
+    words, keys = list(arguments), [word.partition("=")[0] for word in arguments]
+    if "hydra/launcher" in keys and "hydra.mode" not in keys:
+        words.insert(keys.index("hydra/launcher"), SWEEP)  # among the overrides: options may stand on both sides
+    return words
+
+
+def _log_to_terminal() -> None:
+    terminal = logging.StreamHandler()
+    terminal.addFilter(lambda record: record.exc_info is None)  # tracebacks go to run.log
+    logging.basicConfig(format="%(message)s", handlers=[terminal])
+    logging.getLogger("igbaselines").setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a full disk is told once, and not by the logging of it
+
+
+@contextmanager
+def _errors_unwrapped() -> Iterator[None]:
+    """Make Hydra hand its errors to us instead of printing them its way."""
+    before = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FULL_ERROR]

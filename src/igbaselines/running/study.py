@@ -1,0 +1,114 @@
+"""What a study tells the suite about itself, once; nothing outside of its folder names it.
+
+A study is a package with a `STUDY` in its `__init__.py`. Its code stands there by dotted names, which are looked up
+when they are needed: whoever asks for help does not wait for torch.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import Any, TypeVar
+
+from igbaselines.common.errors import UserError
+
+STUDIES = "igbaselines.studies"
+
+Named = TypeVar("Named")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What `experiment=<name>` runs.
+
+    Args:
+        name: of its file in conf/experiment/ too.
+        run: dotted name of the function that fills the rows: (run, *, dataset, model, attribution, evaluation).
+        render: dotted name of the function that draws them: (folder, rows, printed).
+        combine: dotted name of the function that takes all complete runs together, where there is one:
+            (results, printed) -> Combination.
+        has_units: whether jobs can share a run.
+        is_question: whether it asks what its paper leaves open.
+    """
+
+    name: str
+    run: str
+    render: str
+    combine: str | None = None
+    has_units: bool = True
+    is_question: bool = False
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study.
+
+    Args:
+        name: of the study.
+        experiments: its experiments.
+        schemas: dotted names of its dataclasses by the names that YAML files know: `- /schema/hep_synthetic@_here_`.
+        claim_tests: dotted name of its tests of claims: a dict by the names that conf/claims knows.
+        label: dotted name of a function: a feature, network or control of its own -> how it is printed, or None.
+    """
+
+    name: str
+    experiments: Sequence[Experiment]
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    claim_tests: str | None = None
+    label: str | None = None
+
+
+def look_up(dotted: str) -> Any:  # noqa: ANN401 (whatever stands there)
+    """Import what a dotted name stands for."""
+    module, _, name = dotted.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+@cache
+def studies() -> tuple[Study, ...]:
+    """All studies there are, in order of their packages' names."""
+    return tuple(module.STUDY for module in _packages() if hasattr(module, "STUDY"))
+
+
+def _packages() -> Iterator[ModuleType]:
+    """Where studies are looked for."""
+    for module in pkgutil.iter_modules(importlib.import_module(STUDIES).__path__):
+        yield importlib.import_module(f"{STUDIES}.{module.name}")
+
+
+def united(parts: Iterable[Mapping[str, Named]]) -> dict[str, Named]:
+    """Put together what each study names.
+
+    Raises:
+        ValueError: where a name stands for two things.
+    """
+    found: dict[str, Named] = {}
+    for part in parts:
+        if twice := found.keys() & part.keys():
+            raise ValueError(f"two studies register {', '.join(sorted(twice))}")
+        found |= part
+    return found
+
+
+def schemas() -> dict[str, str]:
+    """Dotted names of all schemas by name."""
+    return united(study.schemas for study in studies())
+
+
+def experiments() -> dict[str, Experiment]:
+    """All experiments by name."""
+    return united({experiment.name: experiment for experiment in study.experiments} for study in studies())
+
+
+def find_experiment(name: str) -> Experiment:
+    """The experiment of a name.
+
+    Raises:
+        UserError: where there is none.
+    """
+    known = experiments()
+    if name not in known:
+        raise UserError(f"experiment={name!r} is unknown: {' or '.join(known)}")
+    return known[name]

@@ -1,0 +1,59 @@
+"""Names of a run: who gives them, and that they come back from its folder as they went in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from igbaselines.running.names import Names
+from igbaselines.running.runner import prepare
+from tests.running.test_config import composed
+
+
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    label: str
+    unit: str
+    better: str
+
+
+def test_names_come_back_as_they_went_in(tmp_path: Path) -> None:
+    names = Names({"ig": "mine"})
+    names.method("ig", "IG")  # the configuration's word counts
+    names.method("idgi", "IDGI, $\\lambda$")
+    names.metric(Metric("deletion_auc", "deletion AUC", "", "lower"))
+    names.write(tmp_path)
+    found = Names.read(tmp_path)
+    assert found == names
+    assert found.labels == {"ig": "mine", "idgi": "IDGI, $\\lambda$", "deletion_auc": "deletion AUC"}
+    assert found.metrics["deletion_auc"]["better"] == "lower"
+
+
+def test_a_run_without_names_has_none(tmp_path: Path) -> None:
+    assert Names.read(tmp_path) == Names()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"methods": 1, "metrics": {}}', '{"methods": {}, "metrics": {"a": 1}}']
+)
+def test_damaged_names_are_an_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "names.json").write_text(content)
+    with pytest.raises((ValueError, LookupError, TypeError, AttributeError)):
+        Names.read(tmp_path)
+
+
+def test_a_metric_says_which_direction_is_better() -> None:
+    with pytest.raises(ValueError, match="lower or higher is better, not 'up'"):
+        Names().metric(Metric("auc", "AUC", "", "up"))
+
+
+def test_labels_are_no_part_of_a_run(tmp_path: Path) -> None:
+    def place(*overrides: str) -> Path:
+        named = ("dataset_name=d", "model_name=m", f"output_root={tmp_path}", f"data_root={tmp_path}")
+        run = prepare(composed("experiment=hep_baselines", "scale=smoke", *named, *overrides))
+        assert "labels" not in run.plain["attribution"]
+        return run.folder.path
+
+    assert place() == place("attribution.labels.background=mine") == place("+attribution.labels.new=newer")
+    assert place() != place("attribution.output=probability")
