@@ -9,7 +9,7 @@ import pytest
 from igbaselines.reporting.claims import load_papers, printed_for
 from igbaselines.reporting.style import GREY
 from igbaselines.studies.hep.reporting.baselines import STYLES, performance_figure, ranking, render, run_tables
-from igbaselines.studies.hep.reporting.rankings.render import FIGURES
+from igbaselines.studies.hep.reporting.rankings.figures import FIGURES
 from igbaselines.studies.hep.reporting.rankings.render import run_tables as ranking_tables
 from tests.hep_rows import CLAIMS_ROOT
 from tests.reporting.added import METHOD, METRIC, says, with_method, with_metric, words_of
