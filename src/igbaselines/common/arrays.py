@@ -6,18 +6,18 @@ None is left out.
 """
 
 import types
-import zipfile
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 from jaxtyping import AbstractDtype, jaxtyped
+from numpy.lib.npyio import NpzFile
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import replacing
 
-__all__ = ["Text", "read_arrays", "write_arrays"]
+__all__ = ["Text", "read_arrays", "read_folder", "write_arrays"]
 
 if TYPE_CHECKING:
     from jaxtyping import Shaped as Text
@@ -52,21 +52,32 @@ def read_arrays(kind: type[Kind], path: Path) -> Kind:
         UserError: naming the file, where it is damaged or does not hold what the dataclass says.
     """
     try:
-        with np.load(path, allow_pickle=False) as file, jaxtyped("context"):
-            return kind(**{field.name: _checked(field.name, field.type, file) for field in fields(kind)})  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file, jaxtyped("context"):
+            content = {}
+            for field in fields(kind):  # type: ignore[arg-type]
+                content[field.name], expected = _value(field, file)
+                if not isinstance(content[field.name], expected):  # here, where dimensions are bound field by field
+                    raise ValueError(f"{field.name} is {_describe(content[field.name])}")
+    except Exception as error:  # damaged files break their readers in any way
         raise UserError(f"{path} is damaged or was written by another version: {error}") from error
+    return kind(**content)
 
 
-def _checked(name: str, kind: Any, file: Any) -> Any:  # noqa: ANN401 (a type, and what numpy opened)
-    """Take a field's value from the file, as its type asks."""
+def read_folder(kind: type[Kind], folder: Path) -> dict[str, Kind]:
+    """Read all that `write_arrays` wrote into a folder, by the names of the files, in their order."""
+    return {path.stem: read_arrays(kind, path) for path in sorted(folder.glob("*.npz"))}
+
+
+def _value(field: Field[Any], file: NpzFile) -> tuple[Any, Any]:
+    """What a file holds of a field, and the type that it should have."""
+    kind: Any = field.type
     if isinstance(kind, types.UnionType):
-        if name not in file:
-            return None
+        if field.name not in file:
+            return None, types.NoneType
         kind = get_args(kind)[0]
-    value = file[name]
-    if kind in (str, float) and value.ndim == 0:
-        value = value.item()
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} is {getattr(value, 'dtype', type(value).__name__)}{list(np.shape(value))}")
-    return value
+    value = file[field.name]
+    return (value.item() if kind in (str, float) and value.ndim == 0 else value), kind
+
+
+def _describe(value: Any) -> str:  # noqa: ANN401 (whatever a file holds)
+    return f"{value.dtype}{list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -1,6 +1,8 @@
 """The tests that a claim of any paper can name: pure functions of a run's rows and of the claimed region.
 
-A paper's own tests stand in its study. The rows have one value for each unit, metric and method.
+A paper's own tests stand in its study. Every test takes the rows that the claim is about, one for each unit, metric and
+method; `claimed`, the values for which it holds; and the names of a metric and of methods: of a and b, a should have
+the larger values for a claim of more than zero. It raises NotTestable where the rows do not settle the question.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,14 +26,7 @@ from igbaselines.reporting.statistics.verdicts import (
 
 
 def mean_over_units(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
-    """Test the mean over units of what was measured once a unit.
-
-    Args:
-        rows: of a run, those that the claim is about.
-        claimed: the means that are claimed.
-        metric: measured in every unit.
-        method: whose.
-    """
+    """Test the mean over units of what was measured once a unit."""
     values = _by_unit(rows, {"metric": metric, "method": method})
     return over_units(values, claimed, f"mean {metric} of {method}; {span(values.to_numpy(float))}")
 
@@ -44,15 +39,7 @@ def difference_over_units(
     a: Mapping[str, str | int],
     b: Mapping[str, str | int],
 ) -> Outcome:
-    """Test the mean over units of the paired difference a - b of what was measured once a unit.
-
-    Args:
-        rows: of a run, those that the claim is about.
-        claimed: the differences that are claimed.
-        metric: measured of both in every unit.
-        a: column -> value of the rows that should have the larger values, for a claim of more than zero.
-        b: the same of the rows that are subtracted.
-    """
+    """Test the mean over units of the paired difference of the rows with the values of `a` minus those with `b`."""
     values_a, values_b = (_by_unit(rows, {"metric": metric} | dict(side)) for side in (a, b))
     names = [" ".join(str(value) for value in side.values()) for side in (a, b)]
     words = f"mean of {names[0]} minus {names[1]} in {metric}; means {values_a.mean():.4g} and {values_b.mean():.4g}"
@@ -60,15 +47,7 @@ def difference_over_units(
 
 
 def paired_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
-    """Test the mean over units of a metric of method a minus that of method b.
-
-    Args:
-        rows: of a run.
-        claimed: the differences that are claimed.
-        metric: measured of both methods in every unit.
-        method_a: the method that should have the larger values, for a claim of more than zero.
-        method_b: the method that is subtracted.
-    """
+    """Test the mean over units of a metric of method a minus that of method b."""
     table = by_method(rows, metric, (method_a, method_b))
     found = paired.compare(table[method_a].to_numpy(), table[method_b].to_numpy())
     words = f"mean of {method_a} minus {method_b} in {metric}; means {found.mean_a:.4g} and {found.mean_b:.4g}"
@@ -82,12 +61,7 @@ def paired_differences(
 ) -> Outcome:
     """Test a method's metric minus that of each of several others, on average over them; see `over_parts`.
 
-    Args:
-        rows: of a run.
-        claimed: the differences that are claimed, of every one of the others.
-        metric: measured of all methods in every unit.
-        method: that the others are subtracted from.
-        others: the methods subtracted; those that the run could not have, for lack of baselines, are left out.
+    Others that the run could not have, for lack of baselines, are left out.
     """
     measured = [other for other in others if ((rows["metric"] == metric) & (rows["method"] == other)).any()]
     table = by_method(rows, metric, (method, *(measured or others)))
@@ -96,15 +70,7 @@ def paired_differences(
 
 
 def spread_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
-    """Test the standard deviation over units of method a minus that of method b.
-
-    Args:
-        rows: of a run.
-        claimed: the differences that are claimed.
-        metric: measured of both methods in every unit.
-        method_a: the method that should spread more, for a claim of more than zero.
-        method_b: the method that is subtracted.
-    """
+    """Test the standard deviation over units of method a minus that of method b."""
     a, b = by_method(rows, metric, (method_a, method_b)).to_numpy().T
     estimate = paired.spread_difference(a, b)
     note = f"value: standard deviation of {method_a} minus {method_b} in {metric}; "
@@ -113,14 +79,7 @@ def spread_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, metho
 
 
 def lowest_of(rows: pd.DataFrame, claimed: Region, *, metric: str, methods: Sequence[str]) -> Outcome:
-    """Test at which place of a list the mean of a metric is lowest.
-
-    Args:
-        rows: of a run.
-        claimed: the places that are claimed, counted from 0.
-        metric: measured of all methods in every unit.
-        methods: the list, in order.
-    """
+    """Test at which place of the methods, counted from 0, the mean of a metric is lowest."""
     values = by_method(rows, metric, methods).to_numpy()
     estimate, shares = paired.place_of_minimum(values)
     means = ", ".join(f"{mean:.4g}" for mean in values.mean(axis=0))
@@ -130,14 +89,7 @@ def lowest_of(rows: pd.DataFrame, claimed: Region, *, metric: str, methods: Sequ
 
 
 def unit_median(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
-    """Test the median over units of a method's metric.
-
-    Args:
-        rows: of a run.
-        claimed: the medians that are claimed.
-        metric: measured in every unit.
-        method: whose.
-    """
+    """Test the median over units of a method's metric."""
     values = by_method(rows, metric, (method,))[method].to_numpy()
     estimate = _median_estimate(values)
     tail, largest = np.quantile(values, [0.95, 1])

@@ -1,7 +1,8 @@
 """The kinds of plots that every study draws: points with intervals, curves with bands, bars, and squares of numbers.
 
 What is drawn is a table with the columns mean, low and high; without an interval these are not a number, and the mean
-is drawn alone. Looks come from `style`: any number of names has one.
+is drawn alone. Looks come from `style`: any number of names has one. `more` is passed on to matplotlib's markers, lines
+or bars; `label` says how names are written.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,19 +33,11 @@ def points(
     upright: bool = False,
     joined: bool = False,
     width: float = 1.6,
-    **more: Any,  # noqa: ANN401 (of matplotlib's markers)
+    **more: Any,  # noqa: ANN401
 ) -> None:
-    """Draw means as markers, and their intervals as lines.
+    """Draw means as markers at places along the vertical axis, and their intervals as lines of a width.
 
-    Args:
-        axes: where.
-        places: of the points, along the axis that names them.
-        table: columns mean, low and high.
-        look: of the points.
-        upright: intervals stand upright over places of the horizontal axis; else they lie.
-        joined: join the points by the look's line.
-        width: of the intervals' lines.
-        more: label, markersize, ... of the markers.
+    `upright`: the places are along the horizontal axis; `joined`: the look's line joins the points.
     """
     mean = table["mean"].to_numpy(float)
     (axes.vlines if upright else axes.hlines)(places, table["low"], table["high"], color=look["color"], linewidth=width)
@@ -61,9 +54,9 @@ def dots(
     lines: Sequence[str] | None = None,
     styles: Mapping[str, Style] | None = None,
     label: Label = plot_label,
-    **more: Any,  # noqa: ANN401 (of matplotlib's markers)
+    **more: Any,  # noqa: ANN401
 ) -> None:
-    """Draw a line of points for each of a column's names, the first on top.
+    """Draw a line of points for each name of a column, the first on top.
 
     Args:
         axes: where.
@@ -72,8 +65,8 @@ def dots(
         series: column of the looks; None: every line has its own.
         lines: order of the lines; None: as they come.
         styles: look of each name of `series`; None: one after the other.
-        label: how names are written.
-        more: markersize, ... of the markers.
+        label: see above.
+        more: see above.
     """
     lines = lines or in_order(table[line])
     styles = styles or looks(in_order(table[series or line]))
@@ -101,19 +94,9 @@ def curve(
     *,
     alpha: float = 0.15,
     edges: bool = False,
-    **more: Any,  # noqa: ANN401 (of matplotlib's lines)
+    **more: Any,  # noqa: ANN401
 ) -> None:
-    """Draw means as a curve, and their intervals as a band.
-
-    Args:
-        axes: where.
-        places: of the points.
-        table: columns mean, low and high.
-        look: of the curve.
-        alpha: how much of the band's colour is seen.
-        edges: draw the band's edges, which tell bands apart that lie on each other.
-        more: label, markersize, ... of the curve.
-    """
+    """Draw means as a curve, and their intervals as a band; its edges tell bands apart that lie on each other."""
     axes.fill_between(places, table["low"], table["high"], color=look["color"], alpha=alpha, linewidth=0)
     for edge in ("low", "high") if edges else ():
         axes.plot(places, table[edge], linewidth=0.6, color=look["color"], linestyle=look["linestyle"])
@@ -126,7 +109,7 @@ def bars(
     values: "Sequence[float] | np.ndarray | pd.Series[float]",
     color: str,
     start: float = 0.0,
-    **more: Any,  # noqa: ANN401 (of matplotlib's bars)
+    **more: Any,  # noqa: ANN401
 ) -> None:
     """Draw horizontal bars, the first on top, from `start` on."""
     height = {"height": 0.7, "alpha": 0.85} | more
@@ -138,11 +121,8 @@ def bars(
 def heat_map(axes: Axes, pairs: pd.DataFrame, lowest: float, label: Label = plot_label) -> None:
     """Draw what pairs of names have in common, as a square of colours with the numbers in it.
 
-    Args:
-        axes: where.
-        pairs: columns a, b and mean, at most 1; each pair once, in either order. Pairs that are missing stay empty.
-        lowest: the number that is drawn palest, so that several panels can be compared.
-        label: how names are written.
+    The columns of `pairs` are a, b and mean, at most 1; each pair once, in either order; those that are missing stay
+    empty. `lowest` is drawn palest, so that several panels can be compared.
     """
     names = in_order([*pairs["a"], *pairs["b"]])
     square = pd.DataFrame(np.nan, index=names, columns=names)
@@ -172,7 +152,7 @@ def number_axis(axes: Axes, places: Iterable[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def grid_of(figure: Figure, count: int, columns: int, **shared: Any) -> list[Axes]:  # noqa: ANN401 (of matplotlib)
+def grid_of(figure: Figure, count: int, columns: int, **shared: Any) -> list[Axes]:  # noqa: ANN401
     """Start panels line by line; places that are left over stay empty."""
     columns = min(columns, count)
     panels = list(figure.subplots(-(-count // columns), columns, squeeze=False, **shared).flat)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def look_up(metric: str, known: Mapping[str, MetricLook]) -> MetricLook:
     return known.get(metric) or MetricLook(metric.replace("_", " "))
 
 
-def in_order(found: Iterable[object], first: Sequence[str] = ()) -> list[str]:
+def in_order(found: Iterable[Any], first: Sequence[str] = ()) -> list[str]:
     """List names once: those that are known in their order, then all others in the order in which they come."""
     names = dict.fromkeys(str(name) for name in found if name is not None and name == name)  # NaN is not itself
     return [*(name for name in first if name in names), *(name for name in names if name not in first)]

@@ -27,13 +27,7 @@ def mean_line(values: np.ndarray, of: str = "n") -> Line:
 
 
 def means_table(rows: pd.DataFrame, keys: Sequence[str], of: str = "n") -> pd.DataFrame:
-    """A line of means for each part of the rows, in the order in which the parts come.
-
-    Args:
-        rows: with the column `value`, one row a unit.
-        keys: columns that tell the parts apart.
-        of: what the units are called; the column of their number.
-    """
+    """A line of means over the units, by `mean_line`, for each part of the rows that the columns `keys` tell apart."""
     groups = rows.groupby(list(keys), dropna=False, sort=False) if len(rows) else ()
     return pd.DataFrame(
         [dict(zip(keys, key, strict=True)) | mean_line(found["value"].to_numpy(float), of) for key, found in groups]
@@ -41,13 +35,7 @@ def means_table(rows: pd.DataFrame, keys: Sequence[str], of: str = "n") -> pd.Da
 
 
 def methods_table(rows: pd.DataFrame, known: Mapping[str, MetricLook], of: str) -> pd.DataFrame:
-    """A line of means for each metric and method, whatever was measured.
-
-    Args:
-        rows: one a unit, metric and method.
-        known: what metrics are called, in the order in which they come first.
-        of: what the units are called.
-    """
+    """A line of means over the units for each metric and method, whatever was measured; the known metrics first."""
     table = means_table(rows, ("metric", "method"), of)
     return labelled(sorted_lines(table, ("metric",), {"metric": tuple(known)}), known)
 
@@ -83,7 +71,7 @@ def paired_line(
         found = paired.compare(table[a].to_numpy(), table[b].to_numpy())
     except NotTestable:
         return None
-    line: dict[str, float] = {of: found.n, "not_finite": left_out}
+    line: Line = {of: found.n, "not_finite": left_out}
     line |= {names[0]: found.mean_a, f"{names[0]}_sd": found.sd_a, names[1]: found.mean_b, f"{names[1]}_sd": found.sd_b}
     line |= {"difference": found.difference, "low": found.low, "high": found.high}
     return line | {"p_welch": found.p_unpaired, "p_paired_t": found.p_paired, "p_wilcoxon": found.p_wilcoxon}
@@ -105,13 +93,7 @@ def who_is_better(line: Mapping[Any, Any], metric: MetricLook, a: str, b: str) -
 
 
 def sorted_lines(table: pd.DataFrame, columns: Sequence[str], orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Sort lines by columns: names in their order, any others after them as they come; numbers by size.
-
-    Args:
-        table: the lines.
-        columns: by which they are sorted.
-        orders: of the columns that hold names.
-    """
+    """Sort lines by columns: names in their orders, any others after them as they come; numbers by size."""
     if table.empty:
         return table
     places = {

@@ -25,13 +25,10 @@ class PairedComparison:
 
     Args:
         n: number of units.
-        mean_a, sd_a: of the first method over the units.
-        mean_b, sd_b: of the second.
-        difference: mean of a - b.
-        low, high: its 95 % t-interval.
-        p_paired: of the paired t-test, two-sided as are the others.
-        p_wilcoxon: of the Wilcoxon signed-rank test; zero differences are left out.
-        p_unpaired: of Welch's t-test, which ignores the pairing.
+        mean_a, sd_a, mean_b, sd_b: of both methods over the units.
+        difference, low, high: mean of a - b with its 95 % t-interval.
+        p_paired, p_wilcoxon, p_unpaired: two-sided, of the paired t-test, the Wilcoxon signed-rank test without zero
+            differences, and Welch's t-test, which ignores the pairing.
     """
 
     n: int
@@ -48,11 +45,7 @@ class PairedComparison:
 
 
 def compare(a: np.ndarray, b: np.ndarray) -> PairedComparison:
-    """Compare two methods unit by unit.
-
-    Args:
-        a: (n,), a value a unit.
-        b: (n,), of the same units.
+    """Compare two methods unit by unit: (n,) values of each, of the same units.
 
     Raises:
         NotTestable: for no unit at all, or values that are not finite.
@@ -124,9 +117,8 @@ def relative_improvement(
     if not values[:, 0].mean() or not means[:, 0].all():
         lost = int((means[:, 0] == 0).sum())
         raise NotTestable(f"the reference's mean is zero in {lost} of {len(means)} replicates: no ratio to it")
-    of_reference, of_method = values.mean(axis=0)
-    point = float(improvement(of_reference, of_method, sign))
-    return _over_units(point, improvement(means[:, 0], means[:, 1], sign), len(values), threshold)
+    point = improvement(values[:, 0].mean(), values[:, 1].mean(), sign)
+    return _over_units(float(point), improvement(means[:, 0], means[:, 1], sign), len(values), threshold)
 
 
 def spread_difference(a: np.ndarray, b: np.ndarray) -> Estimate:

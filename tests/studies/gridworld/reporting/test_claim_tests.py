@@ -201,7 +201,7 @@ def test_a_part_of_the_states_is_not_judged() -> None:
         (rows_of(values).iloc[1:], "1 of 120 values are missing"),
         (rows_of(values).query("method != @B"), "no 'cosine' of method 'ig_mean'"),
         (rows_of(values).query("method != @B or network == 'network_0'"), "same networks: one lacks network_1"),
-        (pd.concat([rows_of(values)] * 2), "several values of 'cosine' of 'shapley_ig' in a network"),
+        (pd.concat([rows_of(values)] * 2), "several values of 'cosine' in a network"),
         (rows_of({name: table[:1] for name, table in values.items()}), "1 state .* at least two"),
     ):
         with pytest.raises(NotTestable, match=reason):

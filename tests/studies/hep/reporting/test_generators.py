@@ -22,6 +22,7 @@ from igbaselines.studies.hep.reporting.generators_figures import (
     distances_figure,
     distributions_figure,
 )
+from tests.reporting.added import METHOD, METRIC, with_method, with_metric
 
 PROCESSES = ("wj", "signal")  # not in alphabetical order
 FEATURES = ("HT", "m_J", "user_$50%<b>")
@@ -91,7 +92,10 @@ def test_processes_are_counted(rows: pd.DataFrame) -> None:
 
 
 def test_figures_draw_the_tables(rows: pd.DataFrame) -> None:
-    for figure, bars in ((auc_figure(auc_table(rows)), FAMILIES), (distances_figure(distances_table(rows)), FEATURES)):
+    drawings = auc_figure(auc_table(rows), "mine"), distances_figure(distances_table(rows), "mine")
+    for (figure, caption), bars in zip(drawings, (FAMILIES, FEATURES), strict=True):
+        assert figure is not None
+        assert "mine" in caption
         assert [axes.get_title() for axes in figure.axes] == list(PROCESSES)
         assert [len(axes.patches) for axes in figure.axes] == [len(bars)] * 2
 
@@ -108,10 +112,11 @@ def test_distributions_and_correlations_are_drawn(rng: np.random.Generator) -> N
         edges=np.tile(np.linspace(0, 1, 6), (2, 1)),
         density=rng.uniform(size=(2, 2, 2, 5)),
     )
-    panels = distributions_figure(drawn, "mine").axes
+    figures = [draw(drawn, "mine")[0] for draw in (distributions_figure, correlations_figure)]
+    panels, matrices = (figure.axes for figure in figures if figure is not None)
     assert [len(axes.patches) for axes in panels] == [4, 4]
     assert [axes.get_xlabel() for axes in panels] == ["$m_{J}$", r"user_\$50%<b>"]
-    images = [axes.get_images()[0].get_array() for axes in correlations_figure(drawn, "mine").axes if axes.get_images()]
+    images = [axes.get_images()[0].get_array() for axes in matrices if axes.get_images()]
     assert len(images) == 6
     np.testing.assert_array_equal(np.asarray(images[5]), correlations[0, 1] - correlations[1, 1])
 
@@ -125,3 +130,20 @@ def test_rows_alone_give_all_tables_and_the_figures_of_them(tmp_path: Path, rows
     tables = {path.name for path in (tmp_path / "tables").iterdir()}
     names = ("distances", "processes", "two_sample_auc")
     assert tables == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+
+
+def test_another_sample_and_another_measure_are_listed_and_drawn(rows: pd.DataFrame) -> None:
+    added = with_metric(with_method(rows, "sample"), "distance")
+    assert {f"distance_{METHOD}", METRIC, f"{METRIC}_{METHOD}"} <= set(distances_table(added))
+    assert f"events_{METHOD}" in processes_table(added)
+    assert f"{METRIC}_reference" in processes_table(with_metric(rows, "events"))
+    aucs = auc_table(added)
+    assert METHOD in set(aucs["method"])
+    figure, _ = auc_figure(aucs, "mine")
+    assert figure is not None
+    own = aucs[(aucs["method"] == METHOD) & (aucs["process"] == PROCESSES[0])]["mean"]
+    drawn = [np.asarray(line.get_xdata(), float).tolist() for line in figure.axes[0].lines]
+    assert own.tolist() in drawn
+    distances, _ = distances_figure(distances_table(added), "mine")
+    assert distances is not None
+    assert len(distances.axes[0].collections) == 2  # a mark of the halves, and one of the third sample

@@ -1,8 +1,7 @@
-"""Tests of claims about agreement with exact Shapley values, and its price: pure functions of a run's rows.
+"""Tests of claims about agreement with exact Shapley values, and its price, as `reporting.claim_tests`.
 
-All but the last estimate a mean over states of a value that is averaged over the networks within a state. Where that
-mean holds but the interval of a single network, widened for their number (Bonferroni), lies strictly on the other side,
-the claim is partly reproduced.
+All but the last estimate a mean over states of a value that is averaged over the networks within a state (a metric of
+several networks together names none), and look at every network by itself: see `over_parts`.
 """
 
 from collections.abc import Callable
@@ -19,15 +18,7 @@ from igbaselines.studies.gridworld.reporting.rows import by_state
 
 
 def agreement_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
-    """Test the mean over states of a metric of method a minus that of method b.
-
-    Args:
-        rows: of a run, one for each state and network (a metric of several networks together names none).
-        claimed: the differences that are claimed.
-        metric: measured of both methods in every state.
-        method_a: the method that should have the larger values, for a claim of more than zero.
-        method_b: the method that is subtracted.
-    """
+    """Test the mean over states of a metric of method a minus that of method b."""
     tables = by_state(rows, metric, (method_a, method_b))
     means = [tables[method].to_numpy(float).mean() for method in (method_a, method_b)]
     words = f"mean of {method_a} minus {method_b} in {metric}; means {means[0]:.4g} and {means[1]:.4g}"
@@ -35,30 +26,14 @@ def agreement_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, me
 
 
 def agreement_mean(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
-    """Test the mean over states of a metric.
-
-    Args:
-        rows: of a run, one for each state and network.
-        claimed: the means that are claimed.
-        metric: measured in every state.
-        method: whose.
-    """
+    """Test the mean over states of a metric."""
     return _over_states(by_state(rows, metric, (method,))[method], claimed, f"mean {metric} of {method}")
 
 
 def q_robustness(
     rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, q_low: int | float, q_high: int | float
 ) -> Outcome:
-    """Test what sampling few coalitions changes: the mean over states of a metric at q_low minus that at q_high.
-
-    Args:
-        rows: of a run, one for each state, network and q.
-        claimed: the differences that are claimed.
-        metric: measured in every state.
-        method: whose.
-        q_low: the smaller share of all coalitions.
-        q_high: the larger one; 1 takes all of them.
-    """
+    """Test what few coalitions change: the mean over states of a metric at a share q_low minus that at q_high."""
     found = select(rows, metric, method)
     at_low, at_high = (by_state(_at_q(found, q), metric, (method,))[method] for q in (q_low, q_high))
     if set(at_low) != set(at_high):
@@ -72,18 +47,7 @@ def q_robustness(
 
 
 def time_ratio(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
-    """Test the geometric mean over networks of the ratio of two methods' times.
-
-    Args:
-        rows: of a run, one for each method and network.
-        claimed: the ratios a / b that are claimed.
-        metric: a time.
-        method_a: above the line.
-        method_b: below it.
-
-    Raises:
-        NotTestable: for fewer than two networks, or a time that is missing, repeated, or not positive.
-    """
+    """Test the geometric mean over networks of the ratio of method a's time to method b's."""
     values = by_method(rows, metric, (method_a, method_b)).to_numpy()
     threshold = None if claimed.threshold is None or claimed.threshold <= 0 else claimed.threshold
     estimate = ratio_estimate(values[:, 0], values[:, 1], threshold=threshold)

@@ -5,12 +5,10 @@ Every figure is drawn from a table of the run: what is seen can be read off ther
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
@@ -25,6 +23,7 @@ from igbaselines.reporting.style import (
     PINK,
     RED,
     SKY,
+    Drawing,
     Style,
     looks,
     new_figure,
@@ -48,6 +47,7 @@ LOOKS: Mapping[str, Style] = {
     "kernel_shap": {"color": PINK, "marker": "v", "linestyle": "-."},
 }
 RING: Style = {"marker": "o", "markersize": 13, "markerfacecolor": "none", "markeredgewidth": 0.9, "color": "#333333"}
+INTERVAL = "95 % t-interval over the states"
 FLOOR = 1e-3  # closer than that is drawn at the edge: an exact value has no place on the axis, and its rounding none
 WIDTH = 5.2  # inches of a panel of the studies
 
@@ -65,12 +65,8 @@ def counts_of(table: pd.DataFrame) -> str:
     return ", ".join(words)
 
 
-def cost_figure(cost: pd.DataFrame) -> Figure:
-    """Draw the distance from the exact values against what was spent: metrics down, references across.
-
-    Args:
-        cost: the table of that name.
-    """
+def cost_figure(cost: pd.DataFrame) -> Drawing:
+    """Draw the distance from the exact values against what was spent: metrics down, references across."""
     metrics, references = in_order(cost["metric"], tuple(METRICS)), in_order(cost["reference"], REFERENCES)
     spent = cost["evaluations"].value_counts()
     budgets = spent.index[2 * spent >= spent.max()]  # samplers spend a little less or more
@@ -87,15 +83,16 @@ def cost_figure(cost: pd.DataFrame) -> Figure:
             axes.set_yscale("log" if look_up(metric, METRICS).better else "linear")
             number_axis(axes, budgets)
         legend_above(figure, looks_of(cost))
-    return figure
+    return figure, (
+        "Distance from the exact Shapley values against the evaluations (gradient points, or network evaluations) "
+        f"spent on a state; lower is nearer. Mean of {counts_of(cost)}; bands are its {INTERVAL}. Dotted lines go on "
+        f"where a method has converged and spends no more. SIG with few coalitions is near plain IG, on which it "
+        f"falls back for features that no coalition excludes. Values below {FLOOR:g} are drawn at {FLOOR:g}."
+    )
 
 
-def q_figure(table: pd.DataFrame) -> Figure:
-    """Draw agreement against Q, the share of all coalitions that is sampled.
-
-    Args:
-        table: `q` of the run's tables.
-    """
+def q_figure(table: pd.DataFrame) -> Drawing:
+    """Draw agreement against Q, the share of all coalitions that is sampled."""
     table = table.assign(percent=100 * table["q"].astype(float))
     metrics = in_order(table["metric"], tuple(METRICS))
     with page_style():
@@ -106,18 +103,19 @@ def q_figure(table: pd.DataFrame) -> Figure:
             axes.set_xlabel("Q: coalitions sampled [% of all]")
             number_axis(axes, table["percent"])
         legend_above(figure, looks_of(table), columns=2)
-    return figure
+    return figure, (
+        "Agreement with the exact Shapley values (the mean for absent features) against Q, the share of all coalitions "
+        "that is sampled; 100 % takes every coalition once with its exact weight; with few, the empty coalition stands "
+        "in where a feature is in all of them. Similarity is better higher, distance lower. Mean of "
+        f"{counts_of(table)}; bands are its {INTERVAL}."
+    )
 
 
-def agreement_figure(agreement: pd.DataFrame) -> Figure | None:
-    """Draw the cosine similarity of all methods with its interval: a panel a reference, the best method on top.
-
-    Args:
-        agreement: the table of that name; None without cosine similarities.
-    """
+def agreement_figure(agreement: pd.DataFrame) -> Drawing:
+    """Draw the cosine similarity of all methods with its interval: a panel a reference, the best method on top."""
     table = agreement[agreement["metric"] == "cosine"]
     if table.empty:
-        return None
+        return None, ""
     references, best = in_order(table["reference"], REFERENCES), _best_first(table)
     with page_style():
         figure = new_figure(2.6 + 3.3 * len(references), 1.3 + 0.36 * len(best))
@@ -126,30 +124,45 @@ def agreement_figure(agreement: pd.DataFrame) -> Figure | None:
             _ranked(axes, table[table["reference"] == reference], best, PLAIN_IG.get(reference, f"ig_{reference}"))
             axes.set_title(f"reference: {reference}")
             axes.set_xlabel(f"{METRICS['cosine'].label} to exact values")
-    return figure
+    spent = ""
+    if "evaluations" in table and table["evaluations"].notna().any():
+        spent = f" Every method may spend the same; the most spent on a state is {table['evaluations'].max():.4g}."
+    return figure, (
+        f"Cosine similarity of attributions to the exact Shapley values with the same reference: mean of "
+        f"{counts_of(table)}, with its {INTERVAL}; the best method on average on top. Ringed: plain Integrated "
+        f"Gradients that takes this reference.{spent}"
+    )
 
 
-def studies_figure(tables: Mapping[str, pd.DataFrame]) -> Figure | None:
-    """Draw a panel for each of the studies that a run has; None for none.
-
-    Args:
-        tables: of the run; `players`, `interactions` and `stability` are drawn.
-    """
-    draw: dict[str, Callable[[Axes, pd.DataFrame], None]] = {
-        "players": _players,
-        "interactions": _interactions,
-        "stability": _stability,
+def studies_figure(tables: Mapping[str, pd.DataFrame]) -> Drawing:
+    """Draw a panel for each of the studies of players, interactions and stability that a run has."""
+    draw: dict[str, tuple[Callable[[Axes, pd.DataFrame], None], str]] = {
+        "players": (
+            _players,
+            "Number of players: other networks with fewer or more features, each with its own exact values",
+        ),
+        "interactions": (
+            _interactions,
+            "Interactions: networks that can have them (filled), and additive ones (hollow), in which a feature "
+            "contributes the same to every coalition",
+        ),
+        "stability": (
+            _stability,
+            "Stability: similarity of the attributions of a state between networks trained from different seeds (mean "
+            "over pairs of networks); the exact values (ringed) say how much the networks themselves differ",
+        ),
     }
     found = {name: tables[name] for name in draw if name in tables}
     shown = {name: table[table["metric"].isin(["cosine", "stability_cosine"])] for name, table in found.items()}
     shown = {name: table for name, table in shown.items() if len(table)}
     if not shown:
-        return None
+        return None, ""
     with page_style():
         figure = new_figure(max(6.5, WIDTH * len(shown)), 4.8)
         for axes, (name, table) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
-            draw[name](axes, table)
-    return figure
+            draw[name][0](axes, table)
+    parts = [f"{draw[name][1]} ({counts_of(table)})." for name, table in shown.items()]
+    return figure, f"{' '.join(parts)} Points are means over the states, lines their 95 % t-intervals."
 
 
 def _players(axes: Axes, table: pd.DataFrame) -> None:
@@ -175,7 +188,7 @@ def _interactions(axes: Axes, table: pd.DataFrame) -> None:
         axes.axhline(place, color="#DDDDDD", linewidth=0.7, zorder=0)
         for on, face, shift in ((True, look["color"], 0.14), (False, "white", -0.14)):
             found = table[(table["method"] == method) & (table["interactions"].astype(bool) == on)]
-            marked: dict[str, Any] = {"marker": "o", "markersize": 7, "markerfacecolor": face}
+            marked: Style = {"marker": "o", "markersize": 7, "markerfacecolor": face}
             points(axes, np.full(len(found), place + shift), found, look, width=1.8, **marked)
     name_lines(axes, [plot_label(method) for method in styles])
     axes.set_ylim(len(styles) + 0.4, -0.6)

@@ -44,27 +44,25 @@ def by_state(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> dict[st
         NotTestable: where a method was not measured, or a state has several values in a network or lacks one: what is
             left would hide it.
     """
-    tables = {method: _by_state(select(rows, metric, method), f"{metric!r} of {method!r}") for method in methods}
-    networks = {method: set(table.columns) for method, table in tables.items()}
-    first = methods[0]
+    found = pd.concat([select(rows, metric, method) for method in methods])
+    found = found.assign(network=_networks(found))
+    _require_single(found, ["method", "unit", "network"], f" of {metric!r}")
+    table = found.pivot(index="unit", columns=["method", "network"], values="value")
+    networks = {method: set(table[method]) for method in methods}
     for method in methods:
-        if networks[method] != networks[first]:
-            lone = ", ".join(sorted(networks[method] ^ networks[first]))
-            raise NotTestable(f"{first!r} and {method!r} were not measured with the same networks: one lacks {lone}")
-    states = pd.Index(sorted(set().union(*(table.index for table in tables.values()))))
-    aligned = {method: table.reindex(states) for method, table in tables.items()}
-    require_finite(np.concatenate([table.to_numpy(float) for table in aligned.values()]))
-    return aligned
+        if lone := networks[method] ^ networks[methods[0]]:
+            raise NotTestable(
+                f"{methods[0]!r} and {method!r} were not measured with the same networks: one lacks "
+                f"{', '.join(sorted(lone))}"
+            )
+    require_finite(table.to_numpy(float))
+    return {method: pd.DataFrame(table[method]) for method in methods}
 
 
 def state_means(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Average every state over the networks, in each part of the rows.
+    """Average every state over the networks, in each part of the rows that the columns `keys` tell apart.
 
     For tables and figures, which print how many states are left out; a claim is not judged on a part of the states.
-
-    Args:
-        rows: of a run.
-        keys: columns that tell the parts apart.
 
     Returns:
         One line for each part and state: `keys`, unit, value (NaN where a network of the part has no finite value),
@@ -92,12 +90,6 @@ def budgets(rows: pd.DataFrame) -> "pd.Series[float]":
     """
     same = [column for column in ("method", "metric", "reference", "network", "unit") if column in rows]
     return rows.groupby(same, dropna=False)["evaluations"].rank(method="first")
-
-
-def _by_state(rows: pd.DataFrame, what: str) -> pd.DataFrame:
-    found = rows.assign(network=_networks(rows))
-    _require_single(found, ["unit", "network"], f" of {what}")
-    return found.pivot(index="unit", columns="network", values="value")
 
 
 def _networks(rows: pd.DataFrame) -> "pd.Series[str]":

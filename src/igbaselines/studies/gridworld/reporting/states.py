@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.plots import name_lines
-from igbaselines.reporting.style import looks, new_figure, page_style
+from igbaselines.reporting.style import Drawing, looks, new_figure, page_style
 from igbaselines.studies.gridworld.artifacts import ExplainedState
 from igbaselines.studies.gridworld.reporting.figures import LOOKS
 from igbaselines.studies.gridworld.reporting.rows import EXACT, PLAIN_IG
@@ -17,14 +16,11 @@ MOST_STATES = 4
 FEATURE = 0.34  # inches of a feature's bars
 
 
-def states_figure(states: Sequence[ExplainedState]) -> Figure | None:
-    """Draw each state: its picture on the left, the attributions of its features on the right.
-
-    Args:
-        states: more than two stand in two columns; None for none.
-    """
+def states_figure(states: Sequence[ExplainedState]) -> Drawing:
+    """Draw the first states: a picture on the left, the attributions of its features on the right."""
+    states = states[:MOST_STATES]
     if not states:
-        return None
+        return None, ""
     columns = 1 if len(states) <= 2 else 2
     lines = -(-len(states) // columns)
     height = 1.1 + FEATURE * max(len(state.feature_names) for state in states)
@@ -37,13 +33,8 @@ def states_figure(states: Sequence[ExplainedState]) -> Figure | None:
             picture.imshow(state.world, interpolation="nearest")
             picture.axis("off")
             _bars(bars, state)
-    return figure
-
-
-def states_caption(states: Sequence[ExplainedState]) -> str:
-    """Say what a figure of states shows."""
     references = ", ".join(dict.fromkeys(state.reference for state in states))
-    return (
+    return figure, (
         "States of GridWorld, and what is attributed to their features (the title says of which output): exact Shapley "
         f"values (grey) and the methods' estimates, with the reference {references}. The agent is a blue disc, the key "
         "gold, the goal green; traps are red. These are examples: means over all states are in figure_agreement."

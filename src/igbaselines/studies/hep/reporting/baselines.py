@@ -37,7 +37,14 @@ PERFORMANCE = (
     EFFECTIVE_BACKGROUND,
 )
 HOLLOW_BELOW = 10  # effective background events behind the cut
-FIGURES = {"figure_2a": "accuracy", "figure_2b": "significance"}
+POOLED_INTERVAL = (
+    f"pooled over the networks with 95 % bootstrap intervals; hollow: fewer than {HOLLOW_BELOW} effective background "
+    "events behind the cut"
+)
+FIGURES = {
+    "figure_2a": ("accuracy", "mean over the networks with its 95 % t-interval"),
+    "figure_2b": ("significance", POOLED_INTERVAL),
+}
 LISTS = {"figure_3": BASELINES[:2], "figure_4": BASELINES[2:3], "figure_5": BASELINES[3:]}
 
 
@@ -61,10 +68,19 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         top = printed.figures.get(name, {}).get("top", longest)
         shown = {method: rankings[method].head(top) for method in methods if method in rankings}
         if shown:
-            drawn = ranked_bars(shown, looks(baselines, STYLES), ATTRIBUTIONS[metric])
-            drawings[name] = drawn, _list_caption(name, top, metric, networks)
-    for name, curve_metric in FIGURES.items():
-        drawings[name] = performance_figure(rows, curve_metric), _curve_caption(name, curve_metric)
+            caption = (
+                f"{_numbered(name)}. The {top} features with the largest {ATTRIBUTIONS[metric]} over the signal "
+                f"events, in this order: the mean over {networks} networks; error bars: standard deviation between "
+                "networks."
+            )
+            drawings[name] = ranked_bars(shown, looks(baselines, STYLES), ATTRIBUTIONS[metric]), caption
+    for name, (curve_metric, how) in FIGURES.items():
+        caption = (
+            f"{_numbered(name)}. The {METRICS[curve_metric].label} of networks retrained on the top k features: {how}. "
+            "Thin lines are controls, cut off where they fall far below. Lower panel: paired differences from one of "
+            "the baselines. Every measured k has the same width."
+        )
+        drawings[name] = performance_figure(rows, curve_metric), caption
     save_figures(folder, drawings, printed.figures)
 
 
@@ -168,28 +184,6 @@ def _ranks_follow(rows: pd.DataFrame, metric: str, method: str) -> bool:
     except NotTestable:
         return False
     return all(values[unit].loc[ranks[unit].sort_values().index].is_monotonic_decreasing for unit in values)
-
-
-def _list_caption(name: str, top: int, metric: str, networks: int) -> str:
-    return (
-        f"{_numbered(name)}. The {top} features with the largest {ATTRIBUTIONS[metric]} over the signal "
-        f"events, in this order: the mean over {networks} networks; error bars: standard deviation between "
-        "networks."
-    )
-
-
-def _curve_caption(name: str, metric: str) -> str:
-    how = {
-        "accuracy": "mean over the networks with its 95 % t-interval",
-        "significance": "pooled over the networks with 95 % bootstrap intervals; hollow: fewer than "
-        f"{HOLLOW_BELOW} effective background events behind the cut",
-    }
-    return (
-        f"{_numbered(name)}. The {METRICS[metric].label} of networks retrained on the top k features: "
-        f"{how[metric]}. Thin lines are controls, cut off where they fall far below. Lower panel: paired "
-        "differences from one of the baselines. "
-        "Every measured k has the same width."
-    )
 
 
 def _numbered(name: str) -> str:

@@ -1,4 +1,7 @@
-"""The tests of claims about rankings of features, and about curves against their number: pure functions of rows."""
+"""The tests of claims about rankings of features, and about curves against their number k, as `reporting.claim_tests`.
+
+With fewer than `min_n_eff` effective background events behind the cut at any k that is used, nothing is decided.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -15,15 +18,7 @@ EFFECTIVE_BACKGROUND = "background_n_eff"
 
 
 def first_feature(rows: pd.DataFrame, claimed: Region, *, feature: str, method: str, metric: str) -> Outcome:
-    """Test the lead of a feature: its value minus the largest of the others', unit by unit.
-
-    Args:
-        rows: of a run.
-        claimed: the lead that is claimed.
-        feature: the feature that should lead.
-        method: whose ranking.
-        metric: what orders the features, by its largest value.
-    """
+    """Test the lead of a feature: its metric minus the largest of the others', unit by unit."""
     values = by_unit(rows, metric, method, "feature")
     _require_features(values, [feature])
     require_finite(values.to_numpy(float))
@@ -36,14 +31,7 @@ def first_feature(rows: pd.DataFrame, claimed: Region, *, feature: str, method: 
 
 
 def feature_rank(rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method: str) -> Outcome:
-    """Test the mean rank of a feature, or of the best of several.
-
-    Args:
-        rows: of a run.
-        claimed: the ranks that are claimed (1 is the most important).
-        features: one feature, or several of which the best counts in each unit.
-        method: whose ranking.
-    """
+    """Test the mean rank of a feature (1 is the most important), or in each unit of the best of several."""
     ranks = _best_rank(rows, features, method)
     named = features[0] if len(features) == 1 else f"the best of {', '.join(features)}"
     return over_units(ranks, claimed, f"mean rank of {named}; ranks {span(ranks.to_numpy(float))}")
@@ -52,15 +40,7 @@ def feature_rank(rows: pd.DataFrame, claimed: Region, *, features: Sequence[str]
 def rank_difference(
     rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method_a: str, method_b: str
 ) -> Outcome:
-    """Test by how many places method a ranks a feature (or the best of several) above method b.
-
-    Args:
-        rows: of a run.
-        claimed: the places gained that are claimed.
-        features: one feature, or several of which the best counts in each unit and method.
-        method_a: the method that should rank it higher.
-        method_b: the method that it is compared with.
-    """
+    """Test by how many places method a ranks a feature (or in each unit the best of several) above method b."""
     ranks_a, ranks_b = (_best_rank(rows, features, method) for method in (method_a, method_b))
     words = (
         f"places gained by {method_a}; ranks {span(ranks_a.to_numpy(float))} with {method_a}, "
@@ -79,16 +59,9 @@ def curve_difference(
     up_to_k: int,
     min_n_eff: int = 0,
 ) -> Outcome:
-    """Test the mean over k of the paired difference a - b of two curves, and every k by itself: see `over_parts`.
+    """Test the mean over k <= up_to_k of the paired difference of two curves, and every k by itself: see `over_parts`.
 
-    Args:
-        rows: of a run.
-        claimed: the differences that are claimed.
-        metric: of the curves.
-        method_a: the method that should do better.
-        method_b: the method that it is compared with.
-        up_to_k: the largest k that counts; the network with all features never does.
-        min_n_eff: with fewer effective background events behind the cut at any k used, nothing is decided.
+    The network with all features never counts.
     """
     difference = Curve.of(rows, metric, method_a) - Curve.of(rows, metric, method_b)
     difference = difference.below_all_features(up_to_k)
@@ -102,16 +75,7 @@ def curve_difference(
 def plateau(
     rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, tolerance: float, min_n_eff: int = 0
 ) -> Outcome:
-    """Test from which k a curve stays near its all-features value.
-
-    Args:
-        rows: of a run.
-        claimed: the k that are claimed.
-        metric: of the curve.
-        method: whose curve.
-        tolerance: how near, above or below, as a fraction of the all-features value.
-        min_n_eff: with fewer effective background events behind the cut at any k, nothing is decided.
-    """
+    """Test from which k a curve stays within a fraction, the tolerance, of its value with all features."""
     curve = Curve.of(rows, metric, method)
     measured = [int(k) for k in curve.point.index]
     _require_background(rows, (method,), measured, min_n_eff)

@@ -1,7 +1,6 @@
 """Figures of 2412.13864: features by their attributions, and curves against the number of features k."""
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,8 +31,8 @@ def ranked_bars(tables: Mapping[str, pd.DataFrame], styles: Mapping[str, Style],
         figure = new_figure(5.2 * columns, -(-len(tables) // columns) * (1.1 + 0.27 * most) + 0.5)
         for axes, (method, table) in zip(grid_of(figure, len(tables), columns), tables.items(), strict=True):
             names = [plot_label(name) for name in table["feature"]]
-            spread: dict[str, Any] = {"xerr": table["sd"], "capsize": 2.5, "ecolor": "#222222"}
-            bars(axes, names, table["mean"], styles[method]["color"], height=0.8, **spread)
+            spread: Style = {"xerr": table["sd"], "capsize": 2.5, "ecolor": "#222222", "height": 0.8}
+            bars(axes, names, table["mean"], styles[method]["color"], **spread)
             axes.set_title(plot_label(method))
             axes.set_xlabel(value_label)
     return figure
@@ -93,7 +92,7 @@ def _points(
 ) -> None:
     is_hollow = table.index.isin(list(hollow))
     for chosen, face in ((table[~is_hollow], look["color"]), (table[is_hollow], "white")):
-        marked: dict[str, Any] = {"markersize": 5, "markerfacecolor": face, "zorder": 3}
+        marked: Style = {"markersize": 5, "markerfacecolor": face, "zorder": 3}
         points(axes, _places(ks, chosen, shift), chosen, look, upright=True, width=1.2, **marked)
 
 

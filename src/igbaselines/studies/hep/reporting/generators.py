@@ -24,7 +24,6 @@ from igbaselines.studies.hep.reporting.generators_figures import (
 )
 
 METHODS = (SAMPLE, REFERENCE, FLOOR)
-FLOOR_WORDS = "two random halves of the reference: two samples of one distribution, of half as many events"
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
@@ -39,13 +38,13 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     write_tables(folder, tables)
     name = str(rows["dataset"].iloc[0])
     drawings: dict[str, Drawing] = {
-        "figure_two_sample_auc": (auc_figure(tables["two_sample_auc"]), _auc_caption(name, rows)),
-        "figure_worst_features": (distances_figure(tables["distances"]), _distances_caption(name)),
+        "figure_two_sample_auc": auc_figure(tables["two_sample_auc"], name),
+        "figure_worst_features": distances_figure(tables["distances"], name),
     }
     if (path := folder / "comparison.npz").exists():
         drawn = read_arrays(TwoSamples, path)
-        drawings["figure_distributions"] = distributions_figure(drawn, name), _distributions_caption(name)
-        drawings["figure_correlations"] = correlations_figure(drawn, name), _correlations_caption(name)
+        drawings["figure_distributions"] = distributions_figure(drawn, name)
+        drawings["figure_correlations"] = correlations_figure(drawn, name)
     save_figures(folder, drawings)
 
 
@@ -66,12 +65,13 @@ def auc_table(rows: pd.DataFrame) -> pd.DataFrame:
     """The AUC of each process and family of features: its mean over the folds with its 95 % interval.
 
     Returns:
-        Columns process, family, method, mean, low and high; the method is the sample, or the reference's halves.
+        Columns process, family, method, mean, low, high and folds; the method is the sample, or the reference's halves.
     """
     keys = ["process", "family", "method"]
+    names = [*keys, "mean", "low", "high", "folds"]
     groups = rows[rows["metric"] == "two_sample_auc"].groupby(keys, sort=False)
     lines = [
-        dict(zip([*keys, "mean", "low", "high"], [*key, *cross_validated(found["value"].to_numpy(float))], strict=True))
+        dict(zip(names, [*key, *cross_validated(found["value"].to_numpy(float)), len(found)], strict=True))
         for key, found in groups
     ]
     return sorted_lines(pd.DataFrame(lines), keys, {"process": (), "family": (), "method": METHODS})
@@ -115,36 +115,3 @@ def cross_validated(folds: np.ndarray) -> tuple[float, float, float]:
     k = len(folds)
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, k - 1) * folds.std(ddof=1) * np.sqrt(1 / k + 1 / (k - 1))
     return float(folds.mean()), float(folds.mean() - reach), float(folds.mean() + reach)
-
-
-def _auc_caption(name: str, rows: pd.DataFrame) -> str:
-    folds = rows.loc[rows["metric"] == "two_sample_auc", "unit"].nunique()
-    return (
-        f"ROC AUC of boosted trees that are to tell events of {name} from events of the reference sample, given a "
-        f"family of features; 0.5: they cannot. Mean over {folds} folds, each judged by trees that were trained on the "
-        "others, with its 95 % t-interval, corrected for the training events that folds share (Nadeau and Bengio). "
-        f"Hollow: the same for {FLOOR_WORDS}."
-    )
-
-
-def _distances_caption(name: str) -> str:
-    return (
-        f"The features whose distributions differ most between {name} and the reference sample, by the Kolmogorov-"
-        "Smirnov distance: the largest difference between the two cumulative distributions. Beside each bar the shift "
-        "of the mean in standard deviations of the reference. Black: the distance between "
-        f"{FLOOR_WORDS}."
-    )
-
-
-def _distributions_caption(name: str) -> str:
-    return (
-        f"Distributions of some features in {name} (lines) and in the reference sample (filled), each process "
-        "normalised by itself; masses and momenta in GeV. The outermost tails are cut off."
-    )
-
-
-def _correlations_caption(name: str) -> str:
-    return (
-        f"Correlation matrices of all features in {name}, in the reference sample, and their difference, whose "
-        "colours end at 0.5. Lines part the families of features."
-    )

@@ -1,4 +1,7 @@
-"""Figures of a sample of events beside a reference: distributions, correlations, and how well they are told apart."""
+"""Figures of a sample of events, by its name, beside a reference: what differs, and how well they are told apart.
+
+They are drawn from the tables of the run, and come with their captions.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -15,24 +18,20 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.plots import bars, grid_of, points
 from igbaselines.reporting.rows import in_order
-from igbaselines.reporting.style import Style, looks, new_figure, page_style, style_of
+from igbaselines.reporting.style import Drawing, Style, looks, new_figure, page_style, style_of
 from igbaselines.studies.hep.artifacts import TwoSamples
 
 COLUMNS = 4  # panels of distributions side by side
 WORST = 15  # features of a process
 LARGEST_DIFFERENCE = 0.5  # of two correlations: where the colours end
 SAMPLE, REFERENCE, FLOOR = "sample", "reference", "reference_halves"
+FLOOR_WORDS = "two random halves of the reference: two samples of one distribution, of half as many events"
 AUC: Style = {"color": "#222222", "marker": "", "linestyle": "-"}
 HALVES: Style = {"color": "#555555", "marker": "o", "markersize": 5, "markerfacecolor": "white"}
 
 
-def distributions_figure(drawn: TwoSamples, name: str) -> Figure:
-    """Draw a panel for each feature, all processes in it: the sample as a line, the reference filled.
-
-    Args:
-        drawn: distributions of both.
-        name: of the sample.
-    """
+def distributions_figure(drawn: TwoSamples, name: str) -> Drawing:
+    """Draw a panel for each feature, all processes in it: the sample as a line, the reference filled."""
     columns = min(COLUMNS, len(drawn.drawn))
     with page_style():
         figure = new_figure(3.1 * columns, 2.5 * -(-len(drawn.drawn) // columns) + 0.5)
@@ -45,7 +44,10 @@ def distributions_figure(drawn: TwoSamples, name: str) -> Figure:
             Patch(color="#333333", alpha=0.25, linewidth=0, label=REFERENCE),
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
-    return figure
+    return figure, (
+        f"Distributions of some features in {name} (lines) and in the reference sample (filled), each process "
+        "normalised by itself; masses and momenta in GeV. The outermost tails are cut off."
+    )
 
 
 def _distributions(
@@ -60,13 +62,8 @@ def _distributions(
     axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def correlations_figure(drawn: TwoSamples, name: str) -> Figure:
-    """Draw for each process the matrix of the sample, that of the reference, and their difference.
-
-    Args:
-        drawn: correlation matrices of both.
-        name: of the sample.
-    """
+def correlations_figure(drawn: TwoSamples, name: str) -> Drawing:
+    """Draw for each process the matrix of the sample, that of the reference, and their difference."""
     with page_style():
         figure = new_figure(13.0, 4.0 * len(drawn.processes) + 0.3)
         panels = figure.subplots(len(drawn.processes), 3, squeeze=False)
@@ -82,7 +79,10 @@ def correlations_figure(drawn: TwoSamples, name: str) -> Figure:
                 _part_families(axes, list(map(str, drawn.family_of)), named=axes is line[0])
                 if axes is not line[0]:
                     figure.colorbar(image, ax=axes, shrink=0.8)
-    return figure
+    return figure, (
+        f"Correlation matrices of all features in {name}, in the reference sample, and their difference, whose "
+        "colours end at 0.5. Lines part the families of features."
+    )
 
 
 def _part_families(axes: Axes, family_of: Sequence[str], named: bool) -> None:
@@ -100,12 +100,8 @@ def _part_families(axes: Axes, family_of: Sequence[str], named: bool) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def auc_figure(table: pd.DataFrame) -> Figure:
-    """Draw a panel for each process: the AUC of each family of features, and hollow that of the reference's halves.
-
-    Args:
-        table: columns process, family, method, mean, low and high.
-    """
+def auc_figure(table: pd.DataFrame, name: str) -> Drawing:
+    """Draw a panel for each process: the AUC of each family of features, and hollow that of the reference's halves."""
     families = in_order(table["family"])
     with page_style():
         figure, panels = _panels(table, 1.6, 3.6, 1.2 + 0.42 * len(families), sharey=True)
@@ -118,15 +114,16 @@ def auc_figure(table: pd.DataFrame) -> Figure:
                 points(axes, np.arange(len(families)), found, look, width=1.6 if method == SAMPLE else 1.2)
             axes.set_xlabel("AUC", loc="center")
             axes.set_xlim(right=1.0)
-    return figure
+    return figure, (
+        f"ROC AUC of boosted trees that are to tell events of {name} from events of the reference sample, given a "
+        f"family of features; 0.5: they cannot. Mean over {table['folds'].max()} folds, each judged by trees that were "
+        "trained on the others, with its 95 % t-interval, corrected for the training events that folds share (Nadeau "
+        f"and Bengio). Hollow: the same for {FLOOR_WORDS}."
+    )
 
 
-def distances_figure(table: pd.DataFrame) -> Figure:
-    """Draw a panel for each process: the features that differ most, the farthest on top.
-
-    Args:
-        table: columns process, feature, distance, those of other methods, and mean_shift; the farthest first.
-    """
+def distances_figure(table: pd.DataFrame, name: str) -> Drawing:
+    """Draw a panel for each process: the features that differ most, the farthest on top."""
     shown = {process: table[table["process"] == process].head(WORST) for process in in_order(table["process"])}
     with page_style():
         figure, panels = _panels(table, 0.5, 4.2, 1.2 + 0.3 * max(len(worst) for worst in shown.values()))
@@ -134,13 +131,16 @@ def distances_figure(table: pd.DataFrame) -> Figure:
             _distance_bars(axes, shown[process], _color(place))
             axes.set_xlabel("Kolmogorov-Smirnov distance", loc="center")
         axes.set_xlim(0, 1.25 * max(worst["distance"].max() for worst in shown.values()))  # room for the shifts
-    return figure
+    return figure, (
+        f"The features whose distributions differ most between {name} and the reference sample, by the Kolmogorov-"
+        "Smirnov distance: the largest difference between the two cumulative distributions. Beside each bar the shift "
+        f"of the mean in standard deviations of the reference. Black: the distance between {FLOOR_WORDS}."
+    )
 
 
 def _distance_bars(axes: Axes, table: pd.DataFrame, color: str) -> None:
     bars(axes, [plot_label(name) for name in table["feature"]], table["distance"], color)
-    columns = [str(name) for name in table]
-    beside = {name: name.removeprefix("distance_") for name in columns if name.startswith("distance_")}
+    beside = {name: name.removeprefix("distance_") for name in map(str, table) if name.startswith("distance_")}
     places = np.arange(len(table))
     for (column, _), look in zip(beside.items(), looks(beside.values(), {FLOOR: AUC}).values(), strict=True):
         axes.vlines(table[column], places - 0.35, places + 0.35, color=look["color"], linewidth=1.6)

@@ -1,4 +1,4 @@
-"""Tests of claims about methods that were measured on the same images: pure functions of a run's rows."""
+"""Tests of claims about methods that were measured on the same images, as `reporting.claim_tests`."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,7 @@ from igbaselines.studies.images.reporting.rows import METRICS, by_baseline
 
 
 def relative_improvement(rows: pd.DataFrame, claimed: Region, *, metric: str, reference: str, method: str) -> Outcome:
-    """Test by how many percent a method's mean is better than a reference's.
-
-    Args:
-        rows: of a run.
-        claimed: the improvements that are claimed [%].
-        metric: one of METRICS, which know the direction.
-        reference: the method compared with.
-        method: the method that should be better.
-    """
+    """Test by how many percent a method's mean is better than a reference's."""
     before, after = by_method(rows, metric, (reference, method)).to_numpy().T
     estimate = paired.relative_improvement(before, after, METRICS[metric].sign, threshold=claimed.threshold)
     note = f"value: improvement of {method} over {reference} in mean {metric} in %; "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from igbaselines.common.arrays import read_arrays
+from igbaselines.common.arrays import read_folder
 from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.style import save_figure
 from igbaselines.studies.images.artifacts import ExplainedPhotograph
@@ -19,6 +19,5 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         rows: of the run; the files hold all that is drawn.
         printed: of no paper.
     """
-    for path in sorted((folder / "explanations").glob("*.npz")):
-        shown = read_arrays(ExplainedPhotograph, path)
-        save_figure(example_figure(shown), folder, path.stem, overlay_caption(shown, path.stem))
+    for name, shown in read_folder(ExplainedPhotograph, folder / "explanations").items():
+        save_figure(example_figure(shown), folder, name, overlay_caption(shown, name))

@@ -10,11 +10,14 @@ from scipy import stats
 
 from igbaselines.reporting.claims import Printed
 from igbaselines.studies.images.reporting.shapley.render import render
-from igbaselines.studies.images.reporting.shapley.rows import advantage_of, of_study, setting_of, settings
 from igbaselines.studies.images.reporting.shapley.tables import (
+    advantage_of,
     against_table,
     consistency_table,
+    of_study,
     run_tables,
+    setting_of,
+    settings,
     sweep_table,
 )
 from tests.studies.images.reporting.weighted_rows import Row, write_explanation

@@ -10,7 +10,6 @@ from igbaselines.reporting.rows import by_method
 from igbaselines.reporting.statistics.paired import holm
 from igbaselines.studies.images.reporting.weighted.combined import combine, measured_improvements
 from igbaselines.studies.images.reporting.weighted.comparable import Group
-from igbaselines.studies.images.reporting.weighted.sweep import Improvement
 from tests.hep_rows import CLAIMS_ROOT
 from tests.studies.images.reporting.weighted_rows import EG, PERMUTED, WG, make_config, make_rows
 
@@ -143,18 +142,18 @@ def test_an_incomplete_factorial_is_said_to_be_unbalanced() -> None:
 
 def test_permuted_weights_stand_beside() -> None:
     found = measured_improvements(of_runs(*RUNS[:4]), "deletion_auc")
-    values = {(improvement.place, improvement.method): improvement.value for improvement in found}
-    assert len(values) == 8
-    assert abs(values[0, PERMUTED]) < 5 < values[0, WG]
+    assert found is not None
+    assert len(found.values) == 8
+    assert abs(found.values[0, PERMUTED]) < 5 < found.values[0, WG]
 
 
 def test_an_average_over_the_same_images_is_not_taken_for_independent() -> None:
     """Two runs that are the same run say no more than one."""
     alone = measured_improvements(of_runs(*RUNS[:1]), "deletion_auc")
     twice = measured_improvements(of_runs(RUNS[0], RUNS[0]), "deletion_auc")
-    one = Improvement.mean([found for found in alone if found.method == WG])
-    both = Improvement.mean([found for found in twice if found.method == WG])
-    assert both == pytest.approx(one)
+    assert alone is not None
+    assert twice is not None
+    assert twice.mean(twice.keys(WG)) == pytest.approx(alone.mean(alone.keys(WG)))
 
 
 def test_a_missing_value_leaves_out_the_image_and_not_the_network() -> None:

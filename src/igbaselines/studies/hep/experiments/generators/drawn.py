@@ -43,13 +43,13 @@ def save_drawn(
         ]
     )
     drawn = TwoSamples(
-        np.array(list(evaluation.processes)),
-        np.array(list(feature_names)),
-        np.array(family_of),
+        processes=np.array(evaluation.processes),
+        feature_names=np.array(feature_names),
+        family_of=np.array(family_of),
         correlations=correlations,
-        drawn=np.array(list(evaluation.figure_features)),
-        edges=edges,
+        drawn=np.array(evaluation.figure_features),
         density=density,
+        edges=edges,
     )
     write_arrays(path, drawn)
 

@@ -1,6 +1,6 @@
 """Figures of the studies of rankings, the open questions of 2412.13864; every one comes with its caption."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -151,6 +151,22 @@ def scores_figure(tables: Tables) -> Drawing:
         "Below: paired differences in the accuracy of networks retrained on the first features. Means over "
         f"{_most(differences)} networks; {INTERVAL}."
     )
+
+
+# Experiment -> how it is drawn, and in which column accuracies are compared with which name.
+FIGURES: dict[str, Callable[[Tables], Drawing]] = {
+    "hep_sample_counts": sample_counts_figure,
+    "hep_weightings": weightings_figure,
+    "hep_combined": combined_figure,
+    "hep_architectures": architectures_figure,
+    "hep_stability": stability_figure,
+    "hep_scores": scores_figure,
+}
+COMPARED = {
+    "hep_weightings": ("method", UNIFORM),
+    "hep_combined": ("method", BEST_SINGLE),
+    "hep_scores": ("variant", LOGIT_SIGNED),
+}
 
 
 def _heat_map(axes: Axes, agreement: pd.DataFrame, title: str, lowest: float) -> None:

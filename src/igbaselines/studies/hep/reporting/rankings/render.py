@@ -1,28 +1,14 @@
 """Tables and figures of the studies of rankings: the open questions of 2412.13864."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from igbaselines.reporting.claims import Printed
-from igbaselines.reporting.style import Drawing, save_figures
+from igbaselines.reporting.style import save_figures
 from igbaselines.reporting.tables import write_tables
-from igbaselines.studies.hep.reporting.rankings.figures import (
-    ACCURACY,
-    AGREEMENT,
-    BEST_SINGLE,
-    LOGIT_SIGNED,
-    UNIFORM,
-    Tables,
-    architectures_figure,
-    combined_figure,
-    sample_counts_figure,
-    scores_figure,
-    stability_figure,
-    weightings_figure,
-)
+from igbaselines.studies.hep.reporting.rankings.figures import ACCURACY, AGREEMENT, COMPARED, FIGURES
 from igbaselines.studies.hep.reporting.rankings.tables import feature_places, means, paired_differences
 
 TABLES = {
@@ -31,20 +17,6 @@ TABLES = {
     "cost": ("seconds", "gradient_points"),
     "effective_baselines": ("effective_baselines",),
     "places": ("rank",),
-}
-# Experiment -> how it is drawn, and in which column accuracies are compared with which name.
-FIGURES: dict[str, Callable[[Tables], Drawing]] = {
-    "hep_sample_counts": sample_counts_figure,
-    "hep_weightings": weightings_figure,
-    "hep_combined": combined_figure,
-    "hep_architectures": architectures_figure,
-    "hep_stability": stability_figure,
-    "hep_scores": scores_figure,
-}
-COMPARED = {
-    "hep_weightings": ("method", UNIFORM),
-    "hep_combined": ("method", BEST_SINGLE),
-    "hep_scores": ("variant", LOGIT_SIGNED),
 }
 
 

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from igbaselines.reporting.plots import dots, grid_of, points
 from igbaselines.reporting.rows import in_order, look_up, methods_of
-from igbaselines.reporting.style import BLUE, Style, new_figure, page_style, style_of
+from igbaselines.reporting.style import BLUE, Drawing, Style, new_figure, page_style, style_of
 from igbaselines.reporting.tables import means_table
 from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.studies.images.reporting.overlays import draw_maps, overlay_caption
 from igbaselines.studies.images.reporting.rows import METRICS
-from igbaselines.studies.images.reporting.shapley.rows import (
+from igbaselines.studies.images.reporting.shapley.tables import (
     CONTROL,
     METHODS,
     SIG,
@@ -33,28 +33,9 @@ PLAIN: Style = {"color": "#555555", "marker": "o", "linestyle": "-"}  # every li
 PATCHES: Style = {"color": "white", "linewidth": 0.5, "alpha": 0.7}
 AXES = {"patch": "side of a patch [px]", "coalitions": "coalitions"}
 
-METHODS_CAPTION = (
-    "Mean over the images of every metric for every method at the same number of gradient points, with its 95 % "
-    "t-interval; the line is the mean of SIG. The images differ far more than the methods: figure_advantages compares "
-    "image by image."
-)
-ADVANTAGE_CAPTION = (
-    "Advantage of SIG over every other method at the same number of gradient points: the mean paired difference over "
-    "the images, turned so that values above zero are better for SIG, with its 95 % t-interval (not corrected for the "
-    "number of comparisons; the table against_shapley_ig is). IG, absent value: plain IG from the value that SIG's "
-    "absent patches take."
-)
-SWEEPS_CAPTION = (
-    "Advantage of SIG over plain IG from the same absent value (zero line, at the main number of gradient points) "
-    "against the side of a patch, at the same number of gradient points, and against the number of coalitions, each "
-    "at the same number of nodes: mean paired difference over the images, turned so that more is better, with its "
-    "95 % t-interval. Where few coalitions meet many patches, some patch is in all of them and the last one gives "
-    "way to the empty coalition, which is plain IG."
-)
 
-
-def grid_figure(example: ExplainedPhotograph, patch: int | None) -> Figure:
-    """Draw the photograph, with SIG's patches over it, and the map of every method."""
+def grid_figure(example: ExplainedPhotograph, name: str, patch: int | None) -> Drawing:
+    """Draw the photograph of this name, with SIG's patches over it, and the map of every method."""
     panels, (height, width) = 1 + len(example.maps), example.image.shape[:2]
     with page_style():
         figure = new_figure(PANEL * COLUMNS, (PANEL * height / width + 0.3) * -(-panels // COLUMNS))
@@ -65,29 +46,28 @@ def grid_figure(example: ExplainedPhotograph, patch: int | None) -> Figure:
         if patch is not None:
             axes[0].hlines(np.arange(patch, height, patch) - 0.5, -0.5, width - 0.5, **PATCHES)
             axes[0].vlines(np.arange(patch, width, patch) - 0.5, -0.5, height - 0.5, **PATCHES)
-    return figure
-
-
-def grid_caption(example: ExplainedPhotograph, name: str, patch: int | None) -> str:
-    """Say what a figure of the maps shows."""
     players = f" The lines over the photograph bound SIG's players, patches of {patch} px." if patch else ""
-    return f"{overlay_caption(example, name)}{players} All methods took the same number of gradients."
+    return figure, f"{overlay_caption(example, name)}{players} All methods took the same number of gradients."
 
 
-def methods_figure(rows: pd.DataFrame) -> Figure | None:
-    """Draw mean and interval of every metric by method; None without rows."""
+def methods_figure(rows: pd.DataFrame) -> Drawing:
+    """Draw mean and interval of every metric by method."""
     found = of_study(rows, METHODS)
     if found.empty:
-        return None
+        return None, ""
     table = means_table(found, ("metric", "method"))
     shown = [*judged(found), *(name for name in ("seconds",) if (found["metric"] == name).any())]
     tables = {metric: table[table["metric"] == metric] for metric in shown}
     of_sig = table[table["method"] == SIG].set_index("metric")["mean"]  # empty where others are compared
-    return _dots(tables, of_sig.to_dict(), "mean {}")
+    return _dots(tables, of_sig.to_dict(), "mean {}"), (
+        "Mean over the images of every metric for every method at the same number of gradient points, with its 95 % "
+        "t-interval; the line is the mean of SIG. The images differ far more than the methods: figure_advantages "
+        "compares image by image."
+    )
 
 
-def advantages_figure(rows: pd.DataFrame) -> Figure | None:
-    """Draw SIG's advantage over every other method by metric; None without rows."""
+def advantages_figure(rows: pd.DataFrame) -> Drawing:
+    """Draw SIG's advantage over every other method by metric."""
     found = of_study(rows, METHODS)
     tables: dict[str, pd.DataFrame] = {}
     for metric in judged(found):
@@ -95,15 +75,20 @@ def advantages_figure(rows: pd.DataFrame) -> Figure | None:
         cells = {method: one for method, one in intervals.items() if one is not None and method != SIG}
         table = pd.DataFrame.from_dict(cells, orient="index", columns=["mean", "low", "high"])
         tables |= {metric: table.rename_axis("method").reset_index()} if cells else {}
-    return _dots(tables, dict.fromkeys(tables, 0.0), "SIG's advantage,\n{}")
+    return _dots(tables, dict.fromkeys(tables, 0.0), "SIG's advantage,\n{}"), (
+        "Advantage of SIG over every other method at the same number of gradient points: the mean paired difference "
+        "over the images, turned so that values above zero are better for SIG, with its 95 % t-interval (not "
+        "corrected for the number of comparisons; the table against_shapley_ig is). IG, absent value: plain IG from "
+        "the value that SIG's absent patches take."
+    )
 
 
-def sweeps_figure(rows: pd.DataFrame) -> Figure | None:
-    """Draw SIG's advantage over plain IG against what was varied; None where nothing was."""
+def sweeps_figure(rows: pd.DataFrame) -> Drawing:
+    """Draw SIG's advantage over plain IG against what was varied."""
     studies = [study for study in SWEEPS if settings(rows, study)]
     metrics = judged(pd.concat([of_study(rows, study) for study in studies])) if studies else []
     if not metrics:
-        return None
+        return None, ""
     with page_style():
         figure = new_figure(3.3 * len(metrics), 3.1 * len(studies))
         panels = figure.subplots(len(studies), len(metrics), squeeze=False, sharey="col")
@@ -113,7 +98,13 @@ def sweeps_figure(rows: pd.DataFrame) -> Figure | None:
             line[0].set_ylabel("advantage over plain IG")
         for metric, panel in zip(metrics, panels[0], strict=True):
             panel.set_title(look_up(metric, METRICS).label)
-    return figure
+    return figure, (
+        "Advantage of SIG over plain IG from the same absent value (zero line, at the main number of gradient "
+        "points) against the side of a patch, at the same number of gradient points, and against the number of "
+        "coalitions, each at the same number of nodes: mean paired difference over the images, turned so that more "
+        "is better, with its 95 % t-interval. Where few coalitions meet many patches, some patch is in all of them "
+        "and the last one gives way to the empty coalition, which is plain IG."
+    )
 
 
 def _dots(tables: Mapping[str, pd.DataFrame], at: Mapping[str, float], words: str) -> Figure | None:

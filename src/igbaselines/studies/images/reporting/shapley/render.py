@@ -4,23 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from igbaselines.common.arrays import read_arrays
+from igbaselines.common.arrays import read_folder
 from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.style import Drawing, save_figures
 from igbaselines.reporting.tables import write_tables
 from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.studies.images.reporting.shapley.figures import (
-    ADVANTAGE_CAPTION,
-    METHODS_CAPTION,
-    SWEEPS_CAPTION,
     advantages_figure,
-    grid_caption,
     grid_figure,
     methods_figure,
     sweeps_figure,
 )
-from igbaselines.studies.images.reporting.shapley.rows import METHODS, of_study
-from igbaselines.studies.images.reporting.shapley.tables import run_tables
+from igbaselines.studies.images.reporting.shapley.tables import METHODS, of_study, run_tables
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
@@ -34,12 +29,12 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     write_tables(folder, run_tables(rows))
     main = of_study(rows, METHODS)
     patch = int(main["patch"].dropna().iloc[0]) if "patch" in main and main["patch"].notna().any() else None
-    drawings: dict[str, Drawing] = {}
-    for number, path in enumerate(sorted((folder / "examples").glob("*.npz")), start=1):
-        shown = read_arrays(ExplainedPhotograph, path)
-        caption = grid_caption(shown, path.stem, patch)
-        drawings[f"figure_overlays_{number}"] = grid_figure(shown, patch), caption
-    drawings["figure_methods"] = methods_figure(rows), METHODS_CAPTION
-    drawings["figure_advantages"] = advantages_figure(rows), ADVANTAGE_CAPTION
-    drawings["figure_sweeps"] = sweeps_figure(rows), SWEEPS_CAPTION
+    examples = read_folder(ExplainedPhotograph, folder / "examples").items()
+    drawings: dict[str, Drawing] = {
+        f"figure_overlays_{number}": grid_figure(shown, name, patch)
+        for number, (name, shown) in enumerate(examples, start=1)
+    }
+    drawings["figure_methods"] = methods_figure(rows)
+    drawings["figure_advantages"] = advantages_figure(rows)
+    drawings["figure_sweeps"] = sweeps_figure(rows)
     save_figures(folder, drawings)

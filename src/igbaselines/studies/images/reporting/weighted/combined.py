@@ -14,7 +14,6 @@ from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.page.by_dataset import ABLATION
 from igbaselines.reporting.page.runs import Results
 from igbaselines.reporting.rows import by_finite_unit, in_order, look_up, methods_of
-from igbaselines.reporting.statistics.resampling import joint_means
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import add_caption
 from igbaselines.reporting.tables import Line, with_holm
@@ -24,7 +23,7 @@ from igbaselines.studies.images.reporting.weighted.factors import Factor, combin
 from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure, removal_table
 from igbaselines.studies.images.reporting.weighted.sweep import (
     SWEEP_CAPTION,
-    Improvement,
+    Improvements,
     Measured,
     forest_figure,
     methods_in,
@@ -55,7 +54,7 @@ def combine(results: Sequence[Results], printed: Printed) -> Combination:
     figures: list[Drawn] = []
     for group in comparable_groups(sorted(results, key=lambda of: (_order(of, printed), of.label))):
         found = {metric: measured_improvements(group, metric) for metric in TABLE_1}
-        measured = {metric: improvements for metric, improvements in found.items() if improvements}
+        measured = {metric: improvements for metric, improvements in found.items() if improvements is not None}
         about = " ".join(filter(None, [group.words, group.differs]))
         if group.study == ABLATION:
             drawn = list(_sweep(group, measured))
@@ -67,20 +66,11 @@ def combine(results: Sequence[Results], printed: Printed) -> Combination:
     return Combination([noted for noted in tables if not noted.table.empty], figures)
 
 
-def measured_improvements(group: Group, metric: str) -> list[Improvement]:
-    """Estimate each run's improvement over EG, of WG, its permuted control and any other; images are drawn together.
-
-    The runs are on the same data set and are resampled with the same draws, so that their average has an honest
-    interval.
-    """
+def measured_improvements(group: Group, metric: str) -> Improvements | None:
+    """Estimate the runs' improvements over EG, of WG, its permuted control and any other method; None without runs."""
     found = {place: _table(of, metric) for place, of in enumerate(group.results)}
     tables = {place: table for place, table in found.items() if table is not None}
-    replicates = joint_means(list(tables.values())) if tables else []
-    return [
-        Improvement.of(place, method, metric, table, means)
-        for (place, table), means in zip(tables.items(), replicates, strict=True)
-        for method in table.columns.drop(EG)
-    ]
+    return Improvements.of(tables, metric) if tables else None
 
 
 def _tables(group: Group, printed: Printed, measured: Measured) -> Iterable[tuple[str, pd.DataFrame, str]]:
@@ -114,11 +104,11 @@ def averages(group: Group, printed: Printed, measured: Measured) -> pd.DataFrame
     lines = []
     for metric, improvements in measured.items():
         for method in methods_in(measured):
-            found = [one for one in improvements if one.method == method]
+            found = improvements.keys(method)
             if len(found) < 2 or method == PERMUTED:
                 continue
-            value, low, high = Improvement.mean(found)
-            known = {key: item for key, item in group.known(found[0].place).items() if key != "model"}
+            value, low, high = improvements.mean(found)
+            known = {key: item for key, item in group.known(found[0][0]).items() if key != "model"}
             line: Line = {"metric": METRICS[metric].label, "method": method} | known
             line |= {"networks": len(found), "improvement_%": value, "low": low, "high": high}
             if method == WG:
@@ -161,7 +151,7 @@ def _imbalance(group: Group, factors: Sequence[Factor], measured: Measured) -> I
     columns = [[of.model for of in group.results], *(factor.levels for factor in factors)]
     counts: dict[tuple[int, int], list[str]] = {}
     for metric, improvements in measured.items():
-        counted = combinations_run(columns, [found.place for found in improvements])
+        counted = combinations_run(columns, [place for place, _ in improvements.values])
         counts.setdefault(counted, []).append(look_up(metric, METRICS).label)
     for (run, possible), metrics in counts.items():
         if run < possible:

@@ -1,7 +1,5 @@
 """Figures of 2505.03201 from one run: the mean deletion curves, and how the weights fall to the baselines."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,6 +14,14 @@ from igbaselines.reporting.style import BLUE, RED, looks, new_figure, page_style
 from igbaselines.studies.images.reporting.rows import EG, FILTERED, WG, by_baseline
 
 CURVES = {"deletion": "share of pixels masked [%]", "insertion": "share of pixels revealed [%]"}
+CURVES_CAPTION = (
+    "Probability of the class against the share of pixels masked (or revealed), the most important first: mean over "
+    "the images with its 95 % t-interval."
+)
+WEIGHTS_CAPTION = (
+    "Weights of the baselines over the images: boxes span the quartiles, whiskers the 5 % and 95 % quantiles; points "
+    "are images. The dashed line is EG's equal weight."
+)
 LOOKS = {EG: style_of(0), WG: style_of(2), FILTERED: style_of(3)}
 
 
@@ -79,13 +85,7 @@ def weights_figure(rows: pd.DataFrame) -> Figure | None:
         figure = new_figure(7.5, 1.3 + 0.42 * weights.shape[1])
         axes = figure.subplots()
         median = {"color": BLUE, "linewidth": 2}
-        boxes: dict[str, Any] = {
-            "orientation": "horizontal",
-            "showfliers": False,
-            "widths": 0.6,
-            "medianprops": median,
-        }
-        axes.boxplot(values, whis=(5, 95), **boxes)
+        axes.boxplot(values, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6, medianprops=median)
         for place, column in enumerate(values, start=1):
             # Heights only keep the images apart, so they follow a fixed pattern.
             heights = place + 0.4 * ((np.arange(len(column)) * 0.618) % 1 - 0.5)

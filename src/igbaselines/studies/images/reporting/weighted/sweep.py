@@ -1,7 +1,7 @@
 """How much WG improves on EG, run by run and by what differs between runs: where its advantage comes from."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.plots import legend_above, name_lines, points
 from igbaselines.reporting.rows import in_order, look_up
 from igbaselines.reporting.statistics.paired import improvement
-from igbaselines.reporting.statistics.resampling import interval_of
+from igbaselines.reporting.statistics.resampling import interval_of, joint_means
 from igbaselines.reporting.style import BLUE, GREY, Style, looks, new_figure, page_style
 from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, WG
 from igbaselines.studies.images.reporting.weighted.factors import Factor
@@ -35,58 +35,55 @@ SWEEP_CAPTION = (
 )
 
 
+Key = tuple[int, str]  # place of a run, and method
+
+
 @dataclass(frozen=True)
-class Improvement:
-    """By how many percent a method's mean is better than EG's in a run.
+class Improvements:
+    """By how many percent methods' means are better than EG's, in runs on the same data set.
 
     Args:
-        place: of the run.
-        method: the method.
-        value: the improvement.
-        replicates: (b,), of bootstrap draws of the images; NaN for a single image.
-        images: their number.
+        values: of each run and method.
+        replicates: (b,) each, of bootstrap draws of the images, the same for all runs, so that their average has an
+            honest interval; NaN for a single image.
+        images: the least number of any run.
     """
 
-    place: int
-    method: str
-    value: float
-    replicates: Float[np.ndarray, " b"]
+    values: Mapping[Key, float]
+    replicates: Mapping[Key, Float[np.ndarray, " b"]]
     images: int
 
     @classmethod
-    def of(
-        cls, place: int, method: str, metric: str, table: pd.DataFrame, means: Float[np.ndarray, "b methods"]
-    ) -> "Improvement":
-        """Compare with EG.
-
-        Args:
-            place: of the run.
-            method: the method.
-            metric: its name; METRICS know the direction.
-            table: images down, methods across.
-            means: bootstrap replicates of the means of its columns.
-        """
+    def of(cls, tables: Mapping[int, pd.DataFrame], metric: str) -> "Improvements":
+        """Compare with EG: tables by the places of runs, images down and methods across; METRICS know the direction."""
         sign = look_up(metric, METRICS).sign
-        mine, reference = (list(table.columns).index(name) for name in (method, EG))
-        value = improvement(table[EG].mean(), table[method].mean(), sign)
-        drawn = np.where(means[:, reference] > 0, means[:, reference], np.nan)
-        return cls(place, method, float(value), improvement(drawn, means[:, mine], sign), len(table))
+        values, replicates = {}, {}
+        for (place, table), means in zip(tables.items(), joint_means(list(tables.values())), strict=True):
+            reference = means[:, list(table).index(EG)]
+            drawn = np.where(reference > 0, reference, np.nan)
+            for column, method in enumerate(map(str, table)):
+                if method != EG:
+                    values[place, method] = float(improvement(table[EG].mean(), table[method].mean(), sign))
+                    replicates[place, method] = improvement(drawn, means[:, column], sign)
+        return cls(values, replicates, min(map(len, tables.values())))
 
-    @staticmethod
-    def mean(improvements: Sequence["Improvement"]) -> tuple[float, float, float]:
-        """Average over runs whose replicates are of the same draws: the value and its interval."""
-        value = float(np.mean([found.value for found in improvements]))
-        images = min(found.images for found in improvements)
-        low, high = interval_of(np.mean([found.replicates for found in improvements], axis=0), images)
+    def keys(self, method: str, places: Container[int] | None = None) -> list[Key]:
+        """Find where a method was measured, in all runs or in some."""
+        return [key for key in self.values if key[1] == method and (places is None or key[0] in places)]
+
+    def mean(self, keys: Sequence[Key]) -> tuple[float, float, float]:
+        """Average over runs: the value and the ends of its interval."""
+        value = float(np.mean([self.values[key] for key in keys]))
+        low, high = interval_of(np.mean([self.replicates[key] for key in keys], axis=0), self.images)
         return value, float(low), float(high)
 
 
-Measured = Mapping[str, Sequence[Improvement]]  # metric -> improvements of the runs
+Measured = Mapping[str, Improvements]  # by metric
 
 
 def methods_in(measured: Measured) -> list[str]:
     """List the methods that were compared with EG: WG, its control, and any others."""
-    return in_order((found.method for improvements in measured.values() for found in improvements), (WG, PERMUTED))
+    return in_order((method for found in measured.values() for _, method in found.values), (WG, PERMUTED))
 
 
 def forest_figure(measured: Measured, names: Sequence[str], paper: Mapping[str, Sequence[float]]) -> Figure:
@@ -100,15 +97,12 @@ def forest_figure(measured: Measured, names: Sequence[str], paper: Mapping[str, 
     styles = looks([method for method in methods_in(measured) if method != PERMUTED], LOOKS)
     with page_style():
         figure, panels = _panels(measured, list(names))
-        for panel, (metric, improvements) in zip(panels, measured.items(), strict=True):
-            for shift, (method, look) in zip(_shifts(styles), styles.items(), strict=True):
-                for found in improvements:
-                    if found.method == method:
-                        _mark(panel, found.place + shift, [found], look)
+        for panel, (metric, found) in zip(panels, measured.items(), strict=True):
+            for place in range(len(names)):
+                _line(panel, place, found, [place], styles)
             panel.plot(paper[metric], np.arange(len(names)), **PAPER)
-        legend_above(
-            figure, {**styles, "paper": PAPER}, label=lambda name: "WG (ours)" if name == WG else plot_label(name)
-        )
+        names_of = {WG: "WG (ours)"}
+        legend_above(figure, {**styles, "paper": PAPER}, label=lambda name: names_of.get(name) or plot_label(name))
     return figure
 
 
@@ -119,40 +113,33 @@ def sweep_figure(measured: Measured, factors: Sequence[Factor]) -> Figure:
         measured: what the runs measured.
         factors: what differs between the runs.
     """
-    lines: list[tuple[str, set[int]]] = []
+    lines: list[tuple[str, list[int]]] = []
     for factor in factors:
-        lines.append((f"{factor.name} (and with it {', '.join(factor.also)})" if factor.also else factor.name, set()))
-        levels = enumerate(factor.levels)
-        places = {level: {place for place, found in enumerate(factor.levels) if found == level} for _, level in levels}
-        lines += places.items()
+        lines.append((f"{factor.name} (and with it {', '.join(factor.also)})" if factor.also else factor.name, []))
+        of_levels = {level: np.flatnonzero(np.array(factor.levels) == level).tolist() for level in factor.levels}
+        lines += of_levels.items()
     styles = looks(methods_in(measured), LOOKS)
     with page_style():
         figure, panels = _panels(measured, [name for name, _ in lines])
-        for panel, improvements in zip(panels, measured.values(), strict=True):
-            for line, (_, members) in enumerate(lines):
-                for shift, (method, look) in zip(_shifts(styles), styles.items(), strict=True):
-                    of_level = [one for one in improvements if one.place in members and one.method == method]
-                    _mark(panel, line + shift, of_level, look)
-        for tick, (_, members) in zip(panels[0].get_yticklabels(), lines, strict=True):
-            tick.set_fontweight("normal" if members else "bold")
+        for panel, found in zip(panels, measured.values(), strict=True):
+            for line, (_, places) in enumerate(lines):
+                _line(panel, line, found, places, styles)
+        for tick, (_, places) in zip(panels[0].get_yticklabels(), lines, strict=True):
+            tick.set_fontweight("normal" if places else "bold")
         legend_above(figure, styles)
     return figure
 
 
-def _shifts(styles: Mapping[str, Style]) -> Iterable[float]:
-    """Keep the methods of a line apart."""
-    return [0.28 * (place - (len(styles) - 1) / 2) / max(1, len(styles) / 2) for place in range(len(styles))]
-
-
-def _mark(axes: Axes, line: float, improvements: Sequence[Improvement], look: Style) -> None:
-    """Draw the mean of several runs with its interval, and where there are several the single ones small."""
-    if not improvements:
-        return
-    mean = pd.DataFrame([Improvement.mean(improvements)], columns=["mean", "low", "high"])
-    points(axes, [line], mean, look, markersize=7)
-    if len(improvements) > 1:
-        values = [found.value for found in improvements]
-        axes.plot(values, np.full(len(values), line), ".", color=look["color"], markersize=4, alpha=0.6)
+def _line(axes: Axes, line: int, found: Improvements, places: Sequence[int], styles: Mapping[str, Style]) -> None:
+    """Draw each method's mean over some runs with its interval, and where there are several the single ones small."""
+    for turn, (method, look) in enumerate(styles.items()):
+        if not (keys := found.keys(method, places)):
+            continue
+        height = line + 0.56 * (turn - (len(styles) - 1) / 2) / max(2, len(styles))  # keeps methods apart
+        points(axes, [height], pd.DataFrame([found.mean(keys)], columns=["mean", "low", "high"]), look, markersize=7)
+        if len(keys) > 1:
+            values = [found.values[key] for key in keys]
+            axes.plot(values, [height] * len(values), ".", color=look["color"], markersize=4, alpha=0.6)
 
 
 def _panels(measured: Measured, names: Sequence[str]) -> tuple[Figure, list[Axes]]:
