@@ -145,14 +145,13 @@ def see(
     tagged = draw_tags(rng, probability[kept])
     enough = tagged.sum(axis=1) >= selection.b_tags
 
-    particles = visible.of_events(kept)
-    fat_jets = cluster(particles, int(kept.sum()), detector.fat_jet_radius, detector.jet_pt, detector.jet_eta)
+    particles, count = visible.of_events(kept), int(kept.sum())
+    fat_jets = cluster(particles, count, detector.fat_jet_radius, detector.jet_pt, detector.jet_eta)
     enough &= fat_jets.pt[:, 0] > selection.fat_jet_pt
     flow["selected"] = int(enough.sum())
     first = np.searchsorted(visible.event, np.flatnonzero(kept))  # particles keep their order within an event
-    jets = jets.take(kept)
-    shift = np.searchsorted(particles.event, np.arange(int(kept.sum()))) - first
-    jets = AntiKtJets(jets.momentum, jets.pt, jets.constituents + shift)
+    shift = np.searchsorted(particles.event, np.arange(count)) - first
+    jets = AntiKtJets(jets.momentum[:, kept], jets.pt[kept], jets.constituents[kept] + shift)
     seen = Seen(
         lepton[:, kept][:, enough],
         met[kept][enough],
