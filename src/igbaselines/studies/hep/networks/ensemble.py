@@ -97,11 +97,7 @@ class DNNEnsemble(Ensemble):
 
     @classmethod
     def initialise(
-        cls,
-        mask: Bool[Tensor, "n d"],
-        hidden: Sequence[int],
-        generator: torch.Generator,
-        activation: str = "swish",
+        cls, mask: Bool[Tensor, "n d"], hidden: Sequence[int], generator: torch.Generator, activation: str = "swish"
     ) -> "DNNEnsemble":
         """Draw initial weights, uniform within 1 / sqrt(fan-in) as PyTorch's linear layers have them.
 

@@ -144,12 +144,7 @@ class _Training:
         """Everything that the rest of the training depends on."""
         moments = self.optimiser.state
         state = {f"best.{name}": tensor for name, tensor in self.best.state.items()}
-        state |= {
-            "best_loss": self.best_loss,
-            "epochs": self.epochs,
-            "waiting": self.waiting,
-            "active": self.active,
-        }
+        state |= {"best_loss": self.best_loss, "epochs": self.epochs, "waiting": self.waiting, "active": self.active}
         state |= {f"now.{name}": tensor.detach() for name, tensor in self.networks.state.items()}
         for name, parameter in self.networks.trained().items():
             state |= {f"{moment}.{name}": value for moment, value in moments[parameter].items()}

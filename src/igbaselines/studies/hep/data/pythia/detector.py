@@ -191,11 +191,7 @@ def _has_heavy_quark(batch: Batch, event: Integer[np.ndarray, " p"]) -> Bool[np.
 
 
 def find_leptons(
-    rng: np.random.Generator,
-    visible: Tracks,
-    code: Integer[np.ndarray, " v"],
-    detector: Detector,
-    events: int,
+    rng: np.random.Generator, visible: Tracks, code: Integer[np.ndarray, " v"], detector: Detector, events: int
 ) -> tuple[Float[np.ndarray, "4 n"], Bool[np.ndarray, " n"], Bool[np.ndarray, " v"]]:
     """Isolated electrons and muons, dressed with the photons beside them.
 

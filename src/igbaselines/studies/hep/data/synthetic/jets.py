@@ -65,11 +65,7 @@ def cluster(partons: Float[np.ndarray, "4 n p"], radius: float, min_pt: float, m
 
 
 def _sorted(
-    momenta: Float[np.ndarray, "4 n j"],
-    member: Int8[np.ndarray, "n p"],
-    radius: float,
-    min_pt: float,
-    max_eta: float,
+    momenta: Float[np.ndarray, "4 n j"], member: Int8[np.ndarray, "n p"], radius: float, min_pt: float, max_eta: float
 ) -> ConeJets:
     """Drop soft and forward jets and order the others."""
     pt = transverse_momentum(momenta)
