@@ -48,8 +48,7 @@ class AttentionEnsemble(Ensemble):
             width: of a token.
             heads: of each self-attention.
             blocks: how many.
-            generator: the same draws serve every network up to its mask, so that differences between them are
-                paired.
+            generator: the same draws serve every network up to its mask, so that differences between them are paired.
         """
         seen = mask[:, None] & tokens
         module = _unfilled(nn.Identity(), (mask.shape[1], len(tokens), width, heads, blocks))

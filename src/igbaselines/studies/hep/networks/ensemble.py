@@ -104,8 +104,7 @@ class DNNEnsemble(Ensemble):
         Args:
             mask: the features that each network sees.
             hidden: widths of the hidden layers.
-            generator: the same draws serve every network up to its mask, so that differences between them are
-                paired.
+            generator: the same draws serve every network up to its mask, so that differences between them are paired.
             activation: name of the activation.
         """
         n, d = mask.shape

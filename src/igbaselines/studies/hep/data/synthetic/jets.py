@@ -1,8 +1,7 @@
 """Jets of partons: a vectorised greedy cone, b-tags, and which parton is in which jet.
 
-The hardest parton that is left takes every other within the radius, and again until none is left. With the
-few, hard partons of this toy that is close to anti-kt, which it stands for (Cacciari, Salam, Soyez,
-arXiv:0802.1189).
+The hardest parton that is left takes every other within the radius, and again until none is left. With the few, hard
+partons of this toy that is close to anti-kt, which it stands for (Cacciari, Salam, Soyez, arXiv:0802.1189).
 """
 
 from dataclasses import dataclass
