@@ -11,6 +11,7 @@ from PIL import Image
 from igbaselines.common.errors import UserError
 from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
+from igbaselines.studies.images.data.pictures import open_photograph
 from igbaselines.studies.images.data.sample_photos import SamplePhotos
 from igbaselines.studies.images.experiments.explain import check_baselines
 from tests.commands import ROOT, Command
@@ -25,10 +26,9 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "my photos"
     (folder / "holiday").mkdir(parents=True)
     samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
-    with Image.open(samples[4].picture) as picture:
-        picture.convert("L").save(folder / "grey.png")
-    with Image.open(samples[7].picture) as picture:
-        picture.convert("CMYK").save(folder / "holiday" / "car.jpg")
+    open_photograph(samples[4].picture).convert("L").save(folder / "grey.png")
+    open_photograph(samples[7].picture).convert("CMYK").save(folder / "holiday" / "car.jpg")
+    assert isinstance(samples[0].picture, Path)
     (folder / "broken.jpg").write_bytes(samples[0].picture.read_bytes()[:3000])
     (folder / "empty.png").touch()
     Image.new("RGB", (1, 1)).save(folder / "dot.png")

@@ -95,6 +95,7 @@ def train(
     return Trained(training.best, training.best_loss, training.epochs)
 
 
+@torch.no_grad()
 def evaluate(networks: Ensemble, x: Float[Tensor, "events d"]) -> Float[Tensor, "n events"]:
     """Logits of standardised events in evaluation mode, in chunks."""
     return torch.cat([networks.logits(chunk) for chunk in x.split(EVALUATION_BATCH)], dim=1)
@@ -126,7 +127,7 @@ class _Training:
         epoch = int(self.epochs.max())
         for batch, keep in self._batches(epoch):
             events = self.data.train[batch]
-            logits = self.networks.training_logits(self.data.x[events], keep)
+            logits = self.networks.logits(self.data.x[events], keep)
             loss = self._loss(logits, events, self.weights[0][batch])
             self.optimiser.zero_grad()
             loss.sum().backward()
