@@ -109,7 +109,8 @@ def test_real_photographs_have_the_labels_that_their_file_names_say() -> None:
     named = 0
     for photograph in candidates:
         assert photograph.label is not None
-        name = Path(str(photograph.picture)).stem.replace("_", " ").lower()
+        assert isinstance(photograph.picture, Path)
+        name = photograph.picture.stem.replace("_", " ").lower()
         if name in names and names.count(name) == 1:
             assert names[photograph.label] == name
             named += 1

@@ -66,13 +66,11 @@ class Brightness(ImageModel):
     outputs: int = 10
 
     def network(self) -> nn.Module:
-        last = nn.Linear(3, self.outputs)
-        network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
-        steps = torch.arange(self.outputs) / 10
+        steps, linear = torch.arange(self.outputs) / 10, nn.Linear(3, self.outputs)
         with torch.no_grad():  # logits -(brightness - step)^2, up to what is common to them
-            last.weight.copy_(2 * steps[:, None].expand(-1, 3) / 3)
-            last.bias.copy_(-(steps**2))
-        return network
+            linear.weight.copy_(2 * steps[:, None].expand(-1, 3) / 3)
+            linear.bias.copy_(-(steps**2))
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear)
 
 
 @pytest.fixture

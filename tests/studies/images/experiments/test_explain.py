@@ -11,6 +11,7 @@ from PIL import Image
 from igbaselines.common.errors import UserError
 from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
+from igbaselines.studies.images.data.pictures import open_photograph
 from igbaselines.studies.images.data.sample_photos import SamplePhotos
 from tests.commands import ROOT, Command
 from tests.running.test_errors import expect_one_line
@@ -24,13 +25,10 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "my photos"
     (folder / "holiday").mkdir(parents=True)
     samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
-    files = [sample.picture for sample in samples]
-    assert all(isinstance(file, Path) for file in files)
-    with Image.open(str(files[4])) as picture:
-        picture.convert("L").save(folder / "grey.png")
-    with Image.open(str(files[7])) as picture:
-        picture.convert("CMYK").save(folder / "holiday" / "car.jpg")
-    (folder / "broken.jpg").write_bytes(Path(str(files[0])).read_bytes()[:3000])
+    open_photograph(samples[4].picture).convert("L").save(folder / "grey.png")
+    open_photograph(samples[7].picture).convert("CMYK").save(folder / "holiday" / "car.jpg")
+    assert isinstance(samples[0].picture, Path)
+    (folder / "broken.jpg").write_bytes(samples[0].picture.read_bytes()[:3000])
     (folder / "empty.png").touch()
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     (folder / "notes.txt").write_text("not a photograph")

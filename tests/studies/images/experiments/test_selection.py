@@ -15,6 +15,7 @@ from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.studies.images.data.image_folder import ImageFolder
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
+from igbaselines.studies.images.data.pictures import Picture
 from igbaselines.studies.images.experiments import records as photograph_records
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.experiments.records import Record, for_each
@@ -55,7 +56,7 @@ def classifier() -> PhotographClassifier:
 class Square:
     """A mask source: the upper left quarter, for red things."""
 
-    def mask(self, photograph: Path | Image.Image, predicted: int) -> np.ndarray | None:
+    def mask(self, photograph: Picture, predicted: int) -> np.ndarray | None:
         mask = np.zeros((32, 32), dtype=bool)
         mask[:16, :16] = True
         return mask if predicted == 0 else None

@@ -22,8 +22,7 @@ OUTPUTS = 5
 class GridValueMLP(Stemmed):
     """A fully connected network in which every feature can interact with every other.
 
-    The first Linear and the standardisation before it are declared as the stem
-    (`igbaselines.attribution.AffineStem`).
+    The first Linear and the standardisation before it are declared as the stem (`igbaselines.attribution.AffineStem`).
 
     Args:
         standardise: the standardisation of the features.

@@ -47,12 +47,7 @@ class EventWriter:
         self._rows = 0
         self.record: dict[str, Any] = {}
 
-    def add(
-        self,
-        process: str,
-        weight: float | Float[np.ndarray, " n"],
-        features: Float32[np.ndarray, "n 87"],
-    ) -> None:
+    def add(self, process: str, weight: float | Float[np.ndarray, " n"], features: Float32[np.ndarray, "n 87"]) -> None:
         """Append events of a process, each standing for `weight` fb."""
         count = len(features)
         columns = [

@@ -1,8 +1,7 @@
 """The 87 kinematic features of an event (arXiv:2412.13864, appendix) and their column names.
 
-An event has six objects: the lepton l, the three hardest jets j1, j2, j3, the hardest b-tagged jet b and the
-hardest fat jet J. b is usually one of j1, j2, j3: then their distance is 0 and their pair mass twice the
-jet's.
+An event has six objects: the lepton l, the three hardest jets j1, j2, j3, the hardest b-tagged jet b and the hardest
+fat jet J. b is usually one of j1, j2, j3: then their distance is 0 and their pair mass twice the jet's.
 """
 
 from itertools import combinations

@@ -1,8 +1,7 @@
 """Relativistic kinematics of arrays of particles.
 
-A four-momentum array carries its components first, (E, px, py, pz) in GeV, and any batch shape after them:
-numpy then works on contiguous memory. Formulae: Particle Data Group, Review of Particle Physics,
-"Kinematics".
+A four-momentum array carries its components first, (E, px, py, pz) in GeV, and any batch shape after them: numpy then
+works on contiguous memory. Formulae: Particle Data Group, Review of Particle Physics, "Kinematics".
 """
 
 # Arithmetic on arrays of undeclared dtype is Any to mypy.
@@ -97,8 +96,7 @@ def two_body_decay(
         parent: decaying particles.
         first_mass: mass of the first product [GeV].
         second_mass: mass of the second product [GeV].
-        cos_theta: in the parent's rest frame, cosine between the first product and the parent's flight in the
-            lab.
+        cos_theta: in the parent's rest frame, cosine between the first product and the parent's flight in the lab.
         phi: in the parent's rest frame, angle of the first product around the parent's flight.
 
     Returns:

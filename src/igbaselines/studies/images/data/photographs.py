@@ -33,13 +33,6 @@ class MaskSource(Protocol):
         ...
 
 
-@runtime_checkable
-class MaskFile(MaskSource, Protocol):
-    """A mask that is a file of its own."""
-
-    path: Path
-
-
 @dataclass(frozen=True)
 class Photograph:
     """A photograph, not yet read.
@@ -139,8 +132,8 @@ class PhotographFiles:
     def checksum(self) -> str:
         """Of the photographs' names and sizes, and of the files that describe them."""
         files = {one.name: one.picture for one in self.found if isinstance(one.picture, Path)}
-        masks = {f"mask of {one.name}": one.masks.path for one in self.found if isinstance(one.masks, MaskFile)}
-        return checksum_of(files | masks, self.described_in())
+        masks = {f"mask of {one.name}": getattr(one.masks, "path", None) for one in self.found}
+        return checksum_of(files | {name: path for name, path in masks.items() if path}, self.described_in())
 
 
 def image_files(folder: Path) -> list[Path]:

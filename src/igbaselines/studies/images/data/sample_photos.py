@@ -10,13 +10,7 @@ from pathlib import Path
 
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
-from igbaselines.studies.images.data.photographs import (
-    Photograph,
-    PhotographFiles,
-    Photographs,
-    image_files,
-    shuffled,
-)
+from igbaselines.studies.images.data.photographs import Photograph, PhotographFiles, Photographs, image_files, shuffled
 
 _NAME = re.compile(r"imagenet_\d+_(\d+)\.jpg")  # the number of the photograph and its ImageNet class
 

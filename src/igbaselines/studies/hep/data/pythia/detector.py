@@ -148,14 +148,13 @@ def see(
     tagged = draw_tags(rng, probability[kept])
     enough = tagged.sum(axis=1) >= selection.b_tags
 
-    particles = visible.of_events(kept)
-    fat_jets = cluster(particles, int(kept.sum()), detector.fat_jet_radius, detector.jet_pt, detector.jet_eta)
+    particles, count = visible.of_events(kept), int(kept.sum())
+    fat_jets = cluster(particles, count, detector.fat_jet_radius, detector.jet_pt, detector.jet_eta)
     enough &= fat_jets.pt[:, 0] > selection.fat_jet_pt
     flow["selected"] = int(enough.sum())
     first = np.searchsorted(visible.event, np.flatnonzero(kept))  # particles keep their order within an event
-    jets = jets.take(kept)
-    shift = np.searchsorted(particles.event, np.arange(int(kept.sum()))) - first
-    jets = AntiKtJets(jets.momentum, jets.pt, jets.constituents + shift)
+    shift = np.searchsorted(particles.event, np.arange(count)) - first
+    jets = AntiKtJets(jets.momentum[:, kept], jets.pt[kept], jets.constituents[kept] + shift)
     seen = Seen(
         lepton[:, kept][:, enough],
         met[kept][enough],
@@ -195,11 +194,7 @@ def _has_heavy_quark(batch: Batch, event: Integer[np.ndarray, " p"]) -> Bool[np.
 
 
 def find_leptons(
-    rng: np.random.Generator,
-    visible: Tracks,
-    code: Integer[np.ndarray, " v"],
-    detector: Detector,
-    events: int,
+    rng: np.random.Generator, visible: Tracks, code: Integer[np.ndarray, " v"], detector: Detector, events: int
 ) -> tuple[Float[np.ndarray, "4 n"], Bool[np.ndarray, " n"], Bool[np.ndarray, " v"]]:
     """Isolated electrons and muons, dressed with the photons beside them.
 

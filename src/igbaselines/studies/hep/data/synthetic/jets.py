@@ -1,8 +1,7 @@
 """Jets of partons: a vectorised greedy cone, b-tags, and which parton is in which jet.
 
-The hardest parton that is left takes every other within the radius, and again until none is left. With the
-few, hard partons of this toy that is close to anti-kt, which it stands for (Cacciari, Salam, Soyez,
-arXiv:0802.1189).
+The hardest parton that is left takes every other within the radius, and again until none is left. With the few, hard
+partons of this toy that is close to anti-kt, which it stands for (Cacciari, Salam, Soyez, arXiv:0802.1189).
 """
 
 # Arithmetic on arrays of undeclared dtype is Any to mypy.
@@ -68,11 +67,7 @@ def cluster(partons: Float[np.ndarray, "4 n p"], radius: float, min_pt: float, m
 
 
 def _sorted(
-    momenta: Float[np.ndarray, "4 n j"],
-    member: Int8[np.ndarray, "n p"],
-    radius: float,
-    min_pt: float,
-    max_eta: float,
+    momenta: Float[np.ndarray, "4 n j"], member: Int8[np.ndarray, "n p"], radius: float, min_pt: float, max_eta: float
 ) -> ConeJets:
     """Drop soft and forward jets and order the others."""
     pt = transverse_momentum(momenta)

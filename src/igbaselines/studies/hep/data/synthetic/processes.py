@@ -62,8 +62,7 @@ class Chain:
         bodies: the two bodies.
         decay: their decay chain.
         spectrum: the collision's spectrum.
-        flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a
-            b-tag.
+        flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a b-tag.
         batch: raw collisions in a chunk: enough for some thousand selected events, few enough for the memory.
         visible: the largest part of each body's energy that can end up in jets.
     """
