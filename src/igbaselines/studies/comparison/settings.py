@@ -17,16 +17,18 @@ class ComparisonEvaluation:
         networks: networks, of domains that train their own.
         inputs: inputs explained of each network.
         pictures: the same of domains where one takes seconds.
+        side: of these pictures, as the network sees them [px].
         domains: by name; `tasks=[...]` fills it.
     """
 
     networks: int
     inputs: int
     pictures: int
+    side: int
     domains: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key in ("networks", "inputs", "pictures"):
+        for key in ("networks", "inputs", "pictures", "side"):
             at_least(f"evaluation.{key}", getattr(self, key), 1)
         known = task_makers()
         if not self.domains:

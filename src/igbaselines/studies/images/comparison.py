@@ -4,16 +4,26 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import torch
+
 from igbaselines.common.errors import UserError
 from igbaselines.running.context import Run
 from igbaselines.running.domains import Domain
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments.classifier import load_classifier
-from igbaselines.studies.images.experiments.selection import Chosen, photograph_background, select
+from igbaselines.studies.images.experiments.selection import (
+    Chosen,
+    load_mask,
+    load_pixels,
+    photograph_background,
+    select,
+)
 from igbaselines.studies.images.networks.recipe import ImageModel
-from igbaselines.studies.images.tasks import PATCH, of_patches, photograph_task
-from igbaselines.tasks import Task
+from igbaselines.studies.images.tasks import photograph_task
+from igbaselines.tasks import Patches, Task
+
+PLAYERS = Patches(32, 32)  # [px]
 
 
 def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
@@ -33,6 +43,9 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
     background = photograph_background(found.candidates, classifier, count, run.seed, "images: background")
 
     def make(chosen: Chosen) -> Task:
-        return of_patches(photograph_task(chosen, classifier, background), PATCH)
+        pixels, mask = load_pixels(chosen.photograph, classifier)[None], load_mask(chosen, classifier)
+        target = torch.tensor([chosen.predicted], device=pixels.device)
+        task = photograph_task(chosen.photograph.name, pixels, target, mask, classifier, background)
+        return replace(task, players=PLAYERS)
 
     return {f"photograph {one.photograph.name}": partial(make, one) for one in select(found, classifier).chosen}
