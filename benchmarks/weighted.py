@@ -26,7 +26,7 @@ from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
-from igbaselines.studies.images.experiments.selection import photograph_background, select
+from igbaselines.studies.images.experiments.selection import Chosen, load_pixels, photograph_background, select
 from igbaselines.studies.images.experiments.settings import ImageAttribution
 from igbaselines.studies.images.networks.network import Probabilities
 from igbaselines.studies.images.tasks import photograph_task
@@ -71,10 +71,13 @@ class Photograph:
         background = photograph_background(found.candidates, classifier, 4, 0)
         plain = Probabilities(model.load(torch.device("cpu")))
         grid = ShareGrid(4 if quick else 100, 1)
-        return [
-            cls(classifier, plain, attribution, photograph_task(chosen, classifier, background), grid)
-            for chosen in select(found, classifier).chosen
-        ]
+
+        def task(chosen: Chosen) -> Task:
+            pixels = load_pixels(chosen.photograph, classifier)[None]
+            target = torch.tensor([chosen.predicted])
+            return photograph_task(chosen.photograph.name, pixels, target, None, classifier, background)
+
+        return [cls(classifier, plain, attribution, task(one), grid) for one in select(found, classifier).chosen]
 
     def with_exact_search(self) -> "Photograph":
         """The search's tolerance makes a jump of a rounding error: a count is just near enough, or it goes on."""

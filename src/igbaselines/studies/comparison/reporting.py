@@ -55,7 +55,11 @@ def comparison_table(rows: pd.DataFrame, metrics: Mapping[str, Mapping[str, str]
         counts = {"inputs": len(finite), "tasks": group["task"].nunique(), "without_value": len(means) - len(finite)}
         lines.append(line | mean_with_interval(finite) | counts)
     places = {key: {name: place for place, name in enumerate(in_order(rows[key]))} for key in KEYS}
-    return pd.DataFrame(lines).sort_values(KEYS, key=lambda names: names.map(places[names.name]), ignore_index=True)
+
+    def in_rows(names: "pd.Series[str]") -> "pd.Series[int]":
+        return names.map(places[str(names.name)])
+
+    return pd.DataFrame(lines).sort_values(KEYS, key=in_rows, ignore_index=True)
 
 
 def comparison_figure(table: pd.DataFrame) -> Figure:

@@ -37,7 +37,7 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
         raise UserError("tasks=photographs needs a dataset of photographs and a model of their classes")
     if (checksum := dataset.checksum()) is not None:
         run.checksums["dataset"] = checksum
-    found, settings = replace(dataset, n_images=domain.inputs).photographs(), AttributionSettings()
+    found, settings = replace(dataset.photographs(), wanted=domain.inputs), AttributionSettings()
     classifier = load_classifier(model, settings, run)
     count = settings.reference_images
     background = photograph_background(found.candidates, classifier, count, run.seed, "images: background")

@@ -15,7 +15,7 @@ from torchvision.datasets import CIFAR10
 
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.classifier import Classifier
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.experiments.selection import select
 from igbaselines.studies.images.networks.network import Probabilities
 from igbaselines.studies.images.networks.recipe import ImageModel
@@ -108,10 +108,10 @@ def dataset(root: Path, tmp_path: Path) -> PhotographDataset:
     return built
 
 
-def small(outputs: int) -> Classifier:
+def small(outputs: int) -> PhotographClassifier:
     model = Brightness("brightness", size=32, short_side=None, mean=[0.0] * 3, std=[1.0] * 3, outputs=outputs)
     network = model.load(torch.device("cpu"))
-    return Classifier(
+    return PhotographClassifier(
         explained=network,
         scored=Probabilities(network),
         predicting=Probabilities(network),

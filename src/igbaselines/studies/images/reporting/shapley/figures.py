@@ -59,7 +59,7 @@ def methods_figure(rows: pd.DataFrame) -> Drawing:
     shown = [*judged(found), *(name for name in ("seconds",) if (found["metric"] == name).any())]
     tables = {metric: table[table["metric"] == metric] for metric in shown}
     of_sig = table[table["method"] == SIG].set_index("metric")["mean"]  # empty where others are compared
-    return _dots(tables, of_sig.to_dict(), "mean {}"), (
+    return _dots(tables, {str(metric): float(mean) for metric, mean in of_sig.items()}, "mean {}"), (
         "Mean over the images of every metric for every method at the same number of gradient points, with its 95 % "
         "t-interval; the line is the mean of SIG. The images differ far more than the methods: figure_advantages "
         "compares image by image."
