@@ -28,8 +28,8 @@ from igbaselines.running.targets import instantiate
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
 from igbaselines.studies.images.experiments.selection import Chosen, load_pixels, photograph_background, select
 from igbaselines.studies.images.experiments.settings import ImageAttribution
+from igbaselines.studies.images.experiments.tasks import photograph_task
 from igbaselines.studies.images.networks.network import Probabilities
-from igbaselines.studies.images.tasks import photograph_task
 from igbaselines.tasks import Function, Task, class_score, impute
 
 OURS, NAIVE, LIMIT = "igbaselines", "as published: Captum, then picture by picture", "limit: bare passes"

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution.baselines import MeanExample, ZeroBaseline
+from igbaselines.attribution.engine.result import MinimalDeletion
 from igbaselines.attribution.fitness import (
     BinarySearch,
     DeletionSearch,
     Fitness,
-    MinimalDeletion,
     ReleasedSearch,
     exhaustive_minimal_deletion,
 )

@@ -18,7 +18,8 @@ from igbaselines.attribution.baselines import (
     UniformNoise,
     ZeroBaseline,
 )
-from igbaselines.attribution.fitness import BinarySearch, Fitness, MinimalDeletion
+from igbaselines.attribution.engine.result import MinimalDeletion
+from igbaselines.attribution.fitness import BinarySearch, Fitness
 from igbaselines.attribution.image_baselines import Blurred, CornerMean
 from igbaselines.attribution.methods import (
     AveragedGradients,

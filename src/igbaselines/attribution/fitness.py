@@ -13,28 +13,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from igbaselines.attribution.engine.path import evaluation_mode
+from igbaselines.attribution.engine.result import MinimalDeletion
 from igbaselines.attribution.image_baselines import CornerMean
 from igbaselines.attribution.perturbation import Perturbed
 from igbaselines.tasks import Imputer, Task
 from igbaselines.tasks.players import check_ranking
-
-
-@dataclass(frozen=True)
-class MinimalDeletion:
-    """What a search for D_alpha found, for each ranking.
-
-    Args:
-        d_alpha: number of absent players.
-        score: the score without these players.
-        reached: whether that score is at or under alpha f(x), or within the search's tolerance of it; False where
-            f(x) is not positive, so that alpha f(x) is no drop.
-        scored: points that were scored on the way, for each ranking as if it were the only one.
-    """
-
-    d_alpha: Int[Tensor, " r"]
-    score: Float[Tensor, " r"]
-    reached: Bool[Tensor, " r"]
-    scored: Int[Tensor, " r"]
 
 
 @runtime_checkable

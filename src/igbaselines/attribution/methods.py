@@ -15,8 +15,8 @@ from torch import Tensor
 
 from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
-from igbaselines.attribution.engine.result import Attribution
-from igbaselines.attribution.fitness import Fitness, MinimalDeletion
+from igbaselines.attribution.engine.result import Attribution, MinimalDeletion
+from igbaselines.attribution.fitness import Fitness
 from igbaselines.attribution.weighting import FitnessWeighting
 from igbaselines.tasks import Imputer, Task
 

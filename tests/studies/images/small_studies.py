@@ -14,9 +14,9 @@ from igbaselines.studies.images.data.photographs import Photograph
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.study import PhotographStudy
+from igbaselines.studies.images.experiments.tasks import photograph_task
 from igbaselines.studies.images.networks.network import ImageNetwork, Probabilities
 from igbaselines.studies.images.networks.preprocessing import Preprocessing
-from igbaselines.studies.images.tasks import photograph_task
 from igbaselines.tasks import Background, Task
 
 SIDE, MEAN = 12, (0.4, 0.5, 0.6)

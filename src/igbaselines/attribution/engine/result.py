@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.tasks import PlayerMap
-
-if TYPE_CHECKING:
-    from igbaselines.attribution.fitness import MinimalDeletion
 
 Progress = Callable[[int], object]
 
@@ -43,6 +40,24 @@ class ClosedFormGradient(AffineStem, Protocol):
 
 
 @dataclass(frozen=True)
+class MinimalDeletion:
+    """What a search for D_alpha found, for each ranking.
+
+    Args:
+        d_alpha: number of absent players.
+        score: the score without these players.
+        reached: whether that score is at or under alpha f(x), or within the search's tolerance of it; False where
+            f(x) is not positive, so that alpha f(x) is no drop.
+        scored: points that were scored on the way, for each ranking as if it were the only one.
+    """
+
+    d_alpha: Int[Tensor, " r"]
+    score: Float[Tensor, " r"]
+    reached: Bool[Tensor, " r"]
+    scored: Int[Tensor, " r"]
+
+
+@dataclass(frozen=True)
 class Attribution:
     """What a method gives: attributions, what is needed to judge them, and what they cost.
 
@@ -71,7 +86,7 @@ class Attribution:
     gradients: Int[Tensor, "n _"] | None
     players: Float[Tensor, "n p"] | None = None
     forwards: Int[Tensor, " n"] | None = None
-    fitness: "MinimalDeletion | None" = None
+    fitness: MinimalDeletion | None = None
 
     @property
     def gradient_points(self) -> Int[Tensor, " n"]:

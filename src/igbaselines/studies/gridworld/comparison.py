@@ -8,8 +8,8 @@ from igbaselines.running.context import Run
 from igbaselines.running.domains import Domain
 from igbaselines.studies.gridworld.data.dataset import GridWorld
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
+from igbaselines.studies.gridworld.experiments.tasks import state_task, trained_network
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.gridworld.tasks import state_task, trained_network
 from igbaselines.tasks import Task
 
 

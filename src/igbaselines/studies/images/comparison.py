@@ -19,8 +19,8 @@ from igbaselines.studies.images.experiments.selection import (
     photograph_background,
     select,
 )
+from igbaselines.studies.images.experiments.tasks import photograph_task
 from igbaselines.studies.images.networks.recipe import ImageModel
-from igbaselines.studies.images.tasks import photograph_task
 from igbaselines.tasks import Patches, Task
 
 PLAYERS = Patches(32, 32)  # [px]

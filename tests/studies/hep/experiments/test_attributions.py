@@ -36,8 +36,8 @@ from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.experiments import attributions as hep_attributions
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution, class_attribution
+from igbaselines.studies.hep.experiments.tasks import ranking_task, training_background
 from igbaselines.studies.hep.networks.dnn import DNN
-from igbaselines.studies.hep.tasks import ranking_task, training_background
 from igbaselines.tasks import Imputer, Task
 from tests.damage import DAMAGES, damage, say_damaged
 

@@ -20,8 +20,8 @@ from igbaselines.metrics.perturbation_curves import ShareGrid
 from igbaselines.studies.images.experiments.settings import ShapleyImagesAttribution, ShapleyImagesEvaluation
 from igbaselines.studies.images.experiments.shapley_images import check_settings, measure, sweeps
 from igbaselines.studies.images.experiments.shapley_maps import Sampling, TimedMap, every_map
+from igbaselines.studies.images.experiments.tasks import seen_by
 from igbaselines.studies.images.networks.recipe import EfficientNetLite
-from igbaselines.studies.images.tasks import seen_by
 from tests.studies.images.small_studies import MEAN, SIDE, Linear, small_study, small_task
 
 SETTINGS = ShapleyImagesAttribution(

@@ -3,21 +3,23 @@
 An evaluation is a gradient point (a forward and a backward pass) or, in methods without gradients, a forward pass.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from torch import Tensor
 
+from igbaselines.attribution.baselines import Drawn, equal_weights
 from igbaselines.attribution.engine.quadrature import GaussLegendre
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.shapley.exact import Game
 from igbaselines.common.errors import UserError
-from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
-from igbaselines.studies.gridworld.tasks import FirstExamples
-from igbaselines.tasks import Imputer, Task
+from igbaselines.tasks import Background, Imputer, Task
 
 SIG, SIG_PAIRED = "shapley_ig", "shapley_ig_paired"
 SAMPLING, SAMPLING_PAIRED = "shapley_sampling", "shapley_sampling_paired"
@@ -25,21 +27,48 @@ COALITIONAL = (SIG, SIG_PAIRED, SAMPLING, SAMPLING_PAIRED)
 EG, KERNEL_SHAP = "expected_gradients", "kernel_shap"
 
 
-def path_methods(settings: GridworldAttribution, budget: int) -> dict[str, Method]:
+@dataclass(frozen=True)
+class FirstExamples:
+    """The first examples of the background, in turn: a fixed sample where, as here, examples stand in random order.
+
+    Args:
+        examples: in the sample.
+        count: baselines an input; None takes each example once.
+    """
+
+    examples: int
+    count: int | None = None
+
+    def draw(self, inputs: Float[Tensor, "n d"], background: Background, generator: torch.Generator) -> Drawn:
+        """Return them."""
+        sample = background.examples[: self.examples]
+        count = self.count or len(sample)
+        turns = sample.repeat(-(-count // len(sample)), 1)[:count]
+        return turns, equal_weights(turns, count)
+
+
+def path_methods(
+    baselines: Mapping[str, Any], examples: int, budget: int, nodes: int, most_nodes: int
+) -> dict[str, Method]:
     """Plain Integrated Gradients from every baseline, and expected gradients.
 
     A source that draws anew (it has a `count`) is averaged over as many draws as the budget has paths. One path is
     cut into at most `most_nodes` nodes: it has converged there, and would only repeat itself.
+
+    Args:
+        baselines: by name.
+        examples: of the background, from which expected gradients start.
+        budget: evaluations that each may spend on a state.
+        nodes: of a path, in methods with many paths.
+        most_nodes: of a single path.
     """
     found: dict[str, Method] = {}
-    nodes = min(settings.steps, budget)  # the same in every method with many paths
-    for name, source in settings.baselines.items():
+    for name, source in baselines.items():
         if hasattr(source, "count"):
             found[f"ig_{name}"] = AveragedGradients(replace(source, count=budget // nodes), GaussLegendre(nodes))
         else:
-            found[f"ig_{name}"] = AveragedGradients(source, GaussLegendre(min(settings.most_nodes, budget)))
-    background = FirstExamples(settings.background, budget // nodes)
-    return found | {EG: AveragedGradients(background, GaussLegendre(nodes))}
+            found[f"ig_{name}"] = AveragedGradients(source, GaussLegendre(min(most_nodes, budget)))
+    return found | {EG: AveragedGradients(FirstExamples(examples, budget // nodes), GaussLegendre(nodes))}
 
 
 def coalition_methods(absent: str, steps: int, of_sig: int | None, of_sampling: int | None) -> dict[str, Method]:
@@ -55,15 +84,6 @@ def coalition_methods(absent: str, steps: int, of_sig: int | None, of_sampling: 
     sig = [ShapleyIG(absent, of_sig, paired, rule) for paired in pairs]
     sampling = [ShapleySampling(absent, of_sampling, paired) for paired in pairs] if of_sampling != 0 else []
     return dict(zip(COALITIONAL, [*sig, *sampling], strict=False))
-
-
-def within_budget(settings: GridworldAttribution, budget: int, absent: str, players: int) -> dict[str, Method]:
-    """All methods of the settings; arguments as of `GridworldAttribution.methods`."""
-    nodes = min(settings.steps, budget)
-    # A coalition of the sampler costs itself and every player that it lacks: n / H_n of n on average.
-    of_sampler = 1 + players / sum(1 / k for k in range(1, players + 1))
-    found = coalition_methods(absent, nodes, budget // nodes, int(budget / of_sampler))
-    return path_methods(settings, budget) | found
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from igbaselines.studies.gridworld.data.dynamics import greedy_success
 from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
 from igbaselines.studies.gridworld.experiments.study import Studies
+from igbaselines.studies.gridworld.experiments.tasks import state_names, state_task, trained_network
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.training import r_squared
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork
-from igbaselines.studies.gridworld.tasks import state_names, state_task, trained_network
 from igbaselines.tasks import Task
 
 OF_BUDGETS = ("cost", "q")  # studies of methods that can be made for any budget

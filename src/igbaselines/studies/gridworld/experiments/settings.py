@@ -60,9 +60,13 @@ class GridworldAttribution(AttributionSettings):
             absent: imputer of the players outside of a coalition.
             players: of an input.
         """
-        from igbaselines.studies.gridworld.experiments.methods import within_budget
+        from igbaselines.studies.gridworld.experiments.methods import coalition_methods, path_methods
 
-        return within_budget(self, evaluations, absent, players)
+        nodes = min(self.steps, evaluations)
+        # A coalition of the sampler costs itself and every player that it lacks: n / H_n of n on average.
+        of_sampler = 1 + players / sum(1 / k for k in range(1, players + 1))
+        of_paths = path_methods(self.baselines, self.background, evaluations, nodes, self.most_nodes)
+        return of_paths | coalition_methods(absent, nodes, evaluations // nodes, int(evaluations / of_sampler))
 
 
 @dataclass

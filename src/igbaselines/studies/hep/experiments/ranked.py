@@ -7,7 +7,7 @@ import pandas as pd
 
 from igbaselines.metrics import Quantity
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution
-from igbaselines.studies.hep.experiments.rankings.settings import RankingsEvaluation
+from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, Retrained
 from igbaselines.studies.hep.measures.classification import classification_metrics
 from igbaselines.studies.hep.measures.rankings import by_score, places, rank_correlation, top_overlap

@@ -25,11 +25,11 @@ from igbaselines.studies.hep.data.events import EventDataset, EventTable
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution, class_attribution
 from igbaselines.studies.hep.experiments.networks import SplitEvents, split_events, train_on_subsets
 from igbaselines.studies.hep.experiments.settings import HepSplits
+from igbaselines.studies.hep.experiments.tasks import ranking_task, training_background, untrained_task
 from igbaselines.studies.hep.measures.rankings import top_masks
 from igbaselines.studies.hep.networks.dnn import Classifier
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained
-from igbaselines.studies.hep.tasks import ranking_task, training_background, untrained_task
 from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)

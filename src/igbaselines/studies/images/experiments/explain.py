@@ -25,8 +25,8 @@ from igbaselines.studies.images.experiments.settings import (
 )
 from igbaselines.studies.images.experiments.shapley_images import GRADIENT_POINTS, check_patches
 from igbaselines.studies.images.experiments.study import PhotographStudy
+from igbaselines.studies.images.experiments.tasks import attribute_photograph
 from igbaselines.studies.images.networks.recipe import ImageModel
-from igbaselines.studies.images.tasks import attribute_photograph
 from igbaselines.tasks import Task
 
 MEASURED = (COMPLETENESS_GAP, GRADIENT_POINTS)

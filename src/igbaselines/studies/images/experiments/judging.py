@@ -12,7 +12,7 @@ from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC, PointingGame
 from igbaselines.metrics.completeness import COMPLETENESS_GAP, relative_gap
 from igbaselines.metrics.perturbation_curves import area
 from igbaselines.studies.images.experiments.settings import MapEvaluation
-from igbaselines.studies.images.tasks import image_key
+from igbaselines.studies.images.experiments.tasks import image_key
 from igbaselines.tasks import Task
 
 DELETION, INSERTION = DeletionAUC().quantity, DeletionAUC(insertion=True).quantity

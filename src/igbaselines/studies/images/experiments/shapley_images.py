@@ -41,8 +41,8 @@ from igbaselines.studies.images.experiments.settings import (
 )
 from igbaselines.studies.images.experiments.shapley_maps import Sampling, TimedMap, every_map
 from igbaselines.studies.images.experiments.study import PhotographStudy
+from igbaselines.studies.images.experiments.tasks import seen_by
 from igbaselines.studies.images.networks.recipe import ImageModel
-from igbaselines.studies.images.tasks import seen_by
 from igbaselines.tasks import Task
 
 METHODS, PATCH, COALITIONS = "methods", "patch", "coalitions"  # the studies of a run

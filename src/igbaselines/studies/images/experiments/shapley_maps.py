@@ -12,7 +12,7 @@ from igbaselines.attribution.shapley.estimators import ShapleyIG
 from igbaselines.common.randomness import generator_for
 from igbaselines.studies.images.experiments.settings import SHAPLEY_IG
 from igbaselines.studies.images.experiments.study import PhotographStudy
-from igbaselines.studies.images.tasks import image_key, task_of
+from igbaselines.studies.images.experiments.tasks import image_key, task_of
 from igbaselines.tasks import Task
 
 FEW_PLAYERS = 10  # up to here the share of all coalitions is worth a number

@@ -25,8 +25,8 @@ from igbaselines.studies.images.experiments.selection import (
     select,
 )
 from igbaselines.studies.images.experiments.settings import ImageAttribution, ShapleyImagesAttribution
+from igbaselines.studies.images.experiments.tasks import image_key, photograph_task
 from igbaselines.studies.images.networks.recipe import ImageModel
-from igbaselines.studies.images.tasks import image_key, photograph_task
 from igbaselines.tasks import Background, Task, impute
 
 PATCH = 32  # side of the players of coalitions, where an attribution does not say it [px]

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution import Attribution
-from igbaselines.attribution.fitness import MinimalDeletion
+from igbaselines.attribution.engine.result import MinimalDeletion
 from igbaselines.attribution.methods import Method
 from igbaselines.attribution.weighting import InverseFitness, WithoutLeastFit
 from igbaselines.common.errors import UserError
@@ -45,8 +45,8 @@ from igbaselines.studies.images.experiments.settings import (
     WeightedGradientsEvaluation,
 )
 from igbaselines.studies.images.experiments.study import PhotographStudy
+from igbaselines.studies.images.experiments.tasks import attribute_photograph, image_key
 from igbaselines.studies.images.networks.recipe import ImageModel
-from igbaselines.studies.images.tasks import attribute_photograph, image_key
 from igbaselines.tasks import Task
 
 PERMUTED = "permuted_weights"

@@ -11,7 +11,7 @@ from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, PERFORMANCE, add_agreement, ranked
-from igbaselines.studies.hep.experiments.rankings.settings import ArchitecturesEvaluation
+from igbaselines.studies.hep.experiments.rankings_settings import ArchitecturesEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
 from igbaselines.studies.hep.measures.classification import classification_metrics
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe

@@ -16,7 +16,7 @@ from igbaselines.studies.hep.experiments.ranked import (
     add_retrained,
     ranked,
 )
-from igbaselines.studies.hep.experiments.rankings.settings import CombinedEvaluation
+from igbaselines.studies.hep.experiments.rankings_settings import CombinedEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy
 from igbaselines.studies.hep.measures.rankings import by_borda_count, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe

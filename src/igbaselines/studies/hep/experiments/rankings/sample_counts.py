@@ -20,7 +20,7 @@ from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, add_agreement, ranked
-from igbaselines.studies.hep.experiments.rankings.settings import SampleCountsEvaluation
+from igbaselines.studies.hep.experiments.rankings_settings import SampleCountsEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, sampled
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.tasks import Background

@@ -10,7 +10,7 @@ from igbaselines.running.context import Run
 from igbaselines.running.settings import OUTPUTS, RANKINGS, AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, PERFORMANCE, add_agreement, add_retrained, ranked
-from igbaselines.studies.hep.experiments.rankings.settings import RetrainedEvaluation
+from igbaselines.studies.hep.experiments.rankings_settings import RetrainedEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 

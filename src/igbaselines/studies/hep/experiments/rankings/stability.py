@@ -12,7 +12,7 @@ from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.networks import split_events
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, add_agreement, add_rankings, ranked
-from igbaselines.studies.hep.experiments.rankings.settings import RankingsEvaluation
+from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
 from igbaselines.studies.hep.measures.rankings import by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe

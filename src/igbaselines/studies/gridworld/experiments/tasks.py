@@ -2,18 +2,18 @@
 
 import logging
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.baselines import Drawn, TrainingMean, ZeroBaseline, equal_weights
+from igbaselines.attribution.baselines import TrainingMean, ZeroBaseline
 from igbaselines.attribution.shapley.exact import exact_shapley_values
 from igbaselines.common.randomness import generator_for, stream
 from igbaselines.studies.gridworld.data.dataset import GridStates
 from igbaselines.studies.gridworld.data.dynamics import ACTIONS
+from igbaselines.studies.gridworld.experiments.methods import FirstExamples
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.training import train_value
@@ -21,26 +21,6 @@ from igbaselines.studies.gridworld.networks.value_mlp import ActionAdvantage, Gr
 from igbaselines.tasks import Background, Imputer, Lazy, Task
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FirstExamples:
-    """The first examples of the background, in turn: a fixed sample where, as here, examples stand in random order.
-
-    Args:
-        examples: in the sample.
-        count: baselines an input; None takes each example once.
-    """
-
-    examples: int
-    count: int | None = None
-
-    def draw(self, inputs: Float[Tensor, "n d"], background: Background, generator: torch.Generator) -> Drawn:
-        """Return them."""
-        sample = background.examples[: self.examples]
-        count = self.count or len(sample)
-        turns = sample.repeat(-(-count // len(sample)), 1)[:count]
-        return turns, equal_weights(turns, count)
 
 
 def state_task(

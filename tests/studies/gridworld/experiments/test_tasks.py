@@ -10,10 +10,11 @@ from igbaselines.attribution.shapley.estimators import ShapleySampling
 from igbaselines.attribution.weighting import ByStratum
 from igbaselines.models.standardise import Standardise
 from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
+from igbaselines.studies.gridworld.experiments.methods import FirstExamples
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
+from igbaselines.studies.gridworld.experiments.tasks import state_task
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.value_mlp import for_network
-from igbaselines.studies.gridworld.tasks import FirstExamples, state_task
 from igbaselines.tasks import Task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
