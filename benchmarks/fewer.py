@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
-from igbaselines.attribution.weighted import pixel_importance, reweighted
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -21,9 +20,10 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from benchmarks.weighted import Counted, Photograph
-from igbaselines.attribution.engine.path import Attribution
+from igbaselines.attribution import Attribution
 from igbaselines.attribution.weighting import InverseFitness
-from igbaselines.metrics.perturbation_curves import ShareGrid, area
+from igbaselines.common.randomness import generator_for
+from igbaselines.metrics.perturbation_curves import ShareGrid
 from igbaselines.studies.images.networks.network import Bfloat16, Probabilities
 
 AREA_GRID = ShareGrid(20, 2)  # of the demo
@@ -37,80 +37,64 @@ Row = dict[str, str | float]
 
 @dataclass(frozen=True)
 class Explained:
-    """A photograph, the Integrated Gradients of its baselines, and D_alpha of each, all in full."""
+    """A photograph and its Weighted Gradients, in full."""
 
     photograph: Photograph
-    attribution: Attribution
-    d_alpha: Tensor
+    found: Attribution
 
     @classmethod
     def make(cls, photograph: Photograph) -> "Explained":
         """Explain it as the experiment does."""
-        return cls(photograph, *photograph.judged(photograph.explained))
+        return cls(photograph, photograph.weighted())
 
-    def weights(self) -> Tensor:
-        """Of the baselines, (1, k)."""
-        return InverseFitness().of_fitness(self.d_alpha)
+    def importance(self, found: Attribution) -> Tensor:
+        """The map of an attribution, a value a pixel."""
+        return self.photograph.task.player_map.importance(found.attributions, self.photograph.attribution.ranking)[0]
 
-    def importance(self, weights: Tensor) -> Tensor:
-        """The map that weights make, (1, h, w)."""
-        return self.importance_of(reweighted(self.attribution, weights))
-
-    def importance_of(self, attribution: Attribution) -> Tensor:
-        """The map of another attribution, (1, h, w)."""
-        return pixel_importance(attribution.attributions, self.photograph.attribution.ranking)
-
-    def area(self, importance: Tensor) -> float:
+    def area(self, found: Attribution, grid: ShareGrid = AREA_GRID) -> float:
         """Under the deletion curve of a map."""
-        return float(area(self.photograph.curve(importance, AREA_GRID), AREA_GRID))
+        return float(self.photograph.area(found.attributions, grid))
 
 
 def k_section(explained: Explained) -> Iterator[Row]:
     """D_alpha with more sections than two."""
-    p = explained.photograph
-    per_baseline = explained.attribution.per_baseline
-    assert per_baseline is not None
+    p, full = explained.photograph, explained.found
+    assert full.per_baseline is not None
+    assert full.fitness is not None
     for sections in SECTIONS:
         scored = Counted(p.classifier.scored)
-        fitness = replace(p.fitness, search=replace(p.attribution.search, sections=sections))
-        in_one_pass = per_baseline.shape[1] * sections
-        found = fitness.d_alpha(p.scored_by(scored).score, p.pixels, per_baseline, in_one_pass).d_alpha.view_as(
-            explained.d_alpha
-        )
+        fitness = replace(p.attribution.fitness, search=replace(p.attribution.search, sections=sections))
+        in_one_pass = replace(p.scored_by(scored).task, max_batch=full.per_baseline.shape[1] * sections)
+        found = fitness.d_alpha(in_one_pass, full.per_baseline, generator_for(0)).d_alpha
         yield {
             "sections": f"{sections}",
             "rounds": scored.calls - 2,  # both ends of the bracket
             "pictures": scored.pictures,
-            "same D_alpha": float((found == explained.d_alpha).double().mean()),
-            "weights moved": moved(InverseFitness().of_fitness(found), explained.weights()),
+            "same D_alpha": float((found == full.fitness.d_alpha).double().mean()),
+            "weights moved": moved(InverseFitness().of_fitness(found[None]), full.weights),
         }
 
 
 def areas(explained: Explained) -> Iterator[Row]:
     """Fewer points of the deletion curve."""
-    p, importance = explained.photograph, explained.importance(explained.weights())
-    true = float(area(p.curve(importance, REFERENCE_GRID), REFERENCE_GRID))
+    true = explained.area(explained.found, REFERENCE_GRID)
     for grid in GRIDS:
-        curve = p.curve(importance, grid)
-        error = abs(float(area(curve, grid)) - true)
-        yield {"grid": f"ShareGrid({grid.steps}, {grid.power})", "points": curve.shape[1], "error": error}
+        error = abs(explained.area(explained.found, grid) - true)
+        yield {"grid": f"ShareGrid({grid.steps}, {grid.power})", "points": grid.steps + 1, "error": error}
 
 
 def bfloat16(explained: Explained) -> Iterator[Row]:
     """Gradients in bfloat16; scores, D_alpha and curves in float32."""
-    p = explained.photograph
-    found, d_alpha = p.judged(Probabilities(Bfloat16(p.explained.network)))
-    weights = InverseFitness().of_fitness(d_alpha)
-    low = reweighted(found, weights)
-    importance, other = explained.importance(explained.weights()), explained.importance_of(low)
-    top = [set(x.flatten().topk(round(TOP * x.numel())).indices.tolist()) for x in (importance, other)]
+    low = explained.photograph.weighted(Probabilities(Bfloat16(explained.photograph.explained.network)))
+    importance, other = explained.importance(explained.found), explained.importance(low)
+    top = [set(x.topk(round(TOP * x.numel())).indices.tolist()) for x in (importance, other)]
     yield {
         "gradients in": "bfloat16",
-        "rank correlation": float(spearmanr(importance.flatten(), other.flatten()).statistic),
-        "cosine": float(torch.cosine_similarity(importance.flatten(), other.flatten(), dim=0, eps=0.0)),
+        "rank correlation": float(spearmanr(importance, other).statistic),
+        "cosine": float(torch.cosine_similarity(importance, other, dim=0, eps=0.0)),
         "same top twentieth": len(top[0] & top[1]) / len(top[0]),
-        "weights moved": moved(weights, explained.weights()),
-        "area changed": explained.area(other) - explained.area(importance),
+        "weights moved": moved(low.weights, explained.found.weights),
+        "area changed": explained.area(low) - explained.area(explained.found),
     }
 
 
@@ -121,8 +105,10 @@ STUDIES: dict[str, Callable[[Explained], Iterator[Row]]] = {
 }
 
 
-def moved(weights: Tensor, others: Tensor) -> float:
+def moved(weights: Tensor | None, others: Tensor | None) -> float:
     """Half of the sum of the absolute differences."""
+    assert weights is not None
+    assert others is not None
     return float((weights.double() - others.double()).abs().sum() / 2)
 
 

@@ -9,27 +9,27 @@ from functools import partial
 
 import hydra
 import torch
-from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from benchmarks.peers import by_captum
 from benchmarks.turns import Candidate, Job, Work
+from igbaselines.attribution import Attribution
 from igbaselines.attribution.baselines import BaselineSet
-from igbaselines.attribution.engine.path import Attribution, Function, path_attribution
-from igbaselines.attribution.perturbation import Score
+from igbaselines.attribution.methods import SharedGradients
 from igbaselines.attribution.weighting import InverseFitness
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics.perturbation_curves import ShareGrid, area, deletion_curves
+from igbaselines.metrics import DeletionAUC
+from igbaselines.metrics.perturbation_curves import ShareGrid, area
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.targets import instantiate
-from igbaselines.studies.images.experiments.classifier import Classifier, load_classifier
-from igbaselines.studies.images.experiments.explanations import reference_for
-from igbaselines.studies.images.experiments.selection import load_pixels, reference_photographs, select
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
+from igbaselines.studies.images.experiments.selection import load_pixels, photograph_background, select
 from igbaselines.studies.images.experiments.settings import ImageAttribution
 from igbaselines.studies.images.networks.network import Probabilities
+from igbaselines.studies.images.tasks import photograph_task
+from igbaselines.tasks import Background, Function, Task, impute
 
 OURS, NAIVE, LIMIT = "igbaselines", "as published: Captum, then picture by picture", "limit: bare passes"
 # Rankings that differ in the last digits find another D_alpha, and so weights, by as much as scores jump: less where
@@ -41,11 +41,11 @@ CLOSE, QUICK = 2e-2, 0.2
 class Photograph:
     """What is explained."""
 
-    classifier: Classifier
+    classifier: PhotographClassifier
     plain: Probabilities
     attribution: ImageAttribution
-    pixels: Float[Tensor, "1 3 h w"]
-    examples: Float[Tensor, "m 3 h w"]
+    pixels: Tensor
+    background: Background
     predicted: int
     grid: ShareGrid
 
@@ -67,18 +67,17 @@ class Photograph:
         run = Run(Rows("", "", "", 0), here, here, here, torch.device("cpu"), 0, None, 1)
         classifier = load_classifier(model, attribution, run)
         if quick:
-            attribution = replace(attribution, rule=replace(attribution.rule, steps=2))
+            attribution = replace(attribution, rule=replace(attribution.rule, n_steps=2))
         found = dataset.photographs()
-        examples = reference_photographs(found.candidates, classifier, 4, 0)
-        plain = Probabilities(model.load(torch.device("cpu")))
-        grid = ShareGrid(4 if quick else 100, 1)
+        background = photograph_background(found.candidates, classifier, 4, 0)
+        plain, grid = Probabilities(model.load(torch.device("cpu"))), ShareGrid(4 if quick else 100, 1)
         return [
             cls(
                 classifier,
                 plain,
                 attribution,
                 load_pixels(chosen.photograph, classifier)[None],
-                examples,
+                background,
                 chosen.predicted,
                 grid,
             )
@@ -94,32 +93,21 @@ class Photograph:
         """With another function for the scores."""
         return replace(self, classifier=replace(self.classifier, scored=scored))
 
-    def judged(self, f: Function) -> tuple[Attribution, Int[Tensor, "1 k"]]:
-        """Integrated Gradients of every baseline, equally weighted, and D_alpha of each, as in the experiment."""
-        reference = reference_for(self.classifier, self.examples)
-        baselines, _ = BaselineSet(self.attribution.baselines).draw(self.pixels, reference, generator_for(0))
-        found = path_attribution(
-            f,
-            self.pixels,
-            baselines,
-            rule=self.attribution.rule,
-            target=self.target,
-            max_batch=self.classifier.max_batch,
-            keep_per_baseline=True,
-        )
-        assert found.per_baseline is not None
-        judged = self.fitness.d_alpha(self.score, self.pixels, found.per_baseline, self.classifier.max_batch)
-        return found, judged.d_alpha[None]
-
     @property
-    def score(self) -> Score:
-        """The probability of the explained class."""
-        return class_score(self.classifier.scored, self.target)
+    def task(self) -> Task:
+        """As the experiment has it."""
+        return photograph_task("", self.pixels, self.target, None, self.classifier, self.background)
 
-    def curve(self, importance: Float[Tensor, "1 h w"], grid: ShareGrid) -> Float[Tensor, "1 points"]:
-        """The deletion curve of a map."""
-        fill, source = self.fitness.mask.fill(self.pixels), torch.zeros(1, dtype=torch.int64)
-        return deletion_curves(self.score, self.pixels, fill, importance, source, grid, self.classifier.max_batch)
+    def weighted(self, f: Function | None = None) -> Attribution:
+        """Weighted Gradients as in the experiment, with what each baseline gives; of another function, where given."""
+        task = self.task if f is None else replace(self.task, f=f)
+        method = self.attribution.averaged(InverseFitness())
+        return SharedGradients.draw({"": method}, task, generator_for(0)).attribute()[""]
+
+    def area(self, attributions: Tensor, grid: ShareGrid) -> Tensor:
+        """Under the deletion curve of a map."""
+        metric = DeletionAUC(self.attribution.fitness_mask, grid, self.attribution.ranking)
+        return metric.score(self.task, attributions, generator_for(0))
 
     @property
     def explained(self) -> Probabilities:
@@ -131,11 +119,6 @@ class Photograph:
     def target(self) -> Tensor:
         """The explained class."""
         return torch.tensor([self.predicted])
-
-    @property
-    def fitness(self) -> Fitness:
-        """As the experiment has it."""
-        return Fitness(self.attribution.search, self.attribution.fitness_mask, self.attribution.ranking)
 
 
 def job(quick: bool) -> Job:
@@ -157,11 +140,9 @@ def ours(make: Callable[[], Photograph]) -> Work:
     p = make().with_exact_search()
 
     def work(_: int) -> Tensor:
-        found, d_alpha = p.judged(p.explained)
-        weights = InverseFitness().of_fitness(d_alpha)
-        attributions = reweighted(found, weights).attributions
-        importance = pixel_importance(attributions, p.attribution.ranking)
-        return _result(attributions, weights[0], area(p.curve(importance, p.grid), p.grid))
+        found = p.weighted()
+        assert found.weights is not None
+        return _result(found.attributions, found.weights[0], p.area(found.attributions, p.grid))
 
     return work
 
@@ -169,10 +150,9 @@ def ours(make: Callable[[], Photograph]) -> Work:
 def naive(make: partial[Photograph]) -> Work:
     """What the paper's text says, line by line, on the network as it comes."""
     p = make().with_exact_search()
-    baselines, _ = BaselineSet(p.attribution.baselines).draw(
-        p.pixels, reference_for(p.classifier, p.examples), generator_for(0)
-    )
-    fill, pixels = p.fitness.mask.fill(p.pixels), p.pixels[0, 0].numel()
+    baselines, _ = BaselineSet(p.attribution.baselines).draw(p.pixels, p.background, generator_for(0))
+    fill = impute(p.attribution.fitness_mask, p.pixels, p.background, generator_for(0))
+    pixels = p.pixels[0, 0].numel()
 
     @torch.no_grad()
     def without(order: Tensor, count: int) -> float:
@@ -200,7 +180,7 @@ def naive(make: partial[Photograph]) -> Work:
         attributions = sum(w * m for w, m in zip(weights.float(), maps, strict=True))
         assert isinstance(attributions, Tensor)
         order = attributions.sum(dim=1).flatten().argsort(descending=True, stable=True)
-        counts = p.grid.counts(attributions[:, 0])[0].tolist()
+        counts = p.grid.counts(attributions[:, 0].flatten(1))[0].tolist()
         curve = torch.tensor([[without(order, count) for count in counts]])
         return _result(attributions, weights, area(curve, p.grid))
 

@@ -23,12 +23,13 @@ def photos(tmp_path: Path) -> Path:
     """Two photographs, one of them grey, in a folder with what such folders hold besides."""
     folder = tmp_path / "my photos"
     (folder / "holiday").mkdir(parents=True)
-    samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
-    with Image.open(samples[4].picture) as picture:
+    samples = [one.picture for one in SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates]
+    files = [picture for picture in samples if isinstance(picture, Path)]
+    with Image.open(files[4]) as picture:
         picture.convert("L").save(folder / "grey.png")
-    with Image.open(samples[7].picture) as picture:
+    with Image.open(files[7]) as picture:
         picture.convert("CMYK").save(folder / "holiday" / "car.jpg")
-    (folder / "broken.jpg").write_bytes(samples[0].picture.read_bytes()[:3000])
+    (folder / "broken.jpg").write_bytes(files[0].read_bytes()[:3000])
     (folder / "empty.png").touch()
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     (folder / "notes.txt").write_text("not a photograph")

@@ -131,7 +131,7 @@ class SmallModel(ImageModel):
 class LeftHalf:
     """The object of every photograph."""
 
-    def mask(self, picture: object, predicted: int) -> Bool[np.ndarray, "h w"]:
+    def mask(self, photograph: object, predicted: int) -> Bool[np.ndarray, "h w"]:
         return np.arange(SIDE)[None] < np.full((SIDE, 1), SIDE // 2)
 
 
@@ -149,7 +149,7 @@ class InMemory:
     def photographs(self) -> Photographs:
         noise = np.random.default_rng(1).integers(0, 256, (self.count, SIDE, SIDE, 3), dtype=np.uint8)
         found = [
-            Photograph(f"p{i}", Image.fromarray(noise[i]), self.labels[i], LeftHalf() if self.outlined else None)  # type: ignore[arg-type]
+            Photograph(f"p{i}", Image.fromarray(noise[i]), self.labels[i], LeftHalf() if self.outlined else None)
             for i in range(self.count)
         ]
         return Photographs(found, None, only_correct=False, mask_required=False)

@@ -55,7 +55,7 @@ def classifier() -> PhotographClassifier:
 class Square:
     """A mask source: the upper left quarter, for red things."""
 
-    def mask(self, path: Path, predicted: int) -> np.ndarray | None:
+    def mask(self, photograph: object, predicted: int) -> np.ndarray | None:
         mask = np.zeros((32, 32), dtype=bool)
         mask[:16, :16] = True
         return mask if predicted == 0 else None

@@ -101,7 +101,8 @@ class PhotographStudy:
     @property
     def patch(self) -> int:
         """Side of the players of coalitions [px]."""
-        return int(getattr(self.attribution, "patch", PATCH))
+        half = self.classifiers[0].preprocessing.size // 2
+        return int(getattr(self.attribution, "patch", min(PATCH, half)))
 
     def for_each(self, kept_in: str, work: Work) -> list[Record]:
         """Work on every photograph (`records.for_each`).
@@ -112,7 +113,7 @@ class PhotographStudy:
         try:
             return for_each(self.run, self.chosen, kept_in, work)
         except TooFewExamplesError as error:
-            others = "a smaller count in attribution.baselines (or in methods), or a larger attribution.reference_images"
+            others = "a smaller count in attribution.baselines or methods, or a larger attribution.reference_images"
             choice = FEWER.get(type(self.attribution), others)
             raise UserError(f"too few photographs: {error}; choose {choice}") from error
 
