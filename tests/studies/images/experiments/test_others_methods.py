@@ -131,7 +131,7 @@ class SmallModel(ImageModel):
 class LeftHalf:
     """The object of every photograph."""
 
-    def mask(self, picture: object, predicted: int) -> Bool[np.ndarray, "h w"]:
+    def mask(self, photograph: object, predicted: int) -> Bool[np.ndarray, "h w"]:
         return np.arange(SIDE)[None] < np.full((SIDE, 1), SIDE // 2)
 
 

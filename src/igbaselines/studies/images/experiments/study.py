@@ -101,7 +101,8 @@ class PhotographStudy:
     @property
     def patch(self) -> int:
         """Side of the players of coalitions [px]."""
-        return int(getattr(self.attribution, "patch", PATCH))
+        half = self.classifiers[0].preprocessing.size // 2
+        return int(getattr(self.attribution, "patch", min(PATCH, half)))
 
     def for_each(self, kept_in: str, work: Work) -> list[Record]:
         """Work on every photograph (`records.for_each`).
