@@ -70,7 +70,9 @@ def test_some_of_the_inputs(task: Task, chosen: slice | list[int], places: list[
 
 def test_some_of_what_knows_little(task: Task) -> None:
     bare = replace(task, targets=None, masks=None, known={}, score=None).take([3, 1])
-    assert bare.targets is bare.masks is bare.score is None
+    assert bare.targets is None
+    assert bare.masks is None
+    assert bare.score is None
     assert dict(bare.known) == {}
 
 

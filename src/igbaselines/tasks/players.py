@@ -132,7 +132,7 @@ class PlayerMap:
         # Pictures whose pixels are players: sums over channels, and masks that broadcast over them.
         self.each_pixel = (
             len(self.features) == 3
-            and self.features[1:].numel() == self.count
+            and torch.Size(self.features[1:]).numel() == self.count
             and torch.equal(self.player_of.flatten(1), flat.expand(self.features[0], -1))
         )
 

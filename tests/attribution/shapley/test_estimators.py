@@ -18,7 +18,8 @@ from igbaselines.attribution.shapley.coalitions import sample_coalitions
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling, exact_shapley_values
 from igbaselines.attribution.weighting import ByStratum
 from igbaselines.models.inference import for_gradients
-from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import DNN
 from igbaselines.tasks import Background, Function, Patches
 from tests.small_tasks import players_of, task_of
 
