@@ -26,9 +26,9 @@ from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
-from igbaselines.studies.images.experiments.selection import Chosen, load_pixels, photograph_background, select
+from igbaselines.studies.images.experiments.selection import photograph_background, select
 from igbaselines.studies.images.experiments.settings import ImageAttribution
-from igbaselines.studies.images.experiments.tasks import photograph_task
+from igbaselines.studies.images.experiments.study import PhotographStudy
 from igbaselines.studies.images.networks.network import Probabilities
 from igbaselines.tasks import Function, Task, class_score, impute
 
@@ -71,13 +71,8 @@ class Photograph:
         background = photograph_background(found.candidates, classifier, 4, 0)
         plain = Probabilities(model.load(torch.device("cpu")))
         grid = ShareGrid(4 if quick else 100, 1)
-
-        def task(chosen: Chosen) -> Task:
-            pixels = load_pixels(chosen.photograph, classifier)[None]
-            target = torch.tensor([chosen.predicted])
-            return photograph_task(chosen.photograph.name, pixels, target, None, classifier, background)
-
-        return [cls(classifier, plain, attribution, task(one), grid) for one in select(found, classifier).chosen]
+        study = PhotographStudy(run, attribution, [classifier], background, select(found, classifier).chosen, {}, {})
+        return [cls(classifier, plain, attribution, study.task(chosen), grid) for chosen in study.chosen]
 
     def with_exact_search(self) -> "Photograph":
         """The search's tolerance makes a jump of a rounding error: a count is just near enough, or it goes on."""

@@ -1,8 +1,7 @@
 """Methods are the engine with their baselines, weights and rule put in; together they share its gradients."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -30,7 +29,7 @@ from igbaselines.attribution.methods import (
     why_not,
 )
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
-from igbaselines.attribution.weighting import ByStratum, EqualFitness, FitnessWeighting, InverseFitness, WithoutLeastFit
+from igbaselines.attribution.weighting import ByStratum, EqualFitness, InverseFitness, WithoutLeastFit
 from igbaselines.tasks import Background, Task
 from tests.small_tasks import players_of, task_of
 
@@ -149,9 +148,8 @@ def test_memory_does_not_grow_with_baselines_where_nobody_judges_them(task: Task
 @pytest.mark.parametrize("method", [AveragedGradients(PerStratum(2)), ShapleyIG(ZeroBaseline(), 4)], ids=str)
 def test_attributions_on_the_device_of_the_task(method: Method, task: Task, device: torch.device) -> None:
     assert isinstance(task.f, nn.Module)
-    moved = {field.name: getattr(task.background, field.name) for field in fields(Background)}
-    parts: dict[str, Any] = {name: None if value is None else value.to(device) for name, value in moved.items()}
-    background = Background(**parts)
+    given = {name: value for name, value in vars(task.background).items() if value is not None}
+    background = replace(task.background, **{name: value.to(device) for name, value in given.items()})
     there = replace(task, f=task.f.to(device), inputs=task.inputs.to(device), background=background)
     found = method.attribute(there, seeded())
     assert found.attributions.device.type == players_of(found).device.type == device.type
@@ -298,10 +296,9 @@ def test_nodes_are_never_drawn_from_what_baselines_were_drawn_from(task: Task) -
 
 def test_masks_that_cannot_be_hashed_are_judged_with(classes: Task) -> None:
     fitness = Fitness(BinarySearch(tolerance=0.0), BaselineSet({"zero": ZeroBaseline()}))
-    weightings: dict[str, FitnessWeighting] = {"wg": InverseFitness(), "eg": EqualFitness()}
-    weighted = {
-        name: AveragedGradients(PerStratum(2), Midpoint(5), weighting, fitness)
-        for name, weighting in weightings.items()
+    weighted: dict[str, Method] = {
+        "wg": AveragedGradients(PerStratum(2), Midpoint(5), InverseFitness(), fitness),
+        "eg": AveragedGradients(PerStratum(2), Midpoint(5), EqualFitness(), fitness),
     }
     found = attribute_all(weighted, classes, seeded())
     assert_same(found["wg"], attribute_all(WEIGHTINGS, classes, seeded())["by fitness"])

@@ -1,7 +1,6 @@
 """What absent players become: every source of baselines, and of several values one by its weight."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -26,11 +25,14 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 @pytest.mark.parametrize("imputer", [ZeroBaseline(), PerStratum(1), Examples(2), UniformNoise(3)], ids=str)
 def test_whole_inputs_of_the_same_kind(imputer: Imputer, device: torch.device) -> None:
-    parts: list[Any] = [None if part is None else part.to(device) for part in vars(BACKGROUND).values()]
-    moved = Background(*parts)
     for dtype in (torch.float32, torch.float64):
         inputs = INPUTS[:5].to(device, dtype)
-        there = Background(moved.examples.to(dtype), moved.centre.to(dtype), moved.stratum, moved.stratum_weight)
+        there = replace(
+            BACKGROUND,
+            examples=BACKGROUND.examples.to(device, dtype),
+            centre=BACKGROUND.centre.to(device, dtype),
+            stratum=torch.tensor([0, 1], device=device),
+        )
         found = impute(imputer, inputs, there, seeded())
         assert (found.shape, found.dtype, found.device) == (inputs.shape, dtype, inputs.device)
         assert torch.equal(found, impute(imputer, inputs, there, seeded()))
