@@ -20,8 +20,9 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from igbaselines.attribution import Adaptive, Attribution, GaussLegendre, Midpoint, QuadratureRule, path_attribution
-from igbaselines.attribution.engine.path import Function
-from igbaselines.studies.hep.networks.dnn import DNN, Probability, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import DNN, Probability
+from igbaselines.tasks import Function
 
 FEATURES, QUANTILES = 100, (0.5, 0.95)
 TOLERANCES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4)
@@ -73,7 +74,8 @@ def image_job() -> Job:
 
     photograph = Photograph.make(quick=False)
     network = photograph.explained.network  # the logits
-    inputs, others = photograph.examples[:3], photograph.examples[1:4]
+    examples = photograph.task.background.examples
+    inputs, others = examples[:3], examples[1:4]
     baselines = torch.stack([torch.zeros_like(inputs), others], dim=1)
     with torch.no_grad():
         target = network(inputs).argmax(dim=1)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
-from igbaselines.attribution.weighted import pixel_importance, reweighted
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -21,8 +20,9 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from benchmarks.weighted import Counted, Photograph
-from igbaselines.attribution.engine.path import Attribution
+from igbaselines.attribution import Attribution
 from igbaselines.attribution.weighting import InverseFitness
+from igbaselines.common.randomness import generator_for
 from igbaselines.metrics.perturbation_curves import ShareGrid, area
 from igbaselines.studies.images.networks.network import Bfloat16, Probabilities
 
@@ -37,32 +37,36 @@ Row = dict[str, str | float]
 
 @dataclass(frozen=True)
 class Explained:
-    """A photograph, the Integrated Gradients of its baselines, and D_alpha of each, all in full."""
+    """A photograph and its Weighted Gradients, with those of every baseline and how fit it is, all in full."""
 
     photograph: Photograph
     attribution: Attribution
-    d_alpha: Tensor
 
     @classmethod
     def make(cls, photograph: Photograph) -> "Explained":
         """Explain it as the experiment does."""
-        return cls(photograph, *photograph.judged(photograph.explained))
+        return cls(photograph, photograph.weighted())
 
+    @property
     def weights(self) -> Tensor:
         """Of the baselines, (1, k)."""
-        return InverseFitness().of_fitness(self.d_alpha)
+        assert self.attribution.weights is not None
+        return self.attribution.weights
 
-    def importance(self, weights: Tensor) -> Tensor:
-        """The map that weights make, (1, h, w)."""
-        return self.importance_of(reweighted(self.attribution, weights))
+    @property
+    def d_alpha(self) -> Tensor:
+        """Of the baselines, (k,)."""
+        assert self.attribution.fitness is not None
+        return self.attribution.fitness.d_alpha
 
-    def importance_of(self, attribution: Attribution) -> Tensor:
-        """The map of another attribution, (1, h, w)."""
-        return pixel_importance(attribution.attributions, self.photograph.attribution.ranking)
+    def importance(self, attribution: Attribution) -> Tensor:
+        """Of the pixels by this or another attribution, (pixels,)."""
+        p = self.photograph
+        return p.task.player_map.importance(attribution.attributions, p.attribution.ranking)[0]
 
-    def area(self, importance: Tensor) -> float:
-        """Under the deletion curve of a map."""
-        return float(area(self.photograph.curve(importance, AREA_GRID), AREA_GRID))
+    def area(self, attribution: Attribution) -> float:
+        """Under the deletion curve of this or another attribution."""
+        return float(area(self.photograph.curve(attribution.attributions, AREA_GRID), AREA_GRID))
 
 
 def k_section(explained: Explained) -> Iterator[Row]:
@@ -72,26 +76,24 @@ def k_section(explained: Explained) -> Iterator[Row]:
     assert per_baseline is not None
     for sections in SECTIONS:
         scored = Counted(p.classifier.scored)
-        fitness = replace(p.fitness, search=replace(p.attribution.search, sections=sections))
-        in_one_pass = per_baseline.shape[1] * sections
-        found = fitness.d_alpha(p.scored_by(scored).score, p.pixels, per_baseline, in_one_pass).d_alpha.view_as(
-            explained.d_alpha
-        )
+        fitness = replace(p.attribution.fitness, search=replace(p.search, sections=sections))
+        task = replace(p.scored_by(scored).task, max_batch=per_baseline.shape[1] * sections)  # a round is one pass
+        found = fitness.d_alpha(task, per_baseline, generator_for(0)).d_alpha
         yield {
             "sections": f"{sections}",
             "rounds": scored.calls - 2,  # both ends of the bracket
             "pictures": scored.pictures,
             "same D_alpha": float((found == explained.d_alpha).double().mean()),
-            "weights moved": moved(InverseFitness().of_fitness(found), explained.weights()),
+            "weights moved": moved(InverseFitness().of_fitness(found[None]), explained.weights),
         }
 
 
 def areas(explained: Explained) -> Iterator[Row]:
     """Fewer points of the deletion curve."""
-    p, importance = explained.photograph, explained.importance(explained.weights())
-    true = float(area(p.curve(importance, REFERENCE_GRID), REFERENCE_GRID))
+    p, attributions = explained.photograph, explained.attribution.attributions
+    true = float(area(p.curve(attributions, REFERENCE_GRID), REFERENCE_GRID))
     for grid in GRIDS:
-        curve = p.curve(importance, grid)
+        curve = p.curve(attributions, grid)
         error = abs(float(area(curve, grid)) - true)
         yield {"grid": f"ShareGrid({grid.steps}, {grid.power})", "points": curve.shape[1], "error": error}
 
@@ -99,18 +101,16 @@ def areas(explained: Explained) -> Iterator[Row]:
 def bfloat16(explained: Explained) -> Iterator[Row]:
     """Gradients in bfloat16; scores, D_alpha and curves in float32."""
     p = explained.photograph
-    found, d_alpha = p.judged(Probabilities(Bfloat16(p.explained.network)))
-    weights = InverseFitness().of_fitness(d_alpha)
-    low = reweighted(found, weights)
-    importance, other = explained.importance(explained.weights()), explained.importance_of(low)
-    top = [set(x.flatten().topk(round(TOP * x.numel())).indices.tolist()) for x in (importance, other)]
+    low = Explained(p, p.weighted(Probabilities(Bfloat16(p.explained.network))))
+    importance, other = (explained.importance(some.attribution) for some in (explained, low))
+    top = [set(x.topk(round(TOP * x.numel())).indices.tolist()) for x in (importance, other)]
     yield {
         "gradients in": "bfloat16",
-        "rank correlation": float(spearmanr(importance.flatten(), other.flatten()).statistic),
-        "cosine": float(torch.cosine_similarity(importance.flatten(), other.flatten(), dim=0, eps=0.0)),
+        "rank correlation": float(spearmanr(importance, other).statistic),
+        "cosine": float(torch.cosine_similarity(importance, other, dim=0, eps=0.0)),
         "same top twentieth": len(top[0] & top[1]) / len(top[0]),
-        "weights moved": moved(weights, explained.weights()),
-        "area changed": explained.area(other) - explained.area(importance),
+        "weights moved": moved(low.weights, explained.weights),
+        "area changed": explained.area(low.attribution) - explained.area(explained.attribution),
     }
 
 

@@ -31,12 +31,12 @@ def jobs(quick: bool) -> list[Job]:
 
 def collisions(features: bool) -> Work:
     """Collisions, and with `features` all that is made of them."""
-    from igbaselines.studies.hep.data.pythia.collisions import Collisions
+    from igbaselines.studies.hep.data.pythia.collisions import PythiaCollisions
     from igbaselines.studies.hep.data.pythia.detector import see
     from igbaselines.studies.hep.data.pythia.features import pythia_features
 
     dataset, rng = _dataset("hep_pythia"), np.random.default_rng(0)
-    source = Collisions("tt1l", (LEAST_PT_HAT, math.inf), dataset.beam, dataset.detector, dataset.selection, (0,))
+    source = PythiaCollisions("tt1l", (LEAST_PT_HAT, math.inf), dataset.beam, dataset.detector, dataset.selection, (0,))
     source.batch(1)  # the first event takes what is made once
 
     def work(batches: int) -> None:

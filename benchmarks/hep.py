@@ -12,7 +12,8 @@ from benchmarks.turns import Candidate, Goal, Job, Work, fastest
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.models.inference import for_gradients
 from igbaselines.models.linear import linear_without_graph
-from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import DNN
 
 FEATURES, HIDDEN = 100, [128, 128]
 CHUNKS = (256, 512, 1024, 2048, 4096)

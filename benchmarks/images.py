@@ -15,10 +15,10 @@ from benchmarks.peers import Peer, by_captum, by_saliency, by_shap
 from benchmarks.turns import Candidate, Goal, Job, Work, fastest
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.attribution.engine.chunking import automatic_max_batch
-from igbaselines.attribution.engine.path import Function
 from igbaselines.models.inference import for_gradients
 from igbaselines.studies.images.networks.network import ImageNetwork
 from igbaselines.studies.images.networks.recipe import EfficientNetLite
+from igbaselines.tasks import Function
 
 NETWORKS = {"mobilenet_v2": 2.0, "efficientnet_lite0": 2.0, "resnet50": 1.25, "densenet121": 1.15, "vgg16": 1.15}
 SIDE, BASELINES = 224, 6

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from igbaselines.reporting.style import new_figure, page_style, save_figure
+from igbaselines.reporting.style import BLUE, GREY, ORANGE, new_figure, page_style, save_figure, style_of
 from igbaselines.reporting.tables import write_table
-from igbaselines.studies.hep.reporting.figures import STYLES
 
 
 def write(folder: Path, timings: pd.DataFrame, goals: pd.DataFrame, grown: pd.DataFrame) -> None:
@@ -27,11 +26,7 @@ def draw_ratios(timings: pd.DataFrame, folder: Path) -> None:
         figure = new_figure(9.0, 1.2 + 0.22 * len(drawn))
         axes = figure.subplots()
         colours = [
-            STYLES[2]["color"]
-            if name.startswith("igbaselines")
-            else "#777777"
-            if "limit" in name
-            else STYLES[1]["color"]
+            BLUE if name.startswith("igbaselines") else GREY if "limit" in name else ORANGE
             for name in drawn["candidate"]
         ]
         axes.barh(drawn.index, drawn["times_ours"], color=colours, left=0)
@@ -54,7 +49,7 @@ def draw_scaling(grown: pd.DataFrame, folder: Path) -> None:
         panels = figure.subplots(2, len(directions), sharex="col", squeeze=False)
         for column, along in enumerate(directions):
             part = grown[grown["along"] == along]
-            for (candidate, points), style in zip(part.groupby("candidate"), (STYLES[1], STYLES[2]), strict=False):
+            for (candidate, points), style in zip(part.groupby("candidate"), map(style_of, (1, 2)), strict=False):
                 panels[0, column].plot(points["at"], points["seconds"], label=candidate, **style)
                 panels[1, column].plot(points["at"], points["peak_mib"], **style)
             for panel in panels[:, column]:

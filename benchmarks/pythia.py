@@ -15,13 +15,13 @@ from hydra import compose, initialize_config_dir
 
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.targets import instantiate
-from igbaselines.studies.hep.data.pythia.collisions import Collisions
+from igbaselines.studies.hep.data.pythia.collisions import PythiaCollisions
 from igbaselines.studies.hep.data.pythia.dataset import HepPythia
 from igbaselines.studies.hep.data.pythia.detector import see
 from igbaselines.studies.hep.data.pythia.features import pythia_features
-from igbaselines.studies.hep.data.synthetic.detector import Selection
+from igbaselines.studies.hep.data.reconstruction import EventSelection
 
-SELECTION = Selection(ht=600.0, lepton_pt=40.0, fat_jet_pt=300.0, met=30.0, jets=3, b_tags=1)
+SELECTION = EventSelection(ht=600.0, lepton_pt=40.0, fat_jet_pt=300.0, met=30.0, jets=3, b_tags=1)
 TRIAL = {"signal": (0.0, 122), "tt1l": (250.0, 41), "wj": (300.0, 5)}  # least pTHat [GeV], selected events / s / core
 BATCH = 200
 
@@ -47,7 +47,7 @@ def measure(dataset: HepPythia, name: str, seconds: float) -> tuple[float, float
     """Selected events per CPU second, and their cross-section with its counting error [fb]."""
     rng = np.random.default_rng(0)
     pt_hat = TRIAL[name][0], math.inf
-    collisions = Collisions(name, pt_hat, dataset.beam, dataset.detector, dataset.selection, (0,))
+    collisions = PythiaCollisions(name, pt_hat, dataset.beam, dataset.detector, dataset.selection, (0,))
     collisions.batch(1)  # the first event takes what is made once
     start, weights = time.process_time(), [np.zeros(0)]
     while time.process_time() - start < seconds:

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.attribution.baselines import ZeroBaseline
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling, exact_shapley_values
-from igbaselines.tasks import Background
+from igbaselines.tasks import Background, Task
 
 NODES = 8
 BARE_BATCH = 4096
@@ -51,10 +51,11 @@ class Job:
         """Zero, as every player's absent value."""
         return torch.zeros_like(self.inputs[:1])
 
-    @property
-    def reference(self) -> Background:
-        """Of zero."""
-        return Background(self.inputs, self.absent[0])
+    def task(self, count: int | None = None) -> Task:
+        """The inputs, or the first of them."""
+        inputs = self.inputs[:count]
+        units = [str(place) for place in range(len(inputs))]
+        return Task("inputs", self.network, inputs, None, units, Background(inputs, self.absent[0]))
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,17 @@ def given_baselines(job: Job, method: ShapleyIG) -> tuple[Callable[[], object], 
 
 
 def time_all(job: Job) -> list[Timing]:
-    sig = ShapleyIG(ZeroBaseline(), job.reference, coalitions=job.coalitions, rule=GaussLegendre(NODES))
-    sampler = ShapleySampling(ZeroBaseline(), job.reference, coalitions=COUNTS[2])
-    evaluations = int(sampler.attribute(job.network, job.inputs, None, seeded()).evaluations.sum())
+    sig = ShapleyIG(ZeroBaseline(), coalitions=job.coalitions, rule=GaussLegendre(NODES))
+    sampler, task = ShapleySampling(ZeroBaseline(), coalitions=COUNTS[2]), job.task()
+    evaluations = int(sampler.attribute(task, seeded()).evaluations.sum())
     all_of_them = len(job.inputs) * 2 ** job.inputs.shape[1]
     plain, pairs = given_baselines(job, sig)
     runs: dict[str, tuple[Callable[[], object], int]] = {
         "exact values": (partial(exact_shapley_values, job.network, job.inputs, job.absent), all_of_them),
         "limit: the network alone": (partial(bare_values, job, all_of_them), all_of_them),
-        "Shapley IG": (lambda: sig.attribute(job.network, job.inputs, None, seeded()), pairs * NODES),
+        "Shapley IG": (lambda: sig.attribute(task, seeded()), pairs * NODES),
         "path attribution, baselines given": (plain, pairs * NODES),
-        "Shapley sampler": (lambda: sampler.attribute(job.network, job.inputs, None, seeded()), evaluations),
+        "Shapley sampler": (lambda: sampler.attribute(task, seeded()), evaluations),
         "limit: the network alone, as often": (partial(bare_values, job, evaluations), evaluations),
     }
     return in_turns(runs, job.rounds)
@@ -145,14 +146,14 @@ def report(timings: list[Timing], growth: int, job: Job, console: Console) -> No
 
 def convergence(job: Job, console: Console) -> None:
     """Print the root mean square error of the sampler for more and more coalitions."""
-    inputs = job.inputs[:50]
-    exact = exact_shapley_values(job.network, inputs, job.absent).values
+    task = job.task(50)
+    exact = exact_shapley_values(job.network, task.inputs, job.absent).values
     for paired in (False, True):
         errors = []
         for count in COUNTS:
-            sampler = ShapleySampling(ZeroBaseline(), job.reference, coalitions=count, paired=paired)
-            difference = sampler.attribute(job.network, inputs, None, seeded()).players - exact
-            errors.append(math.sqrt(float(difference.square().mean())))
+            players = ShapleySampling(ZeroBaseline(), coalitions=count, paired=paired).attribute(task, seeded()).players
+            assert players is not None
+            errors.append(math.sqrt(float((players - exact).square().mean())))
         slope = np.polyfit(np.log(COUNTS), np.log(errors), 1)[0]
         numbers = ", ".join(f"{count}: {error:.1e}" for count, error in zip(COUNTS, errors, strict=True))
         name = "in pairs" if paired else "one by one"

@@ -9,27 +9,28 @@ from functools import partial
 
 import hydra
 import torch
-from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance, reweighted
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from benchmarks.peers import by_captum
 from benchmarks.turns import Candidate, Job, Work
+from igbaselines.attribution import Attribution
 from igbaselines.attribution.baselines import BaselineSet
-from igbaselines.attribution.engine.path import Attribution, Function, path_attribution
-from igbaselines.attribution.perturbation import Score
+from igbaselines.attribution.fitness import BinarySearch
 from igbaselines.attribution.weighting import InverseFitness
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics.perturbation_curves import ShareGrid, area, deletion_curves
+from igbaselines.metrics import DeletionAUC
+from igbaselines.metrics.perturbation_curves import ShareGrid, area
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.targets import instantiate
-from igbaselines.studies.images.experiments.classifier import Classifier, load_classifier
-from igbaselines.studies.images.experiments.explanations import reference_for
-from igbaselines.studies.images.experiments.selection import load_pixels, reference_photographs, select
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
+from igbaselines.studies.images.experiments.selection import Chosen, load_pixels, photograph_background, select
 from igbaselines.studies.images.experiments.settings import ImageAttribution
 from igbaselines.studies.images.networks.network import Probabilities
+from igbaselines.studies.images.tasks import photograph_task
+from igbaselines.tasks import Function, Task, class_score, impute
 
 OURS, NAIVE, LIMIT = "igbaselines", "as published: Captum, then picture by picture", "limit: bare passes"
 # Rankings that differ in the last digits find another D_alpha, and so weights, by as much as scores jump: less where
@@ -39,14 +40,12 @@ CLOSE, QUICK = 2e-2, 0.2
 
 @dataclass(frozen=True)
 class Photograph:
-    """What is explained."""
+    """What is explained, and how."""
 
-    classifier: Classifier
+    classifier: PhotographClassifier
     plain: Probabilities
     attribution: ImageAttribution
-    pixels: Float[Tensor, "1 3 h w"]
-    examples: Float[Tensor, "m 3 h w"]
-    predicted: int
+    task: Task
     grid: ShareGrid
 
     @classmethod
@@ -67,75 +66,55 @@ class Photograph:
         run = Run(Rows("", "", "", 0), here, here, here, torch.device("cpu"), 0, None, 1)
         classifier = load_classifier(model, attribution, run)
         if quick:
-            attribution = replace(attribution, rule=replace(attribution.rule, steps=2))
+            attribution = replace(attribution, rule=replace(attribution.rule, n_steps=2))
         found = dataset.photographs()
-        examples = reference_photographs(found.candidates, classifier, 4, 0)
+        background = photograph_background(found.candidates, classifier, 4, 0)
         plain = Probabilities(model.load(torch.device("cpu")))
         grid = ShareGrid(4 if quick else 100, 1)
-        return [
-            cls(
-                classifier,
-                plain,
-                attribution,
-                load_pixels(chosen.photograph, classifier)[None],
-                examples,
-                chosen.predicted,
-                grid,
-            )
-            for chosen in select(found, classifier).chosen
-        ]
+
+        def task(chosen: Chosen) -> Task:
+            pixels = load_pixels(chosen.photograph, classifier)[None]
+            target = torch.tensor([chosen.predicted])
+            return photograph_task(chosen.photograph.name, pixels, target, None, classifier, background)
+
+        return [cls(classifier, plain, attribution, task(one), grid) for one in select(found, classifier).chosen]
 
     def with_exact_search(self) -> "Photograph":
         """The search's tolerance makes a jump of a rounding error: a count is just near enough, or it goes on."""
         search = replace(self.attribution.search, tolerance=0.0)
         return replace(self, attribution=replace(self.attribution, search=search))
 
-    def scored_by(self, scored: "Counted") -> "Photograph":
+    def scored_by(self, scored: Function) -> "Photograph":
         """With another function for the scores."""
-        return replace(self, classifier=replace(self.classifier, scored=scored))
+        return replace(self, task=replace(self.task, score=class_score(scored, self.task.targets)))
 
-    def judged(self, f: Function) -> tuple[Attribution, Int[Tensor, "1 k"]]:
-        """Integrated Gradients of every baseline, equally weighted, and D_alpha of each, as in the experiment."""
-        reference = reference_for(self.classifier, self.examples)
-        baselines, _ = BaselineSet(self.attribution.baselines).draw(self.pixels, reference, generator_for(0))
-        found = path_attribution(
-            f,
-            self.pixels,
-            baselines,
-            rule=self.attribution.rule,
-            target=self.target,
-            max_batch=self.classifier.max_batch,
-            keep_per_baseline=True,
-        )
-        assert found.per_baseline is not None
-        judged = self.fitness.d_alpha(self.score, self.pixels, found.per_baseline, self.classifier.max_batch)
-        return found, judged.d_alpha[None]
+    def weighted(self, f: Function | None = None) -> Attribution:
+        """Weighted Gradients as in the experiment, of its network or of another function."""
+        task = self.task if f is None else replace(self.task, f=f)
+        return self.attribution.averaged(InverseFitness()).attribute(task, generator_for(0))
 
-    @property
-    def score(self) -> Score:
-        """The probability of the explained class."""
-        return class_score(self.classifier.scored, self.target)
-
-    def curve(self, importance: Float[Tensor, "1 h w"], grid: ShareGrid) -> Float[Tensor, "1 points"]:
+    def curve(self, attributions: Float[Tensor, "1 3 h w"], grid: ShareGrid) -> Float[Tensor, "1 points"]:
         """The deletion curve of a map."""
-        fill, source = self.fitness.mask.fill(self.pixels), torch.zeros(1, dtype=torch.int64)
-        return deletion_curves(self.score, self.pixels, fill, importance, source, grid, self.classifier.max_batch)
+        metric = DeletionAUC(self.attribution.fitness_mask, grid, self.attribution.ranking)
+        return metric.curves(self.task, attributions, generator_for(0))
 
     @property
     def explained(self) -> Probabilities:
         """The network made for gradients."""
-        assert isinstance(self.classifier.explained, Probabilities)
-        return self.classifier.explained
+        assert isinstance(self.task.f, Probabilities)
+        return self.task.f
+
+    @property
+    def search(self) -> BinarySearch:
+        """For D_alpha."""
+        assert isinstance(self.attribution.search, BinarySearch)
+        return self.attribution.search
 
     @property
     def target(self) -> Tensor:
         """The explained class."""
-        return torch.tensor([self.predicted])
-
-    @property
-    def fitness(self) -> Fitness:
-        """As the experiment has it."""
-        return Fitness(self.attribution.search, self.attribution.fitness_mask, self.attribution.ranking)
+        assert self.task.targets is not None
+        return self.task.targets
 
 
 def job(quick: bool) -> Job:
@@ -157,11 +136,9 @@ def ours(make: Callable[[], Photograph]) -> Work:
     p = make().with_exact_search()
 
     def work(_: int) -> Tensor:
-        found, d_alpha = p.judged(p.explained)
-        weights = InverseFitness().of_fitness(d_alpha)
-        attributions = reweighted(found, weights).attributions
-        importance = pixel_importance(attributions, p.attribution.ranking)
-        return _result(attributions, weights[0], area(p.curve(importance, p.grid), p.grid))
+        found = p.weighted()
+        assert found.weights is not None
+        return _result(found.attributions, found.weights[0], area(p.curve(found.attributions, p.grid), p.grid))
 
     return work
 
@@ -169,28 +146,27 @@ def ours(make: Callable[[], Photograph]) -> Work:
 def naive(make: partial[Photograph]) -> Work:
     """What the paper's text says, line by line, on the network as it comes."""
     p = make().with_exact_search()
-    baselines, _ = BaselineSet(p.attribution.baselines).draw(
-        p.pixels, reference_for(p.classifier, p.examples), generator_for(0)
-    )
-    fill, pixels = p.fitness.mask.fill(p.pixels), p.pixels[0, 0].numel()
+    inputs, background, target = p.task.inputs, p.task.background, int(p.target)
+    baselines, _ = BaselineSet(p.attribution.baselines).draw(inputs, background, generator_for(0))
+    fill, pixels = impute(p.attribution.fitness_mask, inputs, background, generator_for(0)), inputs[0, 0].numel()
 
     @torch.no_grad()
     def without(order: Tensor, count: int) -> float:
         masked = torch.zeros(pixels, dtype=torch.bool).index_fill(0, order[:count], True)
-        picture = torch.where(masked.view(p.pixels.shape[2:]), fill, p.pixels)
-        return float(p.plain(picture)[0, p.predicted])
+        picture = torch.where(masked.view(inputs.shape[2:]), fill, inputs)
+        return float(p.plain(picture)[0, target])
 
     def work(_: int) -> Tensor:
         maps, d_alpha = [], []
-        goal = p.attribution.search.alpha * without(torch.arange(0), 0)
-        for baseline in baselines.view(-1, *p.pixels.shape[1:]):
-            maps.append(by_captum(p.plain, p.pixels, baseline[None], p.attribution.rule.n_steps, p.target, None))
+        goal = p.search.alpha * without(torch.arange(0), 0)
+        for baseline in baselines.view(-1, *inputs.shape[1:]):
+            maps.append(by_captum(p.plain, inputs, baseline[None], p.attribution.rule.n_steps, p.target, None))
             order = maps[-1].sum(dim=1).flatten().argsort(descending=True, stable=True)
             low, high = 0, pixels
             while high - low > 1:
                 middle = (low + high) // 2
                 score = without(order, middle)
-                if abs(score - goal) < p.attribution.search.tolerance:
+                if abs(score - goal) < p.search.tolerance:
                     high = middle
                     break
                 low, high = (middle, high) if score > goal else (low, middle)
@@ -199,8 +175,9 @@ def naive(make: partial[Photograph]) -> Work:
         weights /= weights.sum()
         attributions = sum(w * m for w, m in zip(weights.float(), maps, strict=True))
         assert isinstance(attributions, Tensor)
-        order = attributions.sum(dim=1).flatten().argsort(descending=True, stable=True)
-        counts = p.grid.counts(attributions[:, 0])[0].tolist()
+        importance = attributions.sum(dim=1).flatten(1)
+        order = importance.flatten().argsort(descending=True, stable=True)
+        counts = p.grid.counts(importance)[0].tolist()
         curve = torch.tensor([[without(order, count) for count in counts]])
         return _result(attributions, weights, area(curve, p.grid))
 
@@ -218,13 +195,13 @@ def bare_passes(make: partial[Photograph]) -> Work:
     counted = Counted(p.classifier.scored)
     ours(lambda: p.scored_by(counted))(1)
     batch = p.classifier.max_batch
-    points = p.pixels.expand(batch, -1, -1, -1).clone()
+    points = p.task.inputs.expand(batch, -1, -1, -1).clone()
     gradients = 6 * p.attribution.rule.n_steps
 
     def work(_: int) -> None:
         behind = points.clone().requires_grad_()
         for _ in range(-(-gradients // batch)):
-            value = p.explained.after_stem(behind)[:, p.predicted].sum()
+            value = p.explained.after_stem(behind)[:, int(p.target)].sum()
             torch.autograd.grad(value, behind)
         with torch.no_grad():
             for _ in range(-(-counted.pictures // batch)):

@@ -8,15 +8,15 @@ bring its whole toolbox with it.
 """
 
 import argparse
-import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
-from pycocotools.coco import COCO
 
 from igbaselines.common.errors import UserError
+from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
+from igbaselines.studies.images.data.sample_photos import SamplePhotos
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = 5
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "sample_photos.png")
     arguments = parser.parse_args()
     try:
-        photographs = read_photographs(arguments.annotations, foolbox_photographs())
+        photographs = outlined(arguments.annotations)
     except UserError as error:
         parser.error(str(error))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -52,39 +52,22 @@ def main() -> None:
     sheet.save(arguments.output, optimize=True)
 
 
-def foolbox_photographs() -> Path:
-    """The folder of the photographs.
+def outlined(annotations: Path) -> list[OutlinedPhotograph]:
+    """The sample photographs with the outlines of a file in the format of COCO's instances.
 
     Raises:
-        UserError: if foolbox is not installed.
+        UserError: if foolbox is not installed, or the file is missing or broken.
     """
-    spec = importlib.util.find_spec("foolbox")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(
-            "the photographs are in the package foolbox, which is missing: pip install 'igbaselines[samples]'"
-        )
-    return Path(spec.submodule_search_locations[0]) / "data"
-
-
-def read_photographs(annotations: Path, folder: Path) -> list[OutlinedPhotograph]:
-    """The photographs of an annotation file in the format of COCO's instances, in the order of their ids.
-
-    Raises:
-        UserError: if the file or one of its photographs is missing.
-    """
-    if not annotations.is_file():
-        raise UserError(f"{annotations}: there is no such file, a JSON file of COCO instances is needed")
-    coco = COCO(annotations)
+    name_of = {category: name for name, category in read_annotations(annotations).categories.items()}
     photographs = []
-    for image_id in sorted(coco.imgs):
-        path = folder / coco.imgs[image_id]["file_name"]
-        if not path.is_file():
-            raise UserError(f"{path}: there is no such photograph, foolbox 3.3.4 has all that {annotations.name} names")
-        objects = coco.imgToAnns[image_id]
-        polygons = [polygon for item in objects for polygon in item["segmentation"]]
-        names = sorted({coco.cats[item["category_id"]]["name"] for item in objects})
+    for number, photograph in enumerate(SamplePhotos(str(annotations)).find()):
+        if not isinstance(photograph.masks, InstanceMasks) or not isinstance(photograph.picture, Path):
+            raise UserError(f"{annotations}: no outline for {photograph.name}")
+        objects = photograph.masks.image.instances
+        names = sorted({name_of[category] for category, _ in objects})
         count = f" ({len(objects)})" if len(objects) > 1 else ""
-        photographs.append(OutlinedPhotograph(path, polygons, f"{image_id:02d} {', '.join(names)}{count}"))
+        polygons = [polygon for _, outline in objects for polygon in outline]
+        photographs.append(OutlinedPhotograph(photograph.picture, polygons, f"{number:02d} {', '.join(names)}{count}"))
     return photographs
 
 

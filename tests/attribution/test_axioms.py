@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, Midpoint, path_attribution
-from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import DNN
 
 Function = Callable[[Tensor], Tensor]
 RULE = GaussLegendre(24)

@@ -9,14 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from igbaselines.attribution.baselines import MeanExample, ZeroBaseline
 from igbaselines.attribution.fitness import (
     BinarySearch,
     DeletionSearch,
+    Fitness,
     MinimalDeletion,
     ReleasedSearch,
     exhaustive_minimal_deletion,
 )
-from igbaselines.attribution.perturbation import Score, pixel_ranks
+from igbaselines.attribution.perturbation import Perturbed
+from igbaselines.tasks import EachFeature, FeatureMask, Patches, Pixels, PlayerMap, Players, Score
+from tests.small_tasks import task_of
 
 
 @dataclass
@@ -35,9 +39,16 @@ class Table:
 def search_table(search: DeletionSearch, table: Table, max_batch: int = 50) -> MinimalDeletion:
     """One ranking for each row of the table, on images of one row of pixels."""
     n, pixels = len(table.values), table.values.shape[1] - 1
+    importance = torch.rand(n, pixels, generator=torch.Generator().manual_seed(5))
+    return search.minimal_deletion(white_pictures(table, importance, max_batch))
+
+
+def white_pictures(score: Score, importance: Tensor, max_batch: int) -> Perturbed:
+    """White images of one row of pixels on black, with one ranking each."""
+    n, pixels = importance.shape
     white = torch.ones(n, 3, 1, pixels)
-    ranks = pixel_ranks(torch.rand(n, 1, pixels, generator=torch.Generator().manual_seed(5)))
-    return search.minimal_deletion(table, white, torch.zeros_like(white), ranks, torch.arange(n), max_batch)
+    players = PlayerMap(Pixels(), white.shape[1:], white.device)
+    return Perturbed(score, white, torch.zeros_like(white), players, importance, torch.arange(n), max_batch)
 
 
 def released_loop(scores: list[float], alpha: float, tolerance: float, max_iterations: int) -> tuple[int, float]:
@@ -129,12 +140,11 @@ def test_more_sections_take_fewer_rounds(generator: torch.Generator, sections: i
         passes += 1
         return table(pictures, source)
 
-    white = torch.ones(5, 3, 1, 1000)
-    ranks = pixel_ranks(torch.rand(5, 1, 1000, generator=generator))
     search = BinarySearch(tolerance=0.0, sections=sections)
-    search.minimal_deletion(score, white, torch.zeros_like(white), ranks, torch.arange(5), 10_000)
+    found = search.minimal_deletion(white_pictures(score, torch.rand(5, 1000, generator=generator), 10_000))
     assert passes <= 2 + most  # the images, and everything masked
     assert len(table.asked) == len(set(table.asked))
+    assert found.scored.tolist() == [sum(i == image for i, _ in table.asked) for image in range(5)]
 
 
 def test_binary_search_scores_few_counts(generator: torch.Generator) -> None:
@@ -143,6 +153,13 @@ def test_binary_search_scores_few_counts(generator: torch.Generator) -> None:
     assert len(table.asked) == len(set(table.asked))
     for image in range(5):
         assert sum(i == image for i, _ in table.asked) <= 2 + math.ceil(math.log2(1000))
+
+
+@pytest.mark.parametrize("search", [BinarySearch(), BinarySearch(sections=7), ReleasedSearch(), ReleasedSearch(0.9)])
+def test_scored_points_are_counted(search: DeletionSearch, generator: torch.Generator) -> None:
+    table = Table(torch.cat([falling(generator, rows=20), torch.rand(20, 38, generator=generator).double()]))
+    found = search_table(search, table)
+    assert found.scored.tolist() == [sum(i == image for i, _ in table.asked) for image in range(40)]
 
 
 @pytest.mark.parametrize(
@@ -204,9 +221,8 @@ def test_exhaustive_search_finds_the_least_count(generator: torch.Generator) -> 
 
 def exhaustive(values: Tensor) -> list[tuple[int, float, bool]]:
     n, pixels = len(values), values.shape[1] - 1
-    white = torch.ones(n, 3, pixels, 1)
-    ranks = pixel_ranks(torch.zeros(n, pixels, 1))
-    found = exhaustive_minimal_deletion(Table(values), white, torch.zeros_like(white), ranks, torch.arange(n), 50)
+    found = exhaustive_minimal_deletion(white_pictures(Table(values), torch.zeros(n, pixels), 50))
+    assert found.scored.tolist() == [pixels + 1] * n
     return list(zip(found.d_alpha.tolist(), found.score.tolist(), found.reached.tolist(), strict=True))
 
 
@@ -278,24 +294,25 @@ def test_searches_agree_on_a_network_that_falls(
     images = torch.rand(4, 3, 5, 7, generator=generator, dtype=torch.float64).to(device)
     # One map follows the pixels' values and so needs few; others do not.
     importance = torch.cat([images.sum(dim=1), torch.randn(8, 5, 7, generator=generator).to(images)])
-    arguments = (
+    perturbed = Perturbed(
         softplus_sum(5, 7, device),
         images,
         torch.zeros_like(images),
-        pixel_ranks(importance),
+        PlayerMap(Pixels(), images.shape[1:], device),
+        importance.flatten(1),
         torch.arange(12, device=device) % 4,
         max_batch,
     )
-    exact = exhaustive_minimal_deletion(*arguments)
-    found = BinarySearch(tolerance=0.0).minimal_deletion(*arguments)
+    exact = exhaustive_minimal_deletion(perturbed)
+    found = BinarySearch(tolerance=0.0).minimal_deletion(perturbed)
     assert torch.equal(found.d_alpha, exact.d_alpha)
-    sections = BinarySearch(tolerance=0.0, sections=5).minimal_deletion(*arguments)
+    sections = BinarySearch(tolerance=0.0, sections=5).minimal_deletion(perturbed)
     assert torch.equal(sections.d_alpha, exact.d_alpha)
     torch.testing.assert_close(found.score, exact.score)
     assert found.d_alpha[:4].double().mean() < found.d_alpha[4:].double().mean()
     assert torch.all(exact.reached & found.reached)
     # A score within the tolerance, or the bracket's lower end next to it.
-    released = ReleasedSearch().minimal_deletion(*arguments)
+    released = ReleasedSearch().minimal_deletion(perturbed)
     assert torch.all((released.d_alpha - exact.d_alpha).abs() <= 1)
     assert {tensor.device.type for tensor in vars(found).values()} == {device.type}
 
@@ -308,10 +325,11 @@ def test_a_networks_probability(make_cnn: Callable[..., nn.Module], generator: t
         probabilities: Tensor = model(3 * pictures).softmax(dim=1)
         return probabilities.gather(1, source[:, None])[:, 0]
 
-    ranks = pixel_ranks(torch.randn(6, 8, 8, generator=generator))
-    arguments = (score, images, torch.zeros_like(images), ranks, torch.tensor([0, 0, 1, 1, 2, 2]), 16)
-    found = BinarySearch(alpha=0.9, tolerance=0.0).minimal_deletion(*arguments)
-    exact = exhaustive_minimal_deletion(*arguments, alpha=0.9)
+    importance, source = torch.randn(6, 64, generator=generator), torch.tensor([0, 0, 1, 1, 2, 2])
+    players = PlayerMap(Pixels(), images.shape[1:], images.device)
+    perturbed = Perturbed(score, images, torch.zeros_like(images), players, importance, source, 16)
+    found = BinarySearch(alpha=0.9, tolerance=0.0).minimal_deletion(perturbed)
+    exact = exhaustive_minimal_deletion(perturbed, alpha=0.9)
     assert torch.all(exact.reached | ~found.reached)
     assert torch.all((found.d_alpha >= exact.d_alpha)[found.reached])
     assert found.reached.any()
@@ -337,3 +355,58 @@ def test_refuses_settings_out_of_bounds(search: type, setting: dict[str, float],
 def test_refuses_to_leave_a_bracket_in_one_piece() -> None:
     with pytest.raises(ValueError, match="sections must be at least 2, got 1"):
         BinarySearch(sections=1)
+
+
+SHAPES: list[tuple[tuple[int, ...], Players]] = [
+    ((9,), EachFeature()),
+    ((9,), FeatureMask(torch.tensor([0, 1, 1, 2, 0, 3, 4, 4, 2]))),
+    ((2, 5, 4), Patches(2, 2)),
+    ((2, 3, 4), Pixels()),
+]
+
+
+@pytest.mark.parametrize("ranking", ["signed", "magnitude"])
+@pytest.mark.parametrize(("shape", "players"), SHAPES, ids=str)
+def test_d_alpha_counts_players_one_after_another(
+    shape: tuple[int, ...], players: Players, ranking: str, generator: torch.Generator
+) -> None:
+    """Of a table as of pictures: every count of every pair is tried, in a plain loop over players."""
+    inputs = 1 + torch.rand(4, *shape, generator=generator, dtype=torch.float64)
+    slopes = torch.rand(shape, generator=generator, dtype=torch.float64)
+    maps = torch.randn(4, 3, *shape, generator=generator, dtype=torch.float64)
+
+    def f(points: Tensor) -> Tensor:
+        return (points * slopes).flatten(1).sum(1) ** 2
+
+    task = task_of(f, inputs, players=players, imputers={"mean": MeanExample(), "zero": ZeroBaseline()})
+    fitness = Fitness(BinarySearch(alpha=0.4, tolerance=0.0), "zero", ranking)
+    found = fitness.d_alpha(task, maps, generator)
+    of_players = players.of(shape)
+    for pair, (d_alpha, score) in enumerate(zip(found.d_alpha.tolist(), found.score.tolist(), strict=True)):
+        x, values = inputs[pair // 3], maps[pair // 3, pair % 3]
+        values = values if ranking == "signed" else values.abs()
+        count = int(of_players.max()) + 1
+        order = sorted(range(count), key=lambda player: -float(values[of_players == player].sum()))
+        without, scores = x.clone(), []
+        for player in order:
+            without[of_players == player] = 0
+            scores.append(float(f(without[None])))
+        least = next(place for place, left in enumerate(scores, 1) if left <= 0.4 * float(f(x[None])))
+        assert d_alpha == least
+        assert score == pytest.approx(scores[least - 1])
+    assert found.d_alpha.unique().numel() > 1
+
+
+def test_fitness_follows_the_tasks_score(generator: torch.Generator) -> None:
+    """A score of its own is followed, not the explained output; and each point says which input it is made from."""
+    inputs = torch.rand(3, 6, generator=generator, dtype=torch.float64)
+    asked: set[int] = set()
+
+    def score(points: Tensor, source: Tensor) -> Tensor:
+        asked.update(source.tolist())
+        return 1 - (points == 0).double().mean(1)
+
+    task = task_of(lambda points: points.sum(1), inputs, score=score)
+    found = Fitness(BinarySearch(0.4, tolerance=0.0), ZeroBaseline()).d_alpha(task, inputs[:, None], generator)
+    assert found.d_alpha.tolist() == [4, 4, 4]  # 2 of 6 left are the first under 0.4
+    assert asked == {0, 1, 2}

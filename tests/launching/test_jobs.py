@@ -17,7 +17,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.launching.jobs import COMPLETE, FAILED, KILLED, SKIPPED, WAITING, Job, judge_whole_runs, plan
 from igbaselines.launching.slurm import adopt
 from igbaselines.running.config import PROJECT_ROOT, register
-from igbaselines.running.context import Shard
+from igbaselines.running.context import RunShard
 from igbaselines.running.run_folder import RunFolder, write_failure
 from igbaselines.running.runner import Prepared
 
@@ -57,7 +57,7 @@ def run(prepared: Prepared, tmp_path: Path) -> Prepared:
 
 @pytest.fixture
 def shards(run: Prepared) -> tuple[Job, Job]:
-    first, second = (Job(0, (), replace(run, shard=Shard(2, index))) for index in range(2))
+    first, second = (Job(0, (), replace(run, shard=RunShard(2, index))) for index in range(2))
     return first, second
 
 
@@ -227,7 +227,7 @@ def test_an_earlier_complete_run_does_not_hide_that_its_shards_were_not_put_toge
     run.folder.begin(afresh=False)
     run.folder.complete()
     of_other_data = replace(run, plain={**run.plain, "force": True})
-    shards = [Job(0, (), replace(of_other_data, shard=Shard(2, index))) for index in range(2)]
+    shards = [Job(0, (), replace(of_other_data, shard=RunShard(2, index))) for index in range(2)]
     for job, end in zip(shards, ("ended with exit code 0", "killed by SIGKILL"), strict=True):
         complete(job, shard=True)
         job.judge(end)

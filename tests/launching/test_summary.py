@@ -8,7 +8,8 @@ from igbaselines.launching.jobs import Job
 from igbaselines.launching.launcher import record_sweep
 from igbaselines.launching.slurm import record_gone
 from igbaselines.launching.summary import print_status, print_summary
-from igbaselines.running.context import Shard
+from igbaselines.running.context import RunShard
+from igbaselines.running.names import Names
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.runner import Prepared
 from igbaselines.running.states import WHAT_NEXT
@@ -19,7 +20,7 @@ COMMAND = "python run.py hydra/launcher=local seed=0,1,2,ten"
 
 def job(root: Path, seed: int, shard: int | None = None) -> Job:
     folder = RunFolder(root, "experiment", f"demo-{seed}")
-    run = Prepared({}, {}, folder, Shard(2 if shard is not None else 1, shard))
+    run = Prepared({}, {}, {}, Names(), folder, RunShard(2 if shard is not None else 1, shard))
     return Job(seed, (f"seed={seed}", "scale=demo"), run, differs=f"seed={seed}")
 
 

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
+from igbaselines.attribution.baselines import ZeroBaseline
+from igbaselines.attribution.shapley.estimators import ShapleySampling, exact_shapley_values
 from igbaselines.metrics.agreement import (
     AGREEMENT,
     NEGLIGIBLE,
+    QUANTITIES,
+    KnownAgreement,
     cosine,
     efficiency_gap,
     kendall,
@@ -22,6 +26,8 @@ from igbaselines.metrics.agreement import (
     spearman,
     top1,
 )
+from igbaselines.tasks import FeatureMask
+from tests.small_tasks import task_of
 
 UP_TO_SCALE = sorted(set(AGREEMENT) - {"efficiency_gap"})
 PERFECT = {name: 0.0 if name in ("proportions_l1", "efficiency_gap") else 1.0 for name in AGREEMENT}
@@ -176,3 +182,55 @@ def test_refuses_what_it_cannot_compare(name: str) -> None:
         AGREEMENT[name](values, row(1, torch.nan, 0))
     with pytest.raises(ValueError, match="attributions must be finite"):
         AGREEMENT[name](row(torch.inf, 1, 0), values)
+
+
+# As a metric of tasks
+
+GROUPS = FeatureMask(torch.tensor([0, 1, 1, 2, 0]))
+
+
+@pytest.mark.parametrize("measure", AGREEMENT)
+def test_known_values_are_compared_with_the_sums_of_players(measure: str, generator: torch.Generator) -> None:
+    attributions, known, other = torch.randn(3, 4, 5, generator=generator)
+    sums = torch.stack([attributions[:, [0, 4]].sum(1), attributions[:, [1, 2]].sum(1), attributions[:, 3]], dim=1)
+    values = {"zero": known[:, :3], "mean": other[:, :3]}
+    task = task_of(lambda points: points.sum(1), attributions, players=GROUPS, known=values)
+    for metric, expected in ((KnownAgreement(measure), "zero"), (KnownAgreement(measure, "mean"), "mean")):
+        assert metric.why_not(task) is None
+        assert metric.quantity is QUANTITIES[measure]
+        found = metric.score(task, attributions, generator)
+        assert found.dtype == torch.float64
+        torch.testing.assert_close(
+            found, AGREEMENT[measure](sums.double(), values[expected].double()), rtol=0, atol=1e-6
+        )
+
+
+def test_the_right_values_agree(generator: torch.Generator) -> None:
+    inputs = torch.randn(4, 5, generator=generator, dtype=torch.float64)
+
+    def f(points: Tensor) -> Tensor:
+        return (points[:, 0] * points[:, 1] + points.sum(1)).tanh()
+
+    exact = exact_shapley_values(f, inputs, torch.zeros_like(inputs[:1]), players=GROUPS).values
+    task = task_of(f, inputs, players=GROUPS, known={"zero": exact})
+    found = ShapleySampling(ZeroBaseline(), None).attribute(task, generator).attributions
+    for measure, perfect in PERFECT.items():
+        agreement = KnownAgreement(measure, "zero").score(task, found, generator)
+        torch.testing.assert_close(agreement, torch.full_like(agreement, perfect), rtol=0, atol=1e-12)
+
+
+def test_says_why_a_task_cannot_be_judged(generator: torch.Generator) -> None:
+    inputs = torch.randn(4, 5, generator=generator)
+    bare = task_of(lambda points: points.sum(1), inputs)
+    assert KnownAgreement().why_not(bare) == "no player values are known"
+    known = task_of(lambda points: points.sum(1), inputs, known={"zero": inputs})
+    assert KnownAgreement(known="mean").why_not(known) == "no player values are known by the name of mean: zero"
+    with pytest.raises(ValueError, match="measure=angle is unknown: cosine or proportions_l1"):
+        KnownAgreement("angle")
+
+
+def test_every_measure_has_a_name_and_a_direction() -> None:
+    assert list(QUANTITIES) == list(AGREEMENT)
+    for measure, quantity in QUANTITIES.items():
+        assert quantity.name == measure
+        assert (quantity.better == "lower") == (PERFECT[measure] == 0)

@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from igbaselines.metrics import OverlapAUC, PointingGame
 from igbaselines.metrics.localisation import overlap_auc, overlap_curve, pointing_game
+from igbaselines.tasks import EachFeature, Patches, Pixels, Players
+from tests.small_tasks import task_of
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +119,44 @@ def test_an_image_without_an_object_has_no_value(released: bool) -> None:
 def test_refuses_masks_of_another_size(metric: type) -> None:
     with pytest.raises(ValueError, match=r"masks \(1, 4, 3\) do not fit importance \(1, 3, 4\)"):
         metric(torch.zeros(1, 3, 4), torch.zeros(1, 4, 3, dtype=torch.bool))
+
+
+# As metrics of tasks
+
+
+def brightness(pictures: Tensor) -> Tensor:
+    return pictures.flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("players", [Pixels(), Patches(2, 2), EachFeature()], ids=str)
+def test_a_map_on_the_object_and_one_off_it(players: Players, generator: torch.Generator) -> None:
+    """Pixels are ordered whoever the players are."""
+    mask = torch.zeros(2, 6, 6, dtype=torch.bool)
+    mask[:, 1:4, 2:5] = True
+    inputs = torch.rand(2, 3, 6, 6, generator=generator)
+    task = task_of(brightness, inputs, players=players, masks=mask)
+    on_object = mask[0].float().expand(3, 6, 6)
+    maps = torch.stack([on_object, 1 - on_object])
+    for metric in (OverlapAUC(), PointingGame()):
+        assert metric.why_not(task) is None
+        assert metric.score(task, maps, generator).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_channels_are_summed_as_the_ranking_says(released: bool, generator: torch.Generator) -> None:
+    mask = torch.rand(4, 5, 7, generator=generator) < 0.3
+    maps = torch.randn(4, 3, 5, 7, generator=generator)
+    task = task_of(brightness, maps, masks=mask)
+    for ranking, importance in (("signed", maps.sum(1)), ("magnitude", maps.abs().sum(1))):
+        overlap = OverlapAUC(ranking, released).score(task, maps, generator)
+        assert torch.equal(overlap, overlap_auc(importance, mask, released))
+        assert torch.equal(PointingGame(ranking).score(task, maps, generator), pointing_game(importance, mask))
+
+
+def test_tasks_without_outlines_cannot_be_judged(generator: torch.Generator) -> None:
+    task = task_of(brightness, torch.rand(2, 3, 6, 6, generator=generator))
+    for metric in (OverlapAUC(), PointingGame()):
+        assert metric.why_not(task) == "no object is outlined"
+        assert metric.quantity.better == "higher"
+    with pytest.raises(ValueError, match="ranking=squared is unknown: signed or magnitude"):
+        PointingGame("squared")

@@ -1,10 +1,14 @@
-"""The variance of a map over draws of its baselines, against drawing the maps themselves."""
+"""The variance of a map over draws of its baselines, against drawing the maps; two networks against scipy."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
+from torch import Tensor
 
-from igbaselines.metrics.stability import map_variance
+from igbaselines.metrics.stability import CONSISTENCY, MAP_VARIANCE, map_consistency, map_variance
 
 
 def drawn_maps(maps: np.ndarray, fitness: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -40,3 +44,31 @@ def test_all_the_weight_on_one_baseline_leaves_only_draws_without_it(generator: 
 
 def test_a_map_of_nothing_has_no_relative_variance(generator: torch.Generator) -> None:
     assert np.isnan(map_variance(torch.zeros(3, 2, 2), torch.ones(3), 10, generator))
+
+
+@pytest.fixture
+def maps(generator: torch.Generator) -> Tensor:
+    return torch.randn(4, 3, 6, 6, generator=generator)
+
+
+def test_consistency_is_the_rank_correlation_of_cells(maps: Tensor, generator: torch.Generator) -> None:
+    others = maps + torch.randn(maps.shape, generator=generator)
+    found = map_consistency(maps, others, 3)
+    cells, of_others = (
+        some.double().sum(dim=1).reshape(-1, 3, 2, 3, 2).mean(dim=(2, 4)).flatten(1).numpy() for some in (maps, others)
+    )
+    for place in range(len(maps)):
+        expected = stats.spearmanr(cells[place], of_others[place]).statistic
+        assert found[place].item() == pytest.approx(expected)
+
+
+def test_consistency_of_a_map_with_itself_its_opposite_and_nothing(maps: Tensor) -> None:
+    one = maps[:1]
+    found = map_consistency(torch.cat([one, one, one]), torch.cat([7 * one, -one, torch.zeros_like(one)]), 3)
+    assert found[:2].tolist() == pytest.approx([1, -1])
+    assert math.isnan(found[2])
+
+
+def test_directions() -> None:
+    assert MAP_VARIANCE.better == "lower"
+    assert CONSISTENCY.better == "higher"

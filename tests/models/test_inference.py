@@ -11,7 +11,8 @@ from torchvision.models import densenet121, mobilenet_v2, resnet18, vgg11_bn
 
 from igbaselines.attribution import AffineStem, GaussLegendre, path_attribution
 from igbaselines.models.inference import for_gradients
-from igbaselines.studies.hep.networks.dnn import DNN, Probability, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import DNN, Probability
 
 
 def vgg_without_its_large_layers(weights: None, num_classes: int) -> nn.Module:

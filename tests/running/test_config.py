@@ -77,7 +77,7 @@ def test_every_value_of_absent_pixels_composes_and_builds(absent: str) -> None:
     ("override", "words"),
     [
         ("attribution.ranking=squared", ["attribution.ranking", "signed or magnitude"]),
-        ("attribution.output=odds", ["attribution.output", "probability or logit"]),
+        ("attribution.output=odds", ["attribution.output", "logit or probability"]),
         ("attribution.filter_below=2", ["attribution.filter_below", "[0, 1]"]),
         ("attribution.search.alpha=2", ["alpha", "2"]),
         ("attribution.reference_images=1", ["attribution.reference_images", "at least 2"]),

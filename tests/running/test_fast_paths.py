@@ -6,33 +6,30 @@ import pytest
 import torch
 
 from igbaselines.attribution import GaussLegendre, path_attribution
+from igbaselines.attribution.baselines import ZeroBaseline
+from igbaselines.attribution.fitness import BinarySearch
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
-from igbaselines.studies.images.experiments.classifier import Classifier, load_classifier
-from igbaselines.studies.images.experiments.settings import Explained
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
+from igbaselines.studies.images.experiments.settings import ImageAttribution
 from igbaselines.studies.images.networks.recipe import EfficientNetLite
 
 
-class Asked(Explained):
-    """What an experiment asks of its network."""
-
-    output = "probability"
-
-    def __init__(self, precision: str) -> None:
-        self._precision = precision
-
-    @property
-    def scored(self) -> str:
-        return "normalised"
-
-    @property
-    def precision(self) -> str:
-        return self._precision
-
-
-def load(tmp_path: Path, fast_paths: bool = True, precision: str = "float32") -> Classifier:
+def load(tmp_path: Path, fast_paths: bool = True, precision: str = "float32") -> PhotographClassifier:
     run = Run(Rows("", "", "", 0), tmp_path, tmp_path, tmp_path, torch.device("cpu"), 0, 4, 1, fast_paths)
-    return load_classifier(EfficientNetLite("efficientnet_lite0", size=64, short_side=64), Asked(precision), run)
+    asked = ImageAttribution(
+        method="ig",
+        protocol=None,
+        rule=GaussLegendre(4),
+        baselines={"black": ZeroBaseline()},
+        search=BinarySearch(),
+        fitness_mask=ZeroBaseline(),
+        filter_below=0.0,
+        scored="normalised",
+        same_draws=False,
+        precision=precision,
+    )
+    return load_classifier(EfficientNetLite("efficientnet_lite0", size=64, short_side=64), asked, run)
 
 
 @pytest.mark.usefixtures("unchecked_shapes")  # jaxtyping refuses the proxies of a trace

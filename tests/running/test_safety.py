@@ -225,7 +225,7 @@ FORBIDDEN = (
     *("hydra.utils.instantiate", "hydra.utils.call"),
 )
 ANY_OBJECT = ("read_pickle", "extractall")  # methods by which one is known
-BUILDERS = ("src/igbaselines/targets.py", "hydra.utils.instantiate")  # what checks before it builds
+BUILDERS = ("src/igbaselines/running/targets.py", "hydra.utils.instantiate")  # what checks before it builds
 
 
 def violations(source: str) -> list[str]:

@@ -69,7 +69,8 @@ def test_shards_of_your_own_photographs(command: Command, tmp_path: Path) -> Non
     samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
     (tmp_path / "photos").mkdir()
     for name, sample in zip("abc", samples[4:7], strict=True):
-        (tmp_path / "photos" / name).with_suffix(sample.path.suffix).symlink_to(sample.path)
+        assert isinstance(sample.picture, Path)
+        (tmp_path / "photos" / name).with_suffix(sample.picture.suffix).symlink_to(sample.picture)
     little = ("attribution/rule=midpoint", "attribution.rule.n_steps=4", "attribution.reference_images=2")
     photographs = f"dataset.path={tmp_path / 'photos'}"
     expect_shards_to_give_the_rows(command, tmp_path, "experiment=explain", "scale=smoke", photographs, *little)

@@ -19,6 +19,10 @@ Inputs: TypeAlias = Float[Tensor, "n *features"]
 Drawn: TypeAlias = tuple[Float[Tensor, "..."], Float[Tensor, " k"]]
 
 
+class TooFewExamplesError(ValueError):
+    """The background has fewer examples than a source of baselines draws; the task is at fault, or what was asked."""
+
+
 def equal_weights(like: Tensor, count: int) -> Float[Tensor, " k"]:
     """Return 1/count for each of so many baselines, on the device of `like`."""
     return torch.full((count,), 1 / count, dtype=torch.float64, device=like.device)
@@ -83,7 +87,8 @@ class PerStratum:
         """Draw the examples; the same generator state gives the same ones whatever the weighting.
 
         Raises:
-            ValueError: where a stratum has too few examples, or the weighting needs weights that are not known.
+            TooFewExamplesError: where a stratum has too few examples.
+            ValueError: where the weighting needs weights that are not known.
         """
         device = background.examples.device
         strata = background.stratum
@@ -98,7 +103,7 @@ class PerStratum:
             members = members[weight[members] > 0]
             count = min(self.count, len(members)) if self.at_most else self.count
             if len(members) < count:
-                raise ValueError(f"stratum {stratum} has {len(members)} examples, {self.count} are needed")
+                raise TooFewExamplesError(f"stratum {stratum} has {len(members)} examples, {self.count} are needed")
             if count:
                 chosen.append(members[_drawn(weight[members], count, generator)])
         index = torch.cat(chosen).to(device)
@@ -186,7 +191,7 @@ class Examples:
         """Draw the examples.
 
         Raises:
-            ValueError: where too few are left without the input itself.
+            TooFewExamplesError: where too few are left without the input itself.
         """
         drawn, examples = [], background.examples.flatten(1)
         for one in inputs.flatten(1):
@@ -194,7 +199,8 @@ class Examples:
             same[same.clone()] = (examples[same] == one).all(dim=1)
             other = (~same).cpu().nonzero().squeeze(1)
             if len(other) < self.count:
-                raise ValueError(f"{self.count} examples beside the explained one are needed, found {len(other)}")
+                wanted = f"{self.count} examples beside the explained one are needed"
+                raise TooFewExamplesError(f"{wanted}, found {len(other)}")
             chosen = other[torch.randperm(len(other), generator=generator)[: self.count]]
             drawn.append(background.examples[chosen.to(background.examples.device)])
         return torch.stack(drawn), equal_weights(inputs, self.count)
@@ -225,19 +231,22 @@ class BaselineSet:
 
     def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw from every source in turn."""
-        drawn = []
-        for source in self.sources.values():
-            baselines, _ = source.draw(inputs, background, generator)
-            is_own = baselines.dim() > inputs.dim()
-            drawn.append(baselines if is_own else baselines.expand(len(inputs), *baselines.shape))
-        together = torch.cat(drawn, dim=1)
+        together = torch.stack(list(self.named(inputs, background, generator).values()), dim=1)
         return together, equal_weights(inputs, together.shape[1])
 
-    @property
-    def names(self) -> list[str]:
-        """Every baseline by its source, in the order drawn: `black`, `uniform_1`, `uniform_2`, ..."""
-        names = []
+    def named(self, inputs: Inputs, background: Background, generator: torch.Generator) -> dict[str, Inputs]:
+        """What `draw` draws, every baseline of each input by its source: `black`, `uniform_1`, `uniform_2`, ...
+
+        Raises:
+            ValueError: where two of them have one name.
+        """
+        found: dict[str, Inputs] = {}
         for name, source in self.sources.items():
-            count = getattr(source, "count", 1)
-            names += [name] if count == 1 else [f"{name}_{index + 1}" for index in range(count)]
-        return names
+            baselines, _ = source.draw(inputs, background, generator)
+            is_own = baselines.dim() > inputs.dim()
+            each = baselines if is_own else baselines.expand(len(inputs), *baselines.shape)
+            names = [name] if each.shape[1] == 1 else [f"{name}_{index + 1}" for index in range(each.shape[1])]
+            if taken := found.keys() & set(names):
+                raise ValueError(f"two baselines are called {min(taken)}: give one of the sources another name")
+            found |= dict(zip(names, each.unbind(dim=1), strict=True))
+        return found

@@ -16,8 +16,7 @@ from igbaselines.attribution.engine.path import evaluation_mode
 from igbaselines.attribution.image_baselines import CornerMean
 from igbaselines.attribution.perturbation import Perturbed
 from igbaselines.tasks import Imputer, Task
-
-RANKINGS = ("signed", "magnitude")
+from igbaselines.tasks.players import check_ranking
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class MinimalDeletion:
         score: the score without these players.
         reached: whether that score is at or under alpha f(x), or within the search's tolerance of it; False where
             f(x) is not positive, so that alpha f(x) is no drop.
-        scored: points that were scored on the way.
+        scored: points that were scored on the way, for each ranking as if it were the only one.
     """
 
     d_alpha: Int[Tensor, " r"]
@@ -126,7 +125,7 @@ class BinarySearch(_Search):
             if not len(rankings):
                 break
             counts = self._between(low[rankings], high[rankings])
-            scored[rankings] += counts.shape[1]
+            scored[rankings] += 1 + (counts.diff(dim=1) > 0).sum(dim=1)  # equal counts are scored once
             some_scores = perturbed.scores(rankings.repeat_interleave(counts.shape[1]), counts.flatten()).view_as(
                 counts
             )
@@ -242,8 +241,7 @@ class Fitness:
     ranking: str = "signed"
 
     def __post_init__(self) -> None:
-        if self.ranking not in RANKINGS:
-            raise ValueError(f"ranking={self.ranking} is unknown: {' or '.join(RANKINGS)}")
+        check_ranking(self.ranking)
 
     def d_alpha(
         self, task: Task, per_baseline: Float[Tensor, "n k *features"], generator: torch.Generator

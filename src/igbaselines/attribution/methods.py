@@ -59,8 +59,24 @@ class AveragedGradients:
     fitness: Fitness = field(default_factory=Fitness)
 
     def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
-        """Attribute the task's function to features and players."""
-        return SharedGradients.draw({"": self}, task, generator).attribute()[""]
+        """Attribute the task's function to features and players; memory does not grow with inputs and baselines.
+
+        Weights by fitness need the Integrated Gradients of every baseline: they are kept.
+        """
+        if self.weighting is not None:
+            return SharedGradients.draw({"": self}, task, generator).attribute()[""]
+        baselines, weights = task.imputer(self.baselines).draw(task.inputs, task.background, generator)
+        found = path_attribution(
+            task.f,
+            task.inputs,
+            baselines,
+            weights,
+            self.rule,
+            task.targets,
+            task.max_batch,
+            generator=generator,
+        )
+        return replace(found, players=task.player_map.sums(found.attributions))
 
 
 def why_not(method: Method, task: Task) -> str | None:
@@ -169,24 +185,26 @@ class SharedGradients:
     def draw(
         cls, methods: Mapping[str, AveragedGradients], task: Task, generator: torch.Generator
     ) -> "SharedGradients":
-        """Draw the baselines of every method from the same state of the generator, which goes on behind them.
+        """Draw the baselines of every method from the same state of the generator, which goes on behind the last draws.
 
         Raises:
             ValueError: where the background has not what a source needs.
         """
         groups = [_BaselineGroup([], {}, shared) for shared in (True, False)]
-        state = generator.get_state()
+        state = behind = generator.get_state()
         for name, method in methods.items():
             baselines, weights = task.imputer(method.baselines).draw(
                 task.inputs, task.background, generator.set_state(state)
             )
+            # A source that draws nothing leaves it where it was; nodes must not be drawn from what baselines were.
+            behind = after if not torch.equal(after := generator.get_state(), state) else behind
             group = groups[baselines.dim() > task.inputs.dim()]
             same = (place for place, known in enumerate(group.sets) if torch.equal(known, baselines))
             place = next(same, len(group.sets))
             if place == len(group.sets):
                 group.sets.append(baselines)
             group.of_method[name] = place, weights
-        return cls(task, methods, [group for group in groups if group.sets], generator)
+        return cls(task, methods, [group for group in groups if group.sets], generator.set_state(behind))
 
     @property
     def baselines_an_input(self) -> int:
@@ -231,7 +249,7 @@ class SharedGradients:
         self, group: _BaselineGroup, every: Attribution, task: Task, generator: torch.Generator
     ) -> Iterator[tuple[str, Attribution]]:
         """Each method's average of its own paths."""
-        judged: dict[tuple[int, Fitness], MinimalDeletion] = {}
+        judged: list[tuple[int, Fitness, MinimalDeletion]] = []
         given = [name for name in group.of_method if self.methods[name].weighting is None]
         averages = dict(zip(given, _averages(every, [group.over_all(name, every) for name in given]), strict=True))
         for name, (place, drawn) in group.of_method.items():
@@ -242,10 +260,10 @@ class SharedGradients:
                 yield name, replace(own, attributions=averages[name], weights=weights, players=players)
                 continue
             assert own.per_baseline is not None
-            key = place, method.fitness
-            if key not in judged:
-                judged[key] = method.fitness.d_alpha(task, own.per_baseline, generator)
-            found = judged[key]
+            same = (known for at, fitness, known in judged if at == place and fitness == method.fitness)
+            if (found := next(same, None)) is None:
+                found = method.fitness.d_alpha(task, own.per_baseline, generator)
+                judged.append((place, method.fitness, found))
             weights = method.weighting.of_fitness(found.d_alpha.view(own.f_baselines.shape))
             averaged = own.reweighted(weights, task.player_map)
             forwards = found.scored.view(own.f_baselines.shape).sum(dim=1)

@@ -29,6 +29,7 @@ from igbaselines.running.states import SUBMITTED, find_states, first_line, state
 
 if TYPE_CHECKING:
     import submitit
+    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,11 @@ class Command:
                 os.kill(os.getpid(), signal.SIGTERM)  # save what there is
 
         signal.signal(signal.SIGUSR2, requeue_and_go_on)
-        code = run_command(self.arguments, lambda config: execute(prepare(config), render_run))
+
+        def act(config: "DictConfig") -> None:
+            execute(prepare(config), render_run)
+
+        code = run_command(self.arguments, act)
         if code == 128 + signal.SIGTERM and _still_runs(submitit.JobEnvironment().job_id):
             requeue(signal.SIGUSR2, None)  # preempted: what ends by itself before it has to, SLURM does not requeue
         if code:

@@ -20,7 +20,7 @@ from igbaselines.running.sweeps import Sweep, find_sweeps
 
 
 @dataclass(frozen=True)
-class Line:
+class StateLine:
     """One run or job: its name, its state, and where that is not good, why and where to read more."""
 
     name: str
@@ -34,7 +34,7 @@ class Line:
 def print_summary(jobs: Sequence[Job]) -> None:
     """Print what became of every job of a sweep."""
     for job in jobs:
-        _print_line(Line(job.label, job.state, job.seconds, job.note, None if job.state == COMPLETE else job.log))
+        _print_line(StateLine(job.label, job.state, job.seconds, job.note, None if job.state == COMPLETE else job.log))
     counts = Counter(job.state for job in jobs)
     print("  " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
 
@@ -79,12 +79,12 @@ def _print_untested(states: Sequence[RunState], sweeps: Sequence[Sweep]) -> None
             print(f"not tested: {len(paper.claims[experiment])} claims of {paper.id} ({experiment}): {reason}")
 
 
-def _of_state(name: str, state: RunState) -> Line:
+def _of_state(name: str, state: RunState) -> StateLine:
     log = None if state.state == COMPLETE else state.log
-    return Line(name, state.state, state.seconds, state.note, log, state.last_lines)
+    return StateLine(name, state.state, state.seconds, state.note, log, state.last_lines)
 
 
-def _print_line(line: Line) -> None:
+def _print_line(line: StateLine) -> None:
     print(f"  {line.state:<13} {_duration(line.seconds):>8}  {line.name}")
     for more in (line.note, str(line.log or "")):
         if more:

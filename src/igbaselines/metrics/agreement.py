@@ -116,8 +116,10 @@ class KnownAgreement:
 
     def why_not(self, task: Task) -> str | None:
         """Only tasks with known values can be judged."""
-        known = task.known if self.known is None else self.known in task.known
-        return None if known else "no player values are known"
+        if self.known is None or not task.known:
+            return None if task.known else "no player values are known"
+        known = self.known in task.known
+        return None if known else f"no player values are known by the name of {self.known}: {', '.join(task.known)}"
 
     def score(
         self, task: Task, attributions: Float[Tensor, "n *features"], generator: torch.Generator

@@ -13,6 +13,7 @@ from torch import Tensor
 from igbaselines.attribution.perturbation import nearest_count, player_ranks
 from igbaselines.metrics.base import Quantity
 from igbaselines.tasks import Pixels, PlayerMap, Task
+from igbaselines.tasks.players import check_ranking
 
 PERCENTS = 100
 
@@ -100,6 +101,9 @@ class _Localisation:
     """
 
     ranking: str = "signed"
+
+    def __post_init__(self) -> None:
+        check_ranking(self.ranking)
 
     def why_not(self, task: Task) -> str | None:
         """Only pictures whose object is known can be judged."""

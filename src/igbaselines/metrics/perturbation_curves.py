@@ -11,9 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from igbaselines.attribution.engine.path import evaluation_mode
 from igbaselines.attribution.perturbation import Perturbed, nearest_count
 from igbaselines.metrics.base import Quantity
 from igbaselines.tasks import Imputer, Task
+from igbaselines.tasks.players import check_ranking
 
 
 @runtime_checkable
@@ -139,18 +141,23 @@ class DeletionAUC:
     insertion: bool = False
     name: str = ""
 
+    def __post_init__(self) -> None:
+        check_ranking(self.ranking)
+
     @property
     def quantity(self) -> Quantity:
         """Lower is better for deletion, higher for insertion."""
         kind = "insertion" if self.insertion else "deletion"
-        of_imputer = f" ({self.name})" if self.name else ""
+        of_imputer = f" ({self.imputer if isinstance(self.imputer, str) else self.name})" if self.name else ""
         name = self.name or f"{kind}_auc"
         return Quantity(name, f"AUC of {kind}{of_imputer}", "score", "higher" if self.insertion else "lower")
 
     def why_not(self, task: Task) -> str | None:
-        """Any task whose imputers are known can be judged."""
-        unknown = isinstance(self.imputer, str) and self.imputer not in task.imputers
-        return f"the task has no imputer {self.imputer!r}" if unknown else None
+        """Any task can be judged that has the imputer, or whose inputs the imputer is for."""
+        if isinstance(self.imputer, str):
+            return None if self.imputer in task.imputers else f"the task has no imputer {self.imputer!r}"
+        pictures = getattr(self.imputer, "pictures_only", False) and not task.is_picture
+        return f"its imputer {type(self.imputer).__name__} is of pictures" if pictures else None
 
     def curves(
         self,
@@ -171,7 +178,8 @@ class DeletionAUC:
             input_of_rank = torch.arange(len(attributions), device=attributions.device)
         imputer = task.imputer(self.imputer)
         perturbed = Perturbed.of(task, attributions, input_of_rank, imputer, self.ranking, generator)
-        return perturbation_curves(perturbed, self.grid, self.insertion)
+        with evaluation_mode(task.f):
+            return perturbation_curves(perturbed, self.grid, self.insertion)
 
     def score(
         self, task: Task, attributions: Float[Tensor, "n *features"], generator: torch.Generator

@@ -11,9 +11,10 @@ import pandas as pd
 import yaml
 
 from igbaselines.common.errors import UserError
+from igbaselines.reporting.claim_tests import TESTS as GENERAL_TESTS
+from igbaselines.reporting.rows import choose
 from igbaselines.reporting.statistics.verdicts import NotTestable, Outcome, Region, Undecided, Verdict
 from igbaselines.running.study import look_up, studies, united
-from igbaselines.studies.gridworld.reporting.rows import choose
 
 Record = dict[str, Any]
 Choice: TypeAlias = str | int | float
@@ -85,7 +86,8 @@ class Paper:
 
 def claim_tests() -> dict[str, Callable[..., Outcome]]:
     """The tests of all studies by name."""
-    return united(look_up(study.claim_tests) for study in studies() if study.claim_tests)
+    of_studies = [look_up(study.claim_tests) for study in studies() if study.claim_tests]
+    return united([GENERAL_TESTS, *of_studies])
 
 
 def load_papers(claims_root: Path) -> list[Paper]:

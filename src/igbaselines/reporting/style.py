@@ -4,9 +4,11 @@ Figures are made without pyplot: there is no global state, no window system, and
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -29,6 +31,29 @@ PAGE = {
     "pdf.fonttype": 42,
 }
 
+Style = Mapping[str, Any]  # color, marker, linestyle; markerfacecolor where it is not the colour
+Drawing = tuple[Figure | None, str]  # a figure with its caption; None: there was nothing to draw
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; markers and lines differ as well.
+RED, ORANGE, BLUE, GREEN, PINK, SKY = "#D55E00", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9"
+GREY = "#777777"
+COLOURS, MARKERS, LINES = (RED, ORANGE, BLUE, GREEN, PINK, SKY), "os^DvP", ("-", "--", "-", "--", "-.", ":")
+CONTROL_STYLE: Style = {"color": GREY, "linewidth": 0.9, "marker": ".", "markersize": 4, "zorder": 1}
+
+
+def style_of(place: int) -> Style:
+    """The look of the first, second, ... of several; after six the colours come again, with other markers and lines."""
+    turn, colour = divmod(place, len(COLOURS))
+    return {"color": COLOURS[colour], "marker": MARKERS[(colour + turn) % 6], "linestyle": LINES[(colour + turn) % 6]}
+
+
+def looks(names: Iterable[str], known: Mapping[str, Style] | None = None) -> dict[str, Style]:
+    """Give every name a look: the known ones theirs, and any others the first that none of the known has."""
+    known = known or {}
+    taken = {(look["color"], look["marker"]) for look in known.values()}
+    free = (look for look in map(style_of, count()) if (look["color"], look["marker"]) not in taken)
+    return {name: known[name] if name in known else next(free) for name in names}
+
 
 @contextmanager
 def page_style() -> Iterator[None]:
@@ -47,7 +72,26 @@ def add_caption(figure: Figure, statement: str) -> None:
     """Print a paper's statement, which may hold math, under the axes."""
     characters = int(figure.get_figwidth() * 13)  # what a line holds at this size of letter
     text = "\n".join(textwrap.wrap(f"Paper: {statement}", characters))
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=10, style="italic")
+    with page_style():
+        figure.supxlabel(text, x=0.01, ha="left", fontsize=10, style="italic")
+
+
+def save_figures(
+    folder: Path, drawings: Mapping[str, Drawing], figures: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
+    """Save every figure that there is, with what the paper says of it printed below.
+
+    Args:
+        folder: a run's folder.
+        drawings: file name without suffix -> figure and caption.
+        figures: file name -> what the paper prints of it, a `statement` among it.
+    """
+    for name, (figure, caption) in drawings.items():
+        if figure is None:
+            continue
+        if statement := (figures or {}).get(name, {}).get("statement"):
+            add_caption(figure, statement)
+        save_figure(figure, folder, name, caption)
 
 
 def save_figure(figure: Figure, folder: Path, name: str, caption: str) -> None:

@@ -20,7 +20,7 @@ from igbaselines.running.targets import guard_hydra
 SWEEP = "hydra.mode=MULTIRUN"
 
 
-def run_command(arguments: Sequence[str], act: Callable[[DictConfig], None]) -> int:
+def run_command(arguments: Sequence[str], act: Callable[[DictConfig], object]) -> int:
     """Do what a command line asks for, in this process.
 
     Args:
@@ -53,7 +53,7 @@ def run_command(arguments: Sequence[str], act: Callable[[DictConfig], None]) -> 
     return 0
 
 
-def _compose(act: Callable[[DictConfig], None]) -> None:
+def _compose(act: Callable[[DictConfig], object]) -> None:
     """Let Hydra compose the configuration, or launch the sweep, and raise the error that `act` ended with."""
     errors: list[Exception] = []
 

@@ -32,7 +32,7 @@ DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name with
 
 @dataclass
 class ShardKeys:
-    """Which part of a run's units a job works on; see `igbaselines.running.context.Shard`."""
+    """Which part of a run's units a job works on; see `igbaselines.running.context.RunShard`."""
 
     count: int = 1
     index: int | None = None

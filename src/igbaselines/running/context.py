@@ -22,7 +22,7 @@ Unit = TypeVar("Unit")
 
 
 @dataclass(frozen=True)
-class Shard:
+class RunShard:
     """A part of a run's units that one job works on.
 
     Args:
@@ -53,9 +53,9 @@ class Shard:
         """Whether the unit at a place among all units is this shard's."""
         return not self.is_part or place % self.count == self.index
 
-    def of_run(self) -> "list[Shard]":
+    def of_run(self) -> "list[RunShard]":
         """All shards of the run that this is one of."""
-        return [Shard(self.count, index) for index in range(self.count)]
+        return [RunShard(self.count, index) for index in range(self.count)]
 
     def __str__(self) -> str:
         return f"shard {self.index} of {self.count}"
@@ -95,7 +95,7 @@ class Run:
     max_batch: int | None
     workers: int
     fast_paths: bool = True
-    shard: Shard = field(default_factory=Shard)
+    shard: RunShard = field(default_factory=RunShard)
     checksums: dict[str, str] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
     methods: "Mapping[str, Method]" = field(default_factory=dict)

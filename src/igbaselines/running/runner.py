@@ -17,7 +17,7 @@ from igbaselines.common.errors import RunFailedError, UserError, is_about_the_pl
 from igbaselines.common.files import check_writable, write_text
 from igbaselines.common.stopping import stop_here
 from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
-from igbaselines.running.context import Run, Shard, ShardFinished
+from igbaselines.running.context import Run, RunShard, ShardFinished
 from igbaselines.running.names import Names
 from igbaselines.running.plugins import load_plugins
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash
@@ -51,14 +51,14 @@ class Prepared:
     named: dict[str, dict[str, Any]]
     names: Names
     folder: RunFolder
-    shard: Shard
+    shard: RunShard
 
     @property
     def place(self) -> RunFolder | ShardFolder:
         """Where what is asked for is worked on, and says how it ended: the run's folder, or the shard's."""
         return self.shard_folder(self.shard) if self.shard.is_part else self.folder
 
-    def shard_folder(self, shard: Shard) -> ShardFolder:
+    def shard_folder(self, shard: RunShard) -> ShardFolder:
         """Where a shard of the run says how it ended."""
         assert shard.index is not None
         return self.folder.shard(shard.index, shard.count)
@@ -79,7 +79,7 @@ def prepare(config: DictConfig) -> Prepared:
     plain = resolve(config)
     for key in ("output_root", "data_root"):
         check_writable(key, Path(plain[key]))
-    shard = Shard(**plain["shard"])
+    shard = RunShard(**plain["shard"])
     if shard.count > 1 and not find_experiment(plain["experiment"]).has_units:
         raise UserError(f"experiment={plain['experiment']} has no units that jobs could share: leave shard.count out")
     if shard.is_part and plain["force"]:
@@ -212,7 +212,7 @@ def _attempt(run: Prepared, render: Render) -> float:
     start = time.monotonic()
     attempt, plain = run.folder.attempt, run.plain
     write_text(attempt / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
-    done = _carry_out(run, attempt, Shard())
+    done = _carry_out(run, attempt, RunShard())
     rows: pd.DataFrame = done.rows.frame()
     write_rows(attempt / "rows.parquet", rows)
     done.names.write(attempt)
@@ -222,7 +222,7 @@ def _attempt(run: Prepared, render: Render) -> float:
     return time.monotonic() - start
 
 
-def _carry_out(prepared: Prepared, artifacts: Path, shard: Shard) -> Run:
+def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
     """Let the experiment work, on all units or on a shard's."""
     from igbaselines.common.threads import usable_cores
     from igbaselines.running.rows import Rows

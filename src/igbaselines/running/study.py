@@ -51,6 +51,8 @@ class Study:
         schemas: dotted names of its dataclasses by the names that YAML files know: `- /schema/hep_synthetic@_here_`.
         claim_tests: dotted name of its tests of claims: a dict by the names that conf/claims knows.
         label: dotted name of a function: a feature, network or control of its own -> how it is printed, or None.
+        tasks: dotted names of its makers of tasks (`igbaselines.running.domains.TaskMaker`) by the domain's name, of
+            its file in conf/tasks/ too.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Study:
     schemas: Mapping[str, str] = field(default_factory=dict)
     claim_tests: str | None = None
     label: str | None = None
+    tasks: Mapping[str, str] = field(default_factory=dict)
 
 
 def look_up(dotted: str) -> Any:  # noqa: ANN401 (whatever stands there)
@@ -95,6 +98,11 @@ def united(parts: Iterable[Mapping[str, Named]]) -> dict[str, Named]:
 def schemas() -> dict[str, str]:
     """Dotted names of all schemas by name."""
     return united(study.schemas for study in studies())
+
+
+def task_makers() -> dict[str, str]:
+    """Dotted names of the makers of tasks by domain."""
+    return united(study.tasks for study in studies())
 
 
 def experiments() -> dict[str, Experiment]:

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+RANKINGS = ("signed", "magnitude")
+
 
 @runtime_checkable
 class Players(Protocol):
@@ -102,8 +104,9 @@ class FeatureMask:
         """Return the mask.
 
         Raises:
-            ValueError: where it has another shape than an input.
+            ValueError: where it has another shape than an input, or there are no features.
         """
+        _check_not_empty(features)
         if self.feature_mask.shape not in (torch.Size(features), torch.Size((1, *features))):
             raise ValueError(
                 f"feature_mask {tuple(self.feature_mask.shape)} does not fit an input of shape {tuple(features)}"
@@ -129,7 +132,7 @@ class PlayerMap:
         # Pictures whose pixels are players: sums over channels, and masks that broadcast over them.
         self.each_pixel = (
             len(self.features) == 3
-            and self.features[1:].numel() == self.count
+            and self.features[1] * self.features[2] == self.count
             and torch.equal(self.player_of.flatten(1), flat.expand(self.features[0], -1))
         )
 
@@ -149,7 +152,12 @@ class PlayerMap:
         return sums.to(per_feature.dtype).reshape(*batch, self.count)
 
     def importance(self, attributions: Float[Tensor, "..."], ranking: str) -> Float[Tensor, "*batch p"]:
-        """How important each player is: the sum of its features' attributions, or (`magnitude`) of their magnitudes."""
+        """How important each player is: the sum of its features' attributions, or (`magnitude`) of their magnitudes.
+
+        Raises:
+            ValueError: for another ranking.
+        """
+        check_ranking(ranking)
         return self.sums(attributions if ranking == "signed" else attributions.abs())
 
     def spread(self, per_player: Float[Tensor, "n p"]) -> Float[Tensor, "n *features"]:
@@ -164,6 +172,12 @@ class PlayerMap:
         if not self.each_feature:
             members = members.index_select(1, self.player_of.flatten())
         return members.view(len(members), *self.features)
+
+
+def check_ranking(ranking: str) -> None:
+    """Refuse a way to order players that is none of `RANKINGS`."""
+    if ranking not in RANKINGS:
+        raise ValueError(f"ranking={ranking} is unknown: {' or '.join(RANKINGS)}")
 
 
 def _check_not_empty(features: torch.Size | tuple[int, ...]) -> None:

@@ -73,6 +73,9 @@ class Task:
     def __post_init__(self) -> None:
         if len(self.units) != len(self.inputs):
             raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(self.units)} units: one each")
+        for what, values in (("targets", self.targets), ("masks", self.masks)):
+            if values is not None and len(values) != len(self.inputs):
+                raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(values)} {what}: one each")
 
     @property
     def is_picture(self) -> bool:

@@ -115,7 +115,7 @@ def test_leaves_out_levels_of_more_nodes_than_are_allowed(steps: int, used: int)
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"steps": 2}, "an Adaptive quadrature rule needs at least 3 steps, got 2"),
+        ({"n_steps": 2}, "an Adaptive quadrature rule needs at least 3 steps, got 2"),
         ({"tolerance": -0.1}, "tolerance of an Adaptive rule must be at least 0, got -0.1"),
         ({"tolerance": float("nan")}, "must be at least 0, got nan"),
     ],
@@ -142,7 +142,7 @@ def test_without_tolerance_it_is_its_last_level(
     f, x, starts, weights = make_mlp(classes=classes), draw(generator, N, FEATURES), draw(generator, *baselines), None
     target = torch.tensor([2, 0, 1, 1, 0]) if classes else None
     expected = loop(f, x, starts, weights, OneLevel(15), target)
-    rule = Adaptive(tolerance=0.0, steps=15)
+    rule = Adaptive(tolerance=0.0, n_steps=15)
     result = path_attribution(f, x, starts, weights, rule, target, max_batch, keep_per_baseline=True)
     assert_same(result.per_baseline, expected.per_baseline)
     assert_same(result.attributions, expected.attributions)

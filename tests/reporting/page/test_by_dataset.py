@@ -13,7 +13,7 @@ import yaml
 from igbaselines.reporting.claims import load_papers, unmeasured
 from igbaselines.reporting.page.by_dataset import CLAIM_COLUMNS, compare_datasets, comparisons_table
 from igbaselines.reporting.page.html import write_report
-from igbaselines.reporting.page.runs import Run, find_runs
+from igbaselines.reporting.page.runs import ReportedRun, find_runs
 from igbaselines.reporting.statistics.verdicts import Verdict
 from tests.hep_rows import CLAIMS_ROOT
 from tests.reporting.page.test_html import Page
@@ -41,9 +41,9 @@ def record(place: int, verdict: str) -> dict[str, Any]:
     return known | measured | {"test": "t-test", "verdict": verdict, "note": "noted"}
 
 
-def made(name: str, verdicts: tuple[str, ...] = ("reproduced",), day: int = 1, **changes: Any) -> Run:
+def made(name: str, verdicts: tuple[str, ...] = ("reproduced",), day: int = 1, **changes: Any) -> ReportedRun:
     config = copy.deepcopy(CONFIG) | {"dataset_name": name} | changes
-    return Run(
+    return ReportedRun(
         "hep_baselines",
         f"{name}-{day}",
         "complete",
@@ -53,7 +53,7 @@ def made(name: str, verdicts: tuple[str, ...] = ("reproduced",), day: int = 1, *
     )
 
 
-def shown(*runs: Run) -> list[dict[str, str]]:
+def shown(*runs: ReportedRun) -> list[dict[str, str]]:
     """Data set -> label of its run, for each comparison."""
     return [{name: run.label for name, run in found.runs.items()} for found in compare_datasets(runs)]
 
@@ -118,8 +118,8 @@ def test_networks_and_studies_are_compared_one_by_one_and_ablations_never() -> N
     "config", ["", "{}", "[]", "dataset_name: [", "dataset_name: x", "a: 2026-13-01", "1: a\nb: c"]
 )
 def test_a_run_whose_configuration_says_nothing_is_left_out(config: str) -> None:
-    unclear = Run("hep_baselines", "unclear", "complete", config=config)
-    failed = Run("hep_baselines", "failed", "failed", "no disk")
+    unclear = ReportedRun("hep_baselines", "unclear", "complete", config=config)
+    failed = ReportedRun("hep_baselines", "failed", "failed", "no disk")
     assert shown(made("hep_synthetic"), unclear, failed) == []
 
 
@@ -168,7 +168,7 @@ def test_when_a_run_ended_is_read_from_its_folder(tmp_path: Path) -> None:
     assert find_runs(tmp_path)[0].ended == "2026-01-07T00:00:00+0000"
 
 
-def written(root: Path, run: Run) -> None:
+def written(root: Path, run: ReportedRun) -> None:
     folder = root / run.experiment / run.label
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(run.config)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.page.html import data_uri, format_p, shown_figures, with_indices, write_report
-from igbaselines.reporting.page.runs import FigureFile, Run
+from igbaselines.reporting.page.runs import FigureFile, ReportedRun
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
 from tests.hep_rows import CLAIMS_ROOT
@@ -191,8 +191,10 @@ def test_a_large_figure_is_embedded_in_a_smaller_format(tmp_path: Path) -> None:
 
 
 def test_many_figures_of_a_run_stay_in_its_folder(tmp_path: Path) -> None:
-    def run_of(names: list[str]) -> Run:
-        return Run("explain", "mine-1", "complete", figures=[FigureFile(name, tmp_path, name) for name in names])
+    def run_of(names: list[str]) -> ReportedRun:
+        return ReportedRun(
+            "explain", "mine-1", "complete", figures=[FigureFile(name, tmp_path, name) for name in names]
+        )
 
     names = [f"figure_1_{number}" for number in range(1, 16)] + ["figure_2", "weights"]
     shown = [figure.name for figure in shown_figures(run_of(names))]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from igbaselines.reporting.page.html import write_report
-from igbaselines.reporting.page.runs import Run, find_runs
+from igbaselines.reporting.page.runs import ReportedRun, find_runs
 from igbaselines.running.run_folder import RunFolder
 
 
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def the_run(folder: Path) -> Run:
+def the_run(folder: Path) -> ReportedRun:
     (run,) = find_runs(folder.parents[1])
     assert (run.experiment, run.label, run.folder) == (folder.parent.name, folder.name, folder)
     return run

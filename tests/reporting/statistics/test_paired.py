@@ -47,7 +47,7 @@ def test_identical_methods_do_not_differ() -> None:
     found = paired.compare(A, A)
     assert (found.difference, found.low, found.high) == (0, 0, 0)
     assert (found.p_paired, found.p_wilcoxon, found.p_unpaired) == pytest.approx((1, 1, 1))
-    improvement = paired.relative_improvement(A, A, lower_is_better=True)
+    improvement = paired.relative_improvement(A, A, sign=-1)
     assert (improvement.value, improvement.low, improvement.high, improvement.p_value) == (0, 0, 0, 1)
     spread = paired.spread_difference(A, A)
     assert (spread.value, spread.low, spread.high, spread.p_value) == (0, 0, 0, 1)
@@ -73,10 +73,10 @@ def test_too_few_units_and_missing_values_are_refused() -> None:
     with pytest.raises(NotTestable, match="no unit"):
         paired.compare(none, none)
     for test in (paired.relative_improvement, paired.spread_difference):
-        arguments = {"lower_is_better": True} if test is paired.relative_improvement else {}
+        arguments = {"sign": -1} if test is paired.relative_improvement else {}
         with pytest.raises(NotTestable, match="at least two"):
             test(one, one, **arguments)
-        with pytest.raises(Undecided, match="5 images are too few"):
+        with pytest.raises(Undecided, match="5 units are too few"):
             test(A[:5], B[:5], **arguments)
         with pytest.raises(NotTestable, match="1 of 4 values"):
             test(np.array([1.0, np.nan]), np.ones(2), **arguments)
@@ -87,7 +87,7 @@ def test_too_few_units_and_missing_values_are_refused() -> None:
 def test_the_order_of_the_units_changes_nothing() -> None:
     order = np.random.default_rng(0).permutation(len(A))
     for test in (
-        lambda a, b: paired.relative_improvement(a, b, lower_is_better=True),
+        lambda a, b: paired.relative_improvement(a, b, sign=-1),
         paired.spread_difference,
         lambda a, b: paired.place_of_minimum(np.column_stack([a, b]))[0],
     ):
@@ -95,19 +95,19 @@ def test_the_order_of_the_units_changes_nothing() -> None:
 
 
 def test_relative_improvement_has_the_sign_of_better() -> None:
-    lower = paired.relative_improvement(A, B, lower_is_better=True)
+    lower = paired.relative_improvement(A, B, sign=-1)
     assert lower.value == pytest.approx(100 * (A.mean() - B.mean()) / A.mean())
     assert lower.low < lower.value < lower.high
     assert lower.n == len(A)
-    higher = paired.relative_improvement(A, B, lower_is_better=False)
+    higher = paired.relative_improvement(A, B, sign=1)
     assert (higher.value, higher.low, higher.high) == pytest.approx((-lower.value, -lower.high, -lower.low))
 
 
 def test_no_ratio_to_a_reference_of_zero() -> None:
     with pytest.raises(NotTestable, match="reference's mean is zero"):
-        paired.relative_improvement(np.zeros(6), np.ones(6), lower_is_better=False)
+        paired.relative_improvement(np.zeros(6), np.ones(6), sign=1)
     with pytest.raises(NotTestable, match=r"zero in \d+ of 4000 replicates"):
-        paired.relative_improvement(np.array([1.0, 0, 0, 0, 0, 0]), np.ones(6), lower_is_better=False)
+        paired.relative_improvement(np.array([1.0, 0, 0, 0, 0, 0]), np.ones(6), sign=1)
 
 
 def test_relative_improvement_covers_the_truth() -> None:
@@ -116,7 +116,7 @@ def test_relative_improvement_covers_the_truth() -> None:
     for seed in range(60):
         rng = np.random.default_rng(seed)
         level = rng.gamma(4, 0.25, 80)
-        found = paired.relative_improvement(level, 0.8 * level * rng.normal(1, 0.3, 80), lower_is_better=True)
+        found = paired.relative_improvement(level, 0.8 * level * rng.normal(1, 0.3, 80), sign=-1)
         covered.append(found.low <= 20 <= found.high)
     assert 0.88 <= np.mean(covered) <= 1
 

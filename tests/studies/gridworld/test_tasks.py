@@ -8,10 +8,10 @@ from igbaselines.attribution.baselines import PerStratum
 from igbaselines.attribution.methods import AveragedGradients
 from igbaselines.attribution.shapley.estimators import ShapleySampling
 from igbaselines.attribution.weighting import ByStratum
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.gridworld.networks.training import standardisation
 from igbaselines.studies.gridworld.networks.value_mlp import for_network
 from igbaselines.studies.gridworld.tasks import FirstExamples, state_task
 from igbaselines.tasks import Task
@@ -27,7 +27,7 @@ def states() -> GridStates:
 def task_of(states: GridStates, explained: str = "value") -> Task:
     recipe = GridValueRecipe([8], True, 0.01, 0.0, 256, epochs=1)
     seed = torch.Generator().manual_seed(0)
-    network = for_network(recipe, standardisation(torch.from_numpy(states.features)), seed)
+    network = for_network(recipe, Standardise.of(torch.from_numpy(states.features)), seed)
     settings = GridworldAttribution(explained=explained, background=4)
     return state_task("network", network, states, states.explained(6, 0), settings, 0, torch.device("cpu"))
 

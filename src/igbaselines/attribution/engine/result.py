@@ -54,7 +54,8 @@ class Attribution:
         f_baselines: f at the baselines.
         completeness_gap: for each pair the sum of its Integrated Gradients minus (f(x) - f(x')).
         weights: weight of each baseline; None where the weights differ from feature to feature.
-        gradients: gradient points spent on each pair; None where the paths do not start at the baselines.
+        gradients: gradient points spent on each pair; where the paths do not start at the baselines, (n, 1): on each
+            input. None: none.
         players: what each player gets; None of the bare engine, which knows no players.
         forwards: evaluations of f without a gradient that the attribution was made from, for each input; those at the
             inputs and the ends of paths, which only say how complete the result is, do not count. None: none.
@@ -67,7 +68,7 @@ class Attribution:
     f_baselines: Float[Tensor, "n k"]
     completeness_gap: Float[Tensor, "n k"]
     weights: Float[Tensor, "n k"] | None
-    gradients: Int[Tensor, "n k"] | None
+    gradients: Int[Tensor, "n _"] | None
     players: Float[Tensor, "n p"] | None = None
     forwards: Int[Tensor, " n"] | None = None
     fitness: "MinimalDeletion | None" = None
@@ -86,11 +87,13 @@ class Attribution:
 
     @property
     def change(self) -> Float[Tensor, " n"]:
-        """What complete attributions sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64."""
-        weights = self.weights
-        if weights is None:
-            weights = torch.full_like(self.f_baselines, 1 / self.f_baselines.shape[1])
-        return self.f_inputs.double() - (weights.double() * self.f_baselines.double()).sum(dim=1)
+        """What complete attributions sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64.
+
+        NaN where the weights differ from feature to feature: no one number is what those attributions sum to.
+        """
+        if self.weights is None:
+            return torch.full_like(self.f_inputs, torch.nan, dtype=torch.float64)
+        return self.f_inputs.double() - (self.weights.double() * self.f_baselines.double()).sum(dim=1)
 
     def of_baselines(self, columns: slice) -> "Attribution":
         """Keep some of the baselines; the attributions stay those of all."""

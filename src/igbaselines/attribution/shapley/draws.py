@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -59,6 +60,7 @@ class Coalitions:
 class CoalitionMethod:
     """What both methods are made of; arguments as there."""
 
+    few_players: ClassVar[bool] = True  # coalitions of a picture's single pixels would be too many to sample
     imputer: Imputer | str = "zero"
     coalitions: int | None = 64
     paired: bool = False

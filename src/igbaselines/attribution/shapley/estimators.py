@@ -134,7 +134,7 @@ class ShapleySampling(CoalitionMethod):
             f_inputs.to(inputs.dtype),
             f_absent.to(inputs.dtype),
             gap.to(inputs.dtype),
-            None,
+            f_absent.new_tensor(game.shares).to(inputs.dtype).expand_as(f_absent),
             None if points is None else points[:, None],
             players.to(inputs.dtype),
             evaluations if points is None else None,

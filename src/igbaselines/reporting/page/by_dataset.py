@@ -9,19 +9,20 @@ import pandas as pd
 import yaml
 
 from igbaselines.reporting.claims import Record
-from igbaselines.reporting.page.comparable import RUN_TIME
-from igbaselines.reporting.page.runs import ABLATION, Run
+from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.verdicts import Verdict
+from igbaselines.running.config import RUN_TIME_KEYS
 
 SCALES = ("smoke", "demo", "paper")  # ascending
 DATASET = ("dataset", "dataset_name")
+ABLATION = "ablation"  # evaluation.study of runs that vary how they attribute and evaluate
 SAME, DIFFER, CONTRARY = "same", "differ", "contrary"
 CLAIM_COLUMNS = ["paper", "id", "source", "statement", "paper_value", "experiment", "model", "scale", "verdicts"]
 CELL_COLUMNS = ("verdict", "value", "ci_low", "ci_high", "n", "note")
 
 
 @dataclass(frozen=True)
-class Line:
+class ClaimLine:
     """A claim and what is said of it.
 
     Args:
@@ -43,7 +44,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DatasetComparison:
     """The claims of an experiment on several data sets.
 
     Args:
@@ -57,10 +58,10 @@ class Comparison:
     experiment: str
     model: str
     scale: str
-    runs: Mapping[str, Run]
-    lines: Sequence[Line]
+    runs: Mapping[str, ReportedRun]
+    lines: Sequence[ClaimLine]
 
-    def of_paper(self, paper: str) -> "Comparison":
+    def of_paper(self, paper: str) -> "DatasetComparison":
         """Keep the claims of one paper."""
         return replace(self, lines=[line for line in self.lines if line.claim["paper"] == paper])
 
@@ -73,14 +74,14 @@ class Comparison:
 class _Configured:
     """A complete run, and of its configuration what tells runs apart."""
 
-    run: Run
+    run: ReportedRun
     dataset: str
     study: tuple[str, str, str]  # experiment, network, study: each is compared once
     scale: str
     settings: str  # everything but the data set
 
 
-def compare_datasets(runs: Sequence[Run]) -> list[Comparison]:
+def compare_datasets(runs: Sequence[ReportedRun]) -> list[DatasetComparison]:
     """Set runs side by side that differ in the data set alone, where there are any.
 
     Of an experiment, network and study only one such set is shown: that at the largest scale, then that of the most
@@ -100,7 +101,7 @@ def compare_datasets(runs: Sequence[Run]) -> list[Comparison]:
     return [_comparison(found) for _, found in sorted(best.items())]
 
 
-def comparisons_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def comparisons_table(comparisons: Sequence[DatasetComparison]) -> pd.DataFrame:
     """Lay out a line for each claim, with the columns of each data set beside one another."""
     lines = []
     for comparison in comparisons:
@@ -115,7 +116,7 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     return pd.DataFrame(lines) if lines else pd.DataFrame(columns=CLAIM_COLUMNS)
 
 
-def _configured(run: Run) -> _Configured | None:
+def _configured(run: ReportedRun) -> _Configured | None:
     try:
         config = yaml.safe_load(run.config)
     except (yaml.YAMLError, ValueError):  # or a date that is none
@@ -126,7 +127,7 @@ def _configured(run: Run) -> _Configured | None:
     study = str(evaluation.get("study") or "") if isinstance(evaluation, dict) else ""
     if study == ABLATION:
         return None
-    settings = {key: value for key, value in config.items() if key not in (*RUN_TIME, *DATASET)}
+    settings = {key: value for key, value in config.items() if key not in (*RUN_TIME_KEYS, *DATASET)}
     return _Configured(
         run,
         _dataset(config),
@@ -151,7 +152,7 @@ def _preference(found: Sequence[_Configured]) -> tuple[int, int, str]:
     return SCALES.index(scale) if scale in SCALES else -1, len(datasets), newest
 
 
-def _comparison(found: Sequence[_Configured]) -> Comparison:
+def _comparison(found: Sequence[_Configured]) -> DatasetComparison:
     newest = {of.dataset: of for of in sorted(found, key=lambda of: of.run.ended)}
     columns = dict(sorted(newest.items()))
     records = [{record["id"]: record for record in of.run.claims} for of in columns.values()]
@@ -159,5 +160,5 @@ def _comparison(found: Sequence[_Configured]) -> Comparison:
     for of_run in records:
         claims = of_run | claims
     experiment, model, _ = found[0].study
-    lines = [Line(claim, [of_run.get(name) for of_run in records]) for name, claim in claims.items()]
-    return Comparison(experiment, model, found[0].scale, {name: of.run for name, of in columns.items()}, lines)
+    lines = [ClaimLine(claim, [of_run.get(name) for of_run in records]) for name, claim in claims.items()]
+    return DatasetComparison(experiment, model, found[0].scale, {name: of.run for name, of in columns.items()}, lines)

@@ -8,7 +8,7 @@ from igbaselines.reporting.claims import Paper, printed_for
 from igbaselines.reporting.combination import Combination, Noted
 from igbaselines.reporting.labels import labelled
 from igbaselines.reporting.page.missing import say_part
-from igbaselines.reporting.page.runs import FigureFile, Results, Run, read_results
+from igbaselines.reporting.page.runs import FigureFile, ReportedRun, Results, read_results
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import save_figure
 from igbaselines.reporting.tables import write_table
@@ -17,7 +17,7 @@ from igbaselines.running.sweeps import Sweep
 
 
 @dataclass(frozen=True)
-class Together:
+class CombinedRuns:
     """What the report shows above the runs of an experiment.
 
     Args:
@@ -36,8 +36,8 @@ class Together:
 
 
 def write_combined(
-    report: Path, runs: Sequence[Run], papers: Sequence[Paper], sweeps: Sequence[Sweep]
-) -> dict[str, Together]:
+    report: Path, runs: Sequence[ReportedRun], papers: Sequence[Paper], sweeps: Sequence[Sweep]
+) -> dict[str, CombinedRuns]:
     """Combine the complete runs of every experiment that has a combination.
 
     Args:
@@ -59,11 +59,11 @@ def write_combined(
             with labelled({name: label for of in results for name, label in of.names.labels.items()}):
                 made: Combination = look_up(combine)(results, printed_for(papers, experiment))
                 tables, figures = _written(report, experiment, made)
-            written[experiment] = Together(len(results), tables, figures, skipped, _parts(experiment, sweeps, runs))
+            written[experiment] = CombinedRuns(len(results), tables, figures, skipped, _parts(experiment, sweeps, runs))
     return written
 
 
-def _readable(runs: Sequence[Run]) -> tuple[list[Results], list[tuple[str, str]]]:
+def _readable(runs: Sequence[ReportedRun]) -> tuple[list[Results], list[tuple[str, str]]]:
     results, skipped = [], []
     for run in runs:
         try:
@@ -73,7 +73,7 @@ def _readable(runs: Sequence[Run]) -> tuple[list[Results], list[tuple[str, str]]
     return results, skipped
 
 
-def _parts(experiment: str, sweeps: Sequence[Sweep], runs: Sequence[Run]) -> list[str]:
+def _parts(experiment: str, sweeps: Sequence[Sweep], runs: Sequence[ReportedRun]) -> list[str]:
     of_experiment = [sweep for sweep in sweeps if experiment in {run.folder[0] for run in sweep.runs if run.folder}]
     return [words for sweep in of_experiment if (words := say_part(sweep, runs))]
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from igbaselines.common.files import write_text
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
-from igbaselines.reporting.page.by_dataset import Comparison, compare_datasets, comparisons_table
-from igbaselines.reporting.page.combined import Together, write_combined
+from igbaselines.reporting.page.by_dataset import DatasetComparison, compare_datasets, comparisons_table
+from igbaselines.reporting.page.combined import CombinedRuns, write_combined
 from igbaselines.reporting.page.missing import why_untested
-from igbaselines.reporting.page.runs import FigureFile, Run, find_runs
+from igbaselines.reporting.page.runs import FigureFile, ReportedRun, find_runs
 from igbaselines.reporting.page.speed import Speed, read_speed
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.reporting.tables import readable
@@ -84,7 +84,9 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
     return report / "index.html"
 
 
-def collect_claims(papers: Sequence[Paper], runs: Sequence[Run], sweeps: Sequence[Sweep]) -> list[ReportedClaim]:
+def collect_claims(
+    papers: Sequence[Paper], runs: Sequence[ReportedRun], sweeps: Sequence[Sweep]
+) -> list[ReportedClaim]:
     """Bring every claim together with what each run says of it; runs of an older list may know others.
 
     Args:
@@ -147,9 +149,9 @@ def count_results(claim: ReportedClaim) -> str:
 def _page(
     output_root: Path,
     sections: Sequence[Mapping[str, object]],
-    runs: Sequence[Run],
+    runs: Sequence[ReportedRun],
     sweeps: Sequence[Sweep],
-    combined: Mapping[str, Together],
+    combined: Mapping[str, CombinedRuns],
     speed: Speed | None,
 ) -> str:
     environment = Environment(
@@ -186,7 +188,7 @@ def _page(
 
 
 def _sections(
-    papers: Sequence[Paper], claims: Sequence[ReportedClaim], comparisons: Sequence[Comparison]
+    papers: Sequence[Paper], claims: Sequence[ReportedClaim], comparisons: Sequence[DatasetComparison]
 ) -> list[Mapping[str, object]]:
     """Group the claims by paper; a paper that only a run knows has no title."""
     known: dict[str, dict[str, object]] = {
@@ -217,7 +219,7 @@ def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=CLAIM_COLUMNS)
 
 
-def shown_figures(run: Run) -> list[FigureFile]:
+def shown_figures(run: ReportedRun) -> list[FigureFile]:
     """Choose the figures of a run that the page embeds: all, or the first MOST_FIGURES with examples last."""
     examples_last = sorted(run.figures, key=lambda figure: re.fullmatch(r"figure_\d+_\d+", figure.name) is not None)
     return run.figures if len(run.figures) <= MOST_FIGURES else examples_last[:MOST_FIGURES]

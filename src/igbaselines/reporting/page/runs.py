@@ -14,8 +14,6 @@ from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.names import Names
 from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
 
-TABLES, ABLATION = "tables", "ablation"  # studies: what runs of one experiment are made for
-
 RECORD = (
     {"id": str, "paper": str, "source": str, "statement": str, "paper_value": str | int | float}
     | dict.fromkeys(("value", "ci_low", "ci_high", "p_value"), int | float | None)
@@ -33,7 +31,7 @@ class FigureFile:
 
 
 @dataclass(frozen=True)
-class Run(RunState):
+class ReportedRun(RunState):
     """A run as the report shows it: its state and, if it is complete, what it wrote.
 
     Args:
@@ -82,18 +80,8 @@ class Results:
         """Name of the network."""
         return str(self.config["model_name"])
 
-    @property
-    def protocol(self) -> str:
-        """The protocol that its attributions follow; empty where it follows none by name."""
-        return str(_node(self.config, "attribution").get("protocol") or "")
 
-    @property
-    def study(self) -> str:
-        """What it was run for: the paper's tables, or an ablation of them."""
-        return str(_node(self.config, "evaluation").get("study") or TABLES)
-
-
-def read_results(run: Run) -> Results:
+def read_results(run: ReportedRun) -> Results:
     """Read the rows and the configuration of a complete run.
 
     Raises:
@@ -109,20 +97,20 @@ def read_results(run: Run) -> Results:
     return results
 
 
-def find_runs(output_root: Path) -> list[Run]:
+def find_runs(output_root: Path) -> list[ReportedRun]:
     """Read every run that has been begun or submitted, in order of their names."""
     return [read_run(state) for state in find_states(output_root)]
 
 
-def read_run(state: RunState) -> Run:
+def read_run(state: RunState) -> ReportedRun:
     """Read what a run wrote, if it is complete; where that cannot be read its state is `unreadable`."""
     if state.state != COMPLETE:
-        return Run(**vars(state))
+        return ReportedRun(**vars(state))
     try:
-        return Run(**vars(state), **_contents(state.folder))
+        return ReportedRun(**vars(state), **_contents(state.folder))
     except Exception as error:  # damaged files break their readers in any way
         note = f"{type(error).__name__}: {first_line(str(error))}"
-        return Run(**vars(replace(state, state=UNREADABLE, note=note)))
+        return ReportedRun(**vars(replace(state, state=UNREADABLE, note=note)))
 
 
 def _contents(folder: Path) -> dict[str, Any]:
@@ -133,11 +121,6 @@ def _contents(folder: Path) -> dict[str, Any]:
         "figures": [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))],
         "tables": {path.stem: pd.read_csv(path) for path in sorted((folder / "tables").glob("*.csv"))},
     }
-
-
-def _node(config: dict[str, Any], key: str) -> dict[str, Any]:
-    found = config.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _text(path: Path) -> str:

@@ -41,6 +41,15 @@ def mean_estimate(
     return Estimate(mean, float(interval.low), float(interval.high), len(values), p_value, f"t-test, {name}")
 
 
+def mean_with_interval(values: np.ndarray) -> dict[str, float]:
+    """The cells mean, low and high of (n,) finite values: a 95 % t-interval, NaN where they are too few for one."""
+    try:
+        found = mean_estimate(values)
+        return {"mean": found.value, "low": found.low, "high": found.high}
+    except NotTestable:  # a single unit has a mean and no interval
+        return {"mean": float(values.mean()) if len(values) else np.nan, "low": np.nan, "high": np.nan}
+
+
 def replicate_estimate(
     value: float, replicates: np.ndarray, *, threshold: float | None = None, confidence: float = CONFIDENCE
 ) -> Estimate:

@@ -17,7 +17,7 @@ from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable, Und
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """Two methods on the same n units.
 
     What a single unit cannot give (standard deviation, interval, p-values) is NaN there, and so is a p-value where
@@ -25,13 +25,10 @@ class Comparison:
 
     Args:
         n: number of units.
-        mean_a, sd_a: of the first method over the units.
-        mean_b, sd_b: of the second.
-        difference: mean of a - b.
-        low, high: its 95 % t-interval.
-        p_paired: of the paired t-test, two-sided as are the others.
-        p_wilcoxon: of the Wilcoxon signed-rank test; zero differences are left out.
-        p_unpaired: of Welch's t-test, which ignores the pairing.
+        mean_a, sd_a, mean_b, sd_b: of both methods over the units.
+        difference, low, high: mean of a - b with its 95 % t-interval.
+        p_paired, p_wilcoxon, p_unpaired: two-sided, of the paired t-test, the Wilcoxon signed-rank test without zero
+            differences, and Welch's t-test, which ignores the pairing.
     """
 
     n: int
@@ -47,12 +44,8 @@ class Comparison:
     p_unpaired: float
 
 
-def compare(a: np.ndarray, b: np.ndarray) -> Comparison:
-    """Compare two methods unit by unit.
-
-    Args:
-        a: (n,), a value a unit.
-        b: (n,), of the same units.
+def compare(a: np.ndarray, b: np.ndarray) -> PairedComparison:
+    """Compare two methods unit by unit: (n,) values of each, of the same units.
 
     Raises:
         NotTestable: for no unit at all, or values that are not finite.
@@ -67,7 +60,7 @@ def compare(a: np.ndarray, b: np.ndarray) -> Comparison:
         paired = mean_estimate(difference, threshold=0.0)
         low, high = paired.low, paired.high
         p_paired = math.nan if paired.p_value is None else paired.p_value
-    return Comparison(
+    return PairedComparison(
         n=len(values),
         mean_a=float(values[:, 0].mean()),
         sd_a=float(sd_a),
@@ -100,31 +93,32 @@ def welch_p(a: np.ndarray, b: np.ndarray) -> float:
     return float(stats.ttest_ind_from_stats(mean_a, sd_a, len(a), mean_b, sd_b, len(b), equal_var=False).pvalue)
 
 
+def improvement(reference: np.ndarray | float, method: np.ndarray | float, sign: int) -> np.ndarray:
+    """By how many percent means are better than a reference's: more where sign is 1, and less where it is -1."""
+    return np.asarray(100 * sign * (method / reference - 1))
+
+
 def relative_improvement(
-    reference: np.ndarray, method: np.ndarray, *, lower_is_better: bool, threshold: float | None = 0.0
+    reference: np.ndarray, method: np.ndarray, sign: int, *, threshold: float | None = 0.0
 ) -> Estimate:
     """Estimate by how many percent a method's mean is better than the reference's.
 
     Args:
         reference: (n,), a value a unit.
         method: (n,), of the same units.
-        lower_is_better: direction of the metric.
+        sign: direction of the metric: 1 where more is better, -1 where less is.
         threshold: null hypothesis of the bootstrap's p-value [%]; None: no test.
 
     Raises:
         NotTestable: for too few units, values that are not finite, or a reference whose mean comes to zero.
     """
     values = _several(_pairs(reference, method))
-    sign = 1 if lower_is_better else -1
     means = resampled_means(values)
     if not values[:, 0].mean() or not means[:, 0].all():
         lost = int((means[:, 0] == 0).sum())
         raise NotTestable(f"the reference's mean is zero in {lost} of {len(means)} replicates: no ratio to it")
-
-    def improvement(of: np.ndarray) -> np.ndarray:
-        return np.asarray(100 * sign * (1 - of[..., 1] / of[..., 0]))
-
-    return _over_units(float(improvement(values.mean(axis=0))), improvement(means), len(values), threshold)
+    point = improvement(values[:, 0].mean(), values[:, 1].mean(), sign)
+    return _over_units(float(point), improvement(means[:, 0], means[:, 1], sign), len(values), threshold)
 
 
 def spread_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
@@ -224,15 +218,15 @@ def require_several(n: int) -> None:
         Undecided: for fewer than LEAST.
     """
     if n < 2:
-        raise NotTestable(f"{n} image gives no interval: at least two are needed")
+        raise NotTestable(f"{n} unit gives no interval: at least two are needed")
     if n < LEAST:
-        raise Undecided(f"{n} images are too few for an interval without assumptions: at least {LEAST} are needed")
+        raise Undecided(f"{n} units are too few for an interval without assumptions: at least {LEAST} are needed")
 
 
 def _over_units(value: float, replicates: np.ndarray, n: int, threshold: float | None) -> Estimate:
     """Estimate by bootstrap quantiles, with the number of units as n."""
     found = replicate_estimate(value, replicates, threshold=threshold, confidence=expanded_confidence(n))
-    test = f"{found.test} of {n} images, expanded for their number"
+    test = f"{found.test} of {n} units, expanded for their number"
     return Estimate(found.value, found.low, found.high, n, found.p_value, test)
 
 

@@ -18,4 +18,5 @@ STUDY = Study(
         "gridworld_evaluation": f"{HERE}.experiments.settings.GridworldEvaluation",
     },
     claim_tests=f"{HERE}.reporting.claim_tests.TESTS",
+    tasks={"gridworld": f"{HERE}.comparison.comparison_tasks"},
 )

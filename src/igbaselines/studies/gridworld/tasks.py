@@ -1,5 +1,7 @@
 """States of grid worlds as a task: what each feature contributes to a network's output, where that is known exactly."""
 
+import logging
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +11,16 @@ from torch import Tensor
 
 from igbaselines.attribution.baselines import Drawn, TrainingMean, ZeroBaseline, equal_weights
 from igbaselines.attribution.shapley.exact import exact_shapley_values
-from igbaselines.common.randomness import generator_for
+from igbaselines.common.randomness import generator_for, stream
 from igbaselines.studies.gridworld.data.dataset import GridStates
 from igbaselines.studies.gridworld.data.dynamics import ACTIONS
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
-from igbaselines.studies.gridworld.networks.value_mlp import Advantage, GridValueNetwork
+from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+from igbaselines.studies.gridworld.networks.training import train_value
+from igbaselines.studies.gridworld.networks.value_mlp import ActionAdvantage, GridValueNetwork
 from igbaselines.tasks import Background, Imputer, Lazy, Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def state_task(
     inputs, train = x[torch.from_numpy(explained).to(device)], np.flatnonzero(~states.held_out)
     best = torch.from_numpy(states.action_value.argmax(axis=1))  # the same action for every network
     is_action = settings.explained == "action"
-    f = Advantage(network) if is_action else network
+    f = ActionAdvantage(network) if is_action else network
     targets = (best[explained] if is_action else torch.zeros(len(inputs), dtype=torch.int64)).to(device)
     background = _background(x[torch.from_numpy(train).to(device)], best[train], seed)
     sample = FirstExamples(settings.background)
@@ -98,3 +104,25 @@ def _background(train: Float[Tensor, "m d"], best: Int[Tensor, " m"], seed: int)
         low=train.amin(dim=0),
         high=train.amax(dim=0),
     )
+
+
+def trained_network(
+    states: GridStates, recipe: GridValueRecipe, seed: int, network: int, device: torch.device, name: str
+) -> GridValueNetwork:
+    """Train a network on the states that are not held out.
+
+    Args:
+        states: all states, as the network sees them.
+        recipe: of the network.
+        seed: of the run.
+        network: its number, from which initial weights and the order of states follow.
+        device: where it is trained.
+        name: for the log.
+    """
+    train = ~states.held_out
+    parts = (states.features, states.value, states.action_value)
+    features, value, action_value = (torch.from_numpy(part[train]).to(device, torch.float32) for part in parts)
+    start, key = time.monotonic(), (seed, stream("gridworld: networks"), network)
+    trained = train_value(features, value, action_value, recipe, key)
+    log.info("%s: trained in %.1f s", name, time.monotonic() - start)
+    return trained

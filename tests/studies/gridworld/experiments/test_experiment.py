@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from igbaselines.attribution.baselines import Given
 from igbaselines.common.errors import UserError
+from igbaselines.models.standardise import Standardise
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
@@ -25,7 +26,6 @@ from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.experiment import check
 from igbaselines.studies.gridworld.experiments.methods import COALITIONAL, KernelSHAP
 from igbaselines.studies.gridworld.experiments.networks import variants
-from igbaselines.studies.gridworld.networks.training import standardisation
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueMLP
 from igbaselines.tasks import Background, Task
 from tests.commands import Command
@@ -51,7 +51,7 @@ def states() -> GridStates:
 
 def network_of(folder: Path, states: GridStates) -> GridValueMLP:
     train = torch.from_numpy(states.features[~states.held_out])
-    network = GridValueMLP(standardisation(train), [64, 64])
+    network = GridValueMLP(Standardise.of(train), [64, 64])
     network.load_state_dict(load_file(folder / "networks" / "10-features-0.safetensors"))
     return network.eval()
 

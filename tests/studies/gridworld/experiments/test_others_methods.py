@@ -58,7 +58,7 @@ def test_a_method_of_the_command_line_joins_where_all_methods_are(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    metrics = {"deletion": DeletionAUC("mean"), "overlap": OverlapAUC()}
+    metrics: dict[str, Metric] = {"deletion": DeletionAUC("mean"), "overlap": OverlapAUC()}
     rows = rows_of(tmp_path, OWN, {"weighted": WEIGHTED, "blur": BLUR}, metrics)
     assert [message for message in caplog.messages if "left out" in message] == [
         "method blur is left out: its baselines Blurred is of pictures",

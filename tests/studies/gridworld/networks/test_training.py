@@ -13,11 +13,12 @@ from torch import Tensor
 
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.tensors import load_tensors, save_tensors
+from igbaselines.models.standardise import Standardise
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.gridworld.data.dataset import GridWorld
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.gridworld.networks.training import r_squared, standardisation, train_value
+from igbaselines.studies.gridworld.networks.training import r_squared, train_value
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork, for_network
 
 SEED = (1, 2)
@@ -99,7 +100,7 @@ def test_follows_the_loss_downhill(states: States, recipe: GridValueRecipe) -> N
     double = States(*(part.double() for part in states))
     recipe = replace(recipe, batch_size=len(states.value), epochs=1, learning_rate=1e-6, weight_decay=0.0)
     trained = train_value(*double, recipe, SEED)
-    start = for_network(recipe, standardisation(double.features), generator_for(*SEED, 0))
+    start = for_network(recipe, Standardise.of(double.features), generator_for(*SEED, 0))
     target = torch.cat([double.value[:, None], double.action_value], dim=1)
     mean = target.mean(0)
     scale = (target - mean).square().mean().sqrt()
@@ -123,7 +124,7 @@ def test_follows_the_loss_downhill(states: States, recipe: GridValueRecipe) -> N
 def test_a_constant_feature_is_left_alone(states: States, recipe: GridValueRecipe) -> None:
     features = states.features.clone()
     features[:, 1] = 4.0
-    assert standardisation(features).scale[1] == 1
+    assert Standardise.of(features).scale[1] == 1
     network = train_value(features, states.value, states.action_value, replace(recipe, epochs=1), SEED)
     assert torch.isfinite(network(features)).all()
 
@@ -157,7 +158,7 @@ def test_a_file_restores_it(states: States, recipe: GridValueRecipe, interaction
     save_tensors(tmp_path / "network.safetensors", network.state_dict())
     state = load_tensors(tmp_path / "network.safetensors")
     assert state is not None
-    blank = for_network(recipe, standardisation(torch.zeros(2, 4)), generator_for(9))
+    blank = for_network(recipe, Standardise.of(torch.zeros(2, 4)), generator_for(9))
     blank.load_state_dict(state)
     assert torch.equal(blank(states.features), network(states.features))
 

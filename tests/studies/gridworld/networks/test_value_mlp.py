@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import AffineStem, GaussLegendre, path_attribution
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.value_mlp import (
+    ActionAdvantage,
     AdditiveGridValue,
-    Advantage,
     GridValueMLP,
     GridValueNetwork,
     for_network,
 )
-from igbaselines.studies.hep.networks.dnn import Standardise
 
 FEATURES = 6
 
@@ -85,7 +85,7 @@ def test_features_interact_only_where_they_may(network: GridValueNetwork, x: Ten
 
 @pytest.mark.parametrize("advantage", [False, True])
 def test_declares_an_affine_stem(network: GridValueNetwork, advantage: bool, x: Tensor) -> None:
-    model = Advantage(network) if advantage else network
+    model = ActionAdvantage(network) if advantage else network
     assert isinstance(model, AffineStem)
     torch.testing.assert_close(model.after_stem(model.affine_stem(x)), model(x))
     halfway = (model.affine_stem(x) + model.affine_stem(-3 * x)) / 2
@@ -94,7 +94,7 @@ def test_declares_an_affine_stem(network: GridValueNetwork, advantage: bool, x: 
 
 def test_advantage_compares_the_actions(network: GridValueNetwork, x: Tensor) -> None:
     action_value = network(x)[:, 1:]
-    advantage = Advantage(network)(x)
+    advantage = ActionAdvantage(network)(x)
     assert advantage.shape == (5, 4)
     torch.testing.assert_close(advantage.sum(1), torch.zeros(5), rtol=0, atol=1e-6)
     for one, other in ((0, 1), (2, 3), (0, 3)):
@@ -103,7 +103,7 @@ def test_advantage_compares_the_actions(network: GridValueNetwork, x: Tensor) ->
 
 
 def test_the_engine_explains_an_action(network: GridValueNetwork, x: Tensor) -> None:
-    model, target = Advantage(network.double()), torch.tensor([3, 0, 1, 2, 0])
+    model, target = ActionAdvantage(network.double()), torch.tensor([3, 0, 1, 2, 0])
     inputs, baselines = x.double(), torch.zeros(1, FEATURES, dtype=torch.float64)
     result = path_attribution(model, inputs, baselines, rule=GaussLegendre(32), target=target)
     torch.testing.assert_close(result.f_inputs, model(inputs).gather(1, target[:, None]).squeeze(1))

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from igbaselines.common.arrays import write_arrays
+from igbaselines.studies.gridworld.artifacts import ExplainedState
 from igbaselines.studies.gridworld.data.features import FEATURES as ALL_FEATURES
 
 REFERENCES = ("zero", "mean", "background")
@@ -167,16 +169,14 @@ def write_example(path: Path, methods: tuple[str, ...] = ("exact", "ig_mean", "s
         picture[cell, rng.integers(1, 3)] = colour
     exact = rng.normal(0, 0.2, len(FEATURES)) * np.linspace(2, 0.3, len(FEATURES))
     attributions = [exact + rng.normal(0, 0.03 * place, len(FEATURES)) for place in range(len(methods))]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        allow_pickle=False,
+    example = ExplainedState(
         world=np.repeat(np.repeat(picture, 24, axis=0), 24, axis=1),
         feature_names=np.array(FEATURES),
         feature_values=np.array([3.0, -2, 0, 4, 1, 1, 1, 0, -1, 2]),
         methods=np.array(methods),
         attributions=np.array(attributions),
-        reference=np.array("mean"),
-        title=np.array(f"{path.stem}: predicted value 0.62"),
+        reference="mean",
+        title=f"{path.stem}: predicted value 0.62",
     )
+    write_arrays(path, example)
     return path

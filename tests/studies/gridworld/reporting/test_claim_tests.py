@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from igbaselines.reporting.rows import choose
 from igbaselines.reporting.statistics.verdicts import NotTestable, Outcome, Region, Verdict
 from igbaselines.studies.gridworld.reporting.claim_tests import (
     agreement_difference,
@@ -14,7 +15,6 @@ from igbaselines.studies.gridworld.reporting.claim_tests import (
     q_robustness,
     time_ratio,
 )
-from igbaselines.studies.gridworld.reporting.rows import choose
 
 POSITIVE = Region(more_than=0.0)
 A, B = "shapley_ig", "ig_mean"
@@ -61,7 +61,7 @@ def test_a_difference_is_paired_by_state_and_averaged_over_networks() -> None:
     assert found.estimate.n == 30
     assert found.verdict == Verdict.REPRODUCED
     assert f"means {values[A].mean():.4g} and {values[B].mean():.4g}" in found.note
-    assert "as claimed in 3 of 3 networks" in found.note
+    assert "as claimed for 3 of 3 networks" in found.note
     turned = agreement_difference(rows_of(values), POSITIVE, metric="cosine", method_a=B, method_b=A)
     assert turned.verdict == Verdict.NOT_REPRODUCED
 
@@ -79,7 +79,8 @@ def test_one_network_to_the_contrary_makes_it_partly() -> None:
     found = agreement_difference(rows_of(values), POSITIVE, **TWO)
     assert found.verdict == Verdict.PARTLY
     assert (
-        "as claimed in 2 of 3 networks, resolved to the contrary in network_2 (Bonferroni over networks)" in found.note
+        "as claimed for 2 of 3 networks, resolved to the contrary for network_2 (Bonferroni over networks)"
+        in found.note
     )
 
 
@@ -92,7 +93,7 @@ def test_the_interval_of_a_single_network_is_widened_for_their_number() -> None:
         moved = np.column_stack([values[A][:, :2], values[B][:, 2] + shifted])
         found = agreement_difference(rows_of({A: moved, B: values[B]}), POSITIVE, **TWO)
         assert found.verdict == verdict
-        assert "as claimed in 2 of 3 networks" in found.note
+        assert "as claimed for 2 of 3 networks" in found.note
 
 
 def test_a_mean_is_that_over_states() -> None:
@@ -200,7 +201,7 @@ def test_a_part_of_the_states_is_not_judged() -> None:
         (rows_of(values).iloc[1:], "1 of 120 values are missing"),
         (rows_of(values).query("method != @B"), "no 'cosine' of method 'ig_mean'"),
         (rows_of(values).query("method != @B or network == 'network_0'"), "same networks: one lacks network_1"),
-        (pd.concat([rows_of(values)] * 2), "several values of 'cosine' of 'shapley_ig' in a network"),
+        (pd.concat([rows_of(values)] * 2), "several values of 'cosine' in a network"),
         (rows_of({name: table[:1] for name, table in values.items()}), "1 state .* at least two"),
     ):
         with pytest.raises(NotTestable, match=reason):

@@ -1,30 +1,11 @@
-"""Choosing rows by their columns, and laying them out by state."""
+"""Rows laid out by state."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.studies.gridworld.reporting.rows import budgets, choose, state_means
-
-
-def test_rows_are_chosen_by_columns_of_every_type() -> None:
-    rows = pd.DataFrame(
-        {
-            "study": ["agreement", "players", "interactions", None],
-            "players": pd.array([10, 8, 10, None], dtype="Int64"),
-            "interactions": np.array([True, True, False, None], dtype=object),
-            "q": [0.1, np.nan, 1.0, np.nan],
-        }
-    )
-    assert list(choose(rows, {"study": "players"}).index) == [1]
-    assert list(choose(rows, {"players": 10, "interactions": False}).index) == [2]
-    assert list(choose(rows, {"interactions": True}).index) == [0, 1]
-    assert list(choose(rows, {"q": 1}).index) == [2]
-    assert list(choose(rows, {}).index) == [0, 1, 2, 3]
-    assert choose(rows, {"reference": "zero"}).empty
-    assert choose(rows, {"players": 11}).empty
-    assert choose(rows.iloc[:0], {"players": 10}).empty
+from igbaselines.studies.gridworld.reporting.rows import budgets, state_means
 
 
 def test_a_state_without_a_finite_value_in_every_network_has_no_mean() -> None:

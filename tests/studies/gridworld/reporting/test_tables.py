@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from igbaselines.reporting.statistics.paired import holm
-from igbaselines.studies.gridworld.reporting.tables import against_plain_ig, means_table, run_tables
+from igbaselines.studies.gridworld.reporting.tables import against_plain_ig, run_tables, states_table
 from tests.studies.gridworld.reporting.shapley_rows import MAIN, METRICS, make_rows, small_run, small_tables
 
 
@@ -72,14 +72,14 @@ def test_sig_is_compared_with_plain_ig_from_the_same_reference(
     assert line["difference"] == pytest.approx((sig - plain).mean())
     assert line["p_paired_t"] == pytest.approx(stats.ttest_rel(sig, plain).pvalue)
     assert set(table["result"]) == {"IG better"}  # that is how the rows were made, by similarity and by distance
-    np.testing.assert_allclose(table["p_holm"], holm(list(table["p_paired_t"])))
+    np.testing.assert_allclose(table["p_paired_t_holm"], holm(list(table["p_paired_t"])))
 
 
 def test_the_result_is_said_in_words(rows: pd.DataFrame) -> None:
     swapped = rows.replace({"method": {"shapley_ig": "ig_mean", "ig_mean": "shapley_ig"}})
     same = rows[rows["method"] != "shapley_ig"].copy()
     same = pd.concat([same, same[same["method"] == "ig_mean"].assign(method="shapley_ig")])
-    for changed, words in ((swapped, "SIG better"), (same, "no difference resolved")):
+    for changed, words in ((swapped, "SIG better"), (same, "not resolved")):
         table = against_plain_ig(changed)
         chosen = table[(table["reference"] == "mean") & (table["method"] == "shapley_ig")]
         assert list(chosen["result"]) == [words] * 2
@@ -91,7 +91,7 @@ def test_values_that_are_not_finite_are_left_out_and_counted(rows: pd.DataFrame)
     place = rows[of_sig & (rows["reference"] == "mean")].index[0]
     broken.loc[place, "value"] = np.nan
     of_mean = broken[(broken["study"] == "agreement") & (broken["reference"] == "mean")]
-    line = line_of(means_table(of_mean, ["reference"]), method="shapley_ig", metric="cosine")
+    line = line_of(states_table(of_mean, ["reference"]), method="shapley_ig", metric="cosine")
     assert (line["states"], line["not_finite"]) == (9, 1)
     kept = rows[rows["unit"] != rows.loc[place, "unit"]]
     assert line["mean"] == pytest.approx(by_state(kept, "shapley_ig").mean())
@@ -134,7 +134,7 @@ def test_one_state_and_one_network_have_means_and_no_intervals() -> None:
     tables = run_tables(make_rows(states=1, networks=1))
     assert tables["agreement"]["mean"].notna().all()
     assert tables["agreement"]["low"].isna().all()
-    assert set(tables["against_plain_ig"]["result"]) == {"no difference resolved"}
+    assert set(tables["against_plain_ig"]["result"]) == {"not resolved"}
     assert "±" not in tables["agreement_summary"].to_csv()
     assert "ratio" not in tables["time"]
 

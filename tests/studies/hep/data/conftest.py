@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
+from igbaselines.studies.hep.data.generated import SIGNAL
+from igbaselines.studies.hep.data.reconstruction import Detector, EventSelection
 from igbaselines.studies.hep.data.synthetic.dataset import HepSynthetic, Process
-from igbaselines.studies.hep.data.synthetic.detector import Detector, Observed, Selection, observe
+from igbaselines.studies.hep.data.synthetic.detector import Observed, observe
 from igbaselines.studies.hep.data.synthetic.detector import least_parton_ht as least
 from igbaselines.studies.hep.data.synthetic.processes import CHAINS, generate
 
@@ -26,6 +28,12 @@ def settings() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def detector(settings: dict[str, Any]) -> Detector:
+    """The detector of the YAML file."""
+    return Detector(**settings["detector"])
+
+
+@pytest.fixture(scope="session")
 def make_dataset(settings: dict[str, Any]) -> Callable[..., HepSynthetic]:
     """Build the dataset of the YAML file, small unless told otherwise.
 
@@ -35,16 +43,16 @@ def make_dataset(settings: dict[str, Any]) -> Callable[..., HepSynthetic]:
 
     def make(*, keep: tuple[str, ...] = ("signal", "tt1l"), **overrides: Any) -> HepSynthetic:
         processes = {name: dict(settings["processes"][name]) for name in keep}
-        backgrounds = [name for name in keep if not CHAINS[name].is_signal]
+        backgrounds = [name for name in keep if name != SIGNAL]
         for name in backgrounds:
             processes[name]["share"] = 1 / len(backgrounds)
         values = settings | {
             "n_events": 300,
             "cross_section_error": 0.3,
-            "selection": Selection(
+            "selection": EventSelection(
                 **settings["selection"] | {name: overrides.pop(name) for name in cuts if name in overrides}
             ),
-            "reference_selection": Selection(**settings["reference_selection"]),
+            "reference_selection": EventSelection(**settings["reference_selection"]),
             "detector": Detector(**settings["detector"]),
             "processes": {name: Process(**process) for name, process in processes.items()},
         }

@@ -32,17 +32,18 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.common.stopping import StoppedError, stoppable
 from igbaselines.common.tensors import load_tensors, save_tensors
 from igbaselines.metrics import DeletionAUC, Metric, Quantity
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.experiments import attributions as hep_attributions
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution, class_attribution
-from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from igbaselines.studies.hep.networks.dnn import DNN
 from igbaselines.studies.hep.tasks import ranking_task, training_background
-from igbaselines.tasks import Task
+from igbaselines.tasks import Imputer, Task
 from tests.damage import DAMAGES, damage, say_damaged
 
 EVENTS, FEATURES, STEPS = 11, 4, 1
 RULE = GaussLegendre(STEPS)
-SOURCES = {"zero": ZeroBaseline(), "centre": TrainingMean(), "background": PerStratum(3)}
+SOURCES: dict[str, Imputer] = {"zero": ZeroBaseline(), "centre": TrainingMean(), "background": PerStratum(3)}
 METHODS: dict[str, Method] = {name: AveragedGradients(source, RULE) for name, source in SOURCES.items()}
 BASELINES = 1 + 1 + 2 * 3
 CHUNK = 3  # events at once
@@ -291,8 +292,8 @@ def test_every_method_explains_events(checkpoint: Path) -> None:
         assert (mean.signed.isfinite() & (mean.magnitude >= mean.signed.abs())).all(), name
         assert set(mean.scores) == set(METRICS)
         assert 0 < mean.scores["deletion"] < 1
-    # one node from zero, centre, background (with weighted), uniform, gaussian, farthest and set; two from examples
-    # (with fittest); a random one from background; one from each coalition; none by the two others
+    # One node from zero, centre, background (with weighted), uniform, gaussian, farthest and set; two from examples
+    # (with fittest); a random one from background; one from each coalition; none by the two others.
     assert found.gradient_points == EVENTS * (1 + 1 + 6 + 2 + 1 + 1 + 3 + 2 * 3 + 20 + 8)
 
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from igbaselines.common.tensors import load_tensors
-from igbaselines.studies.hep.networks.dnn import DNN, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import DNN
 from tests.commands import Command
 
 ROOT = Path(__file__).parents[4]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks import training
 from igbaselines.studies.hep.networks.attention_ensemble import AttentionEnsemble
-from igbaselines.studies.hep.networks.dnn import Standardise
 from igbaselines.studies.hep.networks.object_tokens import object_tokens
 from igbaselines.studies.hep.networks.recipe import ObjectAttentionRecipe
 from igbaselines.studies.hep.networks.training import TrainingData, evaluate, train
@@ -121,7 +121,7 @@ def test_a_training_step_is_that_of_pytorch(
         events = named.train[100 * step : 100 * (step + 1)]
         x, target = named.x[events], named.target[events]
         keep = [torch.rand(units, 100, generator=generator).double().round() for units in networks.dropout_units]
-        logits = networks.training_logits(x, keep)
+        logits = networks.logits(x, keep)
         losses = binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none").mean(dim=1)
         together.zero_grad()
         losses.sum().backward()
@@ -146,9 +146,9 @@ def test_dropout_takes_away_what_one_step_of_a_block_adds(
 ) -> None:
     x = torch.randn(30, 6, generator=generator, dtype=torch.float64)
     keep = [torch.ones(units, 30).double() for units in networks.dropout_units]
-    torch.testing.assert_close(networks.training_logits(x, keep), networks.logits(x))
+    torch.testing.assert_close(networks.logits(x, keep), networks.logits(x))
     keep[place].zero_()
-    found = networks.training_logits(x, keep)[0]
+    found = networks.logits(x, keep)[0]
     network = networks.network(0, unit(), 0.0)
     last = f"blocks.{place // 2}.{('attended', 'feed_forward.2')[place % 2]}"
     with torch.no_grad():

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from igbaselines.attribution import AffineStem, ClosedFormGradient, GaussLegendre, path_attribution
 from igbaselines.models.inference import for_gradients
-from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Probability, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Probability
 
 
 @pytest.fixture

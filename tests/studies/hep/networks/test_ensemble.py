@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from igbaselines.studies.hep.networks.dnn import Standardise
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.ensemble import DNNEnsemble
 from igbaselines.studies.hep.networks.training import TrainingData, evaluate
 
@@ -113,7 +113,7 @@ def test_a_training_step_is_that_of_pytorch(masks: Tensor, data: TrainingData, g
     for step in range(4):
         events = data.train[100 * step : 100 * (step + 1)]
         x, target = data.x[events], data.target[events]
-        logits = networks.training_logits(x, keep)
+        logits = networks.logits(x, keep)
         losses = binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none").mean(dim=1)
         together.zero_grad()
         losses.sum().backward()

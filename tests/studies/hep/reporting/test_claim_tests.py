@@ -8,10 +8,8 @@ from scipy import stats
 from igbaselines.reporting.statistics.verdicts import NotTestable, Region, Undecided, Verdict
 from igbaselines.studies.hep.reporting.claim_tests import (
     curve_difference,
-    difference_over_units,
     feature_rank,
     first_feature,
-    mean_over_units,
     plateau,
     rank_difference,
 )
@@ -130,7 +128,7 @@ def test_a_single_k_to_the_contrary_makes_it_partly() -> None:
     rows = two_curves((np.array([0.5, -0.1, 0.5, 0.0]) + jitter).tolist(), flat.tolist())
     found = curve_difference(rows, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15)
     assert found.verdict == Verdict.PARTLY
-    assert "at 2 of 3 k, resolved to the contrary at k = 2" in found.note
+    assert "for 2 of 3 k, resolved to the contrary for k = 2" in found.note
 
 
 def test_a_tie_at_a_single_k_does_not_speak_against() -> None:
@@ -189,41 +187,3 @@ def test_plateau_where_it_was_put(place: int, verdict: Verdict) -> None:
     found = plateau(rows, Region(at_least=8.0, at_most=16.0), metric="accuracy", method="a", tolerance=0.01)
     assert found.estimate.value == K[place]
     assert found.verdict == verdict
-
-
-def two_methods(a: list[float], b: list[float]) -> pd.DataFrame:
-    units = [f"block_{place}" for place in range(len(a))]
-    found = [
-        series("spearman", method, dict(zip(units, values, strict=True)))
-        for method, values in zip("ab", (a, b), strict=True)
-    ]
-    return as_rows([row for rows in found for row in rows])
-
-
-def test_the_mean_over_units() -> None:
-    values = [0.91, 0.95, 0.93]
-    found = mean_over_units(two_methods(values, values), Region(at_least=0.9), metric="spearman", method="a")
-    assert found.estimate.value == pytest.approx(0.93)
-    interval = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
-    assert (found.estimate.low, found.estimate.high) == pytest.approx(interval)
-    assert found.verdict == Verdict.INCONCLUSIVE
-    assert "holds in 3 of 3 blocks" in found.note
-
-
-def test_the_difference_over_units_is_paired() -> None:
-    rows = two_methods([0.5, 0.8, 0.2], [0.4, 0.7, 0.1])
-    found = difference_over_units(rows, POSITIVE, metric="spearman", a={"method": "a"}, b={"method": "b"})
-    assert found.estimate.value == pytest.approx(0.1)
-    assert found.verdict == Verdict.REPRODUCED
-    opposite = difference_over_units(rows, POSITIVE, metric="spearman", a={"method": "b"}, b={"method": "a"})
-    assert opposite.verdict == Verdict.NOT_REPRODUCED
-
-
-def test_units_need_one_value_each() -> None:
-    rows = two_methods([0.5, 0.8], [0.4, 0.7])
-    with pytest.raises(NotTestable, match="no rows with metric=spearman, method=c"):
-        mean_over_units(rows, POSITIVE, metric="spearman", method="c")
-    with pytest.raises(NotTestable, match="a block has several values"):
-        mean_over_units(pd.concat([rows, rows]), POSITIVE, metric="spearman", method="a")
-    with pytest.raises(NotTestable, match="not finite"):
-        difference_over_units(rows.iloc[:3], POSITIVE, metric="spearman", a={"method": "a"}, b={"method": "b"})

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from igbaselines.reporting.rows import by_unit
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.studies.hep.reporting.curves import Curve, by_unit, plateau_k, unit_name
-from tests.hep_rows import BASELINES, K, curve_rows
+from igbaselines.studies.hep.reporting.curves import Curve, plateau_k
+from tests.hep_rows import K, curve_rows
 
 
 def test_a_curve_over_units_is_their_mean(rows: pd.DataFrame) -> None:
@@ -73,9 +74,3 @@ def test_what_was_not_measured_is_not_testable(rows: pd.DataFrame) -> None:
         Curve.of(rows, "accuracy", "nobody")
     with pytest.raises(NotTestable, match="no pooled"):
         Curve.of(curve_rows("z", "a", {"bootstrap_000": [1.0, 2.0]}, (1, 2)), "z", "a")
-
-
-def test_a_unit_is_called_by_its_name(rows: pd.DataFrame) -> None:
-    assert unit_name(by_unit(rows, "rank", BASELINES[0], "feature").columns) == "network"
-    assert unit_name(pd.Index(["image_003"])) == "image"
-    assert unit_name(pd.Index([], dtype=str)) == "unit"

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from igbaselines.reporting.claims import Printed
+from igbaselines.studies.hep.artifacts import TwoSamples
 from igbaselines.studies.hep.reporting.generators import (
     auc_table,
     cross_validated,
@@ -16,16 +17,17 @@ from igbaselines.studies.hep.reporting.generators import (
     render,
 )
 from igbaselines.studies.hep.reporting.generators_figures import (
-    Drawn,
     auc_figure,
     correlations_figure,
     distances_figure,
     distributions_figure,
 )
+from tests.reporting.added import METHOD, METRIC, with_method, with_metric
 
 PROCESSES = ("wj", "signal")  # not in alphabetical order
 FEATURES = ("HT", "m_J", "user_$50%<b>")
 FAMILIES = ("scale", "all")
+METHODS = ("sample", "reference_halves")
 DISTANCES = {"HT": 0.1, "m_J": 0.4, "user_$50%<b>": 0.2}
 
 Row = dict[str, object]
@@ -65,12 +67,12 @@ def test_the_farthest_feature_of_a_process_comes_first(rows: pd.DataFrame) -> No
 
 def test_every_process_and_family_has_its_auc(rows: pd.DataFrame) -> None:
     table = auc_table(rows)
-    assert [tuple(line) for line in table[["process", "family"]].to_numpy()] == [
-        (process, family) for process in PROCESSES for family in FAMILIES
+    assert [tuple(line) for line in table[["process", "family", "method"]].to_numpy()] == [
+        (process, family, method) for process in PROCESSES for family in FAMILIES for method in METHODS
     ]
-    np.testing.assert_allclose(table["auc"], 0.6)
-    assert (table["low"] < table["auc"]).all()
-    np.testing.assert_allclose(table["high"], table["high_reference_halves"])
+    np.testing.assert_allclose(table["mean"], 0.6)
+    assert (table["low"] < table["mean"]).all()
+    np.testing.assert_allclose(table["high"], table["high"][0])
 
 
 def test_the_interval_of_folds_is_wider_than_students(rng: np.random.Generator) -> None:
@@ -90,7 +92,10 @@ def test_processes_are_counted(rows: pd.DataFrame) -> None:
 
 
 def test_figures_draw_the_tables(rows: pd.DataFrame) -> None:
-    for figure, bars in ((auc_figure(auc_table(rows)), FAMILIES), (distances_figure(distances_table(rows)), FEATURES)):
+    drawings = auc_figure(auc_table(rows), "mine"), distances_figure(distances_table(rows), "mine")
+    for (figure, caption), bars in zip(drawings, (FAMILIES, FEATURES), strict=True):
+        assert figure is not None
+        assert "mine" in caption
         assert [axes.get_title() for axes in figure.axes] == list(PROCESSES)
         assert [len(axes.patches) for axes in figure.axes] == [len(bars)] * 2
 
@@ -98,18 +103,20 @@ def test_figures_draw_the_tables(rows: pd.DataFrame) -> None:
 def test_distributions_and_correlations_are_drawn(rng: np.random.Generator) -> None:
     correlations = rng.uniform(-1, 1, size=(2, 2, 3, 3))
     correlations[0, 0, 1] = np.nan  # of a constant feature
-    drawn = Drawn(
-        processes=list(PROCESSES),
-        family_of=["scale", "jet_masses", ""],
+    drawn = TwoSamples(
+        processes=np.array(PROCESSES),
+        feature_names=np.array(FEATURES),
+        family_of=np.array(["scale", "jet_masses", ""]),
         correlations=correlations,
-        drawn=list(FEATURES[1:]),
+        drawn=np.array(FEATURES[1:]),
         edges=np.tile(np.linspace(0, 1, 6), (2, 1)),
         density=rng.uniform(size=(2, 2, 2, 5)),
     )
-    panels = distributions_figure(drawn, "mine").axes
+    figures = [draw(drawn, "mine")[0] for draw in (distributions_figure, correlations_figure)]
+    panels, matrices = (figure.axes for figure in figures if figure is not None)
     assert [len(axes.patches) for axes in panels] == [4, 4]
     assert [axes.get_xlabel() for axes in panels] == ["$m_{J}$", r"user_\$50%<b>"]
-    images = [axes.get_images()[0].get_array() for axes in correlations_figure(drawn, "mine").axes if axes.get_images()]
+    images = [axes.get_images()[0].get_array() for axes in matrices if axes.get_images()]
     assert len(images) == 6
     np.testing.assert_array_equal(np.asarray(images[5]), correlations[0, 1] - correlations[1, 1])
 
@@ -123,3 +130,20 @@ def test_rows_alone_give_all_tables_and_the_figures_of_them(tmp_path: Path, rows
     tables = {path.name for path in (tmp_path / "tables").iterdir()}
     names = ("distances", "processes", "two_sample_auc")
     assert tables == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+
+
+def test_another_sample_and_another_measure_are_listed_and_drawn(rows: pd.DataFrame) -> None:
+    added = with_metric(with_method(rows, "sample"), "distance")
+    assert {f"distance_{METHOD}", METRIC, f"{METRIC}_{METHOD}"} <= set(distances_table(added))
+    assert f"events_{METHOD}" in processes_table(added)
+    assert f"{METRIC}_reference" in processes_table(with_metric(rows, "events"))
+    aucs = auc_table(added)
+    assert METHOD in set(aucs["method"])
+    figure, _ = auc_figure(aucs, "mine")
+    assert figure is not None
+    own = aucs[(aucs["method"] == METHOD) & (aucs["process"] == PROCESSES[0])]["mean"]
+    drawn = [np.asarray(line.get_xdata(), float).tolist() for line in figure.axes[0].lines]
+    assert own.tolist() in drawn
+    distances, _ = distances_figure(distances_table(added), "mine")
+    assert distances is not None
+    assert len(distances.axes[0].collections) == 2  # a mark of the halves, and one of the third sample

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.coco import Coco, read_categories
-from igbaselines.studies.images.data.photographs import open_photograph
+from igbaselines.studies.images.data.pictures import open_photograph
 
 ROOT = Path(__file__).parents[4]
 CATEGORIES = ROOT / "data" / "imagenet_to_coco.yaml"
@@ -158,7 +158,7 @@ def test_the_project_s_table_and_real_masks() -> None:
     assert len(candidates) == 100
     seen = 0
     for photograph in candidates[:25]:
-        height, width = np.asarray(open_photograph(photograph.path)).shape[:2]
+        height, width = np.asarray(open_photograph(photograph.picture)).shape[:2]
         annotations = [a for a in coco.dataset["annotations"] if a["image_id"] == int(photograph.name)]
         for category in {annotation["category_id"] for annotation in annotations} & set(class_of):
             mask = photograph.mask(class_of[category])

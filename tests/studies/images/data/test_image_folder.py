@@ -11,7 +11,7 @@ from PIL import Image
 
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.image_folder import ImageFolder
-from igbaselines.studies.images.data.photographs import UnreadablePhotographError
+from igbaselines.studies.images.data.pictures import UnreadablePhotographError
 
 
 def save(path: Path, mask: Bool[np.ndarray, "20 32"] | None = None) -> Path:

@@ -7,7 +7,7 @@ from torchvision.models import ResNet50_Weights
 
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.imagenet import Imagenet, read_wnids
-from igbaselines.studies.images.data.photographs import open_photograph
+from igbaselines.studies.images.data.pictures import open_photograph
 
 ROOT = Path(__file__).parents[4]
 WNIDS = ROOT / "data" / "imagenet_wnids.txt"
@@ -15,7 +15,7 @@ REAL = ROOT.parent / "shared" / "data" / "imagenet_photos"
 
 
 def dataset(root: Path, n_images: int | None = None, seed: int = 0) -> Imagenet:
-    return Imagenet(str(root), str(WNIDS), n_images, seed=seed)
+    return Imagenet(str(root), str(WNIDS), n_images=n_images, seed=seed)
 
 
 def make(root: Path, *names: str) -> Path:
@@ -109,9 +109,10 @@ def test_real_photographs_have_the_labels_that_their_file_names_say() -> None:
     named = 0
     for photograph in candidates:
         assert photograph.label is not None
-        name = photograph.path.stem.replace("_", " ").lower()
+        assert isinstance(photograph.picture, Path)
+        name = photograph.picture.stem.replace("_", " ").lower()
         if name in names and names.count(name) == 1:
             assert names[photograph.label] == name
             named += 1
     assert named > 300
-    assert open_photograph(candidates[0].path).mode == "RGB"
+    assert open_photograph(candidates[0].picture).mode == "RGB"

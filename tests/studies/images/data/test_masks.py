@@ -19,7 +19,7 @@ from igbaselines.studies.images.data.masks import (
     rasterise,
     read_annotations,
 )
-from igbaselines.studies.images.data.photographs import UnreadablePhotographError, open_photograph
+from igbaselines.studies.images.data.pictures import UnreadablePhotographError, open_photograph
 
 ORIENTATION = 0x0112
 WIDTH, HEIGHT = 40, 24

@@ -10,17 +10,14 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.photographs import (
-    MIN_SIDE,
     Photograph,
-    UnreadablePhotographError,
     checksum_of,
     folder_at,
     image_files,
     names_of,
-    open_photograph,
-    read_frame,
     shuffled,
 )
+from igbaselines.studies.images.data.pictures import MIN_SIDE, UnreadablePhotographError, open_photograph, read_frame
 
 ROOT = Path(__file__).parents[4]
 PHOTOGRAPHS = ROOT.parent / "shared" / "data" / "imagenet_photos"
@@ -226,6 +223,19 @@ def test_a_png_whose_text_explodes_is_unreadable(tmp_path: Path) -> None:
 
 def test_a_photograph_without_masks_has_none(tmp_path: Path) -> None:
     assert Photograph("a", tmp_path / "a.jpg").mask(3) is None
+
+
+def test_pixels_in_memory_are_read_like_a_file(tmp_path: Path) -> None:
+    in_memory, path = Image.fromarray(colours()), tmp_path / "a.png"
+    in_memory.save(path)
+    for _ in range(2):  # reading it does not close it
+        with open_photograph(in_memory) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), read(path))
+    assert read_frame(in_memory) == read_frame(path)
+    with pytest.raises(UnreadablePhotographError, match="2 x 3 pixels are too few"):
+        open_photograph(Image.new("RGB", (2, 3)))
+    with pytest.raises(UnreadablePhotographError, match="32 bits"):
+        open_photograph(Image.new("F", (20, 20)))
 
 
 def test_names_lose_their_suffixes_unless_these_tell_them_apart() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from igbaselines.common.errors import UserError
-from igbaselines.studies.images.data.photographs import open_photograph
+from igbaselines.studies.images.data.pictures import open_photograph
 from igbaselines.studies.images.data.sample_photos import SamplePhotos
 
 OUTLINES = Path(__file__).parents[4] / "data" / "sample_photos.json"
@@ -43,7 +43,7 @@ def test_twenty_photographs_with_labels(annotations: Path) -> None:
     for index, photograph in enumerate(found.candidates):
         assert photograph.name == f"imagenet_{index:02}_{photograph.label}"
         assert photograph.label in range(1000)
-        assert min(open_photograph(photograph.path).size) >= 200
+        assert min(open_photograph(photograph.picture).size) >= 200
 
 
 @needs_foolbox
@@ -60,7 +60,7 @@ def test_masks_are_unions_and_photographs_without_outlines_have_none(annotations
 @needs_foolbox
 def test_a_choice_is_seeded(annotations: Path) -> None:
     def order(n_images: int | None, seed: int) -> list[str]:
-        found = SamplePhotos(str(annotations), n_images, seed=seed).photographs()
+        found = SamplePhotos(str(annotations), n_images=n_images, seed=seed).photographs()
         assert found.wanted == n_images
         return [photograph.name for photograph in found.candidates]
 
@@ -95,7 +95,7 @@ def test_every_photograph_has_an_outline_of_its_own_size() -> None:
         assert photograph.label is not None
         mask = photograph.mask(photograph.label)
         assert mask is not None, photograph.name
-        assert mask.shape == open_photograph(photograph.path).size[::-1]
+        assert mask.shape == open_photograph(photograph.picture).size[::-1]
 
 
 def test_without_foolbox_the_error_says_what_to_install(annotations: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from PIL import Image
 from igbaselines.common.errors import UserError
 from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
+from igbaselines.studies.images.data.pictures import open_photograph
 from igbaselines.studies.images.data.sample_photos import SamplePhotos
-from igbaselines.studies.images.experiments.explain import check_baselines
 from tests.commands import ROOT, Command
 from tests.running.test_errors import expect_one_line
 
@@ -25,11 +25,10 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "my photos"
     (folder / "holiday").mkdir(parents=True)
     samples = SamplePhotos(str(ROOT / "data" / "sample_photos.json")).photographs().candidates
-    with Image.open(samples[4].path) as picture:
-        picture.convert("L").save(folder / "grey.png")
-    with Image.open(samples[7].path) as picture:
-        picture.convert("CMYK").save(folder / "holiday" / "car.jpg")
-    (folder / "broken.jpg").write_bytes(samples[0].path.read_bytes()[:3000])
+    open_photograph(samples[4].picture).convert("L").save(folder / "grey.png")
+    open_photograph(samples[7].picture).convert("CMYK").save(folder / "holiday" / "car.jpg")
+    assert isinstance(samples[0].picture, Path)
+    (folder / "broken.jpg").write_bytes(samples[0].picture.read_bytes()[:3000])
     (folder / "empty.png").touch()
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     (folder / "notes.txt").write_text("not a photograph")
@@ -84,13 +83,27 @@ def test_integrated_gradients_of_one_file(command: Command, photos: Path) -> Non
     assert set(rows.loc[rows["metric"] == "completeness_gap", "method"]) == {"ig"}
 
 
+def test_a_method_and_a_metric_beside(command: Command, photos: Path) -> None:
+    others = ("methods=[ig_zero]", "metrics=[deletion_zero,known_cosine]")
+    result = command(*FAST, f"dataset.path='{photos / 'grey.png'}'", "attribution=ig", *others)
+    assert result.returncode == 0, result.stderr
+    assert "metric known_cosine is left out: no player values are known" in result.stderr
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    areas = rows[rows["metric"] == "deletion_auc_zero"].set_index("method")["value"]
+    assert areas.between(0, 1).all()
+    points = rows[rows["metric"] == "gradient_points"].set_index("method")["value"]
+    assert areas.index.tolist() == points.index.tolist() == ["ig", "ig_zero"]
+    assert points.to_dict() == {"ig": 4, "ig_zero": 32}
+
+
 def test_integrated_gradients_start_from_one_baseline() -> None:
     register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         chosen = ["dataset.path=x", "attribution=ig", "attribution/baselines=constants"]
         config = compose("config", ["experiment=explain", *chosen])
     with pytest.raises(UserError, match="attribution=ig starts from one baseline, attribution/baselines has 6"):
-        check_baselines(instantiate(config.attribution))
+        instantiate(config.attribution)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +115,7 @@ def test_integrated_gradients_start_from_one_baseline() -> None:
         (["dataset.path={photos}", "mask@attribution.fitness_mask=purple"], ["purple", "corner_mean"]),
         # two files leave only one other photograph to start from
         (["dataset.path={photos}", "attribution/baselines=photographs"], ["attribution/baselines", "photograph"]),
+        (["dataset.path={photos}", "methods=[expected_gradients]"], ["too few photographs", "6 examples"]),
     ],
 )
 def test_a_mistake_ends_in_one_line(command: Command, photos: Path, overrides: list[str], words: list[str]) -> None:

@@ -15,15 +15,16 @@ from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.studies.images.data.image_folder import ImageFolder
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
+from igbaselines.studies.images.data.pictures import Picture
 from igbaselines.studies.images.experiments import records as photograph_records
-from igbaselines.studies.images.experiments.classifier import Classifier
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.experiments.records import Record, for_each
 from igbaselines.studies.images.experiments.selection import (
     NO_OBJECT,
     UNREADABLE,
     WRONG_PREDICTION,
     Chosen,
-    reference_photographs,
+    photograph_background,
     select,
 )
 from igbaselines.studies.images.networks.network import ImageNetwork, Probabilities
@@ -38,9 +39,9 @@ class BrightestChannel(nn.Module):
 
 
 @pytest.fixture
-def classifier() -> Classifier:
+def classifier() -> PhotographClassifier:
     network = Probabilities(ImageNetwork(BrightestChannel(), [0.0] * 3, [1.0] * 3)).eval()
-    return Classifier(
+    return PhotographClassifier(
         explained=network,
         scored=network,
         predicting=network,
@@ -55,7 +56,7 @@ def classifier() -> Classifier:
 class Square:
     """A mask source: the upper left quarter, for red things."""
 
-    def mask(self, path: Path, predicted: int) -> np.ndarray | None:
+    def mask(self, photograph: Picture, predicted: int) -> np.ndarray | None:
         mask = np.zeros((32, 32), dtype=bool)
         mask[:16, :16] = True
         return mask if predicted == 0 else None
@@ -78,7 +79,9 @@ def candidates(tmp_path: Path) -> list[Photograph]:
     return photographs
 
 
-def test_what_is_left_out_is_counted_with_its_reason(candidates: list[Photograph], classifier: Classifier) -> None:
+def test_what_is_left_out_is_counted_with_its_reason(
+    candidates: list[Photograph], classifier: PhotographClassifier
+) -> None:
     selection = select(Photographs(candidates, None, only_correct=True, mask_required=True), classifier)
     assert [chosen.photograph.name for chosen in selection.chosen] == ["00", "04", "08", "12"]
     assert {chosen.predicted for chosen in selection.chosen} == {0}
@@ -89,28 +92,46 @@ def test_what_is_left_out_is_counted_with_its_reason(candidates: list[Photograph
     assert list(selection.left_out.values()).count(NO_OBJECT) == 8
 
 
-def test_nothing_beyond_the_last_one_needed_counts(candidates: list[Photograph], classifier: Classifier) -> None:
+def test_nothing_beyond_the_last_one_needed_counts(
+    candidates: list[Photograph], classifier: PhotographClassifier
+) -> None:
     selection = select(Photographs(candidates, 2, only_correct=False, mask_required=False), classifier)
     assert [chosen.photograph.name for chosen in selection.chosen] == ["00", "01"]
     assert selection.left_out == {}
     assert selection.labelled == 2
 
 
-def test_none_at_all_is_said(candidates: list[Photograph], classifier: Classifier) -> None:
+def test_none_at_all_is_said(candidates: list[Photograph], classifier: PhotographClassifier) -> None:
     broken = [candidate for candidate in candidates if candidate.name in ("03", "07")]
     with pytest.raises(UserError, match="no photograph can be used: 2 x cannot be read"):
         select(Photographs(broken, None, only_correct=False, mask_required=False), classifier)
     with pytest.raises(UserError, match="none of the photographs can be read"):
-        reference_photographs(broken, classifier, 3, 0)
+        photograph_background(broken, classifier, 3, 0)
 
 
-def test_the_reference_begins_with_the_first_by_name(candidates: list[Photograph], classifier: Classifier) -> None:
+def test_the_reference_begins_with_the_first_by_name(
+    candidates: list[Photograph], classifier: PhotographClassifier
+) -> None:
     for order in (candidates, candidates[::-1]):
-        pictures = reference_photographs(order, classifier, 5, 1, 2)
+        pictures = photograph_background(order, classifier, 5, 1, 2).examples
         assert len(pictures) == 5
         assert pictures[0].mean(dim=(1, 2)).argmax() == 0
-    assert len(reference_photographs(candidates, classifier, 100, 1)) == 12
-    assert len(reference_photographs(candidates[:1], classifier, 100, 1)) == 1
+    assert len(photograph_background(candidates, classifier, 100, 1).examples) == 12
+    assert len(photograph_background(candidates[:1], classifier, 100, 1).examples) == 1
+
+
+def test_labels_are_strata_as_frequent_as_among_the_candidates(
+    candidates: list[Photograph], classifier: PhotographClassifier
+) -> None:
+    labelled = [replace(one, label=int(one.name) % 4 // 2) for one in candidates]  # the broken ones are half of the 1s
+    background = photograph_background(labelled, classifier, 100, 1)
+    assert background.stratum is not None
+    assert background.stratum_weight is not None
+    blue = background.examples.mean(dim=(2, 3)).argmax(dim=1) == 2
+    assert torch.equal(background.stratum == background.stratum[blue][0], blue)
+    assert background.stratum_weight.tolist() == [0.5, 0.5]
+    unlabelled = [*labelled[:-2], replace(labelled[-2], label=None)]
+    assert photograph_background(unlabelled, classifier, 100, 1).stratum is None
 
 
 def test_records_of_names_that_look_alike_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +158,7 @@ def test_records_of_names_that_look_alike_are_kept_apart(tmp_path: Path, monkeyp
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of files are text here")
-def test_a_name_that_is_no_text_is_written_out(tmp_path: Path, classifier: Classifier) -> None:
+def test_a_name_that_is_no_text_is_written_out(tmp_path: Path, classifier: PhotographClassifier) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     Image.new("RGB", (32, 32), (200, 0, 0)).save(tmp_path / name)
     (photograph,) = ImageFolder(str(tmp_path)).photographs().candidates

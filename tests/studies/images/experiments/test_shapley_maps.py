@@ -1,27 +1,29 @@
 """Every method on a network with a closed form, and what each of them costs."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from igbaselines.attribution.baselines import MaximumDistance, TrainingMean, UniformNoise, ZeroBaseline
+from igbaselines.attribution.baselines import (
+    MaximumDistance,
+    TooFewExamplesError,
+    TrainingMean,
+    UniformNoise,
+    ZeroBaseline,
+)
 from igbaselines.attribution.image_baselines import Constant
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.studies.images.data.photographs import Photograph
-from igbaselines.studies.images.experiments.classifier import Classifier
-from igbaselines.studies.images.experiments.selection import Chosen
+from igbaselines.metrics.perturbation_curves import ShareGrid
 from igbaselines.studies.images.experiments.settings import ShapleyImagesAttribution, ShapleyImagesEvaluation
-from igbaselines.studies.images.experiments.shapley_images import check_settings
-from igbaselines.studies.images.experiments.shapley_maps import MapMaker, Sampling
-from igbaselines.studies.images.networks.network import ImageNetwork, Probabilities
-from igbaselines.studies.images.networks.preprocessing import Preprocessing
+from igbaselines.studies.images.experiments.shapley_images import check_settings, measure, sweeps
+from igbaselines.studies.images.experiments.shapley_maps import Sampling, TimedMap, every_map
 from igbaselines.studies.images.networks.recipe import EfficientNetLite
+from igbaselines.studies.images.tasks import seen_by
+from tests.studies.images.small_studies import MEAN, SIDE, Linear, small_study, small_task
 
-SIDE, MEAN = 12, (0.4, 0.5, 0.6)
 SETTINGS = ShapleyImagesAttribution(
     output="logit",
     gradient_points=8,
@@ -46,85 +48,80 @@ EVALUATION = ShapleyImagesEvaluation(
 )
 
 
-class Linear(nn.Module):
-    """Classes that are linear in the pixels; it counts the pictures that it was differentiated at."""
-
-    def __init__(self, curvature: float = 0.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(3, 3, SIDE, SIDE, generator=generator_for(5)), requires_grad=False)
-        self.curvature = curvature
-        self.gradients = 0
-
-    def forward(self, z: Tensor) -> Tensor:
-        self.gradients += len(z) * z.requires_grad
-        return torch.einsum("mchw,kchw->mk", z, self.weight) + self.curvature * (z**2).sum(dim=(1, 2, 3))[:, None]
-
-
-def maker(network: Linear, settings: ShapleyImagesAttribution = SETTINGS) -> MapMaker:
-    pixels = ImageNetwork(network, MEAN, (0.2, 0.2, 0.2)).eval()
-    classifier = Classifier(
-        explained=pixels,
-        scored=Probabilities(pixels),
-        predicting=Probabilities(pixels),
-        centre=pixels.mean,
-        preprocessing=Preprocessing(SIDE, None, "bilinear"),
-        minimum_top1=0.0,
-        max_batch=3,
-        device=torch.device("cpu"),
-    )
-    return MapMaker(classifier, settings, torch.rand(6, 3, SIDE, SIDE, generator=generator_for(6)), seed=0)
-
-
 @pytest.fixture
 def photograph() -> Tensor:
     return torch.rand(3, SIDE, SIDE, generator=generator_for(7))
 
 
-CHOSEN = Chosen(Photograph("a.jpg", Path("a.jpg"), 1, None), predicted=1, probability=0.5)
+def maps_of(
+    network: Linear, photograph: Tensor, settings: ShapleyImagesAttribution = SETTINGS, name: str = "a.jpg"
+) -> dict[str, TimedMap]:
+    study = small_study(settings, network)
+    return {one.method: one for one in every_map(study, small_task(study, photograph, name))}
 
 
 def test_on_a_linear_network_every_method_has_its_closed_form(photograph: Tensor) -> None:
     network = Linear()
     slope = network.weight[1] / 0.2
     absent = torch.tensor(MEAN).view(3, 1, 1).expand_as(photograph)
-    maps = {found.method: found for found in maker(network).every_method(CHOSEN, photograph)}
+    maps = maps_of(network, photograph)
     assert list(maps) == ["shapley_ig", "ig_absent", "ig_black", "ig_white", "ig_uniform", "expected_gradients"]
     baselines = {"shapley_ig": absent, "ig_absent": absent}
     baselines |= {"ig_black": torch.zeros_like(photograph), "ig_white": torch.ones_like(photograph)}
     for method, baseline in baselines.items():
-        torch.testing.assert_close(maps[method].attributions, slope * (photograph - baseline), rtol=1e-4, atol=1e-5)
-    for found in maps.values():
-        assert found.attributions.sum().item() == pytest.approx(found.change, rel=1e-3, abs=1e-3)
+        expected = slope * (photograph - baseline)
+        torch.testing.assert_close(maps[method].found.attributions[0], expected, rtol=1e-4, atol=1e-5)
+    study = small_study(SETTINGS, network)
+    evaluation = dataclasses.replace(EVALUATION, mask=TrainingMean(), grid=ShareGrid(4))
+    for of_map in measure(evaluation, small_task(study, photograph), list(maps.values()), seed=0):
+        assert of_map["completeness_gap"] < 1e-3
 
 
 def test_every_method_takes_the_gradients_that_it_says(photograph: Tensor) -> None:
     network = Linear()
-    maps = maker(network).every_method(CHOSEN, photograph)
-    assert [found.gradient_points for found in maps] == [8] * len(maps)
+    maps = maps_of(network, photograph)
+    assert [int(one.found.gradient_points) for one in maps.values()] == [8] * len(maps)
     assert network.gradients == 8 * len(maps)
-    assert all(found.seconds > 0 for found in maps)
-    main = maker(network).sampling
+    assert all(one.seconds > 0 for one in maps.values())
+    (main,) = sweeps(SETTINGS, EVALUATION, SIDE)["methods"]
     assert (main.coalitions, main.columns()) == (4, {"patch": 5, "coalitions": 4, "players": 9, "q": 4 / 2**9})
     assert "q" not in Sampling(SIDE, 3, 4).columns()  # 16 players
 
 
 def test_draws_are_the_photographs_own_and_not_the_networks(photograph: Tensor) -> None:
-    plain, again = (maker(Linear(0.3)).every_method(CHOSEN, photograph) for _ in range(2))
-    other = dataclasses.replace(CHOSEN, photograph=Photograph("b.jpg", Path("b.jpg"), 1, None))
-    elsewhere = maker(Linear(0.3)).every_method(other, photograph)
-    random = {"shapley_ig", "ig_uniform", "expected_gradients"}
-    for one, same, different in zip(plain, again, elsewhere, strict=True):
-        torch.testing.assert_close(one.attributions, same.attributions, rtol=0, atol=0)
-        changed = not torch.equal(one.attributions, different.attributions)
-        assert changed == (one.method in random)
+    plain, again = (maps_of(Linear(0.3), photograph) for _ in range(2))
+    elsewhere = maps_of(Linear(0.3), photograph, name="b.jpg")
+    for name, one in plain.items():
+        torch.testing.assert_close(one.found.attributions, again[name].found.attributions, rtol=0, atol=0)
+        changed = not torch.equal(one.found.attributions, elsewhere[name].found.attributions)
+        assert changed == (name in {"shapley_ig", "ig_uniform", "expected_gradients"})
+
+
+def test_a_random_absent_value_is_drawn_once_for_coalitions_and_control(photograph: Tensor) -> None:
+    noise = dataclasses.replace(SETTINGS, absent=UniformNoise(), gradient_points=8, shapley_nodes=8)  # the empty one
+    maps = maps_of(Linear(0.3), photograph, noise)
+    torch.testing.assert_close(maps["shapley_ig"].found.f_baselines, maps["ig_absent"].found.f_baselines)
 
 
 def test_shapley_ig_with_the_empty_coalition_alone_is_the_control(photograph: Tensor) -> None:
-    explained = maker(Linear(0.3))
-    _, control, *_ = explained.every_method(CHOSEN, photograph)
-    found = explained.shapley(CHOSEN, photograph, Sampling(SIDE, 5, 1), control.change)
-    assert found.gradient_points == 2
+    study = small_study(SETTINGS, Linear(0.3))
+    task = small_task(study, photograph)
+    control = every_map(study, task, 2)[1].found
+    found = Sampling(SIDE, 5, 1).map(study, task).found
+    assert int(found.gradient_points) == 2
     torch.testing.assert_close(found.attributions, control.attributions, rtol=1e-4, atol=1e-5)  # exact on a quadratic
+
+
+def test_another_network_sees_the_same_pixels_and_its_own_colour_of_zero(photograph: Tensor) -> None:
+    study = small_study(SETTINGS, Linear(), Linear(0.3))
+    other = dataclasses.replace(study.classifiers[1], centre=torch.full((3, 1, 1), 0.25))
+    task = small_task(study, photograph)
+    elsewhere = seen_by(task, other)
+    assert elsewhere.inputs is task.inputs
+    assert elsewhere.units == task.units
+    assert elsewhere.f is other.explained
+    assert elsewhere.background.examples is task.background.examples
+    assert (elsewhere.background.centre == 0.25).all()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +132,7 @@ def test_shapley_ig_with_the_empty_coalition_alone_is_the_control(photograph: Te
         ({"gradient_points": 0}, ["attribution.gradient_points", "0 and 2"]),
         ({"shapley_nodes": 0}, ["attribution.shapley_nodes", "at least 1"]),
         ({"reference_images": 4}, ["attribution.reference_images", "exceed attribution.example_baselines", "4 and 4"]),
-        ({"output": "odds"}, ["attribution.output", "probability or logit"]),
+        ({"output": "odds"}, ["attribution.output", "logit or probability"]),
         ({"absent": UniformNoise(2)}, ["attribution.absent", "one baseline"]),
         ({"absent": "black"}, ["attribution.absent", "attribution/absent=black"]),
         ({"baselines": {"noise": UniformNoise(2)}}, ["attribution.baselines.noise", "one baseline"]),
@@ -176,9 +173,9 @@ def test_the_settings_of_another_experiment_are_refused() -> None:
 
 
 def test_too_few_photographs_for_expected_gradients_are_named(photograph: Tensor) -> None:
-    short = dataclasses.replace(maker(Linear()), examples=photograph[None])  # itself alone
-    with pytest.raises(UserError, match=r"too few photographs: 4 .* found 0; choose a smaller attribution.example"):
-        short.every_method(CHOSEN, photograph)
+    study = small_study(SETTINGS, Linear(), examples=photograph[None])  # itself alone
+    with pytest.raises(TooFewExamplesError, match="4 examples beside the explained one are needed, found 0"):
+        every_map(study, small_task(study, photograph))
 
 
 @pytest.mark.parametrize("changed", [{"consistency_grid": 1}, {"consistency_grid": 33}, {"coalitions": [0]}])

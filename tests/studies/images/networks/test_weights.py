@@ -109,6 +109,19 @@ def test_googlenet_gets_its_second_normalisation(tmp_path: Path) -> None:
     assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 1000)
 
 
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_network_has_the_classes_of_its_checkpoint(suffix: str, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    trained, path = torchvision.models.squeezenet1_1(num_classes=7), tmp_path / f"weights{suffix}"
+    if suffix == ".pth":
+        torch.save(trained.state_dict(), path)
+    else:
+        safetensors.torch.save_file(trained.state_dict(), path)
+    network = torchvision_network("squeezenet1_1", "", path)
+    assert state_checksum(network) == state_checksum(trained)
+    assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
+
+
 def test_keys_that_do_not_fit_are_named(squeezenet: nn.Module, tmp_path: Path) -> None:
     state = dict(squeezenet.state_dict())
     for name in ("features.0.weight", "features.0.bias", "features.3.squeeze.weight", "features.3.squeeze.bias"):

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from igbaselines.common.arrays import read_arrays
+from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.studies.images.reporting.overlays import (
     COLOUR,
     example_figure,
-    load_explanation,
     overlay,
     overlay_caption,
 )
@@ -42,18 +43,20 @@ def test_a_map_without_evidence_leaves_the_photograph(value: float) -> None:
 
 
 def test_an_explanation_is_read_as_it_was_written(tmp_path: Path) -> None:
-    found = load_explanation(write_explanation(tmp_path / "my photo.npz", mask=False))
-    assert (found.name, found.label, found.mask) == ("my photo", "golden retriever", None)
-    assert list(found.maps)[:2] == [EG, WG]
-    assert "outline" not in overlay_caption(found)
-    assert "outline" in overlay_caption(load_explanation(write_explanation(tmp_path / "masked.npz")))
+    found = read_arrays(ExplainedPhotograph, write_explanation(tmp_path / "my photo.npz", mask=False))
+    assert (found.label, found.mask) == ("golden retriever", None)
+    assert list(found.methods[:2]) == [EG, WG]
+    assert "outline" not in overlay_caption(found, "my photo")
+    assert "outline" in overlay_caption(
+        read_arrays(ExplainedPhotograph, write_explanation(tmp_path / "masked.npz")), "masked"
+    )
 
 
 @pytest.mark.parametrize("baselines", [1, 2, 6, 10])
 def test_every_baseline_has_its_picture_its_map_and_its_weight(tmp_path: Path, baselines: int) -> None:
     names = np.array([f"baseline {number}" for number in range(baselines)])
     path = write_explanation(tmp_path / "a.npz", baselines=baselines, arrays={"baseline_names": names})
-    example = load_explanation(path)
+    example = read_arrays(ExplainedPhotograph, path)
     titles = [axes.get_title() for axes in example_figure(example).axes]
     assert titles[1:4] == ["EG", "WG", "filtered WG"]
     shown = [title for title in titles if title.startswith("baseline")]
@@ -65,7 +68,7 @@ def test_every_baseline_has_its_picture_its_map_and_its_weight(tmp_path: Path, b
 
 def test_the_object_is_outlined_where_it_is_known(tmp_path: Path) -> None:
     def contours(path: Path) -> int:
-        return sum(len(axes.collections) for axes in example_figure(load_explanation(path)).axes)
+        return sum(len(axes.collections) for axes in example_figure(read_arrays(ExplainedPhotograph, path)).axes)
 
     assert contours(write_explanation(tmp_path / "masked.npz")) == 4  # on the photograph and three maps
     assert contours(write_explanation(tmp_path / "unknown.npz", mask=False)) == 0
@@ -75,7 +78,9 @@ def test_the_object_is_outlined_where_it_is_known(tmp_path: Path) -> None:
 
 def test_a_long_name_and_math_in_it_are_printed(tmp_path: Path) -> None:
     names = np.array([f"{number} a$b_$ {'very ' * 9}long name" for number in range(3)])
-    changed = {"baseline_names": names, "label": np.array("x$" * 40)}
-    figure = example_figure(load_explanation(write_explanation(tmp_path / "a.npz", baselines=3, arrays=changed)))
+    changed = {"baseline_names": names, "label": "x$" * 40}
+    figure = example_figure(
+        read_arrays(ExplainedPhotograph, write_explanation(tmp_path / "a.npz", baselines=3, arrays=changed))
+    )
     figure.savefig(tmp_path / "a.png")
     assert all(len(axes.get_title()) < 60 for axes in figure.axes)

@@ -1,30 +1,13 @@
-"""Values by image: what is laid out, and what is refused rather than dropped."""
+"""Values by baseline, and the methods without some of them."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from igbaselines.reporting.rows import methods_of
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.studies.images.reporting.rows import by_baseline, by_image, methods_of, removals
+from igbaselines.studies.images.reporting.rows import by_baseline, removals
 from tests.studies.images.reporting.weighted_rows import BASELINES, EG, WG, make_rows
-
-
-def test_values_stand_by_image_and_method(weighted: pd.DataFrame) -> None:
-    table = by_image(weighted, "deletion_auc", (EG, WG))
-    assert list(table.columns) == [EG, WG]
-    assert len(table) == 40
-    row = weighted[(weighted["metric"] == "deletion_auc") & (weighted["method"] == WG)].iloc[7]
-    assert table.loc[row["unit"], WG] == row["value"]
-
-
-def test_nothing_is_dropped_in_silence(weighted: pd.DataFrame) -> None:
-    values = weighted[weighted["metric"] == "deletion_auc"]
-    with pytest.raises(NotTestable, match="no 'deletion_auc' of method 'nobody'"):
-        by_image(values, "deletion_auc", (EG, "nobody"))
-    with pytest.raises(NotTestable, match="1 of 80 values"):
-        by_image(values.drop(values[values["method"] == WG].index[3]), "deletion_auc", (EG, WG))
-    with pytest.raises(NotTestable, match="several values"):
-        by_image(pd.concat([values, values.head(1)]), "deletion_auc", (EG, WG))
 
 
 def test_baselines_keep_their_order(weighted: pd.DataFrame) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from igbaselines.common.arrays import write_arrays
+from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from tests.hep_rows import CLAIMS_ROOT
 
 EG, WG, FILTERED, PERMUTED = (
@@ -113,7 +115,7 @@ def write_explanation(
     baselines: int = len(BASELINES),
     mask: bool = True,
     methods: tuple[str, ...] = (EG, WG, FILTERED),
-    arrays: Mapping[str, np.ndarray] | None = None,
+    arrays: Mapping[str, Any] | None = None,
 ) -> Path:
     """An explanation whose object is a disc in the middle; maps are strong there; `arrays` take the place of others."""
     rng = np.random.default_rng(0)
@@ -131,22 +133,20 @@ def write_explanation(
     pictures = rng.integers(0, 256, (baselines, height, width, 3), dtype=np.uint8)
     pictures[:3] = colours[:baselines, None, None]
     d_alpha = rng.integers(100, 20000, baselines)
-    content = {
+    content: dict[str, Any] = {
         "image": image,
         "methods": np.array(methods),
         "maps": noisy_map(len(methods)),
-        "baseline_names": np.array((BASELINES * 2)[:baselines]),
+        "baseline_names": np.array((BASELINES * 2)[:baselines], dtype=str),
         "baselines": pictures,
         "baseline_maps": noisy_map(baselines),
         "d_alpha": d_alpha,
         "weights": (1 / d_alpha) / (1 / d_alpha).sum(),
-        "label": np.array("golden retriever"),
-        "probability": np.array(0.93),
+        "label": "golden retriever",
+        "probability": 0.93,
+        "mask": disc if mask else None,
     }
-    if mask:
-        content["mask"] = disc
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, allow_pickle=False, **(content | dict(arrays or {})))
+    write_arrays(path, ExplainedPhotograph(**(content | dict(arrays or {}))))
     return path
 
 

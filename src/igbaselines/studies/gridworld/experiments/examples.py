@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.common.files import replacing
+from igbaselines.common.arrays import write_arrays
+from igbaselines.studies.gridworld.artifacts import ExplainedState
 from igbaselines.studies.gridworld.data.drawing import draw_world
 from igbaselines.studies.gridworld.data.dynamics import ACTIONS
 from igbaselines.studies.gridworld.experiments.methods import SAMPLING, SIG
@@ -31,18 +32,17 @@ def save_examples(folder: Path, shared: Shared, attributions: Mapping[str, Float
     folder.mkdir(parents=True, exist_ok=True)
     for place in _shown(shared):
         row = shared.explained[place]
-        arrays = {
-            "world": draw_world(states.worlds[int(states.world[row])], int(states.state[row])),
-            "feature_names": np.array(names),
-            "feature_values": seen[row].astype(float),
-            "methods": np.array(drawn),
-            "attributions": np.stack([attributions[name][place].cpu().numpy() for name in drawn]),
-            "reference": np.array("mean"),
-            "title": np.array(_title(shared, row)),
-        }
-        path = folder / f"{place:02d}-{shared.units[place]}.npz"
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        found = {name: attributions[name][place].cpu().numpy() for name in drawn}
+        example = ExplainedState(
+            world=draw_world(states.worlds[int(states.world[row])], int(states.state[row])),
+            feature_names=np.array(names),
+            feature_values=np.asarray(seen[row].tolist(), dtype=float),
+            methods=np.array(list(found)),
+            attributions=np.stack(list(found.values())),
+            reference="mean",
+            title=_title(shared, row),
+        )
+        write_arrays(folder / f"{place:02d}-{shared.units[place]}.npz", example)
 
 
 def _shown(shared: Shared) -> list[int]:

@@ -19,6 +19,7 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.common.threads import one_thread
 from igbaselines.metrics import Quantity
 from igbaselines.metrics.agreement import AGREEMENT, QUANTITIES
+from igbaselines.models.standardise import Standardise
 from igbaselines.running.choice import fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
@@ -29,7 +30,6 @@ from igbaselines.studies.gridworld.experiments.methods import KERNEL_SHAP, Kerne
 from igbaselines.studies.gridworld.experiments.networks import OF_BUDGETS, Shared, measured, variants
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.gridworld.networks.training import standardisation
 from igbaselines.studies.gridworld.networks.value_mlp import for_network
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _with_what_fits(run: Run, shared: Shared, attribution: AttributionSettings) 
     Raises:
         UserError: where none fits, or a name is taken.
     """
-    standardise = standardisation(torch.from_numpy(shared.states.features).to(run.device))
+    standardise = Standardise.of(torch.from_numpy(shared.states.features).to(run.device))
     untrained = for_network(shared.model, standardise, generator_for(0))
     task = shared.task(run, "states", untrained, shared.states)
     own = attribution.methods()

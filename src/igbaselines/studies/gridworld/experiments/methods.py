@@ -102,7 +102,7 @@ class KernelSHAP:
         return Attribution(maps, None, f_inputs, f_absent, gap, None, None, players=players, forwards=spent)
 
     def _affordable(self, game: Game) -> int:
-        return min(self.coalitions, 2**game.players)
+        return min(self.coalitions, 1 << game.players)
 
     def _of_one(self, game: Game, row: int) -> Float[np.ndarray, " p"]:
         try:

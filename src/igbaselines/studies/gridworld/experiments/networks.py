@@ -1,8 +1,6 @@
 """The networks of `shapley_gridworld`: which there are, and what is measured of each (2310.04821, GridWorld)."""
 
 import hashlib
-import logging
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -23,12 +21,10 @@ from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldEvaluation
 from igbaselines.studies.gridworld.experiments.study import Studies
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.gridworld.networks.training import r_squared, train_value
+from igbaselines.studies.gridworld.networks.training import r_squared
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork
-from igbaselines.studies.gridworld.tasks import state_names, state_task
+from igbaselines.studies.gridworld.tasks import state_names, state_task, trained_network
 from igbaselines.tasks import Task
-
-log = logging.getLogger(__name__)
 
 OF_BUDGETS = ("cost", "q")  # studies of methods that can be made for any budget
 
@@ -124,19 +120,12 @@ def measured(run: Run, shared: Shared, variant: Variant) -> dict[str, Float[Tens
 
 def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, dict[str, Tensor]]:
     states = shared.states.with_features(variant.features)
-    x, value, action_value = (
-        torch.from_numpy(part).to(run.device, torch.float32)
-        for part in (states.features, states.value, states.action_value)
-    )
-    train = torch.from_numpy(~states.held_out).to(run.device)
     recipe = shared.model
     if variant.interactions != recipe.interactions:  # one network a feature: a quarter of the width learns as well
         recipe = replace(recipe, interactions=False, hidden=[max(1, width // 4) for width in recipe.hidden])
-    start, seed = time.monotonic(), (run.seed, stream("gridworld: networks"), variant.network)
-    network = train_value(x[train], value[train], action_value[train], recipe, seed)
-    log.info("%s: trained in %.1f s", variant.name, time.monotonic() - start)
+    network = trained_network(states, recipe, run.seed, variant.network, run.device, variant.name)
     with torch.no_grad():
-        outputs = network(x)
+        outputs = network(torch.from_numpy(states.features).to(run.device))
     task, settings = shared.task(run, variant.name, network, states), shared.attribution
     own = settings if shared.own_methods else None
     studies = Studies(run, task, own, settings.references, shared.evaluation)

@@ -9,9 +9,9 @@ from torch import Tensor
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.threads import one_thread
 from igbaselines.models.optimiser import adamw
+from igbaselines.models.standardise import Standardise, nonzero
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork, for_network
-from igbaselines.studies.hep.networks.dnn import Standardise
 
 WEIGHTS, ORDER = 0, 1  # what a generator is for, as the second last part of its key
 
@@ -43,11 +43,11 @@ def train_value(
     Raises:
         FloatingPointError: if training diverged.
     """
-    network = for_network(recipe, standardisation(features), generator_for(*seed, WEIGHTS))
+    network = for_network(recipe, Standardise.of(features), generator_for(*seed, WEIGHTS))
     target = torch.cat([value[:, None], action_value], dim=1).to(features)
     # One scale for all outputs: the loss stays that of the values, up to a factor.
     mean = target.mean(0)
-    scale = _nonzero((target - mean).std(correction=0))
+    scale = nonzero((target - mean).std(correction=0))
     with one_thread():
         _fit(network, features, (target - mean) / scale, recipe, seed, progress)
     weight, bias, _ = network.layers()[-1]
@@ -57,11 +57,6 @@ def train_value(
     if not all(torch.isfinite(parameter).all() for parameter in network.parameters()):
         raise FloatingPointError("training diverged: choose a lower model.learning_rate")
     return network.requires_grad_(False).eval()
-
-
-def standardisation(features: Float[Tensor, "s d"]) -> Standardise:
-    """The standardisation of these states; a constant feature keeps its scale."""
-    return Standardise(features.mean(0), _nonzero(features.std(0, correction=0)))
 
 
 def r_squared(predicted: Float[Tensor, "*n"], true: Float[Tensor, "*n"]) -> float:
@@ -94,7 +89,3 @@ def _fit(
             schedule.step()
         if progress is not None:
             progress(epoch + 1)
-
-
-def _nonzero(scale: Tensor) -> Tensor:
-    return scale.where(scale > 0, torch.ones_like(scale))

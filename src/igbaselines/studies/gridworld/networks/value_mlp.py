@@ -12,17 +12,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from igbaselines.models.standardise import Standardise
+from igbaselines.models.stem import OfOutput, Stemmed
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.hep.networks.dnn import Standardise
 
 OUTPUTS = 5
 
 
-class GridValueMLP(nn.Module):
+class GridValueMLP(Stemmed):
     """A fully connected network in which every feature can interact with every other.
 
-    The first Linear and the standardisation before it are declared as the stem
-    (`igbaselines.attribution.AffineStem`).
+    The first Linear and the standardisation before it are declared as the stem (`igbaselines.attribution.AffineStem`).
 
     Args:
         standardise: the standardisation of the features.
@@ -54,12 +54,8 @@ class GridValueMLP(nn.Module):
             z = layer(silu(z))
         return z
 
-    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m 5"]:
-        """The value of each state and of its four actions."""
-        return self.after_stem(self.affine_stem(x))
 
-
-class AdditiveGridValue(nn.Module):
+class AdditiveGridValue(Stemmed):
     """A sum of one small network a feature: no interactions, so every faithful method has to agree on it.
 
     The standardisation is declared as the stem.
@@ -99,37 +95,17 @@ class AdditiveGridValue(nn.Module):
         outputs: Tensor = torch.bmm(silu(a), self.weight[-1]).sum(0) + self.bias[-1]
         return outputs
 
-    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m 5"]:
-        """The value of each state and of its four actions."""
-        return self.after_stem(self.affine_stem(x))
-
 
 GridValueNetwork = GridValueMLP | AdditiveGridValue
 
 
-class Advantage(nn.Module):
-    """Q of each action less the mean over the actions: why this action and not another. The stem stays declared.
+class ActionAdvantage(OfOutput):
+    """Q of each action less the mean over the actions: why this action and not another."""
 
-    Args:
-        network: the network that gives the values.
-    """
-
-    def __init__(self, network: GridValueNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
-        """The network's stem."""
-        return self.network.affine_stem(x)
-
-    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, "m 4"]:
-        """The advantages from behind the stem."""
-        action_value = self.network.after_stem(z)[:, 1:]
-        return action_value - action_value.mean(1, keepdim=True)
-
-    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m 4"]:
+    def of_output(self, output: Float[Tensor, "m 5"]) -> Float[Tensor, "m 4"]:
         """The advantage of each action."""
-        return self.after_stem(self.affine_stem(x))
+        action_value = output[:, 1:]
+        return action_value - action_value.mean(1, keepdim=True)
 
 
 def for_network(recipe: GridValueRecipe, standardise: Standardise, generator: torch.Generator) -> GridValueNetwork:

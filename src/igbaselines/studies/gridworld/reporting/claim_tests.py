@@ -1,40 +1,24 @@
-"""Tests of claims about agreement with exact Shapley values, and its price: pure functions of a run's rows.
+"""Tests of claims about agreement with exact Shapley values, and its price, as `reporting.claim_tests`.
 
-All but the last estimate a mean over states of a value that is averaged over the networks within a state. Where that
-mean holds but the interval of a single network, widened for their number (Bonferroni), lies strictly on the other side,
-the claim is partly reproduced.
+All but the last estimate a mean over states of a value that is averaged over the networks within a state (a metric of
+several networks together names none), and look at every network by itself: see `over_parts`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from igbaselines.reporting.statistics.estimates import CONFIDENCE, mean_estimate, require_finite
-from igbaselines.reporting.statistics.verdicts import (
-    Estimate,
-    NotTestable,
-    Outcome,
-    Region,
-    Verdict,
-    contradicts,
-    decide,
-)
+from igbaselines.reporting.claim_tests import over_columns
+from igbaselines.reporting.rows import by_method, select
+from igbaselines.reporting.statistics.estimates import mean_estimate, require_finite
+from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable, Outcome, Region, decide
 from igbaselines.studies.gridworld.reporting.rows import by_state
-from igbaselines.studies.hep.reporting.curves import select
 
 
 def agreement_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
-    """Test the mean over states of a metric of method a minus that of method b.
-
-    Args:
-        rows: of a run, one for each state and network (a metric of several networks together names none).
-        claimed: the differences that are claimed.
-        metric: measured of both methods in every state.
-        method_a: the method that should have the larger values, for a claim of more than zero.
-        method_b: the method that is subtracted.
-    """
+    """Test the mean over states of a metric of method a minus that of method b."""
     tables = by_state(rows, metric, (method_a, method_b))
     means = [tables[method].to_numpy(float).mean() for method in (method_a, method_b)]
     words = f"mean of {method_a} minus {method_b} in {metric}; means {means[0]:.4g} and {means[1]:.4g}"
@@ -42,30 +26,14 @@ def agreement_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, me
 
 
 def agreement_mean(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
-    """Test the mean over states of a metric.
-
-    Args:
-        rows: of a run, one for each state and network.
-        claimed: the means that are claimed.
-        metric: measured in every state.
-        method: whose.
-    """
+    """Test the mean over states of a metric."""
     return _over_states(by_state(rows, metric, (method,))[method], claimed, f"mean {metric} of {method}")
 
 
 def q_robustness(
     rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, q_low: int | float, q_high: int | float
 ) -> Outcome:
-    """Test what sampling few coalitions changes: the mean over states of a metric at q_low minus that at q_high.
-
-    Args:
-        rows: of a run, one for each state, network and q.
-        claimed: the differences that are claimed.
-        metric: measured in every state.
-        method: whose.
-        q_low: the smaller share of all coalitions.
-        q_high: the larger one; 1 takes all of them.
-    """
+    """Test what few coalitions change: the mean over states of a metric at a share q_low minus that at q_high."""
     found = select(rows, metric, method)
     at_low, at_high = (by_state(_at_q(found, q), metric, (method,))[method] for q in (q_low, q_high))
     if set(at_low) != set(at_high):
@@ -79,20 +47,8 @@ def q_robustness(
 
 
 def time_ratio(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
-    """Test the geometric mean over networks of the ratio of two methods' times.
-
-    Args:
-        rows: of a run, one for each method and network.
-        claimed: the ratios a / b that are claimed.
-        metric: a time.
-        method_a: above the line.
-        method_b: below it.
-
-    Raises:
-        NotTestable: for fewer than two networks, or a time that is missing, repeated, or not positive.
-    """
-    times = pd.DataFrame({method: _times(rows, metric, method) for method in (method_a, method_b)}).sort_index()
-    values = times.to_numpy(float)
+    """Test the geometric mean over networks of the ratio of method a's time to method b's."""
+    values = by_method(rows, metric, (method_a, method_b)).to_numpy()
     threshold = None if claimed.threshold is None or claimed.threshold <= 0 else claimed.threshold
     estimate = ratio_estimate(values[:, 0], values[:, 1], threshold=threshold)
     holds = sum(claimed.holds(float(ratio)) for ratio in values[:, 0] / values[:, 1])
@@ -131,31 +87,8 @@ TESTS: dict[str, Callable[..., Outcome]] = {
 
 
 def _over_states(table: pd.DataFrame, claimed: Region, words: str) -> Outcome:
-    """Judge the mean over states, and look at every network by itself.
-
-    Args:
-        table: states down, networks across.
-        claimed: what is claimed of the mean.
-        words: what the mean is of.
-    """
-    values = table.to_numpy(float)
-    estimate = mean_estimate(values.mean(axis=1), threshold=claimed.threshold, unit="state")
-    verdict, note = decide(estimate, claimed), f"value: {words}"
-    if values.shape[1] > 1:
-        widened = 1 - (1 - CONFIDENCE) / values.shape[1]
-        single = {
-            str(network): mean_estimate(column, unit="state", confidence=widened)
-            for network, column in zip(table.columns, values.T, strict=True)
-        }
-        contrary = [network for network, one in single.items() if contradicts(one, claimed)]
-        note += (
-            f"; as claimed in {_number(claimed.holds(one.value) for one in single.values())} of {len(single)} networks"
-        )
-        if contrary:
-            note += f", resolved to the contrary in {', '.join(contrary)} (Bonferroni over networks)"
-        if verdict == Verdict.REPRODUCED and contrary:
-            verdict = Verdict.PARTLY
-    return Outcome(estimate, verdict, note)
+    """Judge the mean over states (down), and look at every network (across) by itself."""
+    return over_columns(table, claimed, words, "networks", "state")
 
 
 def _at_q(rows: pd.DataFrame, q: int | float) -> pd.DataFrame:
@@ -165,15 +98,3 @@ def _at_q(rows: pd.DataFrame, q: int | float) -> pd.DataFrame:
         known = ", ".join(f"{value:g}" for value in sorted(measured.dropna().unique()))
         raise NotTestable(f"the run has no q = {q:g}; it has {known or 'none'}")
     return found
-
-
-def _times(rows: pd.DataFrame, metric: str, method: str) -> "pd.Series[float]":
-    found = select(rows, metric, method).set_index("unit")["value"]
-    if not found.index.is_unique:
-        twice = found.index[found.index.duplicated()][0]
-        raise NotTestable(f"{twice!r} has several values of {metric!r} of {method!r}: choose among them")
-    return found
-
-
-def _number(found: Iterable[bool]) -> int:
-    return sum(found)

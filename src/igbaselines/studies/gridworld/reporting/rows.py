@@ -4,15 +4,14 @@ A run has one or several networks and explains the same states with all of them.
 is first averaged over the networks within a state, and intervals are over the states.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from igbaselines.reporting.rows import MetricLook, select
 from igbaselines.reporting.statistics.estimates import require_finite
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.studies.hep.reporting.curves import select
-from igbaselines.studies.images.reporting.rows import Metric
 
 EXACT, SIG, SIG_PAIRED, SAMPLING = "exact", "shapley_ig", "shapley_ig_paired", "shapley_sampling"
 # The usual way to take the same reference: one path from it, or one from every state of the background.
@@ -25,28 +24,17 @@ METHODS = (
 )
 
 METRICS = {
-    "cosine": Metric("cosine similarity", lower_is_better=False),
-    "proportions_l1": Metric("L1 distance of proportions", lower_is_better=True),
-    "spearman": Metric("Spearman correlation", lower_is_better=False),
-    "kendall": Metric("Kendall correlation", lower_is_better=False),
-    "top1": Metric("same first feature", lower_is_better=False),
-    "sign_agreement": Metric("agreement of signs", lower_is_better=False),
-    "efficiency_gap": Metric("relative efficiency gap", lower_is_better=True),
-}
-STABILITY = {
-    "stability_cosine": Metric("cosine similarity between networks", lower_is_better=False),
-    "stability_spearman": Metric("Spearman correlation between networks", lower_is_better=False),
+    "cosine": MetricLook("cosine similarity", "higher"),
+    "proportions_l1": MetricLook("L1 distance of proportions", "lower"),
+    "spearman": MetricLook("Spearman correlation", "higher"),
+    "kendall": MetricLook("Kendall correlation", "higher"),
+    "top1": MetricLook("same first feature", "higher"),
+    "sign_agreement": MetricLook("agreement of signs", "higher"),
+    "efficiency_gap": MetricLook("relative efficiency gap", "lower"),
+    "stability_cosine": MetricLook("cosine similarity between networks", "higher"),
+    "stability_spearman": MetricLook("Spearman correlation between networks", "higher"),
 }
 ONE_NETWORK = "all"  # stands for the network of rows that belong to none
-
-
-def choose(rows: pd.DataFrame, where: Mapping[str, str | int | float]) -> pd.DataFrame:
-    """Take the rows that have the given values in their columns; none where a column is missing."""
-    kept = pd.Series(True, index=rows.index)
-    for column, value in where.items():
-        # A column of the other studies' rows is null, and what null equals is not known.
-        kept &= (rows[column] == value).fillna(False).astype(bool) if column in rows else False
-    return rows[kept]
 
 
 def by_state(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -56,27 +44,25 @@ def by_state(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> dict[st
         NotTestable: where a method was not measured, or a state has several values in a network or lacks one: what is
             left would hide it.
     """
-    tables = {method: _by_state(select(rows, metric, method), f"{metric!r} of {method!r}") for method in methods}
-    networks = {method: set(table.columns) for method, table in tables.items()}
-    first = methods[0]
+    found = pd.concat([select(rows, metric, method) for method in methods])
+    found = found.assign(network=_networks(found))
+    _require_single(found, ["method", "unit", "network"], f" of {metric!r}")
+    table = found.pivot(index="unit", columns=["method", "network"], values="value")
+    networks = {method: set(table[method]) for method in methods}
     for method in methods:
-        if networks[method] != networks[first]:
-            lone = ", ".join(sorted(networks[method] ^ networks[first]))
-            raise NotTestable(f"{first!r} and {method!r} were not measured with the same networks: one lacks {lone}")
-    states = pd.Index(sorted(set().union(*(table.index for table in tables.values()))))
-    aligned = {method: table.reindex(states) for method, table in tables.items()}
-    require_finite(np.concatenate([table.to_numpy(float) for table in aligned.values()]))
-    return aligned
+        if lone := networks[method] ^ networks[methods[0]]:
+            raise NotTestable(
+                f"{methods[0]!r} and {method!r} were not measured with the same networks: one lacks "
+                f"{', '.join(sorted(lone))}"
+            )
+    require_finite(table.to_numpy(float))
+    return {method: pd.DataFrame(table[method]) for method in methods}
 
 
 def state_means(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Average every state over the networks, in each part of the rows.
+    """Average every state over the networks, in each part of the rows that the columns `keys` tell apart.
 
     For tables and figures, which print how many states are left out; a claim is not judged on a part of the states.
-
-    Args:
-        rows: of a run.
-        keys: columns that tell the parts apart.
 
     Returns:
         One line for each part and state: `keys`, unit, value (NaN where a network of the part has no finite value),
@@ -104,12 +90,6 @@ def budgets(rows: pd.DataFrame) -> "pd.Series[float]":
     """
     same = [column for column in ("method", "metric", "reference", "network", "unit") if column in rows]
     return rows.groupby(same, dropna=False)["evaluations"].rank(method="first")
-
-
-def _by_state(rows: pd.DataFrame, what: str) -> pd.DataFrame:
-    found = rows.assign(network=_networks(rows))
-    _require_single(found, ["unit", "network"], f" of {what}")
-    return found.pivot(index="unit", columns="network", values="value")
 
 
 def _networks(rows: pd.DataFrame) -> "pd.Series[str]":

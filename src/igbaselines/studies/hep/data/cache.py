@@ -17,6 +17,7 @@ from jaxtyping import Float, Float32
 
 from igbaselines.common.files import read_record, sha256, write_record
 from igbaselines.studies.hep.data.features import FEATURE_NAMES
+from igbaselines.studies.hep.data.generated import SIGNAL
 
 _ROW_GROUP = 50_000  # events: large enough for parquet to be fast, small enough for the memory
 _SCHEMA = pa.schema(
@@ -46,18 +47,12 @@ class EventWriter:
         self._rows = 0
         self.record: dict[str, Any] = {}
 
-    def add(
-        self,
-        process: str,
-        is_signal: bool,
-        weight: float | Float[np.ndarray, " n"],
-        features: Float32[np.ndarray, "n 87"],
-    ) -> None:
+    def add(self, process: str, weight: float | Float[np.ndarray, " n"], features: Float32[np.ndarray, "n 87"]) -> None:
         """Append events of a process, each standing for `weight` fb."""
         count = len(features)
         columns = [
             pa.array([process] * count, pa.string()),
-            pa.array(np.full(count, is_signal, dtype=np.int8)),
+            pa.array(np.full(count, process == SIGNAL, dtype=np.int8)),
             pa.array(np.broadcast_to(weight, count).astype(np.float64)),
             *(pa.array(column) for column in np.ascontiguousarray(features.T)),
         ]

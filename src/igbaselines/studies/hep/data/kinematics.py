@@ -1,8 +1,7 @@
 """Relativistic kinematics of arrays of particles.
 
-A four-momentum array carries its components first, (E, px, py, pz) in GeV, and any batch shape after them:
-numpy then works on contiguous memory. Formulae: Particle Data Group, Review of Particle Physics,
-"Kinematics".
+A four-momentum array carries its components first, (E, px, py, pz) in GeV, and any batch shape after them: numpy then
+works on contiguous memory. Formulae: Particle Data Group, Review of Particle Physics, "Kinematics".
 """
 
 # Arithmetic on arrays of undeclared dtype is Any to mypy.
@@ -57,6 +56,11 @@ def delta_phi(first: Scalar, second: Scalar) -> Scalar:
     return np.minimum(difference, 2 * np.pi - difference)
 
 
+def distance(eta: Scalar, other_eta: Scalar, phi: Scalar, other_phi: Scalar) -> Scalar:
+    """Distance in the plane of pseudorapidity (or rapidity) and azimuth (arXiv:2412.13864, appendix)."""
+    return length(eta - other_eta, delta_phi(phi, other_phi))
+
+
 def from_cylindrical(pt: Scalar, rapidity: Scalar, phi: Scalar, mass: Scalar) -> FourMomentum:
     """Four-momentum of transverse momentum [GeV], rapidity, azimuth and mass [GeV]."""
     transverse, growth = length(pt, mass), np.exp(rapidity)
@@ -92,8 +96,7 @@ def two_body_decay(
         parent: decaying particles.
         first_mass: mass of the first product [GeV].
         second_mass: mass of the second product [GeV].
-        cos_theta: in the parent's rest frame, cosine between the first product and the parent's flight in the
-            lab.
+        cos_theta: in the parent's rest frame, cosine between the first product and the parent's flight in the lab.
         phi: in the parent's rest frame, angle of the first product around the parent's flight.
 
     Returns:

@@ -72,11 +72,14 @@ def read_events(path: Path) -> EventTable:
     Raises:
         UserError: if the file is missing, is not parquet, or its columns or errors are not what they should be.
     """
-    columns = _open(path).schema_arrow.names
+    schema = _open(path).schema_arrow
+    columns = schema.names
     for name in ("process", "label"):
         if name not in columns:
             raise UserError(f"{path}: there is no column {name!r}; found {_some(columns)}")
-    feature_names = tuple(name for name in columns if name not in (*_NOT_FEATURES, *_index_columns(path)))
+    # Columns that hold pandas' row labels: after a shuffle they tell how the file was put together, no physics.
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    feature_names = tuple(name for name in columns if name not in (*_NOT_FEATURES, *index))
     if not feature_names:
         raise UserError(f"{path}: no feature columns: at least one numeric column beside process and label is needed")
     head = pq.read_table(path, columns=[name for name in _NOT_FEATURES if name in columns])
@@ -93,7 +96,7 @@ def read_events(path: Path) -> EventTable:
         is_signal=is_signal,
         weight=_weights(path, head["weight"]) if "weight" in columns else None,
         checksum=sha256(path),
-        cross_section_error=_cross_section_error(path, processes),
+        cross_section_error=_cross_section_error(path, schema, processes),
     )
 
 
@@ -106,12 +109,6 @@ def _open(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: cannot be read as parquet ({str(error).splitlines()[0]})") from error
-
-
-def _index_columns(path: Path) -> list[str]:
-    """Columns that hold pandas' row labels: after a shuffle they tell how the file was put together, no physics."""
-    pandas_metadata = _open(path).schema_arrow.pandas_metadata or {}
-    return [name for name in pandas_metadata.get("index_columns", []) if isinstance(name, str)]
 
 
 def _some(names: list[str]) -> str:
@@ -161,10 +158,7 @@ def _labels(path: Path, column: pa.ChunkedArray) -> Bool[np.ndarray, " n"]:
 
 
 def _check_one_label(
-    path: Path,
-    process: Int[np.ndarray, " n"],
-    processes: tuple[str, ...],
-    is_signal: Bool[np.ndarray, " n"],
+    path: Path, process: Int[np.ndarray, " n"], processes: tuple[str, ...], is_signal: Bool[np.ndarray, " n"]
 ) -> None:
     total = np.bincount(process, minlength=len(processes))
     signal = np.bincount(process, weights=is_signal, minlength=len(processes))
@@ -183,9 +177,9 @@ def _weights(path: Path, column: pa.ChunkedArray) -> Float[np.ndarray, " n"]:
     return weight
 
 
-def _cross_section_error(path: Path, processes: tuple[str, ...]) -> dict[str, float] | None:
+def _cross_section_error(path: Path, schema: pa.Schema, processes: tuple[str, ...]) -> dict[str, float] | None:
     """Relative error of each process's cross-section; the file may tell of processes that it no longer holds."""
-    text = (_open(path).schema_arrow.metadata or {}).get(CROSS_SECTION_ERROR.encode())
+    text = (schema.metadata or {}).get(CROSS_SECTION_ERROR.encode())
     if text is None:
         return None
     try:

@@ -10,7 +10,7 @@ from igbaselines.studies.hep.experiments.attributions import ClassAttribution
 from igbaselines.studies.hep.experiments.rankings.settings import RankingsEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, Retrained
 from igbaselines.studies.hep.measures.classification import classification_metrics
-from igbaselines.studies.hep.measures.rankings import by_score, places, spearman, top_overlap
+from igbaselines.studies.hep.measures.rankings import by_score, places, rank_correlation, top_overlap
 
 PERFORMANCE = (
     Quantity("accuracy", "accuracy", better="higher"),
@@ -70,7 +70,7 @@ def add_agreement(
     assert isinstance(study.evaluation, RankingsEvaluation)
     top = study.evaluation.top
     agreement = {
-        "spearman": np.mean([spearman(a, b) for a, b in pairs]),
+        "spearman": np.mean([rank_correlation(a, b) for a, b in pairs]),
         "top_overlap": np.mean([top_overlap(a, b, top) for a, b in pairs]),
     }
     for metric, value in agreement.items():

@@ -76,8 +76,7 @@ class Selected:
 
     Args:
         event: indices of the background events of the test part.
-        weight: cross-section [fb] that each stands for, scaled so that the test part stands for the whole
-            sample.
+        weight: cross-section [fb] that each stands for, scaled so that the test part stands for the whole sample.
         passes: whether each event lies behind each cut.
         signal_efficiency: share of the test part's signal behind each cut.
     """

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
-from scipy import stats
 from sklearn.metrics import roc_auc_score
+
+from igbaselines.metrics.agreement import spearman
 
 
 def by_score(scores: Float[np.ndarray, " d"]) -> Int[np.ndarray, " d"]:
@@ -47,9 +49,9 @@ def places(ranking: Int[np.ndarray, " d"]) -> Int[np.ndarray, " d"]:
     return np.argsort(ranking)
 
 
-def spearman(a: Int[np.ndarray, " d"], b: Int[np.ndarray, " d"]) -> float:
-    """Rank correlation of two rankings of the same two or more features."""
-    return float(stats.spearmanr(places(a), places(b)).statistic)
+def rank_correlation(a: Int[np.ndarray, " d"], b: Int[np.ndarray, " d"]) -> float:
+    """Spearman's correlation of two rankings of the same two or more features."""
+    return float(spearman(*(torch.from_numpy(places(ranking)).double()[None] for ranking in (a, b))))
 
 
 def top_overlap(a: Int[np.ndarray, " d"], b: Int[np.ndarray, " d"], top: int) -> float:

@@ -21,9 +21,8 @@ def rotated_split(
 ) -> Split:
     """Split events, stratified by process, at a position on the circle of a fixed shuffled order.
 
-    Turned by 0, 1/R, 2/R, ... the test parts of R networks cover every event as soon as they are long enough:
-    then every event is scored by a network that was not trained on it, while each network sees the fractions
-    of 2412.13864.
+    Turned by 0, 1/R, 2/R, ... the test parts of R networks cover every event as soon as they are long enough: then
+    every event is scored by a network that was not trained on it, while each network sees the fractions of 2412.13864.
 
     Args:
         stratum: the process of each event.

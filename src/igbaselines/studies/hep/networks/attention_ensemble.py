@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from igbaselines.studies.hep.networks.dnn import Standardise
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.ensemble import Ensemble, State
 from igbaselines.studies.hep.networks.object_attention import ObjectAttention
 
@@ -48,8 +48,7 @@ class AttentionEnsemble(Ensemble):
             width: of a token.
             heads: of each self-attention.
             blocks: how many.
-            generator: the same draws serve every network up to its mask, so that differences between them are
-                paired.
+            generator: the same draws serve every network up to its mask, so that differences between them are paired.
         """
         seen = mask[:, None] & tokens
         module = _unfilled(nn.Identity(), (mask.shape[1], len(tokens), width, heads, blocks))
@@ -90,7 +89,11 @@ class AttentionEnsemble(Ensemble):
         network.load_state_dict(own | standardise.state_dict(prefix="standardise."), assign=True)
         return network
 
-    def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
+    def logits(
+        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
+    ) -> Float[Tensor, "n b"]:
+        """Logits in training (with `keep`) or in evaluation mode."""
+
         def of_one(parameters: State) -> Tensor:
             logits: Tensor = functional_call(self._module, parameters, (x, keep))
             return logits

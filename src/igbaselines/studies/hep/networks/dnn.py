@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from igbaselines.models.linear import linear_without_graph
+from igbaselines.models.standardise import Standardise
+from igbaselines.models.stem import OfOutput, Stemmed
 
 
 @dataclass(frozen=True)
@@ -41,44 +43,8 @@ ACTIVATIONS = {
 }
 
 
-class Standardise(nn.Module):
-    """(x - mean) / scale, as part of the model, so that a baseline can be zero in either space.
-
-    Args:
-        mean: mean of each feature over the training part, in physical units.
-        scale: standard deviation of each feature, in physical units; 1 for a constant feature.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, mean: Float[Tensor, " d"], scale: Float[Tensor, " d"]) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("scale", scale)
-
-    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
-        """Standardise features given in physical units."""
-        return (x - self.mean) / self.scale
-
-
-class Classifier(nn.Module):
-    """A network from features in physical units to one output an event.
-
-    Its first step is affine and declared as the stem (`igbaselines.attribution.AffineStem`).
-    """
-
-    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
-        """The affine first step."""
-        raise NotImplementedError
-
-    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, " m"]:
-        """Everything behind the stem."""
-        raise NotImplementedError
-
-    def forward(self, x: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
-        """The output."""
-        return self.after_stem(self.affine_stem(x))
+class Classifier(Stemmed):
+    """A network from features in physical units, (m, d), to one output an event, (m,)."""
 
 
 class DNN(Classifier):
@@ -142,21 +108,9 @@ class DNN(Classifier):
         return gradient
 
 
-class Probability(Classifier):
-    """The probability that belongs to a network's logit; the stem stays declared.
+class Probability(OfOutput):
+    """The probability that belongs to a network's logit."""
 
-    Args:
-        network: the network that gives the logit.
-    """
-
-    def __init__(self, network: Classifier) -> None:
-        super().__init__()
-        self.network = network
-
-    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
-        """The network's stem."""
-        return self.network.affine_stem(x)
-
-    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, " m"]:
-        """The probability from behind the stem."""
-        return torch.sigmoid(self.network.after_stem(z))
+    def of_output(self, output: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
+        """The probability of being signal."""
+        return torch.sigmoid(output)

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Classifier, Standardise
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Classifier
 
 State = dict[str, Tensor]
 _NOT_TRAINED = ("mask", "mean", "variance")
@@ -48,19 +49,17 @@ class Ensemble(ABC):
         """Copy the networks with these indices (or this mask)."""
         return self.with_state({name: tensor.detach()[chosen] for name, tensor in self.state.items()})
 
-    def training_logits(self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]]) -> Float[Tensor, "n b"]:
-        """Logits in training, where batch statistics count and move the running ones.
+    @abstractmethod
+    def logits(
+        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
+    ) -> Float[Tensor, "n b"]:
+        """Logits of standardised features, the same events for every network.
 
         Args:
-            x: standardised features, the same events for every network.
-            keep: dropout factors of `dropout_units`, shared by the networks: 0 or 1 / (1 - p).
+            x: standardised features.
+            keep: in training, where batch statistics count and move the running ones: dropout factors of
+                `dropout_units`, shared by the networks, 0 or 1 / (1 - p). None for evaluation mode.
         """
-        return self._logits(x, keep)
-
-    @torch.no_grad()
-    def logits(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "n b"]:
-        """Logits in evaluation mode, from the running statistics; x is standardised."""
-        return self._logits(x, None)
 
     @property
     @abstractmethod
@@ -74,9 +73,6 @@ class Ensemble(ABC):
     @abstractmethod
     def network(self, index: int, standardise: Standardise, dropout: float) -> Classifier:
         """Take one network out, with the standardisation that its inputs had."""
-
-    @abstractmethod
-    def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor: ...
 
 
 class DNNEnsemble(Ensemble):
@@ -96,19 +92,14 @@ class DNNEnsemble(Ensemble):
 
     @classmethod
     def initialise(
-        cls,
-        mask: Bool[Tensor, "n d"],
-        hidden: Sequence[int],
-        generator: torch.Generator,
-        activation: str = "swish",
+        cls, mask: Bool[Tensor, "n d"], hidden: Sequence[int], generator: torch.Generator, activation: str = "swish"
     ) -> "DNNEnsemble":
         """Draw initial weights, uniform within 1 / sqrt(fan-in) as PyTorch's linear layers have them.
 
         Args:
             mask: the features that each network sees.
             hidden: widths of the hidden layers.
-            generator: the same draws serve every network up to its mask, so that differences between them are
-                paired.
+            generator: the same draws serve every network up to its mask, so that differences between them are paired.
             activation: name of the activation.
         """
         n, d = mask.shape
@@ -157,7 +148,10 @@ class DNNEnsemble(Ensemble):
         network.load_state_dict(state)
         return network.eval()
 
-    def _logits(self, x: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
+    def logits(
+        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
+    ) -> Float[Tensor, "n b"]:
+        """Logits in training (with `keep`) or in evaluation mode."""
         n, a, activation = len(self), x.T, ACTIVATIONS[self.activation].value
         for layer in range(len(self.dropout_units)):
             weight = self.state[f"linear_{layer}"]

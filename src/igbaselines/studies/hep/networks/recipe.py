@@ -60,8 +60,7 @@ class ClassifierRecipe:
         Args:
             mask: (n, d), the features that each network sees.
             feature_names: names of the features.
-            generator: the same draws serve every network up to its mask, so that differences between them are
-                paired.
+            generator: the same draws serve every network up to its mask, so that differences between them are paired.
 
         Raises:
             UserError: where the architecture has no use for a feature of that name.

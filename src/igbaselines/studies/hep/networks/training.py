@@ -95,6 +95,7 @@ def train(
     return Trained(training.best, training.best_loss, training.epochs)
 
 
+@torch.no_grad()
 def evaluate(networks: Ensemble, x: Float[Tensor, "events d"]) -> Float[Tensor, "n events"]:
     """Logits of standardised events in evaluation mode, in chunks."""
     return torch.cat([networks.logits(chunk) for chunk in x.split(EVALUATION_BATCH)], dim=1)
@@ -126,7 +127,7 @@ class _Training:
         epoch = int(self.epochs.max())
         for batch, keep in self._batches(epoch):
             events = self.data.train[batch]
-            logits = self.networks.training_logits(self.data.x[events], keep)
+            logits = self.networks.logits(self.data.x[events], keep)
             loss = self._loss(logits, events, self.weights[0][batch])
             self.optimiser.zero_grad()
             loss.sum().backward()
@@ -144,12 +145,7 @@ class _Training:
         """Everything that the rest of the training depends on."""
         moments = self.optimiser.state
         state = {f"best.{name}": tensor for name, tensor in self.best.state.items()}
-        state |= {
-            "best_loss": self.best_loss,
-            "epochs": self.epochs,
-            "waiting": self.waiting,
-            "active": self.active,
-        }
+        state |= {"best_loss": self.best_loss, "epochs": self.epochs, "waiting": self.waiting, "active": self.active}
         state |= {f"now.{name}": tensor.detach() for name, tensor in self.networks.state.items()}
         for name, parameter in self.networks.trained().items():
             state |= {f"{moment}.{name}": value for moment, value in moments[parameter].items()}

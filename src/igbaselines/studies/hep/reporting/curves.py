@@ -1,42 +1,15 @@
-"""Reading measured rows: values of paired units, and curves against the number of features k."""
+"""Curves against the number of features k, and differences of such curves."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from igbaselines.reporting.rows import POOLED, by_unit, unit_name
 from igbaselines.reporting.statistics.estimates import CONFIDENCE, mean_estimate, replicate_estimate, require_finite
 from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable
 
-POOLED = "pooled"
 REPLICATE = "bootstrap_"
-
-
-def select(rows: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
-    """Take the rows of one metric and method.
-
-    Raises:
-        NotTestable: where there are none.
-    """
-    found = rows[(rows["metric"] == metric) & (rows["method"] == method)]
-    if found.empty:
-        raise NotTestable(f"the run has no {metric!r} of method {method!r}")
-    return found
-
-
-def by_unit(rows: pd.DataFrame, metric: str, method: str, index: str) -> pd.DataFrame:
-    """Lay out one metric and method as a table: `index` (feature or k) down, units across.
-
-    Raises:
-        NotTestable: where there are no rows.
-    """
-    return select(rows, metric, method).pivot(index=index, columns="unit", values="value").sort_index()
-
-
-def unit_name(units: "pd.Index[str]") -> str:
-    """Name what a unit is: `network` for network_0, network_1, ..."""
-    return re.sub(r"_\d+$", "", str(units[0])) if len(units) else "unit"
 
 
 @dataclass(frozen=True)
@@ -85,18 +58,24 @@ class Curve:
 
     def at(self, k: int, *, threshold: float | None = None, confidence: float = CONFIDENCE) -> Estimate:
         """Estimate the value at one k."""
-        return self._estimate(
-            float(self.point.loc[k]),
-            self.samples.loc[k].to_numpy(float),
-            threshold=threshold,
-            confidence=confidence,
-        )
+        values = self.samples.loc[k].to_numpy(float)
+        return self._estimate(float(self.point.loc[k]), values, threshold, confidence)
+
+    def table(self) -> pd.DataFrame:
+        """Estimate the value at every k: index k, columns mean, low and high; NaN where there is no interval."""
+        cells = {}
+        for k, value in self.point.items():
+            try:
+                found = self.at(int(str(k)))
+                cells[int(str(k))] = (found.value, found.low, found.high)
+            except NotTestable:
+                cells[int(str(k))] = (float(value), np.nan, np.nan)
+        return pd.DataFrame.from_dict(cells, orient="index", columns=["mean", "low", "high"])
 
     def mean(self, *, threshold: float | None = None) -> Estimate:
         """Estimate the mean over all k of the curve."""
         require_finite(self.samples.to_numpy(float))
-        values = self.samples.mean(axis=0).to_numpy(float)
-        return self._estimate(float(self.point.mean()), values, threshold=threshold)
+        return self._estimate(float(self.point.mean()), self.samples.mean(axis=0).to_numpy(float), threshold)
 
     def plateau(self, tolerance: float) -> Estimate:
         """Estimate the smallest k from which the curve stays near its last value.
@@ -110,12 +89,7 @@ class Curve:
         return self._estimate(float(pooled), values)
 
     def _estimate(
-        self,
-        value: float,
-        values: np.ndarray,
-        *,
-        threshold: float | None = None,
-        confidence: float = CONFIDENCE,
+        self, value: float, values: np.ndarray, threshold: float | None = None, confidence: float = CONFIDENCE
     ) -> Estimate:
         if self.resampled:
             return replicate_estimate(value, values, threshold=threshold, confidence=confidence)

@@ -4,23 +4,26 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy import stats
 
+from igbaselines.common.arrays import read_arrays
 from igbaselines.reporting.claims import Printed
+from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.estimates import CONFIDENCE
-from igbaselines.reporting.style import save_figure
-from igbaselines.reporting.tables import write_table
+from igbaselines.reporting.style import Drawing, save_figures
+from igbaselines.reporting.tables import sorted_lines, write_tables
+from igbaselines.studies.hep.artifacts import TwoSamples
 from igbaselines.studies.hep.reporting.generators_figures import (
+    FLOOR,
+    REFERENCE,
+    SAMPLE,
     auc_figure,
     correlations_figure,
     distances_figure,
     distributions_figure,
-    load_drawn,
 )
 
-SAMPLE, REFERENCE, FLOOR = "sample", "reference", "reference_halves"
-FLOOR_WORDS = "two random halves of the reference: two samples of one distribution, of half as many events"
+METHODS = (SAMPLE, REFERENCE, FLOOR)
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
@@ -31,35 +34,29 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         rows: of the run.
         printed: of no paper.
     """
-    distances, aucs = distances_table(rows), auc_table(rows)
-    write_table(distances, folder, "distances")
-    write_table(aucs, folder, "two_sample_auc")
-    write_table(processes_table(rows), folder, "processes")
+    tables = {"distances": distances_table(rows), "two_sample_auc": auc_table(rows), "processes": processes_table(rows)}
+    write_tables(folder, tables)
     name = str(rows["dataset"].iloc[0])
-    figures: dict[str, tuple[Figure, str]] = {
-        "figure_two_sample_auc": (auc_figure(aucs), _auc_caption(name, rows)),
-        "figure_worst_features": (distances_figure(distances), _distances_caption(name)),
+    drawings: dict[str, Drawing] = {
+        "figure_two_sample_auc": auc_figure(tables["two_sample_auc"], name),
+        "figure_worst_features": distances_figure(tables["distances"], name),
     }
     if (path := folder / "comparison.npz").exists():
-        drawn = load_drawn(path)
-        figures["figure_distributions"] = distributions_figure(drawn, name), _distributions_caption(name)
-        figures["figure_correlations"] = correlations_figure(drawn, name), _correlations_caption(name)
-    for file, (figure, caption) in figures.items():
-        save_figure(figure, folder, file, caption)
+        drawn = read_arrays(TwoSamples, path)
+        drawings["figure_distributions"] = distributions_figure(drawn, name)
+        drawings["figure_correlations"] = correlations_figure(drawn, name)
+    save_figures(folder, drawings)
 
 
 def distances_table(rows: pd.DataFrame) -> pd.DataFrame:
     """The distances of each process and feature, the farthest feature of a process first.
 
     Returns:
-        Columns process, feature, distance, distance_reference_halves and mean_shift.
+        Columns process, feature, distance, mean_shift and whatever else was measured of a feature; each beside those of
+        the reference's halves.
     """
-    index = ["process", "feature"]
-    distance, shift = (_by_method(rows, metric, index) for metric in ("distance", "mean_shift"))
-    table = pd.DataFrame(
-        {"distance": distance[SAMPLE], f"distance_{FLOOR}": distance[FLOOR], "mean_shift": shift[SAMPLE]}
-    ).reset_index()
-    table["process"] = pd.Categorical(table["process"], _in_order(rows, "process"))
+    table = _wide(rows[rows["feature"].notna()], ["process", "feature"], ("distance", "mean_shift"))
+    table["process"] = pd.Categorical(table["process"], in_order(rows["process"]))
     table = table.sort_values(["process", "distance"], ascending=[True, False], kind="stable", ignore_index=True)
     return table.astype({"process": str})
 
@@ -68,46 +65,45 @@ def auc_table(rows: pd.DataFrame) -> pd.DataFrame:
     """The AUC of each process and family of features: its mean over the folds with its 95 % interval.
 
     Returns:
-        Columns process, family; auc, low and high; and the same of the reference's halves.
+        Columns process, family, method, mean, low, high and folds; the method is the sample, or the reference's halves.
     """
-    found = rows[rows["metric"] == "two_sample_auc"]
-    lines = []
-    for process in _in_order(found, "process"):
-        for family in _in_order(found, "family"):
-            of_both = found[(found["process"] == process) & (found["family"] == family)]
-            line: dict[str, object] = {"process": process, "family": family}
-            for method, ending in ((SAMPLE, ""), (FLOOR, f"_{FLOOR}")):
-                auc, low, high = cross_validated(of_both.loc[of_both["method"] == method, "value"].to_numpy(float))
-                line |= {f"auc{ending}": auc, f"low{ending}": low, f"high{ending}": high}
-            lines.append(line)
-    return pd.DataFrame(lines)
+    keys = ["process", "family", "method"]
+    names = [*keys, "mean", "low", "high", "folds"]
+    groups = rows[rows["metric"] == "two_sample_auc"].groupby(keys, sort=False)
+    lines = [
+        dict(zip(names, [*key, *cross_validated(found["value"].to_numpy(float)), len(found)], strict=True))
+        for key, found in groups
+    ]
+    return sorted_lines(pd.DataFrame(lines), keys, {"process": (), "family": (), "method": METHODS})
 
 
 def processes_table(rows: pd.DataFrame) -> pd.DataFrame:
     """What there is of each process, and how far the correlations of its features agree.
 
     Returns:
-        Columns process, events and effective_events of both, correlation_agreement and that of the reference's halves.
+        Columns process, and of both samples events, effective_events, correlation_agreement, and whatever else was
+        measured of a process.
     """
-    columns: dict[str, pd.Series[float]] = {}
-    for metric, methods in (
-        ("events", (SAMPLE, REFERENCE)),
-        ("effective_events", (SAMPLE, REFERENCE)),
-        ("correlation_agreement", (SAMPLE, FLOOR)),
-    ):
-        values = _by_method(rows, metric, ["process"])
-        columns |= {f"{metric}_{method}": values[method] for method in methods}
-    table = pd.DataFrame(columns).reindex(_in_order(rows, "process")).rename_axis("process").reset_index()
-    return table.astype({f"events_{SAMPLE}": int, f"events_{REFERENCE}": int})
+    of_processes = rows[rows["feature"].isna() & rows["family"].isna()]
+    table = _wide(of_processes, ["process"], ("events", "effective_events", "correlation_agreement"))
+    counts = {name: int for name in table if str(name).startswith("events")}
+    return table.set_index("process").reindex(in_order(rows["process"])).reset_index().astype(counts)
 
 
-def _by_method(rows: pd.DataFrame, metric: str, index: list[str]) -> pd.DataFrame:
-    return rows[rows["metric"] == metric].pivot(index=index, columns="method", values="value")
-
-
-def _in_order(rows: pd.DataFrame, column: str) -> list[str]:
-    """The values of a column in the order in which they come."""
-    return [str(value) for value in rows[column].dropna().unique()]
+def _wide(rows: pd.DataFrame, index: list[str], first: tuple[str, ...]) -> pd.DataFrame:
+    """Lay out every metric and method across: `distance` is the sample's, `distance_reference_halves` theirs."""
+    wide = rows.pivot(index=index, columns=["metric", "method"], values="value")
+    measured = [
+        (metric, method)
+        for metric in in_order(wide.columns.get_level_values(0), first)
+        for method in in_order(wide.columns.get_level_values(1), METHODS)
+        if (metric, method) in wide
+    ]
+    alone = [metric for metric, method in measured if method == REFERENCE]  # both samples are named there
+    names = [
+        metric if method == SAMPLE and metric not in alone else f"{metric}_{method}" for metric, method in measured
+    ]
+    return wide[measured].set_axis(names, axis=1).reset_index()
 
 
 def cross_validated(folds: np.ndarray) -> tuple[float, float, float]:
@@ -119,36 +115,3 @@ def cross_validated(folds: np.ndarray) -> tuple[float, float, float]:
     k = len(folds)
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, k - 1) * folds.std(ddof=1) * np.sqrt(1 / k + 1 / (k - 1))
     return float(folds.mean()), float(folds.mean() - reach), float(folds.mean() + reach)
-
-
-def _auc_caption(name: str, rows: pd.DataFrame) -> str:
-    folds = rows.loc[rows["metric"] == "two_sample_auc", "unit"].nunique()
-    return (
-        f"ROC AUC of boosted trees that are to tell events of {name} from events of the reference sample, given a "
-        f"family of features; 0.5: they cannot. Mean over {folds} folds, each judged by trees that were trained on the "
-        "others, with its 95 % t-interval, corrected for the training events that folds share (Nadeau and Bengio). "
-        f"Hollow: the same for {FLOOR_WORDS}."
-    )
-
-
-def _distances_caption(name: str) -> str:
-    return (
-        f"The features whose distributions differ most between {name} and the reference sample, by the Kolmogorov-"
-        "Smirnov distance: the largest difference between the two cumulative distributions. Beside each bar the shift "
-        "of the mean in standard deviations of the reference. Black: the distance between "
-        f"{FLOOR_WORDS}."
-    )
-
-
-def _distributions_caption(name: str) -> str:
-    return (
-        f"Distributions of some features in {name} (lines) and in the reference sample (filled), each process "
-        "normalised by itself; masses and momenta in GeV. The outermost tails are cut off."
-    )
-
-
-def _correlations_caption(name: str) -> str:
-    return (
-        f"Correlation matrices of all features in {name}, in the reference sample, and their difference, whose "
-        "colours end at 0.5. Lines part the families of features."
-    )

@@ -1,9 +1,10 @@
-"""Figures of a sample of events beside a reference: distributions, correlations, and how well they are told apart."""
+"""Figures of a sample of events, by its name, beside a reference: what differs, and how well they are told apart.
+
+They are drawn from the tables of the run, and come with their captions.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,73 +16,38 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.style import new_figure, page_style
-from igbaselines.studies.hep.reporting.figures import STYLES
+from igbaselines.reporting.plots import bars, grid_of, points
+from igbaselines.reporting.rows import in_order
+from igbaselines.reporting.style import Drawing, Style, looks, new_figure, page_style, style_of
+from igbaselines.studies.hep.artifacts import TwoSamples
 
 COLUMNS = 4  # panels of distributions side by side
 WORST = 15  # features of a process
 LARGEST_DIFFERENCE = 0.5  # of two correlations: where the colours end
-REFERENCE = "reference"
+SAMPLE, REFERENCE, FLOOR = "sample", "reference", "reference_halves"
+FLOOR_WORDS = "two random halves of the reference: two samples of one distribution, of half as many events"
+AUC: Style = {"color": "#222222", "marker": "", "linestyle": "-"}
+HALVES: Style = {"color": "#555555", "marker": "o", "markersize": 5, "markerfacecolor": "white"}
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What the experiment left to be drawn; of two samples, the reference is the second.
-
-    Args:
-        processes: names.
-        family_of: of each feature.
-        correlations: of all features.
-        drawn: features whose distributions are there.
-        edges: of their bins.
-        density: in each bin.
-    """
-
-    processes: list[str]
-    family_of: list[str]
-    correlations: Float[np.ndarray, "2 processes d d"]
-    drawn: list[str]
-    edges: Float[np.ndarray, "drawn edges"]
-    density: Float[np.ndarray, "2 processes drawn bins"]
-
-
-def load_drawn(path: Path) -> Drawn:
-    """Read `comparison.npz`; nothing in the file is run."""
-    with np.load(path, allow_pickle=False) as file:
-        return Drawn(
-            processes=[str(name) for name in file["processes"]],
-            family_of=[str(name) for name in file["family_of"]],
-            correlations=file["correlations"].astype(float),
-            drawn=[str(name) for name in file["drawn"]],
-            edges=file["edges"].astype(float),
-            density=file["density"].astype(float),
-        )
-
-
-def distributions_figure(drawn: Drawn, name: str) -> Figure:
-    """Draw a panel for each feature, all processes in it: the sample as a line, the reference filled.
-
-    Args:
-        drawn: distributions of both.
-        name: of the sample.
-    """
+def distributions_figure(drawn: TwoSamples, name: str) -> Drawing:
+    """Draw a panel for each feature, all processes in it: the sample as a line, the reference filled."""
     columns = min(COLUMNS, len(drawn.drawn))
-    lines = -(-len(drawn.drawn) // columns)
     with page_style():
-        figure = new_figure(3.1 * columns, 2.5 * lines + 0.5)
-        panels = figure.subplots(lines, columns, squeeze=False).flat
-        for place, feature in enumerate(drawn.drawn):
-            _distributions(panels[place], drawn.edges[place], drawn.density[:, :, place])
-            panels[place].set_xlabel(plot_label(feature), loc="center")
-        for panel in panels[len(drawn.drawn) :]:
-            panel.set_visible(False)
+        figure = new_figure(3.1 * columns, 2.5 * -(-len(drawn.drawn) // columns) + 0.5)
+        for place, axes in enumerate(grid_of(figure, len(drawn.drawn), columns)):
+            _distributions(axes, drawn.edges[place], drawn.density[:, :, place])
+            axes.set_xlabel(plot_label(str(drawn.drawn[place])), loc="center")
         handles = [
-            *(Patch(color=_color(place), label=process) for place, process in enumerate(drawn.processes)),
+            *(Patch(color=_color(place), label=str(process)) for place, process in enumerate(drawn.processes)),
             Line2D([], [], color="#333333", linewidth=1.4, label=name),
             Patch(color="#333333", alpha=0.25, linewidth=0, label=REFERENCE),
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
-    return figure
+    return figure, (
+        f"Distributions of some features in {name} (lines) and in the reference sample (filled), each process "
+        "normalised by itself; masses and momenta in GeV. The outermost tails are cut off."
+    )
 
 
 def _distributions(
@@ -96,13 +62,8 @@ def _distributions(
     axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def correlations_figure(drawn: Drawn, name: str) -> Figure:
-    """Draw for each process the matrix of the sample, that of the reference, and their difference.
-
-    Args:
-        drawn: correlation matrices of both.
-        name: of the sample.
-    """
+def correlations_figure(drawn: TwoSamples, name: str) -> Drawing:
+    """Draw for each process the matrix of the sample, that of the reference, and their difference."""
     with page_style():
         figure = new_figure(13.0, 4.0 * len(drawn.processes) + 0.3)
         panels = figure.subplots(len(drawn.processes), 3, squeeze=False)
@@ -115,10 +76,13 @@ def correlations_figure(drawn: Drawn, name: str) -> Figure:
             ):
                 image = axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
                 axes.set_title(f"{process}: {words}")
-                _part_families(axes, drawn.family_of, named=axes is line[0])
+                _part_families(axes, list(map(str, drawn.family_of)), named=axes is line[0])
                 if axes is not line[0]:
                     figure.colorbar(image, ax=axes, shrink=0.8)
-    return figure
+    return figure, (
+        f"Correlation matrices of all features in {name}, in the reference sample, and their difference, whose "
+        "colours end at 0.5. Lines part the families of features."
+    )
 
 
 def _part_families(axes: Axes, family_of: Sequence[str], named: bool) -> None:
@@ -136,71 +100,66 @@ def _part_families(axes: Axes, family_of: Sequence[str], named: bool) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def auc_figure(table: pd.DataFrame) -> Figure:
-    """Draw a panel for each process: the AUC of each family of features, and hollow that of the reference's halves.
-
-    Args:
-        table: columns process, family; auc, low, high; and these with the ending `_reference_halves`.
-    """
-    processes = list(dict.fromkeys(table["process"]))
+def auc_figure(table: pd.DataFrame, name: str) -> Drawing:
+    """Draw a panel for each process: the AUC of each family of features, and hollow that of the reference's halves."""
+    families = in_order(table["family"])
     with page_style():
-        figure = new_figure(1.6 + 3.6 * len(processes), 1.2 + 0.42 * table["family"].nunique())
-        panels = figure.subplots(1, len(processes), sharex=True, sharey=True, squeeze=False)[0]
-        for place, (axes, process) in enumerate(zip(panels, processes, strict=True)):
-            _auc_bars(axes, table[table["process"] == process], _color(place))
-            axes.set_title(process)
+        figure, panels = _panels(table, 1.6, 3.6, 1.2 + 0.42 * len(families), sharey=True)
+        for place, (process, axes) in enumerate(panels.items()):
+            of_process = table[table["process"] == process]
+            for method, look in looks(in_order(of_process["method"]), {SAMPLE: AUC, FLOOR: HALVES}).items():
+                found = of_process[of_process["method"] == method].set_index("family").reindex(families)
+                if method == SAMPLE:
+                    bars(axes, [family_words(family) for family in families], found["mean"], _color(place), start=0.5)
+                points(axes, np.arange(len(families)), found, look, width=1.6 if method == SAMPLE else 1.2)
             axes.set_xlabel("AUC", loc="center")
-    return figure
-
-
-def _auc_bars(axes: Axes, table: pd.DataFrame, color: str) -> None:
-    places = np.arange(len(table))
-    axes.barh(places, table["auc"] - 0.5, left=0.5, height=0.7, color=color, alpha=0.85)
-    axes.hlines(places, table["low"], table["high"], color="#222222", linewidth=1.6)
-    axes.hlines(places, table["low_reference_halves"], table["high_reference_halves"], color="#777777", linewidth=1.2)
-    axes.plot(
-        table["auc_reference_halves"].to_numpy(), places, "o", markersize=5, color="#555555", markerfacecolor="white"
+            axes.set_xlim(right=1.0)
+    return figure, (
+        f"ROC AUC of boosted trees that are to tell events of {name} from events of the reference sample, given a "
+        f"family of features; 0.5: they cannot. Mean over {table['folds'].max()} folds, each judged by trees that were "
+        "trained on the others, with its 95 % t-interval, corrected for the training events that folds share (Nadeau "
+        f"and Bengio). Hollow: the same for {FLOOR_WORDS}."
     )
-    axes.axvline(0.5, color="black", linewidth=0.8)
-    _name_lines(axes, [family_words(family) for family in table["family"]])
-    axes.set_xlim(right=1.0)
 
 
-def distances_figure(table: pd.DataFrame) -> Figure:
-    """Draw a panel for each process: the features that differ most, the farthest on top.
-
-    Args:
-        table: columns process, feature, distance, distance_reference_halves, mean_shift; the farthest first.
-    """
-    processes = list(dict.fromkeys(table["process"]))
-    shown = {process: table[table["process"] == process].head(WORST) for process in processes}
+def distances_figure(table: pd.DataFrame, name: str) -> Drawing:
+    """Draw a panel for each process: the features that differ most, the farthest on top."""
+    shown = {process: table[table["process"] == process].head(WORST) for process in in_order(table["process"])}
     with page_style():
-        figure = new_figure(0.5 + 4.2 * len(processes), 1.2 + 0.3 * max(len(worst) for worst in shown.values()))
-        panels = figure.subplots(1, len(processes), sharex=True, squeeze=False)[0]
-        for place, (axes, process) in enumerate(zip(panels, processes, strict=True)):
+        figure, panels = _panels(table, 0.5, 4.2, 1.2 + 0.3 * max(len(worst) for worst in shown.values()))
+        for place, (process, axes) in enumerate(panels.items()):
             _distance_bars(axes, shown[process], _color(place))
-            axes.set_title(process)
             axes.set_xlabel("Kolmogorov-Smirnov distance", loc="center")
-        panels[0].set_xlim(0, 1.25 * max(worst["distance"].max() for worst in shown.values()))  # room for the shifts
-    return figure
+        axes.set_xlim(0, 1.25 * max(worst["distance"].max() for worst in shown.values()))  # room for the shifts
+    return figure, (
+        f"The features whose distributions differ most between {name} and the reference sample, by the Kolmogorov-"
+        "Smirnov distance: the largest difference between the two cumulative distributions. Beside each bar the shift "
+        f"of the mean in standard deviations of the reference. Black: the distance between {FLOOR_WORDS}."
+    )
 
 
 def _distance_bars(axes: Axes, table: pd.DataFrame, color: str) -> None:
+    bars(axes, [plot_label(name) for name in table["feature"]], table["distance"], color)
+    beside = {name: name.removeprefix("distance_") for name in map(str, table) if name.startswith("distance_")}
     places = np.arange(len(table))
-    axes.barh(places, table["distance"], height=0.7, color=color, alpha=0.85)
-    axes.vlines(table["distance_reference_halves"], places - 0.35, places + 0.35, color="black", linewidth=1.6)
-    ends = table[["distance", "distance_reference_halves"]].max(axis=1)
+    for (column, _), look in zip(beside.items(), looks(beside.values(), {FLOOR: AUC}).values(), strict=True):
+        axes.vlines(table[column], places - 0.35, places + 0.35, color=look["color"], linewidth=1.6)
+    ends = table[["distance", *beside]].max(axis=1)
     for place, (end, shift) in enumerate(zip(ends, table["mean_shift"], strict=True)):
         words = f" {shift:+.2f}" if np.isfinite(shift) else ""
         axes.text(end, place, words, va="center", ha="left", fontsize=9)
-    _name_lines(axes, [plot_label(name) for name in table["feature"]])
 
 
-def _name_lines(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(np.arange(len(names)), names)
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.tick_params(axis="y", which="both", length=0)
-    axes.set_ylim(len(names) - 0.4, -0.6)  # the first on top
+def _panels(
+    table: pd.DataFrame, beside: float, width: float, height: float, **shared: bool
+) -> tuple[Figure, dict[str, Axes]]:
+    """Start a figure with a panel for each process."""
+    processes = in_order(table["process"])
+    figure = new_figure(beside + width * len(processes), height)
+    panels = dict(zip(processes, grid_of(figure, len(processes), len(processes), sharex=True, **shared), strict=True))
+    for process, axes in panels.items():
+        axes.set_title(process)
+    return figure, panels
 
 
 def family_words(family: str) -> str:
@@ -209,4 +168,4 @@ def family_words(family: str) -> str:
 
 
 def _color(place: int) -> str:
-    return str(STYLES[place % len(STYLES)]["color"])
+    return str(style_of(place)["color"])

@@ -14,12 +14,11 @@ import yaml
 
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.imagenet import CLASSES
-from igbaselines.studies.images.data.masks import AnnotatedImage, InstanceMasks, read_annotations
+from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
 from igbaselines.studies.images.data.photographs import (
     Photograph,
+    PhotographFiles,
     Photographs,
-    check_choice,
-    checksum_of,
     folder_at,
     names_of,
     shuffled,
@@ -29,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Coco:
+class Coco(PhotographFiles):
     """Photographs in which an object is outlined that an ImageNet network can name.
 
     Args:
@@ -37,52 +36,40 @@ class Coco:
         categories: a YAML file, COCO category -> ImageNet classes.
         split: the folder of the images.
         annotations: the instances file; None takes `<root>/annotations/instances_<split>.json`.
-        n_images: how many are used; None takes all.
-        seed: of the order in which images are tried.
     """
 
     root: str
     categories: str
     split: str = "val2017"
     annotations: str | None = None
-    n_images: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice(self.n_images, self.seed)
-
-    def checksum(self) -> str:
-        """Of the annotations, the table of categories, and the images' names and sizes."""
-        files = {found.name: found.path for found in self._photographs()}
-        return checksum_of(files, [self._annotations(), Path(self.categories).expanduser()])
 
     def photographs(self) -> Photographs:
-        """The annotated images in random order.
+        """The annotated images in random order; there are no ImageNet labels."""
+        return Photographs(shuffled(self.found, self.seed), self.n_images, mask_required=True)
 
-        Raises:
-            UserError: if a folder or file is missing or broken, or no image goes with the annotations.
-        """
-        return Photographs(
-            candidates=shuffled(self._photographs(), self.seed),
-            wanted=self.n_images,
-            only_correct=False,  # there are no ImageNet labels
-            mask_required=True,
-        )
+    def described_in(self) -> list[Path]:
+        """The annotations and the table of categories."""
+        return [self._annotations(), Path(self.categories).expanduser()]
 
     def _annotations(self) -> Path:
         if self.annotations is not None:
             return Path(self.annotations).expanduser()
         return Path(self.root).expanduser() / "annotations" / f"instances_{self.split}.json"
 
-    def _photographs(self) -> list[Photograph]:
-        """The annotated images, sorted by their names."""
+    def find(self) -> list[Photograph]:
+        """The annotated images, sorted by their names.
+
+        Raises:
+            UserError: if a folder or file is missing or broken, or no image goes with the annotations.
+        """
         layout = f"the folder that holds {self.split}/ and annotations/"
         root = folder_at(self.root, "dataset.root", layout)
         folder = folder_at(str(root / self.split), "dataset.root", layout)
         annotations = read_annotations(self._annotations())
         category_of = read_categories(Path(self.categories).expanduser(), annotations.categories)
         images = annotations.images
-        found = sorted((image for image in images if (folder / image.file_name).is_file()), key=_file_name)
+        there = [image for image in images if (folder / image.file_name).is_file()]
+        found = sorted(there, key=lambda image: image.file_name)
         if not found:
             raise UserError(f"{folder}: none of the {len(images)} images that {self._annotations()} names")
         if len(found) < len(images):
@@ -130,7 +117,3 @@ def _classes(path: Path, name: str, entry: object) -> range:
         if first <= last < CLASSES:
             return range(first, last + 1)
     raise UserError(f"{path}: {name!r} has {entry!r}, it must be a class from 0 to {CLASSES - 1} or a range: 151-268")
-
-
-def _file_name(image: AnnotatedImage) -> str:
-    return image.file_name

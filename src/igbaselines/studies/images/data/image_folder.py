@@ -5,7 +5,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
@@ -13,9 +12,8 @@ from igbaselines.studies.images.data.masks import InstanceMasks, PngMask, read_a
 from igbaselines.studies.images.data.photographs import (
     MaskSource,
     Photograph,
+    PhotographFiles,
     Photographs,
-    check_choice,
-    checksum_of,
     folder_at,
     is_image,
     names_of,
@@ -27,51 +25,36 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class ImageFolder:
+class ImageFolder(PhotographFiles):
     """All images in a folder and its subfolders, or a single one; there are no labels.
 
     Args:
         path: the folder, or one image file.
         masks: a folder with a PNG file of the same relative name for each image that has a mask, or a COCO
             instances file, of which a mask takes all instances of the image. A folder within `path` holds no images.
-        n_images: how many are used, a random choice; None takes all, in the order of their names.
-        seed: of the choice.
     """
 
     path: str
     masks: str | None = None
-    n_images: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice(self.n_images, self.seed)
-
-    def checksum(self) -> str:
-        """Of the images' and masks' names and sizes, and of the instances file."""
-        files = {found.name: found.path for found in self._found}
-        sources = {found.name: found.masks for found in self._found}
-        pngs = {f"mask of {name}": source.path for name, source in sources.items() if isinstance(source, PngMask)}
-        masks = Path(self.masks or "").expanduser()
-        return checksum_of(files | pngs, [masks] if masks.is_file() else [])
 
     def photographs(self) -> Photographs:
-        """The images; those that cannot be read are found out when they are opened.
+        """The images, all in the order of their names; what cannot be read is found out when it is opened."""
+        found = self.found
+        return Photographs(found if self.n_images is None else shuffled(found, self.seed), self.n_images)
+
+    def described_in(self) -> list[Path]:
+        """The instances file, if there is one."""
+        masks = Path(self.masks or "").expanduser()
+        return [masks] if masks.is_file() else []
+
+    def find(self) -> list[Photograph]:
+        """The images in the order of their names.
 
         Raises:
             UserError: if the folder or the masks are missing, or there are no images in it.
         """
-        return Photographs(
-            candidates=self._found if self.n_images is None else shuffled(self._found, self.seed),
-            wanted=self.n_images,
-            only_correct=False,
-            mask_required=False,
-        )
-
-    @cached_property
-    def _found(self) -> list[Photograph]:
         root, files = self._files()
-        names = names_of(files)
-        sources = self._mask_sources(files)
+        names, sources = names_of(files), self._mask_sources(files)
         return [
             Photograph(name, root / file, masks=source)
             for name, file, source in zip(names, files, sources, strict=True)

@@ -7,9 +7,8 @@ from pathlib import Path
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.photographs import (
     Photograph,
+    PhotographFiles,
     Photographs,
-    check_choice,
-    checksum_of,
     folder_at,
     image_files,
     names_of,
@@ -21,46 +20,33 @@ _LAYOUT = "the folder that holds val/<wnid>/*.JPEG or <wnid>/*.JPEG"
 
 
 @dataclass
-class Imagenet:
+class Imagenet(PhotographFiles):
     """Validation images with their labels; there are no masks.
 
     Args:
         root: holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do.
         wnids: a file with the wnids of the 1000 classes in the order of the networks' outputs, one a line.
-        n_images: how many are used; None takes all.
         only_correct: leave out those whose prediction is not the label.
-        seed: of the order in which images are tried.
     """
 
     root: str
     wnids: str
-    n_images: int | None = None
     only_correct: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice(self.n_images, self.seed)
-
-    def checksum(self) -> str:
-        """Of the images' names and sizes and the list of the classes."""
-        files = {found.name: found.path for found in self._photographs()}
-        return checksum_of(files, [Path(self.wnids).expanduser()])
 
     def photographs(self) -> Photographs:
-        """All images in random order.
+        """All images in random order."""
+        return Photographs(shuffled(self.found, self.seed), self.n_images, self.only_correct)
+
+    def described_in(self) -> list[Path]:
+        """The list of the classes."""
+        return [Path(self.wnids).expanduser()]
+
+    def find(self) -> list[Photograph]:
+        """All images in the order of their classes.
 
         Raises:
             UserError: if a folder is missing, is no class's, or there are no images.
         """
-        return Photographs(
-            candidates=shuffled(self._photographs(), self.seed),
-            wanted=self.n_images,
-            only_correct=self.only_correct,
-            mask_required=False,
-        )
-
-    def _photographs(self) -> list[Photograph]:
-        """All images in the order of their classes."""
         root = folder_at(self.root, "dataset.root", _LAYOUT)
         split = root / "val" if (root / "val").is_dir() else root
         label_of = {wnid: label for label, wnid in enumerate(read_wnids(Path(self.wnids).expanduser()))}

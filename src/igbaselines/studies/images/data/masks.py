@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from igbaselines.common.errors import UserError
-from igbaselines.studies.images.data.photographs import Frame, UnreadablePhotographError, opened, read_frame
+from igbaselines.studies.images.data.pictures import Frame, Picture, UnreadablePhotographError, opened, read_frame
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class InstanceMasks:
     image: AnnotatedImage
     category_of: Mapping[int, int] | None = None
 
-    def mask(self, photograph: Path, predicted: int) -> Bool[np.ndarray, "h w"] | None:
+    def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
         """The union in the photograph's upright frame.
 
         Raises:
@@ -93,7 +93,7 @@ class PngMask:
 
     path: Path
 
-    def mask(self, photograph: Path, predicted: int) -> Bool[np.ndarray, "h w"] | None:
+    def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
         """The mask in the photograph's upright frame, whatever the predicted class.
 
         Raises:

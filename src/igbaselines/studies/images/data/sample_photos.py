@@ -10,57 +10,39 @@ from pathlib import Path
 
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
-from igbaselines.studies.images.data.photographs import (
-    Photograph,
-    Photographs,
-    check_choice,
-    checksum_of,
-    image_files,
-    shuffled,
-)
+from igbaselines.studies.images.data.photographs import Photograph, PhotographFiles, Photographs, image_files, shuffled
 
 _NAME = re.compile(r"imagenet_\d+_(\d+)\.jpg")  # the number of the photograph and its ImageNet class
 
 
 @dataclass
-class SamplePhotos:
+class SamplePhotos(PhotographFiles):
     """The photographs of foolbox with their labels and masks.
 
     Args:
         annotations: a COCO instances file with the outlines.
-        n_images: how many are used, a random choice; None takes all, in the order of their numbers.
         only_correct: leave out those whose prediction is not the label.
-        seed: of the choice.
     """
 
     annotations: str
-    n_images: int | None = None
     only_correct: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice(self.n_images, self.seed)
-
-    def checksum(self) -> str:
-        """Of the outlines and the photographs' names and sizes."""
-        files = {found.name: found.path for found in self._photographs()}
-        return checksum_of(files, [Path(self.annotations).expanduser()])
 
     def photographs(self) -> Photographs:
-        """The photographs; a mask is of the labelled object, whatever the network predicts.
+        """The photographs, all in the order of their numbers; a mask is of the labelled object."""
+        found = self.found
+        chosen = found if self.n_images is None else shuffled(found, self.seed)
+        return Photographs(chosen, self.n_images, self.only_correct)
+
+    def described_in(self) -> list[Path]:
+        """The outlines."""
+        return [Path(self.annotations).expanduser()]
+
+    def find(self) -> list[Photograph]:
+        """The photographs with their labels and outlines.
 
         Raises:
             UserError: if foolbox is not installed or the outlines cannot be read.
         """
-        found = self._photographs()
-        return Photographs(
-            candidates=found if self.n_images is None else shuffled(found, self.seed),
-            wanted=self.n_images,
-            only_correct=self.only_correct,
-            mask_required=False,
-        )
-
-    def _photographs(self) -> list[Photograph]:
         outlines = {image.file_name: image for image in read_annotations(Path(self.annotations).expanduser()).images}
         return [
             Photograph(path.stem, path, label, InstanceMasks(outlines[path.name]) if path.name in outlines else None)

@@ -2,26 +2,28 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from igbaselines.attribution.engine.chunking import automatic_max_batch
-from igbaselines.attribution.engine.path import Function
 from igbaselines.models.inference import for_gradients
 from igbaselines.running.context import Run
-from igbaselines.studies.images.experiments.settings import Explained
+from igbaselines.running.settings import AttributionSettings
+from igbaselines.studies.images.experiments.settings import ImageAttribution
 from igbaselines.studies.images.networks.network import Bfloat16, ImageNetwork, Probabilities, state_checksum
 from igbaselines.studies.images.networks.preprocessing import Preprocessing
 from igbaselines.studies.images.networks.recipe import ImageModel
+from igbaselines.tasks import Function, Score, class_score
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Classifier:
-    """A network that explains photographs.
+class PhotographClassifier:
+    """A network whose classes of photographs are explained.
 
     Args:
         explained: pixels -> the explained output of every class; differentiated by the engine.
@@ -32,6 +34,7 @@ class Classifier:
         minimum_top1: below this the run warns.
         max_batch: gradient points, and pictures scored, in one pass.
         device: where it computes.
+        as_they_are: whether `scored` takes pixels as they are, without the normalisation that is explained.
     """
 
     explained: nn.Module
@@ -42,6 +45,14 @@ class Classifier:
     minimum_top1: float
     max_batch: int
     device: torch.device
+    as_they_are: bool = False
+
+    @cached_property
+    def outputs(self) -> int:
+        """How many classes the network has."""
+        side = self.preprocessing.size
+        with torch.no_grad():
+            return len(self.predicting(torch.zeros(1, 3, side, side, device=self.device))[0])
 
     @torch.no_grad()
     def predict(self, pixels: Float[Tensor, "m 3 h w"]) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
@@ -50,20 +61,28 @@ class Classifier:
         return probability, predicted
 
     @torch.no_grad()
-    def scored_class(self, pixels: Float[Tensor, "m 3 h w"]) -> Int[Tensor, " m"]:
-        """Return the class whose score is followed: another one than explained where pixels are scored as they are."""
-        return self.scored(pixels).argmax(dim=1)
+    def score(self, pixels: Float[Tensor, "n 3 h w"], targets: Int[Tensor, " n"]) -> Score:
+        """The probability that deletion and fitness follow.
+
+        That of the explained class; of pixels as they are that of their own top class, which can be another.
+        """
+        return class_score(self.scored, self.scored(pixels).argmax(dim=1) if self.as_they_are else targets)
 
 
-def load_classifier(model: ImageModel, attribution: Explained, run: Run, prefix: str = "") -> Classifier:
+def load_classifier(
+    model: ImageModel, attribution: AttributionSettings, run: Run, prefix: str = ""
+) -> PhotographClassifier:
     """Load a network, on the run's device, made for input gradients; its weights' checksum goes into the run.
 
     Args:
         model: which network, with which weights.
-        attribution: what is explained, and what is scored.
+        attribution: what is explained, in which precision, and what is scored; float32 and the normalised photograph
+            where it does not say.
         run: its device, and where the checksums go.
         prefix: of the checksums' names, where a run has several networks.
     """
+    of_images = attribution if isinstance(attribution, ImageAttribution) else None
+    as_they_are = of_images is not None and of_images.scored == "as_they_are"
     network = model.load(run.device)
     run.checksums[f"{prefix}weights"] = state_checksum(network)
     if (checkpoint := model.checksum()) is not None:
@@ -71,18 +90,18 @@ def load_classifier(model: ImageModel, attribution: Explained, run: Run, prefix:
     fast: ImageNetwork = for_gradients(network) if run.fast_paths else network
     probabilities = Probabilities(fast)
     differentiated = fast
-    if attribution.precision == "bfloat16":
+    if of_images is not None and of_images.precision == "bfloat16":
         log.warning("gradients in bfloat16: attributions differ visibly from those in float32 (docs/speed.md)")
         differentiated = Bfloat16(fast)
     explained: nn.Module = Probabilities(differentiated) if attribution.output == "probability" else differentiated
     if not run.fast_paths:
         explained = nn.Sequential(explained)  # hides the stem
-    scored = probabilities if attribution.scored == "normalised" else Probabilities(fast.without_normalisation())
+    scored = Probabilities(fast.without_normalisation()) if as_they_are else probabilities
     side = model.preprocessing.size
     point = torch.zeros(1, 3, side, side, device=run.device)
     max_batch = run.max_batch or automatic_max_batch(explained, point)
     log.info("%s: %d pictures at once", model.architecture, max_batch)
-    return Classifier(
+    return PhotographClassifier(
         explained=explained,
         scored=scored,
         predicting=probabilities,
@@ -91,4 +110,5 @@ def load_classifier(model: ImageModel, attribution: Explained, run: Run, prefix:
         minimum_top1=model.minimum_top1,
         max_batch=max_batch,
         device=run.device,
+        as_they_are=as_they_are,
     )

@@ -1,167 +1,97 @@
-"""Explanations of one's own photographs: overlays, attributions and a row for each, without a claim to test."""
+"""Explanations of one's own photographs by any method: overlays, attributions and rows, without a claim to test."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, InverseFitness
+from igbaselines.attribution import Attribution
 from igbaselines.common.errors import UserError
-from igbaselines.metrics.maps import relative_gap
+from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.classifier import Classifier, load_classifier
-from igbaselines.studies.images.experiments.explanations import (
-    REFERENCE,
-    explain_photograph,
-    save_explanation,
-    save_maps,
-)
-from igbaselines.studies.images.experiments.records import Record, Work, for_each
-from igbaselines.studies.images.experiments.selection import (
-    Chosen,
-    add_selection,
-    load_mask,
-    load_pixels,
-    reference_photographs,
-    select,
-)
+from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
+from igbaselines.studies.images.experiments.judging import by_others, gap
+from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
+from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import (
+    IG_ABSENT,
+    SHAPLEY_IG,
     ExplainEvaluation,
     ImageAttribution,
     ShapleyImagesAttribution,
 )
-from igbaselines.studies.images.experiments.shapley_images import check_patch
-from igbaselines.studies.images.experiments.shapley_maps import MapMaker
-from igbaselines.studies.images.networks.imagenet_classes import class_name
+from igbaselines.studies.images.experiments.shapley_images import GRADIENT_POINTS, check_patches
+from igbaselines.studies.images.experiments.study import PhotographStudy
 from igbaselines.studies.images.networks.recipe import ImageModel
+from igbaselines.studies.images.tasks import attribute_photograph
+from igbaselines.tasks import Task
+
+MEASURED = (COMPLETENESS_GAP, GRADIENT_POINTS)
 
 
 def run(
     run: Run,
     dataset: PhotographDataset,
     model: ImageModel,
-    attribution: ImageAttribution | ShapleyImagesAttribution,
+    attribution: AttributionSettings,
     evaluation: ExplainEvaluation,
 ) -> None:
-    """Explain every photograph; `explanations/NAME.npz` holds its attributions.
+    """Explain every photograph by every method; `explanations/NAME.npz` holds the attributions.
 
-    With Shapley Integrated Gradients it holds those of plain Integrated Gradients from the same reference, too, and
-    `patches`, what each player gets.
-
-    Args:
-        run: where it runs and where results go.
-        dataset: the photographs.
-        model: the network.
-        attribution: method, baselines, quadrature and fitness.
-        evaluation: what is written beside the rows.
+    Of Shapley Integrated Gradients and all that is compared with it, it takes plain Integrated Gradients from the same
+    reference; the file holds `patches`, too, what each player gets.
 
     Raises:
         UserError: for photographs or settings that cannot work.
     """
-    if isinstance(attribution, ShapleyImagesAttribution):
-        check_patch("attribution.patch", attribution.patch, model)
-    elif isinstance(attribution, ImageAttribution):
-        check_baselines(attribution)
-    else:
+    if not isinstance(attribution, AttributionSettings):
         raise UserError("this experiment explains photographs: attribution=ig, weighted_gradients, shapley_ig, ...")
-    if (checksum := dataset.checksum()) is not None:
-        run.checksums["dataset"] = checksum
-    found = dataset.photographs()
-    classifier = load_classifier(model, attribution, run)
-    examples = reference_photographs(found.candidates, classifier, attribution.reference_images, run.seed, REFERENCE)
-    selection = select(found, classifier)
-    add_selection(run, selection)
-    explain: Work
+    check_patches(model, attribution)
+    own = attribution.methods()
     if isinstance(attribution, ShapleyImagesAttribution):
-        explain = partial(_by_coalitions, MapMaker(classifier, attribution, examples, run.seed))
-    else:
-        explain = partial(_one_photograph, classifier, attribution, examples, run.seed)
-    for_each(run, selection.chosen, "explanations", explain)
+        own = {name: own[name] for name in (SHAPLEY_IG, IG_ABSENT)}
+    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own, MEASURED)
+    study.for_each("explanations", partial(one_photograph, study))
 
 
-def check_baselines(settings: ImageAttribution) -> None:
-    """Say before any work that Integrated Gradients start from one baseline."""
-    baselines = sum(getattr(source, "count", 1) for source in settings.baselines.values())
-    if settings.method == "ig" and baselines > 1:
-        raise UserError(
-            f"attribution=ig starts from one baseline, attribution/baselines has {baselines}: "
-            "attribution=expected_gradients averages over several"
-        )
-
-
-def _weighting(settings: ImageAttribution) -> FitnessWeighting:
-    """The weights of the method asked for."""
-    if settings.method == "weighted_gradients":
-        return InverseFitness()
-    if settings.method == "filtered_weighted_gradients":
-        return InverseFitness(settings.filter_below)
-    return EqualFitness()
-
-
-def _one_photograph(
-    classifier: Classifier,
-    settings: ImageAttribution,
-    examples: Float[Tensor, "m c h w"],
-    seed: int,
-    index: int,
-    chosen: Chosen,
-    file: Path,
-) -> Record:
-    pixels = load_pixels(chosen.photograph, classifier)
-    explanation = explain_photograph(chosen, pixels, examples, classifier, settings, seed)
-    weights = _weighting(settings).of_fitness(explanation.d_alpha)
-    maps = explanation.averaged(weights)
-    label = class_name(chosen.predicted)
-    mask = load_mask(chosen, classifier)
-    shown = {settings.method: maps[0]}
-    save_explanation(file, explanation, shown, weights[0], mask, label, chosen.probability, keep_channels=True)
-    of_method = {
-        "probability": chosen.probability,
-        "predicted_class": chosen.predicted,
-        "completeness_gap": explanation.completeness_gap(maps, weights).item(),
-    }
-    rows = [
-        {"method": settings.method, "metric": metric, "value": value, "label": label}
-        for metric, value in of_method.items()
-    ]
-    for metric, values in (("weight", weights[0]), ("d_alpha", explanation.d_alpha[0])):
-        for name, value in zip(explanation.names, values.tolist(), strict=True):
-            rows.append({"method": "ig", "metric": metric, "value": value, "baseline": name})
+def one_photograph(study: PhotographStudy, index: int, chosen: Chosen, file: Path) -> Record:
+    """Explain a photograph by every method; of named baselines also say what each of them is worth."""
+    task = study.task(chosen)
+    attribution = study.drawn(task)
+    stream = "images: coalitions" if isinstance(attribution, ShapleyImagesAttribution) else "images: nodes"
+    methods, generator = study.methods_of(attribution), study.generator(stream, task)
+    found = attribute_photograph(methods, task, study.patch, generator)
+    rows, more = _method_rows(study, task, chosen, found), {}
+    if isinstance(attribution, ImageAttribution):
+        own = found[attribution.method]
+        assert own.weights is not None
+        assert own.per_baseline is not None
+        # How fit each baseline is, also where no weights are made of it.
+        d_alpha = (own.fitness or attribution.fitness.d_alpha(task, own.per_baseline, generator)).d_alpha
+        rows += baseline_rows({"weight": own.weights[0], "d_alpha": d_alpha}, list(attribution.baselines))
+        more = of_baselines(attribution.baselines, own, d_alpha)
+    elif isinstance(attribution, ShapleyImagesAttribution):
+        players, across = found[SHAPLEY_IG].players, -(-task.inputs.shape[-1] // study.patch)
+        assert players is not None
+        more = {"patches": players.view(-1, across).float().cpu().numpy()}
+    save_maps(file, task, chosen, found, keep_channels=True, **more)
     return {"rows": rows}
 
 
-def _by_coalitions(maker: MapMaker, index: int, chosen: Chosen, file: Path) -> Record:
-    """Explain a photograph by Shapley Integrated Gradients, and by plain ones from the same reference beside them."""
-    pixels = load_pixels(chosen.photograph, maker.classifier)
-    control = maker.control(chosen, pixels)
-    found = maker.shapley(chosen, pixels, maker.sampling, control.change)
-    label, mask = class_name(chosen.predicted), load_mask(chosen, maker.classifier)
-    assert found.players is not None
-    across = -(-pixels.shape[2] // maker.settings.patch)
-    save_maps(
-        file,
-        pixels,
-        {one.method: one.attributions for one in (found, control)},
-        mask,
-        label,
-        chosen.probability,
-        keep_channels=True,
-        patches=found.players.view(-1, across).float().cpu().numpy(),
-    )
+def _method_rows(study: PhotographStudy, task: Task, chosen: Chosen, found: Mapping[str, Attribution]) -> list[Row]:
+    """What the network makes of a photograph, and what its explanations cost and are worth."""
+    maps = torch.cat([one.attributions for one in found.values()])
+    others = by_others(study.metrics, task, maps, study.run.seed)
     rows = []
-    for one in (found, control):
-        change = torch.tensor([one.change], dtype=torch.float64, device=pixels.device)
-        of_method = {
-            "probability": chosen.probability,
-            "predicted_class": chosen.predicted,
-            "completeness_gap": relative_gap(one.attributions[None], change).item(),
-            "gradient_points": one.gradient_points,
-        }
-        rows += [
-            {"method": one.method, "metric": metric, "value": value, "label": label}
-            for metric, value in of_method.items()
-        ]
-    return {"rows": rows}
+    for place, (name, one) in enumerate(found.items()):
+        values = {"probability": chosen.probability, "predicted_class": chosen.predicted}
+        control = found.get(IG_ABSENT) if name == SHAPLEY_IG else None
+        missed = gap(one, None if control is None else control.change)
+        values |= {} if missed is None else {COMPLETENESS_GAP.name: missed}
+        values |= {GRADIENT_POINTS.name: int(one.gradient_points)}
+        values |= {metric: of_maps[place] for metric, of_maps in others.items()}
+        rows += rows_of(name, values, label=chosen.label)
+    return rows

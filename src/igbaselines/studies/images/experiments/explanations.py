@@ -1,266 +1,80 @@
-"""The explanation of one photograph: Integrated Gradients from every baseline, how fit each is, and their averages."""
+"""What is kept of a photograph for figures: the maps of several methods, and what is known of its baselines."""
 
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from igbaselines.attribution import Attribution, path_attribution
-from igbaselines.attribution.baselines import BaselineSet
-from igbaselines.attribution.engine.quadrature import QuadratureRule
-from igbaselines.attribution.perturbation import Score
-from igbaselines.attribution.weighted import Fitness, class_score, pixel_importance
-from igbaselines.common.errors import UserError
-from igbaselines.common.files import replacing
-from igbaselines.common.randomness import generator_for
-from igbaselines.metrics.maps import relative_gap
-from igbaselines.studies.images.experiments.classifier import Classifier
+from igbaselines.attribution import Attribution
+from igbaselines.attribution.baselines import Given
+from igbaselines.common.arrays import write_arrays
+from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.studies.images.experiments.selection import Chosen
-from igbaselines.studies.images.experiments.settings import ImageAttribution
-from igbaselines.tasks import Background, Imputer
-
-# What a stream of random numbers is for, as the second part of its key; the first is the run's seed.
-BASELINES, POINTS, REFERENCE = 2_000_001, 2_000_002, 2_000_003
-
-
-def image_key(name: str) -> int:
-    """A number for a photograph: its random numbers do not depend on which others are explained beside it."""
-    return zlib.crc32(name.encode())
-
-
-@dataclass(frozen=True)
-class BaselineGradients:
-    """A photograph's Integrated Gradients from named baselines; everything has n = 1 photograph.
-
-    Args:
-        pixels: the photograph.
-        names: of the baselines.
-        baselines: in pixel space.
-        attribution: with the Integrated Gradients of every baseline.
-    """
-
-    pixels: Float[Tensor, "1 c h w"]
-    names: list[str]
-    baselines: Float[Tensor, "1 k c h w"]
-    attribution: Attribution
-
-    @property
-    def per_baseline(self) -> Float[Tensor, "k c h w"]:
-        """Integrated Gradients of every baseline."""
-        assert self.attribution.per_baseline is not None
-        return self.attribution.per_baseline[0]
-
-    def averaged(self, weights: Float[Tensor, "methods k"]) -> Float[Tensor, "methods c h w"]:
-        """Average the baselines' Integrated Gradients with the weights of each method."""
-        return torch.einsum("mk,kchw->mchw", weights.to(self.per_baseline), self.per_baseline)
-
-    def change(self, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
-        """What the attributions should sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64."""
-        return self.attribution.f_inputs.double() - weights.double() @ self.attribution.f_baselines[0].double()
-
-
-@dataclass(frozen=True)
-class Explanation(BaselineGradients):
-    """What a photograph's Integrated Gradients are made into, with how fit each of its k baselines is.
-
-    Args:
-        d_alpha: of each baseline.
-        reached: whether alpha f(x) was reached.
-        score: of the class that fitness and metrics follow.
-    """
-
-    d_alpha: Int[Tensor, "1 k"]
-    reached: Bool[Tensor, "1 k"]
-    score: Score
-
-    def completeness_gap(self, attributions: Tensor, weights: Float[Tensor, "methods k"]) -> Float[Tensor, " methods"]:
-        """The relative gap between the sum of each method's attributions and the change that they explain."""
-        return relative_gap(attributions, self.change(weights))
-
-
-def integrated_gradients(
-    chosen: Chosen,
-    pixels: Float[Tensor, "c h w"],
-    sources: Mapping[str, Imputer],
-    reference: Background,
-    classifier: Classifier,
-    rule: QuadratureRule,
-    seed: int,
-    *key: int,
-    instead: str,
-) -> BaselineGradients:
-    """Attribute a photograph's class to its pixels from every baseline.
-
-    Args:
-        chosen: the photograph and its class.
-        pixels: the photograph as the network takes it.
-        sources: of the baselines, by name.
-        reference: what baselines may be made of.
-        classifier: the network.
-        rule: the quadrature rule.
-        seed: of the run.
-        key: what the random baselines and nodes depend on beside the seed.
-        instead: what the user can choose where the photographs are too few.
-
-    Raises:
-        UserError: where the photographs are too few for the baselines.
-    """
-    one = pixels[None]
-    try:
-        names, baselines = BaselineSet(sources).draw_named(one, reference, generator_for(seed, BASELINES, *key))
-    except ValueError as error:
-        raise UserError(f"too few photographs: {error}; choose {instead}") from error
-    attribution = path_attribution(
-        classifier.explained,
-        one,
-        baselines,
-        rule=rule,
-        target=torch.tensor([chosen.predicted], device=pixels.device),
-        max_batch=classifier.max_batch,
-        keep_per_baseline=True,
-        generator=generator_for(seed, POINTS, *key),
-    )
-    return BaselineGradients(one, names, baselines, attribution)
-
-
-def reference_for(classifier: Classifier, examples: Float[Tensor, "m c h w"]) -> Background:
-    """What a network's baselines may be made of: photographs, and the colour that it takes for zero."""
-    return Background(examples=examples, centre=classifier.centre.expand_as(examples[0]))
-
-
-def explain_photograph(
-    chosen: Chosen,
-    pixels: Float[Tensor, "c h w"],
-    examples: Float[Tensor, "m c h w"],
-    classifier: Classifier,
-    settings: ImageAttribution,
-    seed: int,
-) -> Explanation:
-    """Attribute a photograph's class to its pixels from every baseline, and judge the baselines.
-
-    Args:
-        chosen: the photograph and its class.
-        pixels: the photograph as the network takes it.
-        examples: photographs that baselines may be made of.
-        classifier: the network.
-        settings: baselines, rule and fitness.
-        seed: of the run.
-
-    Raises:
-        UserError: where the photographs are too few for the baselines.
-    """
-    own = () if settings.same_draws else (image_key(chosen.photograph.name),)
-    reference = reference_for(classifier, examples)
-    gradients = integrated_gradients(
-        chosen,
-        pixels,
-        settings.baselines,
-        reference,
-        classifier,
-        settings.rule,
-        seed,
-        *own,
-        instead="other baselines, such as attribution/baselines=constants",
-    )
-    one, attribution = gradients.pixels, gradients.attribution
-    assert attribution.per_baseline is not None
-    target = torch.tensor([chosen.predicted], device=pixels.device)
-    scored_class = target if settings.scored == "normalised" else classifier.scored_class(one)
-    score = class_score(classifier.scored, scored_class)
-    fitness = Fitness(settings.search, settings.fitness_mask, settings.ranking)
-    found = fitness.d_alpha(score, one, attribution.per_baseline, classifier.max_batch)
-    return Explanation(
-        one, gradients.names, gradients.baselines, attribution, found.d_alpha[None], found.reached[None], score
-    )
-
-
-def save_explanation(
-    path: Path,
-    explanation: Explanation,
-    maps: dict[str, Float[Tensor, "c h w"]],
-    weights: Float[Tensor, " k"],
-    mask: Bool[Tensor, "h w"] | None,
-    label: str,
-    probability: float,
-    keep_channels: bool = False,
-) -> None:
-    """Write what a figure of an explanation needs, as .npz without pickles.
-
-    Args:
-        path: the file.
-        explanation: of the photograph.
-        maps: attributions by method.
-        weights: of the baselines in the method that the figure is about.
-        mask: of the object.
-        label: name of the explained class.
-        probability: of the explained class.
-        keep_channels: keep the attributions of every channel too, as `attributions`.
-    """
-    save_maps(
-        path,
-        explanation.pixels[0],
-        maps,
-        mask,
-        label,
-        probability,
-        keep_channels,
-        baseline_names=np.array(explanation.names),
-        baselines=_bytes(explanation.baselines[0]),
-        baseline_maps=_numbers(pixel_importance(explanation.per_baseline, "signed")),
-        d_alpha=explanation.d_alpha[0].cpu().numpy(),
-        weights=weights.double().cpu().numpy(),
-    )
+from igbaselines.tasks import Task
 
 
 def save_maps(
     path: Path,
-    pixels: Float[Tensor, "c h w"],
-    maps: dict[str, Float[Tensor, "c h w"]],
-    mask: Bool[Tensor, "h w"] | None,
-    label: str,
-    probability: float,
+    task: Task,
+    chosen: Chosen,
+    maps: Mapping[str, Attribution],
     keep_channels: bool = False,
-    **of_baselines: np.ndarray,
+    **more: np.ndarray,
 ) -> None:
-    """Write a photograph with the maps of several methods, as .npz without pickles.
+    """Write a photograph with the maps of several methods.
 
     Args:
         path: the file.
-        pixels: the photograph.
-        maps: attributions by method.
-        mask: of the object.
-        label: name of the explained class.
-        probability: of the explained class.
-        keep_channels: keep the attributions of every channel too, as `attributions`.
-        of_baselines: what is to be drawn of the baselines, if anything is.
+        task: of the photograph.
+        chosen: its class.
+        maps: by method.
+        keep_channels: keep the attributions of every channel too.
+        more: fields of `ExplainedPhotograph`; without them, nothing is told of baselines and patches.
     """
-    height, width = pixels.shape[1:]
-    attributions = torch.stack(list(maps.values()))
-    arrays = {
-        "image": _bytes(pixels),
-        "methods": np.array(list(maps)),
-        "maps": _numbers(pixel_importance(attributions, "signed")),
+    height, width = task.inputs.shape[2:]
+    attributions = torch.cat([found.attributions for found in maps.values()])
+    no_baselines = {
         "baseline_names": np.array([], dtype=str),
         "baselines": np.zeros((0, height, width, 3), dtype=np.uint8),
         "baseline_maps": np.zeros((0, height, width), dtype=np.float32),
         "d_alpha": np.zeros(0, dtype=np.int64),
         "weights": np.zeros(0),
-        "label": np.array(label),
-        "probability": np.array(probability),
-        **of_baselines,
     }
-    if keep_channels:
-        arrays["attributions"] = _numbers(attributions)
-    if mask is not None:
-        arrays["mask"] = mask.cpu().numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    photograph = ExplainedPhotograph(
+        image=_bytes(task.inputs[0]),
+        methods=np.array(list(maps)),
+        maps=_numbers(attributions.sum(dim=1)),
+        label=chosen.label,
+        probability=chosen.probability,
+        mask=None if task.masks is None else task.masks[0].cpu().numpy(),
+        attributions=_numbers(attributions) if keep_channels else None,
+        **(no_baselines | more),
+    )
+    write_arrays(path, photograph)
+
+
+def of_baselines(
+    baselines: Mapping[str, Given], found: Attribution, d_alpha: Int[Tensor, " k"]
+) -> dict[str, np.ndarray]:
+    """What `save_maps` keeps of a photograph's baselines.
+
+    Args:
+        baselines: by name, as drawn for the photograph.
+        found: with the Integrated Gradients of each, and their weights in the method that the figure is about.
+        d_alpha: of each.
+    """
+    assert found.per_baseline is not None
+    assert found.weights is not None
+    return {
+        "baseline_names": np.array(list(baselines)),
+        "baselines": _bytes(torch.cat([given.baselines for given in baselines.values()])),
+        "baseline_maps": _numbers(found.per_baseline[0].sum(dim=1)),
+        "d_alpha": d_alpha.cpu().numpy(),
+        "weights": found.weights[0].double().cpu().numpy(),
+    }
 
 
 def _bytes(pixels: Float[Tensor, "*batch c h w"]) -> np.ndarray:

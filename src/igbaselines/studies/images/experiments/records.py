@@ -2,9 +2,11 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from igbaselines.common.files import read_record, write_record
 from igbaselines.common.progress import bar
@@ -12,7 +14,8 @@ from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import Photograph
 from igbaselines.studies.images.experiments.selection import Chosen
 
-Record = dict[str, Any]  # "rows": arguments of Rows.add, but the unit; whatever else the experiment needs again
+Row = dict[str, Any]  # arguments of Rows.add, but the unit
+Record = dict[str, Any]  # "rows"; whatever else the experiment needs again
 LONGEST_NAME = 150  # bytes
 Work = Callable[[int, Chosen, Path], Record]
 
@@ -46,6 +49,21 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[R
         (run.artifacts / kept_in).mkdir(exist_ok=True)
         shutil.copyfile(file, run.artifacts / kept_in / file.name)
     return records
+
+
+def rows_of(method: str, values: Mapping[str, float], **known: str | float) -> list[Row]:
+    """The rows of a method's metrics, with the columns that are known beside."""
+    return [{"method": method, "metric": metric, "value": value, **known} for metric, value in values.items()]
+
+
+def baseline_rows(values: Mapping[str, Tensor], names: Sequence[str]) -> list[Row]:
+    """The rows of what single baselines are worth, metric -> a value for each."""
+    return [
+        row
+        for metric, of_baselines in values.items()
+        for name, value in zip(names, of_baselines.tolist(), strict=True)
+        for row in rows_of("ig", {metric: value}, baseline=name)
+    ]
 
 
 def _file_name(photograph: Photograph) -> str:

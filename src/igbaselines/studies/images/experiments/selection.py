@@ -15,13 +15,11 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
 from igbaselines.running.context import Run
-from igbaselines.studies.images.data.photographs import (
-    Photograph,
-    Photographs,
-    UnreadablePhotographError,
-    open_photograph,
-)
-from igbaselines.studies.images.experiments.classifier import Classifier
+from igbaselines.studies.images.data.photographs import Photograph, Photographs
+from igbaselines.studies.images.data.pictures import UnreadablePhotographError, open_photograph
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier
+from igbaselines.studies.images.networks.class_names import class_names
+from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +32,12 @@ NAMED_IN_THE_LOG = 20
 
 @dataclass(frozen=True)
 class Chosen:
-    """A photograph to explain: what the network takes it for, and how surely."""
+    """A photograph to explain: what the network takes it for, how surely, and the name of that class."""
 
     photograph: Photograph
     predicted: int
     probability: float
+    label: str = ""
 
 
 @dataclass
@@ -69,18 +68,18 @@ class Selection:
         return self.correct / self.labelled if self.labelled else None
 
 
-def select(found: Photographs, classifier: Classifier) -> Selection:
+def select(found: Photographs, classifier: PhotographClassifier) -> Selection:
     """Go through the candidates until enough are chosen.
 
     Raises:
-        UserError: where none can be used, saying what was wrong with them.
+        UserError: where none can be used, saying what was wrong with them, or the network has other classes.
     """
     wanted = found.wanted or len(found.candidates)
-    selection = Selection()
+    selection, names = Selection(), class_names(found.class_names, classifier.outputs)
     with bar("choosing photographs", wanted) as progress:
         candidates = iter(found.candidates)
         while len(selection.chosen) < wanted and (some := list(islice(candidates, READ_AT_ONCE))):
-            predictions = _predictions(some, classifier)
+            predictions = _predictions(some, classifier, names)
             for photograph in some:
                 # Beyond the last one needed nothing counts: the rows do not depend on how many are read at once.
                 if len(selection.chosen) < wanted:
@@ -90,13 +89,13 @@ def select(found: Photographs, classifier: Classifier) -> Selection:
     return selection
 
 
-def load_pixels(photograph: Photograph, classifier: Classifier) -> Float[Tensor, "3 h w"]:
+def load_pixels(photograph: Photograph, classifier: PhotographClassifier) -> Float[Tensor, "3 h w"]:
     """Read a photograph as the network takes it, in pixel space."""
-    with open_photograph(photograph.path) as picture:
+    with open_photograph(photograph.picture) as picture:
         return classifier.preprocessing.image(picture).to(classifier.device)
 
 
-def load_mask(chosen: Chosen, classifier: Classifier) -> Bool[Tensor, "h w"] | None:
+def load_mask(chosen: Chosen, classifier: PhotographClassifier) -> Bool[Tensor, "h w"] | None:
     """Read the object's mask in the frame of the network's input; None where nothing of it is there."""
     mask = chosen.photograph.mask(chosen.predicted)
     if mask is None:
@@ -105,24 +104,33 @@ def load_mask(chosen: Chosen, classifier: Classifier) -> Bool[Tensor, "h w"] | N
     return cropped.to(classifier.device) if cropped.any() else None
 
 
-def reference_photographs(
-    candidates: Sequence[Photograph], classifier: Classifier, count: int, *key: int
-) -> Float[Tensor, "m 3 h w"]:
+def photograph_background(
+    candidates: Sequence[Photograph], classifier: PhotographClassifier, count: int, *key: int | str
+) -> Background:
     """Photographs that baselines may be made of: the first one by name, then a random sample.
+
+    Where all of them have labels these are their strata, weighted by how frequent they are among all candidates.
 
     Raises:
         UserError: where not even one can be read.
     """
     first, *others = sorted(candidates, key=lambda photograph: photograph.name)
     order = torch.randperm(len(others), generator=generator_for(*key)).tolist()
-    pictures: list[Tensor] = []
+    read: list[tuple[int | None, Tensor]] = []
     for photograph in (first, *(others[index] for index in order)):
-        if len(pictures) < count:
+        if len(read) < count:
             with suppress(UnreadablePhotographError):  # it is named when its own turn comes
-                pictures.append(load_pixels(photograph, classifier))
-    if not pictures:
+                read.append((photograph.label, load_pixels(photograph, classifier)))
+    if not read:
         raise UserError("none of the photographs can be read")
-    return torch.stack(pictures)
+    labels, examples = [label for label, _ in read], torch.stack([pixels for _, pixels in read])
+    centre = classifier.centre.expand_as(examples[0])
+    if None in labels:
+        return Background(examples, centre)
+    classes, frequency = list(dict.fromkeys(labels)), Counter(photograph.label for photograph in candidates)
+    stratum = torch.tensor([classes.index(label) for label in labels], device=examples.device)
+    weight = torch.tensor([frequency[label] for label in classes], dtype=torch.float64, device=examples.device)
+    return Background(examples, centre, stratum, weight / weight.sum())
 
 
 def add_selection(run: Run, selection: Selection) -> None:
@@ -136,7 +144,7 @@ def add_selection(run: Run, selection: Selection) -> None:
 
 
 def _predictions(
-    photographs: Sequence[Photograph], classifier: Classifier
+    photographs: Sequence[Photograph], classifier: PhotographClassifier, names: Sequence[str]
 ) -> dict[str, Chosen | UnreadablePhotographError]:
     """What the network takes each photograph for, or why it cannot be read."""
     found: dict[str, Chosen | UnreadablePhotographError] = {}
@@ -150,7 +158,7 @@ def _predictions(
     if readable:
         probabilities, classes = classifier.predict(torch.stack(pixels))
         for photograph, predicted, probability in zip(readable, classes.tolist(), probabilities.tolist(), strict=True):
-            found[photograph.name] = Chosen(photograph, predicted, probability)
+            found[photograph.name] = Chosen(photograph, predicted, probability, names[predicted])
     return found
 
 
@@ -158,7 +166,7 @@ def _judge(
     photograph: Photograph,
     prediction: Chosen | UnreadablePhotographError,
     found: Photographs,
-    classifier: Classifier,
+    classifier: PhotographClassifier,
     selection: Selection,
 ) -> None:
     if isinstance(prediction, UnreadablePhotographError):
@@ -181,7 +189,7 @@ def _judge(
     selection.chosen.append(prediction)
 
 
-def _report(selection: Selection, found: Photographs, classifier: Classifier) -> None:
+def _report(selection: Selection, found: Photographs, classifier: PhotographClassifier) -> None:
     if not selection.chosen:
         reasons = Counter(selection.left_out.values()).most_common(3)
         raise UserError("no photograph can be used: " + "; ".join(f"{n} x {reason}" for reason, n in reasons))

@@ -1,126 +1,138 @@
 """What the image experiments can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.checks import at_least, one_of
 from igbaselines.common.errors import UserError
+from igbaselines.running.settings import RANKINGS, AttributionSettings
 
-METHODS = ("ig", "expected_gradients", "weighted_gradients", "filtered_weighted_gradients")
-OUTPUTS = ("probability", "logit")
-PRECISIONS = ("float32", "bfloat16")
-RANKINGS = ("signed", "magnitude")
-SCORED = ("normalised", "as_they_are")
-STUDIES = ("tables", "ablation")
-OVERLAPS = ("paper", "released_code")
-SHAPLEY_IG, IG_ABSENT, EXPECTED = "shapley_ig", "ig_absent", "expected_gradients"
+if TYPE_CHECKING:
+    from igbaselines.attribution.fitness import Fitness
+    from igbaselines.attribution.methods import AveragedGradients, Method
+    from igbaselines.attribution.weighting import FitnessWeighting
+
+IG, EG, WG, FILTERED = "ig", "expected_gradients", "weighted_gradients", "filtered_weighted_gradients"
+METHODS = (IG, EG, WG, FILTERED)
+SHAPLEY_IG, IG_ABSENT = "shapley_ig", "ig_absent"
 FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^4 pairs
-SHAPLEY_IMAGES_METHODS = (SHAPLEY_IG, IG_ABSENT, EXPECTED)  # those beside the ones that attribution.baselines names
 
 
-@runtime_checkable
-class Explained(Protocol):
-    """What a network is asked for: which output is explained, in which precision, and of which pixels scores are."""
-
-    output: str
-
-    @property
-    def scored(self) -> str:
-        """One of `SCORED`."""
-        ...
-
-    @property
-    def precision(self) -> str:
-        """One of `PRECISIONS`."""
-        ...
-
-
-@dataclass
-class ImageAttribution:
-    """How a photograph's class is attributed to its pixels.
+@dataclass(kw_only=True)
+class ImageAttribution(AttributionSettings):
+    """Integrated Gradients from a set of baselines, and averages of them (2505.03201).
 
     Args:
         method: what `explain` writes; `weighted_gradients` compares all of them but `ig`.
         protocol: the name of the file that chose these keys and those of the evaluation together; None without one.
-        output: the explained output: probability, as the paper says, or logit.
         rule: the quadrature rule.
         baselines: sources of baselines by name.
-        reference_images: photographs that baselines are made of.
         search: finds D_alpha.
-        fitness_mask: what masked pixels become while a baseline is judged.
-        ranking: how pixels are ordered while a baseline is judged: signed or magnitude.
+        fitness_mask: what absent players become while a baseline is judged; `ranking` is their order.
         filter_below: the filter drops baselines whose weight is below this multiple of the mean weight.
         scored: whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to
             the network as they are, which the released code does.
         same_draws: random baselines and nodes are the same for every photograph.
         precision: of the passes that gradients are taken of, float32 or bfloat16; scores are always in float32.
-        labels: how methods are printed, by name; no part of the run's hash.
     """
 
     method: str
     protocol: str | None
-    output: str
     rule: Any
     baselines: dict[str, Any]
-    reference_images: int
     search: Any
     fitness_mask: Any
-    ranking: str
     filter_below: float
     scored: str
     same_draws: bool
     precision: str
-    labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         one_of("attribution.method", self.method, METHODS)
-        one_of("attribution.precision", self.precision, PRECISIONS)
-        one_of("attribution.output", self.output, OUTPUTS)
-        one_of("attribution.ranking", self.ranking, RANKINGS)
-        one_of("attribution.scored", self.scored, SCORED)
-        at_least("attribution.reference_images", self.reference_images, 2)
+        one_of("attribution.precision", self.precision, ("float32", "bfloat16"))
+        one_of("attribution.scored", self.scored, ("normalised", "as_they_are"))
         if not 0 <= self.filter_below <= 1:
             raise UserError(f"attribution.filter_below must lie in [0, 1], got {self.filter_below}")
         if not self.baselines:
             raise UserError("attribution.baselines is empty: choose a set, such as attribution/baselines=constants")
+        count = sum(getattr(source, "count", 1) for source in self.baselines.values())
+        if self.method == IG and count > 1:
+            raise UserError(
+                f"attribution=ig starts from one baseline, attribution/baselines has {count}: "
+                "attribution=expected_gradients averages over several"
+            )
+
+    def methods(self) -> "dict[str, Method]":
+        """The one method asked for."""
+        from igbaselines.attribution.weighting import InverseFitness
+
+        weightings = {WG: InverseFitness(), FILTERED: InverseFitness(self.filter_below)}
+        return {self.method: self.averaged(weightings.get(self.method))}
+
+    def averaged(self, weighting: "FitnessWeighting | None" = None) -> "AveragedGradients":
+        """Integrated Gradients averaged over the baselines, with equal weights or by fitness."""
+        from igbaselines.attribution.baselines import BaselineSet
+        from igbaselines.attribution.methods import AveragedGradients
+
+        return AveragedGradients(BaselineSet(self.baselines), self.rule, weighting, self.fitness)
+
+    @property
+    def fitness(self) -> "Fitness":
+        """How baselines are judged."""
+        from igbaselines.attribution.fitness import Fitness
+
+        return Fitness(self.search, self.fitness_mask, self.ranking)
 
 
 @dataclass
-class WeightedGradientsEvaluation:
-    """How the attributions of a photograph are judged.
+class MapEvaluation:
+    """How the maps of a photograph are judged.
 
     Args:
         mask: what masked pixels become.
         grid: at which counts of masked pixels the curves are taken.
         ranking: how pixels are ordered: signed or magnitude.
-        insertion: methods whose insertion curves are taken too.
-        removed: numbers of least fit baselines that Weighted Gradients go without (Figure 2).
-        overlap: the overlap AUC as in the paper, or as in the released code.
-        draws: bootstrap draws of the set of baselines, for the variance of the maps.
+        overlap: the overlap AUC as in the text of 2505.03201, or as in its released code.
         examples: photographs whose maps are kept and drawn.
-        study: `tables` or `ablation`: the report puts runs of one study together.
     """
 
     mask: Any
     grid: Any
     ranking: str
+    overlap: str
+    examples: int
+
+    def __post_init__(self) -> None:
+        one_of("evaluation.ranking", self.ranking, RANKINGS)
+        one_of("evaluation.overlap", self.overlap, ("paper", "released_code"))
+        at_least("evaluation.examples", self.examples, 0)
+
+
+@dataclass
+class WeightedGradientsEvaluation(MapEvaluation):
+    """What the methods of 2505.03201 are compared by.
+
+    Args:
+        insertion: methods whose insertion curves are taken too.
+        removed: numbers of least fit baselines that Weighted Gradients go without (Figure 2).
+        draws: bootstrap draws of the set of baselines, for the variance of the maps.
+        study: `tables` or `ablation`: the report puts runs of one study together.
+    """
+
     insertion: list[str]
     removed: list[int]
-    overlap: str
     draws: int
-    examples: int
     study: str
 
     def __post_init__(self) -> None:
-        one_of("evaluation.study", self.study, STUDIES)
-        one_of("evaluation.ranking", self.ranking, RANKINGS)
-        one_of("evaluation.overlap", self.overlap, OVERLAPS)
+        super().__post_init__()
+        one_of("evaluation.study", self.study, ("tables", "ablation"))
         for method in self.insertion:
             one_of("evaluation.insertion", method, METHODS[1:])
         for count in self.removed:
             at_least("evaluation.removed", count, 1)
         at_least("evaluation.draws", self.draws, 2)
-        at_least("evaluation.examples", self.examples, 0)
 
 
 @dataclass
@@ -128,24 +140,20 @@ class ExplainEvaluation:
     """Nothing is judged: `explain` has no metrics."""
 
 
-@dataclass
-class ShapleyImagesAttribution:
-    """How Shapley Integrated Gradients and its competitors explain a photograph, all at the same cost.
+@dataclass(kw_only=True)
+class ShapleyImagesAttribution(AttributionSettings):
+    """Shapley Integrated Gradients and its competitors, all at the same cost (2310.04821).
 
     Args:
-        output: the explained output, probability or logit.
-        gradient_points: gradients that every method may take of a photograph.
-        absent: gives the value of the pixels outside a coalition; also the baseline of `ig_absent`, the control.
-        patch: side of the square patches that are the players [px].
+        gradient_points: gradients that every method may take of an input.
+        absent: gives the value of the players outside a coalition; also the baseline of `ig_absent`, the control.
+        patch: side of the square patches that are the players of photographs [px].
         shapley_nodes: quadrature nodes on the path from each coalition; `coalitions` follows.
         paired: draw coalitions in antithetic pairs.
         baselines: the other methods with one baseline, Integrated Gradients: method -> where its baseline comes from.
-        example_baselines: other photographs that expected gradients average over.
-        reference_images: photographs that baselines are made of.
-        labels: how methods are printed, by name; no part of the run's hash.
+        example_baselines: other examples that expected gradients average over.
     """
 
-    output: str
     gradient_points: int
     absent: Any
     patch: int
@@ -153,13 +161,10 @@ class ShapleyImagesAttribution:
     paired: bool
     baselines: dict[str, Any]
     example_baselines: int
-    reference_images: int
-    labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        one_of("attribution.output", self.output, OUTPUTS)
+        super().__post_init__()
         at_least("attribution.patch", self.patch, 1)
-        at_least("attribution.reference_images", self.reference_images, 2)
         for key in ("shapley_nodes", "example_baselines"):
             value = getattr(self, key)
             at_least(f"attribution.{key}", value, 1)
@@ -179,7 +184,7 @@ class ShapleyImagesAttribution:
                 raise UserError(f"attribution.{key} must be a source of baselines, as attribution/absent=black is one")
             if getattr(source, "count", 1) != 1:
                 raise UserError(f"attribution.{key} must give one baseline, got {source.count}")
-        if taken := set(self.baselines) & set(SHAPLEY_IMAGES_METHODS):
+        if taken := set(self.baselines) & {SHAPLEY_IG, IG_ABSENT, EG}:
             raise UserError(f"attribution.baselines.{min(taken)} is the name of a method of its own: choose another")
 
     @property
@@ -187,52 +192,45 @@ class ShapleyImagesAttribution:
         """Coalitions that Shapley Integrated Gradients can afford."""
         return self.gradient_points // self.shapley_nodes
 
-    @property
-    def scored(self) -> str:
-        """Scores are always of the normalised photograph."""
-        return SCORED[0]
+    def methods(self) -> "dict[str, Method]":
+        """Shapley Integrated Gradients first, and behind them the control."""
+        from igbaselines.attribution import GaussLegendre
+        from igbaselines.attribution.baselines import Examples
+        from igbaselines.attribution.methods import AveragedGradients
+        from igbaselines.attribution.shapley.estimators import ShapleyIG
 
-    @property
-    def precision(self) -> str:
-        """Gradients are always in float32."""
-        return PRECISIONS[0]
+        examples, one_path = self.example_baselines, GaussLegendre(self.gradient_points)
+        return {
+            SHAPLEY_IG: ShapleyIG(self.absent, self.coalitions, self.paired, GaussLegendre(self.shapley_nodes)),
+            IG_ABSENT: AveragedGradients(self.absent, one_path),
+            **{name: AveragedGradients(source, one_path) for name, source in self.baselines.items()},
+            EG: AveragedGradients(Examples(examples), GaussLegendre(self.gradient_points // examples)),
+        }
 
 
 @dataclass
-class ShapleyImagesEvaluation:
-    """How the maps are judged, and what is varied.
+class ShapleyImagesEvaluation(MapEvaluation):
+    """What is varied, and which other network is asked.
 
     Args:
-        mask: what masked pixels become.
-        grid: at which counts of masked pixels the curves are taken.
-        ranking: how pixels are ordered: signed or magnitude.
-        overlap: the overlap AUC as in the text of 2505.03201, or as in its released code.
         other_model: another network, whose maps of the same pixels are compared.
         consistency_grid: cells a side over which maps are averaged before networks are compared.
         patches: sides of the patches that Shapley Integrated Gradients is tried with [px].
         coalitions: numbers of coalitions that it is tried with.
-        examples: photographs whose maps are kept and drawn.
     """
 
-    mask: Any
-    grid: Any
-    ranking: str
-    overlap: str
     other_model: Any
     consistency_grid: int
     patches: list[int]
     coalitions: list[int]
-    examples: int
 
     def __post_init__(self) -> None:
-        one_of("evaluation.ranking", self.ranking, RANKINGS)
-        one_of("evaluation.overlap", self.overlap, OVERLAPS)
+        super().__post_init__()
         if not 2 <= self.consistency_grid <= FINEST_CONSISTENCY:
             raise UserError(
                 f"evaluation.consistency_grid must lie in 2..{FINEST_CONSISTENCY}, got {self.consistency_grid}: "
                 "finer maps are noise"
             )
-        at_least("evaluation.examples", self.examples, 0)
         for key in ("patches", "coalitions"):
             for value in getattr(self, key):
                 at_least(f"evaluation.{key}", value, 1)

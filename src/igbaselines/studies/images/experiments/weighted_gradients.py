@@ -5,68 +5,53 @@ with other weights, and methods that give a photograph the same weights share it
 over networks; the report puts them together.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.weighted import pixel_importance
-from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, InverseFitness, WithoutLeastFit
+from igbaselines.attribution import Attribution
+from igbaselines.attribution.fitness import MinimalDeletion
+from igbaselines.attribution.methods import Method
+from igbaselines.attribution.weighting import InverseFitness, WithoutLeastFit
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics.maps import MapJudge
+from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.metrics.perturbation_curves import PerturbationGrid
-from igbaselines.metrics.stability import map_variance
+from igbaselines.metrics.stability import MAP_VARIANCE, map_variance
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.classifier import Classifier, load_classifier
-from igbaselines.studies.images.experiments.explanations import (
-    REFERENCE,
-    Explanation,
-    explain_photograph,
-    image_key,
-    save_explanation,
+from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
+from igbaselines.studies.images.experiments.judging import (
+    DELETION,
+    INSERTION,
+    JUDGED,
+    by_others,
+    curves,
+    gap,
+    on_object,
 )
-from igbaselines.studies.images.experiments.records import Record, for_each
-from igbaselines.studies.images.experiments.selection import (
-    Chosen,
-    add_selection,
-    load_mask,
-    load_pixels,
-    reference_photographs,
-    select,
+from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
+from igbaselines.studies.images.experiments.selection import Chosen
+from igbaselines.studies.images.experiments.settings import (
+    EG,
+    FILTERED,
+    WG,
+    ImageAttribution,
+    WeightedGradientsEvaluation,
 )
-from igbaselines.studies.images.experiments.settings import ImageAttribution, WeightedGradientsEvaluation
-from igbaselines.studies.images.networks.imagenet_classes import class_name
+from igbaselines.studies.images.experiments.study import PhotographStudy
 from igbaselines.studies.images.networks.recipe import ImageModel
+from igbaselines.studies.images.tasks import attribute_photograph, image_key
+from igbaselines.tasks import Task
 
-EG, WG, FILTERED, PERMUTED = (
-    "expected_gradients",
-    "weighted_gradients",
-    "filtered_weighted_gradients",
-    "permuted_weights",
-)
-PERMUTATION, DRAWS = 2_000_011, 2_000_012
+PERMUTED = "permuted_weights"
 CURVES = (EG, WG, FILTERED)  # whose mean curves are kept
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Study:
-    """What every photograph of the run shares."""
-
-    classifier: Classifier
-    attribution: ImageAttribution
-    evaluation: WeightedGradientsEvaluation
-    examples: Float[Tensor, "m c h w"]
-    seed: int
+MEASURED = (*JUDGED, MAP_VARIANCE)
 
 
 def run(
@@ -78,95 +63,88 @@ def run(
 ) -> None:
     """Carry out the experiment; the measured values go into `run.rows`.
 
-    Args:
-        run: where it runs and where results go.
-        dataset: the photographs.
-        model: the network.
-        attribution: baselines, quadrature and fitness.
-        evaluation: metrics.
-
     Raises:
         UserError: for data or settings that cannot work, before any attribution.
     """
     method = getattr(attribution, "method", "another experiment's")
     if method != WG:
         raise UserError(f"this experiment compares methods itself: attribution={WG}, not {method}")
-    if (checksum := dataset.checksum()) is not None:
-        run.checksums["dataset"] = checksum
-    found = dataset.photographs()
-    classifier = load_classifier(model, attribution, run)
-    examples = reference_photographs(found.candidates, classifier, attribution.reference_images, run.seed, REFERENCE)
-    study = Study(classifier, attribution, evaluation, examples, run.seed)
-    selection = select(found, classifier)
-    add_selection(run, selection)
-    records = for_each(run, selection.chosen, "examples", partial(one_photograph, study))
+    own = compared(attribution, evaluation.removed)
+    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own | {PERMUTED: own[WG]}, MEASURED)
+    records = study.for_each("examples", partial(one_photograph, study, evaluation))
     _add_mean_curves(run, [record["curves"] for record in records], _shares(evaluation.grid))
 
 
-def one_photograph(study: Study, index: int, chosen: Chosen, file: Path) -> Record:
-    """Explain a photograph and judge the explanations."""
-    pixels = load_pixels(chosen.photograph, study.classifier)
-    mask = load_mask(chosen, study.classifier)
-    explanation = explain_photograph(chosen, pixels, study.examples, study.classifier, study.attribution, study.seed)
-    weights = method_weights(explanation, study, image_key(chosen.photograph.name))
-    methods, matrix = list(weights), torch.stack(list(weights.values()))
-    maps = explanation.averaged(matrix)
-    rows, curves = measure(study, explanation, methods, matrix, maps, mask)
-    rows += _baseline_rows(explanation, weights)
-    rows += _variance_rows(study, explanation, image_key(chosen.photograph.name))
-    rows.append({"method": "network", "metric": "probability", "value": chosen.probability})
-    if index < study.evaluation.examples:
-        shown = {method: maps[methods.index(method)] for method in CURVES}
-        label = class_name(chosen.predicted)
-        save_explanation(file, explanation, shown, weights[WG], mask, label, chosen.probability)
-    return {"rows": rows, "curves": curves}
-
-
-def method_weights(explanation: Explanation, study: Study, key: int) -> dict[str, Float[Tensor, " k"]]:
-    """Weights of the baselines in every method that is compared."""
-    weightings: dict[str, FitnessWeighting] = {
-        EG: EqualFitness(),
-        WG: InverseFitness(),
-        FILTERED: InverseFitness(study.attribution.filter_below),
+def compared(attribution: ImageAttribution, removed: Sequence[int]) -> dict[str, Method]:
+    """The methods that are compared, some without that many least fit baselines; all average the same gradients."""
+    return {
+        EG: attribution.averaged(),
+        WG: attribution.averaged(InverseFitness()),
+        FILTERED: attribution.averaged(InverseFitness(attribution.filter_below)),
+        **{f"removed_{m}": attribution.averaged(WithoutLeastFit(m)) for m in removed},
     }
-    baselines = explanation.d_alpha.shape[1]
-    weightings |= {f"removed_{m}": WithoutLeastFit(m) for m in study.evaluation.removed if m < baselines}
-    weights = {name: weighting.of_fitness(explanation.d_alpha)[0] for name, weighting in weightings.items()}
-    order = torch.randperm(baselines, generator=generator_for(study.seed, PERMUTATION, key))
-    weights[PERMUTED] = weights[WG][order.to(weights[WG].device)]
-    return weights
+
+
+def one_photograph(
+    study: PhotographStudy, evaluation: WeightedGradientsEvaluation, index: int, chosen: Chosen, file: Path
+) -> Record:
+    """Explain a photograph and judge the explanations."""
+    task = study.task(chosen)
+    attribution = study.drawn(task)
+    assert isinstance(attribution, ImageAttribution)
+    found = attribute(study, attribution, evaluation.removed, task)
+    rows, of_curves = measure(study, evaluation, task, found)
+    fitness = found[WG].fitness
+    assert fitness is not None
+    rows += _baseline_rows(found[WG], found[FILTERED], fitness, list(attribution.baselines))
+    rows += _variance_rows(found[WG], fitness, evaluation.draws, study.run.seed, image_key(chosen.photograph.name))
+    rows += rows_of("network", {"probability": chosen.probability})
+    if index < evaluation.examples:
+        shown = {method: found[method] for method in CURVES}
+        more = of_baselines(attribution.baselines, found[WG], fitness.d_alpha)
+        save_maps(file, task, chosen, shown, keep_channels=False, **more)
+    return {"rows": rows, "curves": of_curves}
+
+
+def attribute(
+    study: PhotographStudy, attribution: ImageAttribution, removed: Sequence[int], task: Task
+) -> dict[str, Attribution]:
+    """Attribute by every method that is compared, by permuted weights, and by the methods of the command line."""
+    methods = compared(attribution, [m for m in removed if m < len(attribution.baselines)])
+    generator = study.generator("images: nodes", task)
+    found = attribute_photograph(methods | study.others, task, study.patch, generator)
+    weights, key = _weights(found[WG]), image_key(task.units[0])
+    order = torch.randperm(weights.shape[1], generator=generator_for(study.run.seed, "images: permuted weights", key))
+    permuted = found[WG].reweighted(weights[:, order.to(weights.device)], task.player_map)
+    return {name: found[name] for name in methods} | {PERMUTED: permuted} | {name: found[name] for name in study.others}
 
 
 def measure(
-    study: Study,
-    explanation: Explanation,
-    methods: list[str],
-    weights: Float[Tensor, "methods k"],
-    maps: Float[Tensor, "methods c h w"],
-    mask: Bool[Tensor, "h w"] | None,
+    study: PhotographStudy, evaluation: WeightedGradientsEvaluation, task: Task, found: Mapping[str, Attribution]
 ) -> tuple[list[Row], dict[str, dict[str, list[float]]]]:
     """Every metric of every method, and the curves behind them; equal weights are measured once."""
-    evaluation = study.evaluation
+    seed, own = study.run.seed, [method for method in found if method not in study.others]
+    weights = torch.cat([_weights(found[method]) for method in own])
     first, inverse = distinct_weights(weights)
-    place = dict(zip(methods, inverse.tolist(), strict=True))
-    released = evaluation.overlap == "released_code"
-    judge = MapJudge(evaluation.mask, evaluation.grid, evaluation.ranking, released, study.classifier.max_batch)
-    inserted = [place[method] for method in evaluation.insertion]
-    found = judge.judge(explanation.score, explanation.pixels, maps[first], mask, inserted)
-    values = {metric: of_maps[inverse] for metric, of_maps in found.of_all.items()}
-    values["completeness_gap"] = explanation.completeness_gap(maps, weights)
-    values["weight_sum_gap"] = (weights.sum(dim=1) - 1).abs()
-    rows = [
-        {"method": method, "metric": metric, "value": value}
-        for metric, of_methods in values.items()
-        for method, value in zip(methods, of_methods.tolist(), strict=True)
-    ]
-    curves = {"deletion": {method: found.deletion[place[method]].tolist() for method in CURVES}}
+    judged = [own[place] for place in first] + list(study.others)
+    place = dict(zip(own, inverse.tolist(), strict=True)) | {name: judged.index(name) for name in study.others}
+    maps = torch.cat([found[method].attributions for method in judged])
+    deletion, areas = curves(evaluation, task, maps, seed)
+    of_maps = {DELETION.name: areas, **on_object(evaluation, task, maps), **by_others(study.metrics, task, maps, seed)}
+    values = {metric: {method: of_map[place[method]] for method in found} for metric, of_map in of_maps.items()}
+    gaps = {method: gap(one) for method, one in found.items()}
+    values[COMPLETENESS_GAP.name] = {method: value for method, value in gaps.items() if value is not None}
+    values["weight_sum_gap"] = dict(zip(own, (weights.sum(dim=1) - 1).abs().tolist(), strict=True))
+    of_curves = {"deletion": {method: deletion[place[method]].tolist() for method in CURVES}}
     if evaluation.insertion:
-        for method, auc in zip(evaluation.insertion, found.insertion_auc.tolist(), strict=True):
-            rows.append({"method": method, "metric": "insertion_auc", "value": auc})
-        curves["insertion"] = dict(zip(evaluation.insertion, found.insertion.tolist(), strict=True))
-    return rows, curves
+        inserted = maps[[place[method] for method in evaluation.insertion]]
+        insertion, areas = curves(evaluation, task, inserted, seed, insertion=True)
+        values[INSERTION.name] = dict(zip(evaluation.insertion, areas, strict=True))
+        of_curves["insertion"] = dict(zip(evaluation.insertion, insertion.tolist(), strict=True))
+    rows = [
+        row for metric, of in values.items() for name, value in of.items() for row in rows_of(name, {metric: value})
+    ]
+    return rows, of_curves
 
 
 def distinct_weights(weights: Float[Tensor, "methods k"]) -> tuple[list[int], Int[Tensor, " methods"]]:
@@ -179,43 +157,43 @@ def distinct_weights(weights: Float[Tensor, "methods k"]) -> tuple[list[int], In
     return [int((inverse == value).nonzero()[0]) for value in range(int(inverse.max()) + 1)], inverse
 
 
-def _baseline_rows(explanation: Explanation, weights: Mapping[str, Tensor]) -> list[Row]:
-    """What each baseline is worth for this photograph."""
-    pixels = explanation.pixels[0, 0].numel()
-    result = explanation.attribution
-    change = (result.f_inputs[:, None] - result.f_baselines).abs()
-    of_baselines = {
-        "d_alpha": explanation.d_alpha[0],
-        "d_alpha_share": explanation.d_alpha[0] / pixels,
-        "reached": explanation.reached[0].double(),
-        "weight": weights[WG],
-        "filtered_weight": weights[FILTERED],
-        "f_baseline": result.f_baselines[0],
-        "completeness_gap": (result.completeness_gap.abs() / change)[0],
+def _baseline_rows(
+    weighted: Attribution, filtered: Attribution, fitness: MinimalDeletion, names: Sequence[str]
+) -> list[Row]:
+    """What each baseline is worth for a photograph."""
+    change = (weighted.f_inputs[:, None] - weighted.f_baselines).abs()
+    values = {
+        "d_alpha": fitness.d_alpha,
+        "d_alpha_share": fitness.d_alpha / weighted.attributions[0, 0].numel(),
+        "reached": fitness.reached.double(),
+        "weight": _weights(weighted)[0],
+        "filtered_weight": _weights(filtered)[0],
+        "f_baseline": weighted.f_baselines[0],
+        "completeness_gap": (weighted.completeness_gap.abs() / change)[0],
     }
-    return [
-        {"method": "ig", "metric": metric, "value": value, "baseline": name}
-        for metric, values in of_baselines.items()
-        for name, value in zip(explanation.names, values.tolist(), strict=True)
-    ]
+    return baseline_rows(values, names)
 
 
-def _variance_rows(study: Study, explanation: Explanation, key: int) -> list[Row]:
-    maps = pixel_importance(explanation.per_baseline, "signed")
-    inverse = 1 / explanation.d_alpha[0].double().clamp_min(1)
-    fitness = {EG: torch.ones_like(inverse), WG: inverse}
+def _variance_rows(weighted: Attribution, fitness: MinimalDeletion, draws: int, seed: int, key: int) -> list[Row]:
+    assert weighted.per_baseline is not None
+    maps = weighted.per_baseline[0].sum(dim=1)
+    inverse = 1 / fitness.d_alpha.double().clamp_min(1)
     rows = []
-    for method, values in fitness.items():
-        generator = generator_for(study.seed, DRAWS, key)
-        variance = map_variance(maps, values, study.evaluation.draws, generator)
-        rows.append({"method": method, "metric": "map_variance", "value": variance})
+    for method, fit in ((EG, torch.ones_like(inverse)), (WG, inverse)):
+        variance = map_variance(maps, fit, draws, generator_for(seed, "images: draws of baselines", key))
+        rows += rows_of(method, {MAP_VARIANCE.name: variance})
     return rows
+
+
+def _weights(found: Attribution) -> Float[Tensor, "1 k"]:
+    assert found.weights is not None
+    return found.weights.double()
 
 
 def _shares(grid: PerturbationGrid) -> list[float]:
     """The share of the pixels that is masked, or revealed, at each point of a curve."""
     pixels = 10**6
-    distinct = torch.arange(float(pixels), dtype=torch.float64).view(1, 1000, 1000)
+    distinct = torch.arange(float(pixels), dtype=torch.float64)[None]
     return (grid.counts(distinct)[0] / pixels).tolist()
 
 

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from igbaselines.models.stem import OfOutput, Stemmed
 
-class ImageNetwork(nn.Module):
+
+class ImageNetwork(Stemmed):
     """A classifier of images with pixels in [0, 1], that normalises them itself.
 
     Normalisation is declared as the stem (`igbaselines.attribution.AffineStem`): interpolation happens behind it, and
@@ -46,10 +48,6 @@ class ImageNetwork(nn.Module):
         logits: Tensor = self.network(z)
         return logits
 
-    def forward(self, pixels: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
-        """The logits."""
-        return self.after_stem(self.affine_stem(pixels))
-
     def without_normalisation(self) -> "ImageNetwork":
         """Return the network that takes pixels as they are, as the released code of 2505.03201 scores images.
 
@@ -79,29 +77,14 @@ class Bfloat16(ImageNetwork):
         return super().after_stem(z.bfloat16()).float()
 
 
-class Probabilities(nn.Module):
-    """The class probabilities (softmax) that belong to a network's logits; the stem stays declared.
+class Probabilities(OfOutput):
+    """The class probabilities (softmax) that belong to a network's logits."""
 
-    Args:
-        network: the network that gives the logits.
-    """
+    network: ImageNetwork
 
-    def __init__(self, network: ImageNetwork) -> None:
-        super().__init__()
-        self.network = network
-        self.training = network.training
-
-    def affine_stem(self, pixels: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m 3 h w"]:
-        """The network's stem."""
-        return self.network.affine_stem(pixels)
-
-    def after_stem(self, z: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
-        """The probabilities from behind the stem."""
-        return self.network.after_stem(z).softmax(dim=1)
-
-    def forward(self, pixels: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
+    def of_output(self, output: Float[Tensor, "m classes"]) -> Float[Tensor, "m classes"]:
         """The class probabilities."""
-        return self.after_stem(self.affine_stem(pixels))
+        return output.softmax(dim=1)
 
 
 def state_checksum(module: nn.Module) -> str:

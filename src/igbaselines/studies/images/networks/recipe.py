@@ -4,13 +4,13 @@ The networks of 2505.03201 (Table 1) are torchvision's; EfficientNet-Lite comes 
 all, for machines that reach nothing else; timm has most of the others.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import sha256
 
 if TYPE_CHECKING:
     import torch
@@ -78,10 +78,7 @@ class ImageModel:
     def checksum(self) -> str | None:
         """The checkpoint's checksum: weights that have changed make another result. None without a checkpoint."""
         path = self.checkpoint_path()
-        if path is None:
-            return None
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return None if path is None else sha256(path)
 
     def checkpoint_path(self) -> Path | None:
         """The file of the checkpoint, or None.
@@ -106,10 +103,15 @@ class ImageModel:
         """
         from igbaselines.studies.images.networks.network import ImageNetwork
 
-        network = ImageNetwork(self._network(), self.mean, self.std, self.rotated)
+        network = ImageNetwork(self.network(), self.mean, self.std, self.rotated)
         return network.eval().requires_grad_(False).to(device)
 
-    def _network(self) -> "torch.nn.Module":
+    def network(self) -> "torch.nn.Module":
+        """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of as many classes as its weights.
+
+        Raises:
+            UserError: as `load`.
+        """
         raise NotImplementedError
 
 
@@ -123,7 +125,8 @@ class TorchvisionModel(ImageModel):
 
     weights: str = "IMAGENET1K_V1"
 
-    def _network(self) -> "torch.nn.Module":
+    def network(self) -> "torch.nn.Module":
+        """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import torchvision_network
 
         return torchvision_network(self.architecture, self.weights, self.checkpoint_path())
@@ -133,7 +136,8 @@ class TorchvisionModel(ImageModel):
 class TimmModel(ImageModel):
     """A classifier of timm, with a tag or without: resnet50, resnet50.a1_in1k."""
 
-    def _network(self) -> "torch.nn.Module":
+    def network(self) -> "torch.nn.Module":
+        """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import timm_network
 
         return timm_network(self.architecture, self.checkpoint_path())
@@ -158,7 +162,8 @@ class EfficientNetLite(ImageModel):
         if self.checkpoint is None and self.architecture in EFFICIENTNET_LITE[3:]:
             raise UserError(f"no package has the weights of {self.architecture}: give model.checkpoint=FILE")
 
-    def _network(self) -> "torch.nn.Module":
+    def network(self) -> "torch.nn.Module":
+        """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import efficientnet_lite_network
 
         return efficientnet_lite_network(self.architecture, self.size, self.checkpoint_path())

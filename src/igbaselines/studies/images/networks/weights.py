@@ -6,6 +6,7 @@ import logging
 import pickle
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def torchvision_network(architecture: str, weights: str, checkpoint: Path | None
         raise UserError(f"torchvision has no classifier {architecture!r}{_nearest(architecture, known)}")
     if checkpoint is not None:
         keywords = _KEYWORDS.get(architecture, {})
-        network = _built(lambda: torchvision.models.get_model(architecture, weights=None, **keywords))
-        return _with_weights(network, checkpoint)
+        build = partial(torchvision.models.get_model, architecture, weights=None, **keywords)
+        return _with_weights(build, checkpoint)
     names = torchvision.models.get_model_weights(architecture).__members__
     if weights not in names:
         raise UserError(f"model.weights={weights} does not exist: {architecture} has {', '.join(names)}")
@@ -71,7 +72,7 @@ def timm_network(architecture: str, checkpoint: Path | None) -> nn.Module:
     if not timm.is_model(architecture):
         raise UserError(f"timm has no network {architecture!r}{_nearest(architecture, timm.list_models())}")
     if checkpoint is not None:
-        return _with_weights(_built(lambda: timm.create_model(architecture, pretrained=False)), checkpoint)
+        return _with_weights(partial(timm.create_model, architecture, pretrained=False), checkpoint)
     log.info("weights of timm's %s", architecture)
     try:
         return _built(lambda: timm.create_model(architecture, pretrained=True))
@@ -95,8 +96,8 @@ def efficientnet_lite_network(architecture: str, size: int, checkpoint: Path | N
     except ImportError as error:
         raise _not_installed(architecture) from error
     name = architecture.replace("_", "-")
-    network = _built(lambda: EfficientNet.from_name(name, image_size=size))
-    return plain_convolutions(_with_weights(network, checkpoint or _packaged_weights(architecture)))
+    build = partial(EfficientNet.from_name, name, image_size=size)
+    return plain_convolutions(_with_weights(build, checkpoint or _packaged_weights(architecture)))
 
 
 def plain_convolutions(network: nn.Module) -> nn.Module:
@@ -169,8 +170,13 @@ def _built(build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
-def _with_weights(network: nn.Module, checkpoint: Path) -> nn.Module:
-    load_weights(network, read_checkpoint(checkpoint), checkpoint)
+def _with_weights(build: Callable[..., nn.Module], checkpoint: Path) -> nn.Module:
+    """A network of as many classes as a checkpoint has, with its weights."""
+    network, state = _built(build), read_checkpoint(checkpoint)
+    name, bias = list(network.state_dict().items())[-1]  # of the layer that tells the classes apart
+    if name in state and state[name].dim() == 1 and len(state[name]) != len(bias):
+        network = _built(partial(build, num_classes=len(state[name])))
+    load_weights(network, state, checkpoint)
     return network
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from igbaselines.common.arrays import read_folder
 from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.style import save_figure
-from igbaselines.studies.images.reporting.overlays import example_figure, load_explanation, overlay_caption
+from igbaselines.studies.images.artifacts import ExplainedPhotograph
+from igbaselines.studies.images.reporting.overlays import example_figure, overlay_caption
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
@@ -17,6 +19,5 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         rows: of the run; the files hold all that is drawn.
         printed: of no paper.
     """
-    for path in sorted((folder / "explanations").glob("*.npz")):
-        shown = load_explanation(path)
-        save_figure(example_figure(shown), folder, path.stem, overlay_caption(shown))
+    for name, shown in read_folder(ExplainedPhotograph, folder / "explanations").items():
+        save_figure(example_figure(shown), folder, name, overlay_caption(shown, name))

@@ -1,85 +1,43 @@
-"""Reading the rows of the image experiments: methods, metrics, and values by image."""
+"""Reading the rows of the image experiments: methods, metrics, and values by baseline."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 import pandas as pd
 
-from igbaselines.reporting.statistics.estimates import require_finite
+from igbaselines.reporting.rows import MetricLook, methods_of, select
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.studies.hep.reporting.curves import select
 
 EG = "expected_gradients"
 WG = "weighted_gradients"
 FILTERED = "filtered_weighted_gradients"
 PERMUTED = "permuted_weights"
-IG = "ig"
+IG = "ig"  # stands for the single baselines
 REMOVED = "removed_"
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric of an attribution of an image: what it is called, and in which direction it is better."""
-
-    label: str
-    lower_is_better: bool
-
-
 METRICS = {
-    "deletion_auc": Metric("AUC of deletion", lower_is_better=True),
-    "overlap_auc": Metric("AUC of overlap", lower_is_better=False),
-    "insertion_auc": Metric("AUC of insertion", lower_is_better=False),
-    "pointing_game": Metric("pointing game", lower_is_better=False),
-    "map_variance": Metric("relative variance of the map", lower_is_better=True),
-    "consistency": Metric("consistency between networks", lower_is_better=False),
-    "completeness_gap": Metric("relative completeness gap", lower_is_better=True),
+    "deletion_auc": MetricLook("AUC of deletion", "lower"),
+    "overlap_auc": MetricLook("AUC of overlap", "higher"),
+    "insertion_auc": MetricLook("AUC of insertion", "higher"),
+    "pointing_game": MetricLook("pointing game", "higher"),
+    "map_variance": MetricLook("relative variance of the map", "lower"),
+    "consistency": MetricLook("consistency between networks", "higher"),
+    "completeness_gap": MetricLook("relative completeness gap", "lower"),
+    "gradient_points": MetricLook("gradient points", "lower"),
+    "seconds": MetricLook("seconds", "lower"),
 }
 TABLE_1 = ("deletion_auc", "overlap_auc")  # the metrics of the paper's Table 1
 
 
-def methods_of(rows: pd.DataFrame, metric: str) -> list[str]:
-    """List the methods that a metric was measured of, in the order of the rows."""
-    return [str(method) for method in rows.loc[rows["metric"] == metric, "method"].unique()]
+def of_images(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take what was measured once an image of each method: not of single baselines, curves, or all images together."""
+    kept = ~rows["method"].isin([IG, "data", "network"]) & (rows["metric"] != "weight_sum_gap")
+    for column in ("k", "baseline"):
+        kept &= rows[column].isna() if column in rows else True
+    return rows[kept]
 
 
-def by_image(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> pd.DataFrame:
-    """Lay out a metric: images down, methods across.
-
-    Raises:
-        NotTestable: where a method was not measured, or an image has two values or lacks one: what is left would
-            hide it.
-    """
-    table = _by_image(rows, metric, methods)
-    require_finite(table.to_numpy(float))
-    return table
-
-
-def _by_image(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> pd.DataFrame:
-    columns = {method: select(rows, metric, method).set_index("unit")["value"] for method in methods}
-    for method, column in columns.items():
-        if not column.index.is_unique:
-            twice = column.index[column.index.duplicated()][0]
-            raise NotTestable(f"image {twice!r} has several values of {metric!r} of method {method!r}")
-    return pd.DataFrame(columns).sort_index()
-
-
-def by_finite_image(rows: pd.DataFrame, metric: str, methods: Sequence[str]) -> tuple[pd.DataFrame, int]:
-    """Lay out a metric over the images on which all methods have a finite value, and count the images left out.
-
-    For tables, which print that count; a claim is not judged on a part of the images.
-
-    Raises:
-        NotTestable: where a method was not measured, or an image has two values.
-    """
-    table = _by_image(rows, metric, methods)
-    finite = np.isfinite(table.to_numpy(float)).all(axis=1)
-    return table[finite], int((~finite).sum())
-
-
-def values_of(table: pd.DataFrame, method: str) -> np.ndarray:
-    """Take a column as plain numbers."""
-    return table[method].to_numpy(float)
+def added_methods(rows: pd.DataFrame, metric: str) -> list[str]:
+    """List the methods of a metric that are not of the paper."""
+    known = (EG, WG, FILTERED, PERMUTED, IG)
+    return [name for name in methods_of(rows, metric) if name not in known and not name.startswith(REMOVED)]
 
 
 def by_baseline(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -99,3 +57,11 @@ def removals(rows: pd.DataFrame, metric: str) -> dict[int, str]:
     """Find the methods without their least fit baselines: number removed -> method; 0 is WG itself."""
     found = {int(name.removeprefix(REMOVED)): name for name in methods_of(rows, metric) if name.startswith(REMOVED)}
     return {0: WG} | dict(sorted(found.items())) if found else {}
+
+
+def selection_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """How many images were used, how many were left out and why, and the network's accuracy on those looked at."""
+    found = rows[rows["metric"].isin(["images_used", "images_left_out", "top1"])]
+    reasons = found["reason"] if "reason" in found else pd.Series(pd.NA, index=found.index)
+    what = found["metric"].str.replace("_", " ")
+    return pd.DataFrame({"what": what, "reason": reasons.fillna(""), "value": found["value"]})

@@ -11,7 +11,7 @@ import yaml
 from igbaselines.studies.hep.data.pythia.dataset import HepPythia, PythiaShare
 from igbaselines.studies.hep.data.pythia.processes import Beam
 from igbaselines.studies.hep.data.pythia.shards import EXTRA
-from igbaselines.studies.hep.data.synthetic.detector import Detector, Selection
+from igbaselines.studies.hep.data.reconstruction import Detector, EventSelection
 
 CONFIG = Path(__file__).parents[5] / "conf" / "dataset" / "hep_pythia.yaml"
 SETTINGS: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
@@ -30,8 +30,8 @@ PERFECT = replace(
     constant=0.0,
     soft_met=0.0,
 )
-SELECTION = Selection(**SETTINGS["selection"])
-LOOSE = Selection(ht=300.0, lepton_pt=30.0, fat_jet_pt=200.0, met=30.0, jets=3, b_tags=1)
+SELECTION = EventSelection(**SETTINGS["selection"])
+LOOSE = EventSelection(ht=300.0, lepton_pt=30.0, fat_jet_pt=200.0, met=30.0, jets=3, b_tags=1)
 BEAM = Beam(energy=14_000.0, mpi=False, prescale=0.2)
 
 

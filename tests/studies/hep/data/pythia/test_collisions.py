@@ -17,11 +17,11 @@ for module in ("pythia8mc", "fastjet", "awkward"):
 from igbaselines.studies.hep.data.features import FEATURE_NAMES
 from igbaselines.studies.hep.data.kinematics import mass
 from igbaselines.studies.hep.data.pythia import collisions as pythia_collisions
-from igbaselines.studies.hep.data.pythia.collisions import Batch, Collisions, HopelessSelectionError
+from igbaselines.studies.hep.data.pythia.collisions import Batch, HopelessSelectionError, PythiaCollisions
 from igbaselines.studies.hep.data.pythia.detector import see
 from igbaselines.studies.hep.data.pythia.features import pythia_features
 from igbaselines.studies.hep.data.pythia.processes import PYTHIA_PROCESSES, Beam
-from igbaselines.studies.hep.data.synthetic.detector import Selection
+from igbaselines.studies.hep.data.reconstruction import EventSelection
 
 BOTTOM_QUARK, CHARM_QUARK, TOP, HEAVY_BOTTOM, W, HIGGS, PHI = 5, 4, 6, 7, 24, 25, 35
 LEPTONS, NEUTRINOS = (11, 13, 15), (12, 14, 16)
@@ -29,9 +29,9 @@ EVERY_JET_IS_TAGGED = replace(DETECTOR, tag_bottom=SURE, tag_charm=SURE, tag_lig
 
 
 def collisions(
-    name: str, pt_hat: float = 0.0, *, beam: Beam = BEAM, selection: Selection = LOOSE, seed: int = 0
-) -> Collisions:
-    return Collisions(name, (pt_hat, np.inf), beam, DETECTOR, selection, (seed,))
+    name: str, pt_hat: float = 0.0, *, beam: Beam = BEAM, selection: EventSelection = LOOSE, seed: int = 0
+) -> PythiaCollisions:
+    return PythiaCollisions(name, (pt_hat, np.inf), beam, DETECTOR, selection, (seed,))
 
 
 def events_of(batch: Batch) -> list[slice]:
@@ -120,7 +120,7 @@ def test_batches_go_on_with_the_stream() -> None:
 
 
 def test_ranges_of_transverse_momentum_are_kept() -> None:
-    stream = Collisions("tt1l", (300.0, 320.0), replace(BEAM, vetoes=False), DETECTOR, LOOSE, (0,))
+    stream = PythiaCollisions("tt1l", (300.0, 320.0), replace(BEAM, vetoes=False), DETECTOR, LOOSE, (0,))
     batch = stream.batch(10)
     for event in events_of(batch):
         top = np.flatnonzero(batch.pdg[event] == TOP)[:2]  # the first copies come out of the hard process
@@ -199,7 +199,7 @@ def test_vetoed_events_would_not_be_selected(name: str, pt_hat: float, events: i
 
 
 def selected_events(
-    name: str, pt_hat: float, beam: Beam, selection: Selection, events: int, seed: int
+    name: str, pt_hat: float, beam: Beam, selection: EventSelection, events: int, seed: int
 ) -> tuple[np.ndarray, float, float]:
     """Features, selected cross-section [fb] and its error, from `events` events that are not vetoed."""
     stream, rng = collisions(name, pt_hat, beam=beam, selection=selection, seed=seed), np.random.default_rng(seed)

@@ -14,8 +14,8 @@ for module in ("pythia8mc", "fastjet", "awkward"):
 import awkward as ak
 
 from igbaselines.studies.hep.data.kinematics import from_cylindrical, rapidity
-from igbaselines.studies.hep.data.pythia.collisions import Batch, Collisions
-from igbaselines.studies.hep.data.pythia.detector import Jets, Seen, Tracks, cluster, find_leptons, see, smear
+from igbaselines.studies.hep.data.pythia.collisions import Batch, PythiaCollisions
+from igbaselines.studies.hep.data.pythia.detector import AntiKtJets, Seen, Tracks, cluster, find_leptons, see, smear
 from igbaselines.studies.hep.data.pythia.features import pythia_features
 
 BOTTOM_QUARK, ELECTRON, MUON, NEUTRINO, PHOTON, PION, BOTTOM_MESON, CHARM_MESON = 5, 11, 13, 14, 22, 211, 511, 421
@@ -49,7 +49,7 @@ THREE_JETS: list[Particle] = [(PION, 300.0, 0.0, 0.0), (PION, 250.0, 1.0, 1.5), 
 def seen() -> Seen:
     """Events of Pythia, of which some fail at each step of the selection."""
     rng = np.random.default_rng(0)
-    stream = Collisions("tt1l", (200.0, np.inf), BEAM, DETECTOR, LOOSE, (4,))
+    stream = PythiaCollisions("tt1l", (200.0, np.inf), BEAM, DETECTOR, LOOSE, (4,))
     found, flow = see(rng, stream.batch(80), replace(DETECTOR, tag_bottom=0.3), replace(LOOSE, fat_jet_pt=300.0), 1.0)
     steps = list(flow.values())
     assert steps == sorted(set(steps), reverse=True)
@@ -59,7 +59,7 @@ def seen() -> Seen:
 
 @pytest.mark.parametrize("kind", ["jets", "fat_jets"])
 def test_selected_jets_are_the_sums_of_their_constituents(kind: str, seen: Seen) -> None:
-    jets: Jets = getattr(seen, kind)
+    jets: AntiKtJets = getattr(seen, kind)
     numbers = []
     for event, inside in enumerate(jets.constituents.to_list()):
         for place, members in enumerate(inside):

@@ -13,7 +13,7 @@ import awkward as ak
 
 from igbaselines.studies.hep.data.features import FEATURE_NAMES
 from igbaselines.studies.hep.data.kinematics import from_cylindrical
-from igbaselines.studies.hep.data.pythia.collisions import Collisions
+from igbaselines.studies.hep.data.pythia.collisions import PythiaCollisions
 from igbaselines.studies.hep.data.pythia.detector import Seen, Tracks, see
 from igbaselines.studies.hep.data.pythia.features import pythia_features, radial_shapes, subjettiness_ratios
 
@@ -23,7 +23,7 @@ Jet = list[tuple[float, float, float]]  # pT, eta, phi of massless particles
 
 @pytest.fixture(scope="module")
 def seen() -> Seen:
-    stream = Collisions("signal", (0.0, np.inf), BEAM, DETECTOR, LOOSE, (0,))
+    stream = PythiaCollisions("signal", (0.0, np.inf), BEAM, DETECTOR, LOOSE, (0,))
     return see(np.random.default_rng(0), stream.batch(60), DETECTOR, LOOSE, 1.0)[0]
 
 
@@ -96,7 +96,7 @@ def test_features_are_finite_and_in_their_bounds(seen: Seen, table: dict[str, np
 
 
 def test_features_of_no_events() -> None:
-    stream = Collisions("tt1l", (300.0, np.inf), BEAM, DETECTOR, LOOSE, (0,))
+    stream = PythiaCollisions("tt1l", (300.0, np.inf), BEAM, DETECTOR, LOOSE, (0,))
     seen, _ = see(np.random.default_rng(0), stream.batch(1), DETECTOR, LOOSE, 1.0)
     none = np.zeros(len(seen.met), dtype=bool)
     nothing = Seen(

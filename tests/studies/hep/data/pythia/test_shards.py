@@ -188,7 +188,7 @@ def shard_of(folder: Path, number: int, weights: list[float], **values: Any) -> 
     rng = np.random.default_rng(number)
     with whole_file(recipe.path(folder)) as writer:
         features = rng.random((len(weights), 87), dtype=np.float32)
-        writer.add(recipe.process, recipe.process == "signal", np.array(weights), features)
+        writer.add(recipe.process, np.array(weights), features)
         writer.record |= {"cutflow": {"selected": len(weights)}, "cpu_seconds": 1.0} | values
     return read_shard(recipe, folder)
 

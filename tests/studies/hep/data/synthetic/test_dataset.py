@@ -264,7 +264,7 @@ def test_a_crash_between_file_and_record_does_not_count(
 
     monkeypatch.setattr(Path, "replace", crash)
     with pytest.raises(KeyboardInterrupt), hep_cache.whole_file(path) as writer:
-        writer.add("signal", True, 0.5, rng.random((3, 87), dtype=np.float32))
+        writer.add("signal", 0.5, rng.random((3, 87), dtype=np.float32))
     assert not hep_cache.is_whole(path)
 
 
@@ -277,7 +277,7 @@ def test_the_writer_keeps_rows_across_row_groups(
     with hep_cache.whole_file(path) as writer:
         writer.record["cutflow"] = {"wj": {"selected": 2}}
         for part in parts:
-            writer.add("wj", False, 0.25, part)
+            writer.add("wj", 0.25, part)
     assert pq.ParquetFile(path).num_row_groups > 1
     table = read_events(path)
     np.testing.assert_array_equal(table.features, np.concatenate(parts))

@@ -7,19 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from igbaselines.common.errors import UserError
 from igbaselines.studies.hep.data.kinematics import from_cylindrical, transverse_momentum
-from igbaselines.studies.hep.data.synthetic.collision import BOTTOM, LIGHT, FinalState
+from igbaselines.studies.hep.data.reconstruction import BOTTOM, LIGHT, EventSelection
+from igbaselines.studies.hep.data.synthetic.collision import FinalState
 from igbaselines.studies.hep.data.synthetic.dataset import HepSynthetic
 from igbaselines.studies.hep.data.synthetic.detector import (
-    Detector,
     Observed,
-    Selection,
     found_leptons,
     least_parton_ht,
     observe,
     smear,
 )
+from igbaselines.studies.hep.data.synthetic.jets import largest_tag_probability
 from igbaselines.studies.hep.data.synthetic.processes import CHAINS, generate
 
 
@@ -79,7 +78,7 @@ def test_missing_momentum_without_noise_is_that_of_the_neutrinos(
     perfect = replace(dataset.detector, stochastic=0.0, constant=0.0, soft_met=0.0, coverage=50.0)
     chain = replace(CHAINS["signal"], batch=3000)
     state = generate(rng, chain, 0.0, 0.0)
-    loose = Selection(ht=0.0, lepton_pt=0.0, fat_jet_pt=0.0, met=0.0, jets=3, b_tags=1)
+    loose = EventSelection(ht=0.0, lepton_pt=0.0, fat_jet_pt=0.0, met=0.0, jets=3, b_tags=1)
     seen = observe(rng, state, perfect, loose, 1.0)
     neutrinos = transverse_momentum(state.neutrinos)
     for event in range(0, len(seen.met), 20):  # each must be some event's neutrinos
@@ -100,7 +99,7 @@ def test_observed_events_pass_and_tighter_cuts_reject(observed: Observed, datase
 
 def test_vetoes_before_the_jets_do_not_change_the_acceptance(dataset: HepSynthetic, rng: np.random.Generator) -> None:
     chain = replace(CHAINS["tt1l"], batch=60_000)
-    most = dataset.detector.tagging().most(chain.flavours)
+    most = largest_tag_probability(chain.flavours, dataset.detector.tag_probability())
     least = dataset.reference_selection
     counts = []
     for early in (least_parton_ht(least), 0.5 * least.ht):
@@ -124,33 +123,3 @@ def test_second_leptons_reject_events(dataset: HepSynthetic, rng: np.random.Gene
     assert len(state.flavours) > 50
     assert len(observe(rng, state, certain, dataset.reference_selection, 0.99).met) == 0
     assert (state.flavours[:, :2] == BOTTOM).all()
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("ht", -1.0, "selection.ht must not be negative, got -1"),
-        ("met", float("nan"), "selection.met must not be negative, got nan"),
-        ("jets", 2, "selection.jets must be at least 3"),
-        ("b_tags", 0, "selection.b_tags must be at least 1"),
-    ],
-)
-def test_impossible_selections(name: str, value: Any, message: str, dataset: HepSynthetic) -> None:
-    changes: dict[str, Any] = {name: value}
-    with pytest.raises(UserError, match=message):
-        replace(dataset.selection, **changes)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("tag_light", 0.0, "detector.tag_light must lie between 0 and 1"),
-        ("lepton_efficiency", 1.5, "detector.lepton_efficiency must lie between 0 and 1"),
-        ("jet_radius", 0.0, "detector.jet_radius must be positive"),
-        ("stochastic", -0.1, "detector.stochastic must not be negative"),
-    ],
-)
-def test_impossible_detectors(name: str, value: float, message: str, dataset: HepSynthetic) -> None:
-    detector: Detector = dataset.detector
-    with pytest.raises(UserError, match=message):
-        replace(detector, **{name: value})

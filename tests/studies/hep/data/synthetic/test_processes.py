@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from igbaselines.studies.hep.data.kinematics import mass, transverse_mass, transverse_momentum
+from igbaselines.studies.hep.data.reconstruction import ABSENT, BOTTOM, CHARM, GLUON, LIGHT
 from igbaselines.studies.hep.data.synthetic import collision, processes
-from igbaselines.studies.hep.data.synthetic.collision import ABSENT, BOTTOM, EXTRA_JETS, FinalState, Spectrum
+from igbaselines.studies.hep.data.synthetic.collision import EXTRA_JETS, FinalState, Spectrum
 from igbaselines.studies.hep.data.synthetic.processes import CHAINS, HEAVY_B, HIGGS, PHI, TOP, W, Z
 
 PT_HAT = {"signal": 0.0, "tth": 0.0}
@@ -74,7 +75,7 @@ def test_reach_bounds_the_quarks_pt(name: str) -> None:
 @pytest.mark.parametrize("name", CHAINS)
 def test_flavours_stay_below_the_richest(name: str) -> None:
     state, _, _ = final(name)
-    order = {collision.LIGHT: 0, collision.GLUON: 1, collision.CHARM: 2, BOTTOM: 3}
+    order = {LIGHT: 0, GLUON: 1, CHARM: 2, BOTTOM: 3}
     found = np.vectorize(order.__getitem__)(state.flavours)
     allowed = np.array([order[flavour] for flavour in CHAINS[name].flavours])
     assert found.shape[1] == len(allowed)
@@ -148,7 +149,7 @@ def test_branching_conserves_momentum_and_widens_jets() -> None:
     partons, flavours = collision.split(np.random.default_rng(8), state.quarks, state.flavours)
     count = state.quarks.shape[2]
     np.testing.assert_allclose(partons[:, :, :count] + partons[:, :, count:], state.quarks, atol=1e-9)
-    assert (flavours[:, count:] == collision.GLUON).all()
+    assert (flavours[:, count:] == GLUON).all()
     np.testing.assert_array_equal(flavours[:, :count], state.flavours)
     ratio = mass(partons[:, :, :count]) / mass(state.quarks)
     np.testing.assert_allclose(ratio, 0.1, atol=0.02)
@@ -159,5 +160,5 @@ def test_absent_partons_do_not_branch() -> None:
     quarks[:, 0, 0] = 100, 60, 0, 70
     flavours = np.array([[BOTTOM, ABSENT]], dtype=np.int8)
     partons, found = collision.split(np.random.default_rng(0), quarks, flavours)
-    assert found.tolist() == [[BOTTOM, ABSENT, collision.GLUON, ABSENT]]
+    assert found.tolist() == [[BOTTOM, ABSENT, GLUON, ABSENT]]
     assert (partons[:, 0, [1, 3]] == 0).all()

@@ -12,6 +12,7 @@ from scipy import stats
 
 from igbaselines.common.errors import UserError
 from igbaselines.reporting.claims import Printed, judge, load_papers
+from igbaselines.reporting.render import render_run
 from igbaselines.running.config import PROJECT_ROOT
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
@@ -89,7 +90,7 @@ def ranks_of(rows: pd.DataFrame, method: str, **columns: str) -> pd.DataFrame:
 def test_sample_counts(table: Path, tmp_path: Path) -> None:
     folders = (f"output_root={tmp_path / 'outputs'}", f"data_root={tmp_path / 'data'}")
     config = configured("hep_sample_counts", table, "evaluation.counts=[2,5,10]", *folders)
-    folder = execute(prepare(config))
+    folder = execute(prepare(config), render_run)
     assert (folder / "figures" / "figure_sample_counts.pdf").is_file()
     verdicts = {claim["id"]: claim["verdict"] for claim in json.loads((folder / "claims.json").read_text())}
     assert verdicts["2412.13864/enough_samples/10"] != "not tested"

@@ -9,14 +9,17 @@ from PIL import Image
 from scipy import stats
 
 from igbaselines.reporting.claims import Printed
-from igbaselines.studies.images.reporting.shapley.render import (
+from igbaselines.studies.images.reporting.shapley.render import render
+from igbaselines.studies.images.reporting.shapley.tables import (
+    advantage_of,
     against_table,
     consistency_table,
-    methods_table,
-    render,
+    of_study,
+    run_tables,
+    setting_of,
+    settings,
     sweep_table,
 )
-from igbaselines.studies.images.reporting.shapley.rows import Advantage, of_study, setting_of, settings
 from tests.studies.images.reporting.weighted_rows import Row, write_explanation
 
 SIG, CONTROL = "shapley_ig", "ig_absent"
@@ -103,16 +106,16 @@ def test_words_follow_the_direction_of_the_metric(rows: pd.DataFrame) -> None:
 def test_an_advantage_is_turned_to_where_more_is_better(rows: pd.DataFrame) -> None:
     found = of_study(rows, "methods")
     for metric, sign in (("deletion_auc", -1), ("overlap_auc", 1)):
-        one = Advantage.of(found, metric, "ig_black")
+        one = advantage_of(found, metric, "ig_black")
         assert one is not None
-        mean, low, high = one.interval()
+        mean, low, high = one
         assert low < mean < high
         assert mean == pytest.approx(sign * (values(rows, metric, SIG) - values(rows, metric, "ig_black")).mean())
-    assert Advantage.of(found, "pointing_game", "ig_black") is None
+    assert advantage_of(found, "pointing_game", "ig_black") is None
 
 
 def test_methods_have_mean_and_interval(rows: pd.DataFrame) -> None:
-    table = methods_table(rows).set_index(["metric", "method"])
+    table = run_tables(rows)["methods"].set_index(["metric", "method"])
     measured = values(rows, "insertion_auc", CONTROL)
     interval = stats.ttest_1samp(measured, 0).confidence_interval(0.95)
     line = table.loc[[("AUC of insertion", CONTROL)]].iloc[0].to_dict()

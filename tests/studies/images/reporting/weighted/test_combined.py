@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 
 from igbaselines.reporting.claims import load_papers, printed_for
-from igbaselines.reporting.page.comparable import Group
 from igbaselines.reporting.page.runs import Results
+from igbaselines.reporting.rows import by_method
 from igbaselines.reporting.statistics.paired import holm
-from igbaselines.studies.images.reporting.rows import by_image
 from igbaselines.studies.images.reporting.weighted.combined import combine, measured_improvements
-from igbaselines.studies.images.reporting.weighted.sweep import Improvement
+from igbaselines.studies.images.reporting.weighted.comparable import Group
 from tests.hep_rows import CLAIMS_ROOT
 from tests.studies.images.reporting.weighted_rows import EG, PERMUTED, WG, make_config, make_rows
 
@@ -80,7 +79,7 @@ def test_networks_stand_in_the_papers_order_beside_its_numbers(tables: dict[str,
     assert list(table.index) == ["densenet121", "resnet50", "efficientnet_lite0"]
     assert table["paper_improvement_%"].to_list()[:2] == [24.40, 35.28]
     assert np.isnan(table["paper_EG"]["efficientnet_lite0"])
-    own = by_image(RUNS[0].rows, "deletion_auc", (EG, WG)).mean()
+    own = by_method(RUNS[0].rows, "deletion_auc", (EG, WG)).mean()
     assert (table["EG"]["resnet50"], table["WG"]["resnet50"]) == pytest.approx((own[EG], own[WG]))
 
 
@@ -97,7 +96,7 @@ def test_the_average_is_over_distinct_networks_of_one_setting() -> None:
     found = tables_of([*RUNS[:3], again])
     (line,) = found["averages_demo"].query("metric == 'AUC of deletion'").to_dict("records")
     assert (line["protocol"], line["networks"]) == ("paper", 3)
-    means = [by_image(of.rows, "deletion_auc", (EG, WG)).mean() for of in RUNS[:3]]
+    means = [by_method(of.rows, "deletion_auc", (EG, WG)).mean() for of in RUNS[:3]]
     assert line["improvement_%"] == pytest.approx(np.mean([100 * (1 - own[WG] / own[EG]) for own in means]))
     assert line["low"] < line["improvement_%"] < line["high"]
     assert line["paper_text_%"] == 24.8
@@ -143,18 +142,18 @@ def test_an_incomplete_factorial_is_said_to_be_unbalanced() -> None:
 
 def test_permuted_weights_stand_beside() -> None:
     found = measured_improvements(of_runs(*RUNS[:4]), "deletion_auc")
-    values = {(improvement.place, improvement.method): improvement.value for improvement in found}
-    assert len(values) == 8
-    assert abs(values[0, PERMUTED]) < 5 < values[0, WG]
+    assert found is not None
+    assert len(found.values) == 8
+    assert abs(found.values[0, PERMUTED]) < 5 < found.values[0, WG]
 
 
 def test_an_average_over_the_same_images_is_not_taken_for_independent() -> None:
     """Two runs that are the same run say no more than one."""
     alone = measured_improvements(of_runs(*RUNS[:1]), "deletion_auc")
     twice = measured_improvements(of_runs(RUNS[0], RUNS[0]), "deletion_auc")
-    one = Improvement.mean([found for found in alone if found.method == WG])
-    both = Improvement.mean([found for found in twice if found.method == WG])
-    assert both == pytest.approx(one)
+    assert alone is not None
+    assert twice is not None
+    assert twice.mean(twice.keys(WG)) == pytest.approx(alone.mean(alone.keys(WG)))
 
 
 def test_a_missing_value_leaves_out_the_image_and_not_the_network() -> None:

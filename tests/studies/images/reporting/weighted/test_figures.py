@@ -16,13 +16,13 @@ def test_a_mean_curve_has_the_t_interval_of_its_images(weighted: pd.DataFrame) -
     assert tuple(table["share"]) == SHARES
     sd = weighted[(weighted["metric"] == "deletion_curve_sd") & (weighted["method"] == WG) & (weighted["k"] == 10)]
     reach = stats.t.ppf(0.975, 39) * sd["value"].iloc[0] / np.sqrt(40)
-    assert table["high"][10] - table["value"][10] == pytest.approx(reach)
+    assert table["high"][10] - table["mean"][10] == pytest.approx(reach)
 
 
 def test_without_a_spread_there_is_a_curve_and_no_band(weighted: pd.DataFrame) -> None:
     bare = curve_table(weighted[weighted["metric"] == "deletion_curve"], "deletion", EG)
     assert bare is not None
-    assert bare["value"].notna().all()
+    assert bare["mean"].notna().all()
     assert bare["low"].isna().all()
     assert curves_figure(weighted[weighted["metric"] == "deletion_curve"]) is not None
 

@@ -15,7 +15,7 @@ import pythia8mc
 from jaxtyping import Bool, Float, Integer
 
 from igbaselines.studies.hep.data.pythia.processes import PYTHIA_PROCESSES, Beam
-from igbaselines.studies.hep.data.synthetic.detector import Detector, Selection
+from igbaselines.studies.hep.data.reconstruction import Detector, EventSelection
 
 FEMTOBARN = 1e12  # in a millibarn, Pythia's unit
 ELECTRON, MUON, TAU, CHARM_QUARK, BOTTOM_QUARK = 11, 13, 15, 4, 5
@@ -52,7 +52,7 @@ class HopelessSelectionError(Exception):
     """The vetoes let no event through."""
 
 
-class Collisions:
+class PythiaCollisions:
     """A stream of events of a process.
 
     Args:
@@ -74,7 +74,7 @@ class Collisions:
         pt_hat: tuple[float, float],
         beam: Beam,
         detector: Detector,
-        selection: Selection,
+        selection: EventSelection,
         seed: tuple[int, ...],
     ) -> None:
         self.process = PYTHIA_PROCESSES[name]
@@ -150,7 +150,7 @@ class _Vetoes(pythia8mc.UserHooks):  # type: ignore[misc]  # the wheel has no ty
         prescale: float,
         on_partons: bool,
         detector: Detector,
-        selection: Selection,
+        selection: EventSelection,
         rng: np.random.Generator,
     ) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Collisions from Pythia 8 and FastJet: the signal and ten backgrounds of arXiv:2412.13864 with real showers.
 
 The paper used MadGraph, Pythia and Delphes. Here everything is leading order from Pythia, and the detector is a
-resolution, efficiencies and acceptances (`pythia_collisions`, `pythia_detector`, `pythia_features`). The events of a
+resolution, efficiencies and acceptances. The events of a
 process are made in ranges of pTHat, the hard process's transverse momentum, and stitched by cross-section: rare, hard
 events come in numbers without a cut that would bias the rest.
 """
@@ -18,10 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import locked, read_record, replacing, write_record
 from igbaselines.studies.hep.data.events import EventTable
-from igbaselines.studies.hep.data.pythia.processes import PYTHIA_PROCESSES, Beam
+from igbaselines.studies.hep.data.generated import SIGNAL, check_generated, check_share
+from igbaselines.studies.hep.data.pythia.processes import Beam
 from igbaselines.studies.hep.data.pythia.shards import (
     VERSION,
     Shard,
@@ -30,7 +32,7 @@ from igbaselines.studies.hep.data.pythia.shards import (
     shard_weights,
     together_sha256,
 )
-from igbaselines.studies.hep.data.synthetic.detector import Detector, Selection
+from igbaselines.studies.hep.data.reconstruction import Detector, EventSelection
 from igbaselines.studies.hep.data.table import CROSS_SECTION_ERROR, read_events
 
 
@@ -49,8 +51,7 @@ class PythiaShare:
     pt_hat_shares: list[float]
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise UserError(f"process.share must lie between 0 and 1, got {self.share}")
+        check_share(self.share)
         if not self.pt_hat or self.pt_hat[0] < 0 or any(b <= a for a, b in itertools.pairwise(self.pt_hat)):
             raise UserError(f"process.pt_hat needs ascending edges from 0 GeV up, got {list(self.pt_hat)}")
         if len(self.pt_hat_shares) != len(self.pt_hat) or min(self.pt_hat_shares) <= 0:
@@ -78,7 +79,7 @@ class HepPythia:
         beam: how protons collide.
         selection: what an event needs.
         detector: what the detector makes of particles.
-        processes: the processes, by the names in `PYTHIA_PROCESSES`.
+        processes: the processes, by their names in `PROCESSES`.
     """
 
     n_events: int
@@ -86,26 +87,14 @@ class HepPythia:
     seed: int
     shard_events: int
     beam: Beam
-    selection: Selection
+    selection: EventSelection
     detector: Detector
     processes: dict[str, PythiaShare]
 
     def __post_init__(self) -> None:
-        for name in ("n_events", "shard_events"):
-            if getattr(self, name) < 1:
-                raise UserError(f"dataset.{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.signal_fraction < 1:
-            raise UserError(f"dataset.signal_fraction must lie between 0 and 1, got {self.signal_fraction}")
-        if self.seed < 0:
-            raise UserError(f"dataset.seed must not be negative, got {self.seed}")
-        known = ", ".join(PYTHIA_PROCESSES)
-        for name in self.processes:
-            if name not in PYTHIA_PROCESSES:
-                raise UserError(f"dataset.processes: unknown process {name!r}, known are {known}")
-        for is_signal, kind in ((True, "signal"), (False, "background")):
-            total = sum(share.share for share in self._of_class(is_signal).values())
-            if abs(total - 1) > 1e-6:
-                raise UserError(f"dataset.processes: shares of the {kind} processes must add up to 1, got {total:g}")
+        shares = {name: process.share for name, process in self.processes.items()}
+        check_generated(self.n_events, self.signal_fraction, self.seed, shares)
+        at_least("dataset.shard_events", self.shard_events, 1)
 
     def checksum(self) -> str:
         """What the events depend on: a new version of the generation makes new results."""
@@ -156,19 +145,13 @@ class HepPythia:
         """Number of events that are asked for of each process."""
         signal = round(self.n_events * self.signal_fraction)
         totals = {True: signal, False: self.n_events - signal}
-        return {
-            name: max(1, round(totals[PYTHIA_PROCESSES[name].is_signal] * share.share))
-            for name, share in self.processes.items()
-        }
+        return {name: max(1, round(totals[name == SIGNAL] * share.share)) for name, share in self.processes.items()}
 
     def folder(self, cache: Path) -> Path:
         """Where the shards lie: other processes, ranges and numbers of events share it."""
         settings = [asdict(part) for part in (self.beam, self.selection, self.detector)]
         name = hashlib.sha256(json.dumps([VERSION, self.seed, *settings]).encode()).hexdigest()[:16]
         return cache / f"hep_pythia-{name}"
-
-    def _of_class(self, is_signal: bool) -> dict[str, PythiaShare]:
-        return {n: share for n, share in self.processes.items() if PYTHIA_PROCESSES[n].is_signal == is_signal}
 
     def _recipe(self, name: str, pt_hat: tuple[float, float], place: int, number: int, events: int) -> ShardRecipe:
         return ShardRecipe(

@@ -15,18 +15,17 @@ import fastjet
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
-from igbaselines.studies.hep.data.jets import any_tag, draw_tags
-from igbaselines.studies.hep.data.kinematics import (
-    Scalar,
-    azimuth,
-    delta_phi,
-    length,
-    pseudorapidity,
-    transverse_momentum,
-)
+from igbaselines.studies.hep.data.kinematics import azimuth, distance, pseudorapidity, transverse_momentum
 from igbaselines.studies.hep.data.pythia.collisions import BOTTOM_QUARK, CHARM_QUARK, ELECTRON, MUON, Batch
-from igbaselines.studies.hep.data.synthetic.collision import BOTTOM, CHARM, LIGHT
-from igbaselines.studies.hep.data.synthetic.detector import Detector, Selection
+from igbaselines.studies.hep.data.reconstruction import (
+    BOTTOM,
+    CHARM,
+    LIGHT,
+    Detector,
+    EventSelection,
+    any_tag,
+    draw_tags,
+)
 
 _NEUTRINOS = (12, 14, 16)
 _HADRON_PT = 5.0  # GeV: softer bottom and charm hadrons give no jet its flavour
@@ -66,7 +65,7 @@ class Tracks:
 
 
 @dataclass(frozen=True)
-class Jets:
+class AntiKtJets:
     """Jets of `n` events, hardest first; the places after an event's last jet are zero.
 
     Args:
@@ -79,9 +78,9 @@ class Jets:
     pt: Float[np.ndarray, "n j"]
     constituents: ak.Array
 
-    def take(self, chosen: Bool[np.ndarray, " n"]) -> "Jets":
+    def take(self, chosen: Bool[np.ndarray, " n"]) -> "AntiKtJets":
         """The chosen events; indices of particles stay what they are."""
-        return Jets(self.momentum[:, chosen], self.pt[chosen], self.constituents[chosen])
+        return AntiKtJets(self.momentum[:, chosen], self.pt[chosen], self.constituents[chosen])
 
 
 @dataclass(frozen=True)
@@ -100,15 +99,15 @@ class Seen:
 
     lepton: Float[np.ndarray, "4 n"]
     met: Float[np.ndarray, " n"]
-    jets: Jets
+    jets: AntiKtJets
     tagged: Bool[np.ndarray, "n j"]
-    fat_jets: Jets
+    fat_jets: AntiKtJets
     particles: Tracks
     weight: Float[np.ndarray, " n"]
 
 
 def see(
-    rng: np.random.Generator, batch: Batch, detector: Detector, selection: Selection, prescale: float
+    rng: np.random.Generator, batch: Batch, detector: Detector, selection: EventSelection, prescale: float
 ) -> tuple[Seen, dict[str, int]]:
     """Smear, cluster, tag and select.
 
@@ -135,29 +134,27 @@ def see(
     lepton, heavy = lepton[:, alive], _has_heavy_quark(batch, event)[alive]
     visible = smear(rng, visible, detector)
     missing = np.stack([sums(visible.event, p, len(heavy)) for p in visible.momentum[1:3]]) + lepton[1:3]
-    met = np.hypot(*(missing + detector.soft_met * rng.standard_normal(missing.shape)))
+    met = detector.missing_momentum(rng, missing)
 
     jets = cluster(visible, len(heavy), detector.jet_radius, detector.jet_pt, detector.jet_eta)
-    kinematic = (jets.pt.sum(axis=1) > selection.ht) & ((jets.pt > 0).sum(axis=1) >= selection.jets)
-    kinematic &= met > selection.met
+    kinematic = selection.takes_jets(jets.pt) & (met > selection.met)
     flow["jets"] = int(kinematic.sum())
 
-    efficiency = tag_efficiency(jets, hadrons, detector)
-    ratio = any_tag(efficiency) / np.where(heavy, 1.0, prescale)
+    probability = tag_probability(jets, hadrons, detector)
+    ratio = any_tag(probability) / np.where(heavy, 1.0, prescale)
     weight = np.maximum(ratio, 1.0)
-    kept = kinematic & (rng.random(len(ratio)) * weight < ratio) & (efficiency.max(axis=1, initial=0) > 0)
+    kept = kinematic & (rng.random(len(ratio)) * weight < ratio) & (probability.max(axis=1, initial=0) > 0)
     flow["tag"] = int(kept.sum())
-    tagged = draw_tags(rng, efficiency[kept])
+    tagged = draw_tags(rng, probability[kept])
     enough = tagged.sum(axis=1) >= selection.b_tags
 
-    particles = visible.of_events(kept)
-    fat_jets = cluster(particles, int(kept.sum()), detector.fat_jet_radius, detector.jet_pt, detector.jet_eta)
+    particles, count = visible.of_events(kept), int(kept.sum())
+    fat_jets = cluster(particles, count, detector.fat_jet_radius, detector.jet_pt, detector.jet_eta)
     enough &= fat_jets.pt[:, 0] > selection.fat_jet_pt
     flow["selected"] = int(enough.sum())
     first = np.searchsorted(visible.event, np.flatnonzero(kept))  # particles keep their order within an event
-    jets = jets.take(kept)
-    shift = np.searchsorted(particles.event, np.arange(int(kept.sum()))) - first
-    jets = Jets(jets.momentum, jets.pt, jets.constituents + shift)
+    shift = np.searchsorted(particles.event, np.arange(count)) - first
+    jets = AntiKtJets(jets.momentum[:, kept], jets.pt[kept], jets.constituents[kept] + shift)
     seen = Seen(
         lepton[:, kept][:, enough],
         met[kept][enough],
@@ -176,7 +173,7 @@ def _visible(
     """What the detector can see, the codes of these particles, and the bottom and the charm hadrons."""
     pt = transverse_momentum(batch.momentum)
     seen = batch.final & ~np.isin(batch.pdg, _NEUTRINOS)
-    seen &= np.abs(batch.momentum[3]) < pt * np.sinh(detector.coverage)
+    seen &= detector.covers(batch.momentum)
     hard = (pt > _HADRON_PT) & (batch.pdg > 100)  # codes of hadrons
     heavy = [hard & _contains(batch.pdg, quark) for quark in (BOTTOM_QUARK, CHARM_QUARK)]
     hadrons = [Tracks.of(event[chosen], batch.momentum[:, chosen]) for chosen in heavy]
@@ -197,11 +194,7 @@ def _has_heavy_quark(batch: Batch, event: Integer[np.ndarray, " p"]) -> Bool[np.
 
 
 def find_leptons(
-    rng: np.random.Generator,
-    visible: Tracks,
-    code: Integer[np.ndarray, " v"],
-    detector: Detector,
-    events: int,
+    rng: np.random.Generator, visible: Tracks, code: Integer[np.ndarray, " v"], detector: Detector, events: int
 ) -> tuple[Float[np.ndarray, "4 n"], Bool[np.ndarray, " n"], Bool[np.ndarray, " v"]]:
     """Isolated electrons and muons, dressed with the photons beside them.
 
@@ -224,9 +217,9 @@ def find_leptons(
     which = np.repeat(np.arange(len(candidate)), stop - start)  # every candidate with every particle of its event
     other = np.arange(len(which)) - np.repeat(np.cumsum(stop - start) - (stop - start), stop - start) + start[which]
     itself = candidate[which]
-    distance = _distance(visible.eta[other], visible.eta[itself], visible.phi[other], visible.phi[itself])
-    own = (other == itself) | ((code[other] == _PHOTON) & (distance < _DRESSING))
-    around = (distance < detector.isolation_radius) & ~own
+    apart = distance(visible.eta[other], visible.eta[itself], visible.phi[other], visible.phi[itself])
+    own = (other == itself) | ((code[other] == _PHOTON) & (apart < _DRESSING))
+    around = (apart < detector.isolation_radius) & ~own
     nearby = sums(which[around], pt[other[around]], len(candidate))
     dressed = np.stack([sums(which[own], p[other[own]], len(candidate)) for p in visible.momentum])
     isolated = nearby < detector.isolation_fraction * transverse_momentum(dressed)
@@ -251,7 +244,7 @@ def smear(rng: np.random.Generator, visible: Tracks, detector: Detector) -> Trac
     return Tracks(visible.event, visible.momentum * scale, visible.eta, visible.phi)
 
 
-def cluster(visible: Tracks, events: int, radius: float, min_pt: float, max_eta: float) -> Jets:
+def cluster(visible: Tracks, events: int, radius: float, min_pt: float, max_eta: float) -> AntiKtJets:
     """Anti-kt jets that are hard and central, hardest first.
 
     Args:
@@ -274,27 +267,25 @@ def cluster(visible: Tracks, events: int, radius: float, min_pt: float, max_eta:
     most = int(ak.max(ak.num(found), initial=1, mask_identity=False))
     padded = [ak.fill_none(ak.pad_none(found[component], most), 0.0) for component in components]
     momentum = np.stack([ak.to_numpy(component).reshape(events, most) for component in padded])
-    return Jets(momentum, transverse_momentum(momentum), inside)
+    return AntiKtJets(momentum, transverse_momentum(momentum), inside)
 
 
-def tag_efficiency(jets: Jets, hadrons: list[Tracks], detector: Detector) -> Float[np.ndarray, "n j"]:
+def tag_probability(jets: AntiKtJets, hadrons: list[Tracks], detector: Detector) -> Float[np.ndarray, "n j"]:
     """Probability for each jet of a b-tag, by the heaviest hadron whose nearest jet it is; zero without a jet."""
     flavour = np.full(jets.pt.shape, LIGHT)
     for code, of_flavour in ((CHARM, hadrons[1]), (BOTTOM, hadrons[0])):
         place, inside = _nearest(jets, of_flavour, detector.jet_radius)
         flavour[of_flavour.event[inside], place[inside]] = code
-    return np.where(jets.pt > 0, detector.tagging().by_flavour()[flavour], 0.0)
+    return np.where(jets.pt > 0, detector.tag_probability()[flavour], 0.0)
 
 
-def _nearest(jets: Jets, hadrons: Tracks, radius: float) -> tuple[Integer[np.ndarray, " h"], Bool[np.ndarray, " h"]]:
+def _nearest(
+    jets: AntiKtJets, hadrons: Tracks, radius: float
+) -> tuple[Integer[np.ndarray, " h"], Bool[np.ndarray, " h"]]:
     """Place of the jet nearest to each hadron, and whether it is within the radius."""
     momentum = jets.momentum[:, hadrons.event]
     exists = jets.pt[hadrons.event] > 0
     momentum = np.where(exists, momentum, 1.0)  # any direction: its distance is not used
-    distance = _distance(pseudorapidity(momentum), hadrons.eta[:, None], azimuth(momentum), hadrons.phi[:, None])
-    distance = np.where(exists, distance, np.inf)
-    return distance.argmin(axis=1), distance.min(axis=1) < radius
-
-
-def _distance(eta: Scalar, other_eta: Scalar, phi: Scalar, other_phi: Scalar) -> Scalar:
-    return length(eta - other_eta, delta_phi(phi, other_phi))
+    apart = distance(pseudorapidity(momentum), hadrons.eta[:, None], azimuth(momentum), hadrons.phi[:, None])
+    apart = np.where(exists, apart, np.inf)
+    return apart.argmin(axis=1), apart.min(axis=1) < radius

@@ -9,20 +9,19 @@ import numpy as np
 from jaxtyping import Float
 
 from igbaselines.studies.hep.data.features import columns
-from igbaselines.studies.hep.data.kinematics import azimuth, delta_phi, length, pseudorapidity, transverse_momentum
+from igbaselines.studies.hep.data.kinematics import azimuth, distance, pseudorapidity, transverse_momentum
 from igbaselines.studies.hep.data.pythia.detector import Seen, Tracks, sums
+from igbaselines.studies.hep.data.reconstruction import places_of_jets
 
 
 def pythia_features(seen: Seen, fat_jet_radius: float) -> Float[np.ndarray, "n 87"]:
-    """Features, in the order of `hep_features.FEATURE_NAMES`.
+    """Features, in the order of `FEATURE_NAMES`.
 
     Args:
         seen: events that have three jets, a b-tag and a fat jet.
         fat_jet_radius: radius of fat jets.
     """
-    bottom = seen.tagged.argmax(axis=1)  # jets are ordered: the first that is tagged is the hardest
-    events = np.arange(len(bottom))
-    places = [np.full_like(bottom, 0), np.full_like(bottom, 1), np.full_like(bottom, 2), bottom]
+    events, places = np.arange(len(seen.tagged)), places_of_jets(seen.tagged).T
     hadronic = [seen.jets.momentum[:, events, place] for place in places] + [seen.fat_jets.momentum[:, :, 0]]
     inside = [seen.jets.constituents[events, place] for place in places] + [seen.fat_jets.constituents[:, 0]]
     shapes = [radial_shapes(seen.particles, members, axis) for members, axis in zip(inside, hadronic, strict=True)]
@@ -46,12 +45,11 @@ def radial_shapes(particles: Tracks, inside: ak.Array, axis: Float[np.ndarray, "
     member = ak.to_numpy(ak.flatten(inside))
     jet = np.repeat(np.arange(len(inside)), ak.to_numpy(ak.num(inside)))
     pt = transverse_momentum(particles.momentum[:, member])
-    distance = length(
-        particles.eta[member] - pseudorapidity(axis)[jet], delta_phi(particles.phi[member], azimuth(axis)[jet])
-    )
+    eta, phi = pseudorapidity(axis)[jet], azimuth(axis)[jet]
+    apart = distance(particles.eta[member], eta, particles.phi[member], phi)
     total = sums(jet, pt, len(inside))
-    girth = sums(jet, pt * distance, len(inside)) / total
-    offset = distance - girth[jet]
+    girth = sums(jet, pt * apart, len(inside)) / total
+    offset = apart - girth[jet]
     second, third, fourth = (sums(jet, pt * offset**power, len(inside)) / total for power in (2, 3, 4))
     spread = np.where(second > 0, second, 1.0)  # of one particle: no width, and no shape beyond it
     kurtosis = np.where(second > 0, fourth / spread**2, 1.0)

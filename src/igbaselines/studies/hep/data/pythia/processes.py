@@ -18,14 +18,12 @@ class PythiaProcess:
         leptons: charged leptons (e, mu, tau) in the decays of its heavy particles; events with others are vetoed.
         conjugates: assignments of the decays to particle and antiparticle that the settings stand for.
         prescaled: whether most of its jets are light, so that hardly any event has a b-tag.
-        is_signal: whether this is the signal.
     """
 
     settings: tuple[str, ...]
     leptons: int = 1
     conjugates: int = 1
     prescaled: bool = False
-    is_signal: bool = False
 
 
 @dataclass
@@ -73,21 +71,14 @@ _TOPS = ("Top:gg2ttbar = on", "Top:qqbar2ttbar = on")
 _HIGGS_TO_BOTTOM = ("25:onMode = off", "25:onIfMatch = 5 -5")
 
 PYTHIA_PROCESSES: dict[str, PythiaProcess] = {
-    "signal": PythiaProcess(_PAIR_OF_B, conjugates=2, is_signal=True),
+    "signal": PythiaProcess(_PAIR_OF_B, conjugates=2),
     "tt1l": PythiaProcess(_TOPS),
-    "wj": PythiaProcess(
-        ("WeakBosonAndParton:qqbar2Wg = on", "WeakBosonAndParton:qg2Wq = on"),
-        prescaled=True,
-    ),
+    "wj": PythiaProcess(("WeakBosonAndParton:qqbar2Wg = on", "WeakBosonAndParton:qg2Wq = on"), prescaled=True),
     "tt2l": PythiaProcess(_TOPS, leptons=2),
     "st_t": PythiaProcess(("Top:qq2tq(t:W) = on",)),
     "st_s": PythiaProcess(("Top:ffbar2tqbar(s:W) = on",)),
     "zj": PythiaProcess(
-        (
-            "WeakBosonAndParton:qqbar2gmZg = on",
-            "WeakBosonAndParton:qg2gmZq = on",
-            "23:mMin = 60",
-        ),
+        ("WeakBosonAndParton:qqbar2gmZg = on", "WeakBosonAndParton:qg2gmZq = on", "23:mMin = 60"),
         leptons=2,
         prescaled=True,
     ),

@@ -24,8 +24,9 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.stopping import stop_here
 from igbaselines.studies.hep.data.cache import is_whole, whole_file
-from igbaselines.studies.hep.data.pythia.processes import PYTHIA_PROCESSES, Beam
-from igbaselines.studies.hep.data.synthetic.detector import Detector, Selection
+from igbaselines.studies.hep.data.generated import PROCESSES
+from igbaselines.studies.hep.data.pythia.processes import Beam
+from igbaselines.studies.hep.data.reconstruction import Detector, EventSelection
 from igbaselines.studies.hep.data.worker_pool import WorkerPool
 
 VERSION = 1  # of the generation: raise it whenever the same recipe gives other events
@@ -44,7 +45,7 @@ class ShardRecipe:
     """What a shard is made of.
 
     Args:
-        process: a key of `PYTHIA_PROCESSES`.
+        process: its name, of `PROCESSES`.
         pt_hat: range of the hard process's transverse momentum [GeV].
         place: of the range among the process's ranges.
         number: of the shard among the range's shards.
@@ -63,7 +64,7 @@ class ShardRecipe:
     events: int
     beam: Beam
     detector: Detector
-    selection: Selection
+    selection: EventSelection
     seed: int
 
     def path(self, folder: Path) -> Path:
@@ -73,7 +74,7 @@ class ShardRecipe:
 
     def random_key(self) -> tuple[int, ...]:
         """Seeds the shard."""
-        return self.seed, tuple(PYTHIA_PROCESSES).index(self.process), self.place, self.number
+        return self.seed, PROCESSES.index(self.process), self.place, self.number
 
     def fingerprint(self) -> str:
         """Hash of everything that the events depend on."""
@@ -117,14 +118,13 @@ def make_shard(recipe: ShardRecipe, folder: Path) -> None:
         UserError: if hardly any event passes the selection.
     """
     # Pythia, FastJet and awkward come with the extra `pythia`, and are only needed where events are made.
-    from igbaselines.studies.hep.data.pythia.collisions import Collisions, HopelessSelectionError
+    from igbaselines.studies.hep.data.pythia.collisions import HopelessSelectionError, PythiaCollisions
     from igbaselines.studies.hep.data.pythia.detector import see
     from igbaselines.studies.hep.data.pythia.features import pythia_features
 
     start = time.process_time()
-    process = PYTHIA_PROCESSES[recipe.process]
     key = recipe.random_key()
-    collisions = Collisions(recipe.process, recipe.pt_hat, recipe.beam, recipe.detector, recipe.selection, key)
+    collisions = PythiaCollisions(recipe.process, recipe.pt_hat, recipe.beam, recipe.detector, recipe.selection, key)
     rng = np.random.default_rng((*key, 1))  # not the stream of Pythia's seed
     cutflow: dict[str, int] = {}
     with whole_file(recipe.path(folder)) as writer:
@@ -137,7 +137,7 @@ def make_shard(recipe: ShardRecipe, folder: Path) -> None:
             seen, steps = see(rng, batch, recipe.detector, recipe.selection, collisions.prescale)
             cutflow = {step: cutflow.get(step, 0) + count for step, count in steps.items()}
             features = pythia_features(seen, recipe.detector.fat_jet_radius).astype(np.float32)
-            writer.add(recipe.process, process.is_signal, seen.weight, features)
+            writer.add(recipe.process, seen.weight, features)
             size = min(2 * size, _LARGEST_BATCH)
             if cutflow["vetoes"] >= _FRUITLESS and not cutflow["selected"]:
                 raise fruitless(recipe)

@@ -25,9 +25,9 @@ from igbaselines.studies.hep.data.kinematics import (
     to_rest_frame,
     two_body_decay,
 )
+from igbaselines.studies.hep.data.reconstruction import ABSENT, GLUON
 
 BEAM_ENERGY = 14_000.0  # GeV, both protons together
-LIGHT, CHARM, BOTTOM, GLUON, ABSENT = range(5)  # flavours of partons; ABSENT fills up arrays
 EXTRA_JETS = 4  # at most so many jets off the incoming partons; Poisson of mean 2
 _EXTRA_JETS_CUMULATIVE = np.exp(-2.0) * np.array([1, 3, 5, 19 / 3])
 _LUMINOSITY_POWER = 4  # partons of momentum fraction x are found with (1 - x)^4
@@ -114,7 +114,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True)
-class Collisions:
+class ProposedCollisions:
     """Sizes across the beam of `n` proposed collisions; angles are drawn for those that can be selected.
 
     Args:
@@ -127,11 +127,11 @@ class Collisions:
     masses: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
     extra_pt: Float[np.ndarray, "x n"]
 
-    def take(self, chosen: Bool[np.ndarray, " n"]) -> "Collisions":
+    def take(self, chosen: Bool[np.ndarray, " n"]) -> "ProposedCollisions":
         """The chosen collisions."""
         places = np.flatnonzero(chosen)  # a few of many: faster than the mask
         first, second = self.masses
-        return Collisions(self.pt[places], (first[places], second[places]), self.extra_pt[:, places])
+        return ProposedCollisions(self.pt[places], (first[places], second[places]), self.extra_pt[:, places])
 
     def transverse_masses(self) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Of the two bodies [GeV]."""
@@ -153,7 +153,7 @@ class Collisions:
 
 def propose(
     rng: Generator, bodies: tuple[Body, Body], spectrum: Spectrum, collisions: int, pt_hat_min: float
-) -> Collisions:
+) -> ProposedCollisions:
     """Draw the sizes of collisions; the extra jets are softer than the bodies."""
     low, high = pt_hat_min**2 + spectrum.scale**2, BEAM_ENERGY**2 / 4
     squared = falling(rng.random(collisions), low, high, spectrum.power)
@@ -162,11 +162,11 @@ def propose(
     present = rng.random(collisions) > _EXTRA_JETS_CUMULATIVE[:, None]
     hardest = np.maximum(np.sqrt(squared), 2 * _EXTRA_JETS_PT)
     extra = falling(rng.random(present.shape), _EXTRA_JETS_PT, hardest, _EXTRA_JETS_POWER) * present
-    return Collisions(pt, (first, second), extra)
+    return ProposedCollisions(pt, (first, second), extra)
 
 
 def collide(
-    rng: Generator, collisions: Collisions, least_mass: float
+    rng: Generator, collisions: ProposedCollisions, least_mass: float
 ) -> tuple[Float[np.ndarray, "4 m"], Float[np.ndarray, "4 m"], Float[np.ndarray, "4 x m"]]:
     """Angles of those collisions that the toy parton luminosity accepts.
 

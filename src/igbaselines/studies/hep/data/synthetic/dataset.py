@@ -1,23 +1,25 @@
 """Synthetic collisions: the signal and ten backgrounds of arXiv:2412.13864, made in minutes by numpy alone.
 
 The paper used MadGraph, Pythia and Delphes; this stands in for them with real relativistic decay chains, toy
-radiation and jets, and a parametrised detector (`hep_processes`, `hep_collision`, `hep_jets`, `hep_detector`,
-`hep_substructure`).
+radiation and jets, and a parametrised detector.
 """
 
 import hashlib
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from igbaselines.common.checks import fields_must
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import locked
 from igbaselines.common.progress import bar
 from igbaselines.studies.hep.data.cache import is_whole, whole_file
 from igbaselines.studies.hep.data.events import EventTable
-from igbaselines.studies.hep.data.synthetic.detector import Detector, Selection
+from igbaselines.studies.hep.data.generated import SIGNAL, check_generated, check_share
+from igbaselines.studies.hep.data.reconstruction import Detector, EventSelection
 from igbaselines.studies.hep.data.synthetic.generation import (
     Recipe,
     calibrate,
@@ -25,10 +27,9 @@ from igbaselines.studies.hep.data.synthetic.generation import (
     collect,
     event_chunk,
     in_order,
-    worker_pool,
 )
-from igbaselines.studies.hep.data.synthetic.processes import CHAINS
 from igbaselines.studies.hep.data.table import read_events
+from igbaselines.studies.hep.data.worker_pool import WorkerPool
 
 VERSION = 2  # of the generator: raise it whenever the same parameters give other events
 _POOL_EVENTS = 60_000  # times workers; below, starting workers and what they make too much cost more than they save
@@ -49,12 +50,9 @@ class Process:
     share: float
 
     def __post_init__(self) -> None:
-        if not self.cross_section > 0:
-            raise UserError(f"process.cross_section must be positive, got {self.cross_section}")
-        if not self.pt_hat_min >= 0:
-            raise UserError(f"process.pt_hat_min must not be negative, got {self.pt_hat_min}")
-        if not 0 < self.share <= 1:
-            raise UserError(f"process.share must lie between 0 and 1, got {self.share}")
+        fields_must("process", self, ["cross_section"], lambda value: value > 0, "be positive")
+        fields_must("process", self, ["pt_hat_min"], lambda value: value >= 0, "not be negative")
+        check_share(self.share)
 
 
 @dataclass
@@ -69,51 +67,28 @@ class HepSynthetic:
         selection: what an event needs.
         reference_selection: a looser selection, for which the cross-sections are known.
         detector: what the detector makes of particles.
-        processes: the processes, by the names in `hep_processes.CHAINS`.
+        processes: the processes, by their names in `PROCESSES`.
     """
 
     n_events: int
     signal_fraction: float
     seed: int
     cross_section_error: float
-    selection: Selection
-    reference_selection: Selection
+    selection: EventSelection
+    reference_selection: EventSelection
     detector: Detector
     processes: dict[str, Process]
 
     def __post_init__(self) -> None:
-        self._check_numbers()
-        self._check_selections()
-        self._check_processes()
-
-    def _check_numbers(self) -> None:
-        if self.n_events < 1:
-            raise UserError(f"dataset.n_events must be at least 1, got {self.n_events}")
-        if not 0 < self.signal_fraction < 1:
-            raise UserError(f"dataset.signal_fraction must lie between 0 and 1, got {self.signal_fraction}")
-        if self.seed < 0:
-            raise UserError(f"dataset.seed must not be negative, got {self.seed}")
-        if not 0 < self.cross_section_error < 1:
-            raise UserError(f"dataset.cross_section_error must lie between 0 and 1, got {self.cross_section_error}")
-
-    def _check_selections(self) -> None:
-        for field in fields(Selection):
+        shares = {name: process.share for name, process in self.processes.items()}
+        check_generated(self.n_events, self.signal_fraction, self.seed, shares)
+        fields_must("dataset", self, ["cross_section_error"], lambda value: 0 < value < 1, "lie between 0 and 1")
+        for field in fields(EventSelection):
             asked, least = getattr(self.selection, field.name), getattr(self.reference_selection, field.name)
             if asked < least:
                 raise UserError(
                     f"dataset.selection.{field.name} = {asked:g} is looser than the reference selection "
                     f"({least:g}), for which the cross-sections are known"
-                )
-
-    def _check_processes(self) -> None:
-        unknown = [name for name in self.processes if name not in CHAINS]
-        if unknown:
-            raise UserError(f"dataset.processes: unknown process {unknown[0]!r}, known are {', '.join(CHAINS)}")
-        for is_signal, kind in ((True, "signal"), (False, "background")):
-            shares = [p.share for name, p in self.processes.items() if CHAINS[name].is_signal == is_signal]
-            if abs(sum(shares) - 1) > 1e-6:
-                raise UserError(
-                    f"dataset.processes: shares of the {kind} processes must add up to 1, got {sum(shares):g}"
                 )
 
     def load(self, cache: Path, workers: int) -> EventTable:
@@ -149,7 +124,7 @@ class HepSynthetic:
         signal = round(self.n_events * self.signal_fraction)
         counts: dict[str, int] = {}
         for is_signal, total in ((True, signal), (False, self.n_events - signal)):
-            members = {n: p.share for n, p in self.processes.items() if CHAINS[n].is_signal == is_signal}
+            members = {n: p.share for n, p in self.processes.items() if (n == SIGNAL) == is_signal}
             ends = np.rint(total * np.cumsum(list(members.values()))).astype(int)
             counts |= dict(zip(members, np.diff(ends, prepend=0).tolist(), strict=True))
         return {name: counts[name] for name in self.processes if counts[name]}
@@ -160,8 +135,9 @@ class HepSynthetic:
         return Recipe(name, pt_hat_min, self.detector, self.selection, self.reference_selection, self.seed)
 
     def _make(self, path: Path, workers: int) -> None:
-        done, pool = 0, worker_pool(workers if self.n_events * workers >= _POOL_EVENTS else 1)
-        cutflows = {}
+        pays = workers > 1 and self.n_events * workers >= _POOL_EVENTS
+        pool: AbstractContextManager[WorkerPool | None] = WorkerPool(workers) if pays else nullcontext()
+        done, cutflows = 0, {}
         with whole_file(path) as writer, pool as executor, bar("collisions", self.n_events) as show:
             for name, events in self.events_of().items():
                 recipe = self.recipe(name)
@@ -170,7 +146,7 @@ class HepSynthetic:
                 cutflow = calibrate(recipe, cross_section, self.cross_section_error, counts)
                 cutflows[name] = asdict(cutflow)
                 for chunk in collect(recipe, events, in_order(event_chunk, recipe, executor, workers)):
-                    writer.add(name, CHAINS[name].is_signal, cutflow.cross_section / events, chunk)
+                    writer.add(name, cutflow.cross_section / events, chunk)
                     done += len(chunk)
                     show(done)
             writer.record["cutflow"] = cutflows

@@ -1,4 +1,4 @@
-"""From a final state to what a detector sees and a search selects (arXiv:2412.13864, appendix)."""
+"""From a final state of partons to what a detector sees and a search selects (arXiv:2412.13864, appendix)."""
 
 # Arithmetic on arrays of undeclared dtype is Any to mypy.
 # mypy: disable-error-code="no-any-return"
@@ -8,115 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int8
 
-from igbaselines.common.errors import UserError
-from igbaselines.studies.hep.data.jets import Jets, TagEfficiency, any_tag, cluster, draw_tags
 from igbaselines.studies.hep.data.kinematics import (
     Scalar,
     azimuth,
-    delta_phi,
+    distance,
     length,
     pseudorapidity,
     transverse_mass,
     transverse_momentum,
 )
+from igbaselines.studies.hep.data.reconstruction import Detector, EventSelection, any_tag, draw_tags
 from igbaselines.studies.hep.data.synthetic.collision import FinalState, Generator, split
+from igbaselines.studies.hep.data.synthetic.jets import ConeJets, cluster, tag_probability
 
 _HT_MARGIN = 0.85  # smearing lifts the sum of the jets by no more: its resolution is about 3 %
-
-
-@dataclass
-class Selection:
-    """What an event needs, beside one lepton; strict lower bounds, in GeV, and least numbers of jets.
-
-    Args:
-        ht: scalar sum of the jets' transverse momenta.
-        lepton_pt: transverse momentum of the lepton.
-        fat_jet_pt: transverse momentum of the hardest fat jet.
-        met: missing transverse momentum.
-        jets: jets, at least 3: the features name three.
-        b_tags: b-tagged jets, at least 1: the features name one.
-    """
-
-    ht: float
-    lepton_pt: float
-    fat_jet_pt: float
-    met: float
-    jets: int
-    b_tags: int
-
-    def __post_init__(self) -> None:
-        for name in ("ht", "lepton_pt", "fat_jet_pt", "met"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"selection.{name} must not be negative, got {getattr(self, name)}")
-        if self.jets < 3:
-            raise UserError(f"selection.jets must be at least 3 (the features name three), got {self.jets}")
-        if self.b_tags < 1:
-            raise UserError(f"selection.b_tags must be at least 1 (the features name one), got {self.b_tags}")
-
-
-@dataclass
-class Detector:
-    """What a detector makes of particles.
-
-    Args:
-        tag_bottom: probability that a jet with a b is b-tagged.
-        tag_charm: the same for a jet with a c.
-        tag_light: the same for any other jet.
-        lepton_efficiency: probability that a lepton is found.
-        lepton_eta: leptons are found within this absolute pseudorapidity.
-        lepton_veto_pt: a second lepton found above this [GeV] rejects the event.
-        isolation_radius: no other particle may fly this close to a lepton,
-        isolation_fraction: if it has more than this part of the lepton's transverse momentum.
-        stochastic: energy resolution of a parton falls as this over the root of its energy [root GeV].
-        constant: and does not fall below this.
-        coverage: absolute pseudorapidity beyond which nothing is seen.
-        soft_met: spread of each component of the missing momentum from soft particles [GeV].
-        jet_radius: radius of jets.
-        jet_pt: least transverse momentum of jets [GeV].
-        jet_eta: largest absolute pseudorapidity of jets.
-        fat_jet_radius: radius of fat jets.
-    """
-
-    tag_bottom: float
-    tag_charm: float
-    tag_light: float
-    lepton_efficiency: float
-    lepton_eta: float
-    lepton_veto_pt: float
-    isolation_radius: float
-    isolation_fraction: float
-    stochastic: float
-    constant: float
-    coverage: float
-    soft_met: float
-    jet_radius: float
-    jet_pt: float
-    jet_eta: float
-    fat_jet_radius: float
-
-    def __post_init__(self) -> None:
-        for name in ("tag_bottom", "tag_charm", "tag_light", "lepton_efficiency"):
-            if not 0 < getattr(self, name) < 1:
-                raise UserError(f"detector.{name} must lie between 0 and 1, got {getattr(self, name)}")
-        positive = ("lepton_eta", "coverage", "jet_radius", "jet_pt", "jet_eta", "fat_jet_radius")
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise UserError(f"detector.{name} must be positive, got {getattr(self, name)}")
-        rest = (
-            "lepton_veto_pt",
-            "isolation_radius",
-            "isolation_fraction",
-            "stochastic",
-            "constant",
-            "soft_met",
-        )
-        for name in rest:
-            if not getattr(self, name) >= 0:
-                raise UserError(f"detector.{name} must not be negative, got {getattr(self, name)}")
-
-    def tagging(self) -> TagEfficiency:
-        """The b-tagging probabilities."""
-        return TagEfficiency(self.tag_bottom, self.tag_charm, self.tag_light)
 
 
 @dataclass(frozen=True)
@@ -136,9 +41,9 @@ class Observed:
     lepton: Float[np.ndarray, "4 n"]
     partons: Float[np.ndarray, "4 n p"]
     flavours: Int8[np.ndarray, "n p"]
-    jets: Jets
+    jets: ConeJets
     tagged: Bool[np.ndarray, "n j"]
-    fat_jets: Jets
+    fat_jets: ConeJets
     met: Float[np.ndarray, " n"]
 
     @property
@@ -158,24 +63,25 @@ class Observed:
             self.met[chosen],
         )
 
-    def passes(self, selection: Selection) -> Bool[np.ndarray, " n"]:
+    def passes(self, selection: EventSelection) -> Bool[np.ndarray, " n"]:
         """Which events the selection takes."""
         return (
-            (self.ht > selection.ht)
+            selection.takes_jets(self.jets.pt)
             & (transverse_momentum(self.lepton) > selection.lepton_pt)
             & (self.fat_jets.pt[:, 0] > selection.fat_jet_pt)
             & (self.met > selection.met)
-            & ((self.jets.pt > 0).sum(axis=1) >= selection.jets)
             & (self.tagged.sum(axis=1) >= selection.b_tags)
         )
 
 
-def least_parton_ht(selection: Selection) -> float:
+def least_parton_ht(selection: EventSelection) -> float:
     """Scalar sum of the partons' transverse masses [GeV] below which no event passes the selection."""
     return _HT_MARGIN * selection.ht
 
 
-def observe(rng: Generator, state: FinalState, detector: Detector, selection: Selection, most_tag: float) -> Observed:
+def observe(
+    rng: Generator, state: FinalState, detector: Detector, selection: EventSelection, most_tag: float
+) -> Observed:
     """Events as the detector sees them, cheapest vetoes first.
 
     Args:
@@ -183,11 +89,9 @@ def observe(rng: Generator, state: FinalState, detector: Detector, selection: Se
         state: final states.
         detector: the detector.
         selection: events that fail it are mostly left out already.
-        most_tag: bound on the probability of a b-tag. An event is kept with its probability of a tag over
-            this and
-            then gets at least one tag: mistagged processes would otherwise lose nearly every event. The
-            acceptance is that of ordinary tagging up to this constant, which drops out of the ratio of
-            selections.
+        most_tag: bound on the probability of a b-tag. An event is kept with its probability of a tag over this and
+            then gets at least one tag: mistagged processes would otherwise lose nearly every event. The acceptance is
+            that of ordinary tagging up to this constant, which drops out of the ratio of selections.
     """
     found = found_leptons(rng, state, detector)
     pt = transverse_momentum(state.leptons)
@@ -200,18 +104,17 @@ def observe(rng: Generator, state: FinalState, detector: Detector, selection: Se
     partons, flavours = split(rng, state.quarks, state.flavours)
     partons = smear(rng, partons, detector)
     seen = partons.sum(axis=2) + state.leptons.sum(axis=2)
-    missing = seen[1:3] + detector.soft_met * rng.standard_normal((2, seen.shape[1]))
-    met = np.hypot(*missing)
+    met = detector.missing_momentum(rng, seen[1:3])
     kept = met > selection.met
     lepton, partons, flavours, met = lepton[:, kept], partons[:, kept], flavours[kept], met[kept]
 
     jets = cluster(partons, detector.jet_radius, detector.jet_pt, detector.jet_eta)
-    efficiency = detector.tagging().of_jets(jets, flavours)
-    kept = (jets.pt.sum(axis=1) > selection.ht) & ((jets.pt > 0).sum(axis=1) >= selection.jets)
-    kept &= rng.random(len(met)) * most_tag < any_tag(efficiency)
+    probability = tag_probability(jets, flavours, detector.tag_probability())
+    kept = selection.takes_jets(jets.pt)
+    kept &= rng.random(len(met)) * most_tag < any_tag(probability)
     lepton, partons, flavours, met = lepton[:, kept], partons[:, kept], flavours[kept], met[kept]
 
-    tagged = draw_tags(rng, efficiency[kept])
+    tagged = draw_tags(rng, probability[kept])
     fat_jets = cluster(partons, detector.fat_jet_radius, detector.jet_pt, detector.jet_eta)
     observed = Observed(lepton, partons, flavours, jets.take(kept), tagged, fat_jets, met)
     return observed.take(observed.passes(selection))
@@ -226,9 +129,9 @@ def found_leptons(rng: Generator, state: FinalState, detector: Detector) -> Bool
     quark_eta = np.where(present, np.arcsinh(state.quarks[3] / np.where(present, quark_pt, 1)), np.inf)
     quark_phi = azimuth(state.quarks)
     for index in range(pt.shape[1]):
-        distance = length(quark_eta - eta[:, index, None], delta_phi(quark_phi, phi[:, index, None]))
+        apart = distance(quark_eta, eta[:, index, None], quark_phi, phi[:, index, None])
         hard = quark_pt > detector.isolation_fraction * pt[:, index, None]
-        found[:, index] &= ~((distance < detector.isolation_radius) & hard).any(axis=1)
+        found[:, index] &= ~((apart < detector.isolation_radius) & hard).any(axis=1)
     return found
 
 
@@ -237,5 +140,4 @@ def smear(rng: Generator, partons: Float[np.ndarray, "4 n p"], detector: Detecto
     energy = np.maximum(partons[0], 1.0)
     resolution = length(detector.stochastic / np.sqrt(energy), detector.constant)
     scale: Scalar = np.maximum(1 + resolution * rng.standard_normal(energy.shape), 0.1)
-    covered = np.abs(partons[3]) < transverse_momentum(partons) * np.sinh(detector.coverage)
-    return partons * (scale * covered)
+    return partons * (scale * detector.covers(partons))

@@ -7,7 +7,6 @@ how many workers there are or on how many events were asked for.
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,10 +14,12 @@ import numpy as np
 from jaxtyping import Float32
 
 from igbaselines.common.errors import UserError
-from igbaselines.studies.hep.data.features import features
-from igbaselines.studies.hep.data.synthetic.detector import Detector, Selection, least_parton_ht, observe
+from igbaselines.studies.hep.data.generated import PROCESSES
+from igbaselines.studies.hep.data.reconstruction import Detector, EventSelection
+from igbaselines.studies.hep.data.synthetic.detector import Observed, least_parton_ht, observe
+from igbaselines.studies.hep.data.synthetic.features import features
+from igbaselines.studies.hep.data.synthetic.jets import largest_tag_probability
 from igbaselines.studies.hep.data.synthetic.processes import CHAINS, generate
-from igbaselines.studies.hep.data.worker_pool import WorkerPool
 
 T = TypeVar("T")
 _EVENTS, _CALIBRATION = 0, 1  # what a random stream is for
@@ -41,14 +42,21 @@ class Recipe:
     name: str
     pt_hat_min: float
     detector: Detector
-    selection: Selection
-    reference: Selection
+    selection: EventSelection
+    reference: EventSelection
     seed: int
 
     def stream(self, purpose: int, chunk: int) -> np.random.Generator:
         """The random stream of a chunk."""
-        process = tuple(CHAINS).index(self.name)
-        return np.random.default_rng(np.random.SeedSequence((self.seed, process, purpose, chunk)))
+        key = self.seed, PROCESSES.index(self.name), purpose, chunk
+        return np.random.default_rng(np.random.SeedSequence(key))
+
+    def observed(self, rng: np.random.Generator, selection: EventSelection) -> Observed:
+        """The collisions of a chunk that pass a selection."""
+        chain = CHAINS[self.name]
+        state = generate(rng, chain, self.pt_hat_min, least_parton_ht(selection))
+        most_tag = largest_tag_probability(chain.flavours, self.detector.tag_probability())
+        return observe(rng, state, self.detector, selection, most_tag)
 
 
 @dataclass(frozen=True)
@@ -70,19 +78,13 @@ class Cutflow:
 
 def event_chunk(recipe: Recipe, chunk: int) -> Float32[np.ndarray, "n 87"]:
     """Features of the selected events of a chunk."""
-    rng, chain = recipe.stream(_EVENTS, chunk), CHAINS[recipe.name]
-    state = generate(rng, chain, recipe.pt_hat_min, least_parton_ht(recipe.selection))
-    most_tag = recipe.detector.tagging().most(chain.flavours)
-    observed = observe(rng, state, recipe.detector, recipe.selection, most_tag)
-    return features(rng, observed).astype(np.float32)
+    rng = recipe.stream(_EVENTS, chunk)
+    return features(rng, recipe.observed(rng, recipe.selection)).astype(np.float32)
 
 
 def calibration_chunk(recipe: Recipe, chunk: int) -> tuple[int, int]:
     """Events of a chunk that pass the reference selection, and the selection."""
-    rng, chain = recipe.stream(_CALIBRATION, chunk), CHAINS[recipe.name]
-    state = generate(rng, chain, recipe.pt_hat_min, least_parton_ht(recipe.reference))
-    most_tag = recipe.detector.tagging().most(chain.flavours)
-    observed = observe(rng, state, recipe.detector, recipe.reference, most_tag)
+    observed = recipe.observed(recipe.stream(_CALIBRATION, chunk), recipe.reference)
     return len(observed.met), int(observed.passes(recipe.selection).sum())
 
 
@@ -150,13 +152,3 @@ def in_order(make: Callable[[Recipe, int], T], recipe: Recipe, pool: Executor | 
     finally:
         for future in ahead:
             future.cancel()
-
-
-@contextmanager
-def worker_pool(workers: int) -> Iterator[Executor | None]:
-    """Worker processes, or None where one process does all: starting workers takes a second."""
-    if workers == 1:
-        yield None
-        return
-    with WorkerPool(workers) as pool:
-        yield pool

@@ -11,12 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int8
 
 from igbaselines.studies.hep.data.kinematics import Scalar, falling, mass, transverse_mass, two_body_decay
+from igbaselines.studies.hep.data.reconstruction import ABSENT, BOTTOM, CHARM, GLUON, LIGHT
 from igbaselines.studies.hep.data.synthetic.collision import (
-    ABSENT,
-    BOTTOM,
-    CHARM,
-    GLUON,
-    LIGHT,
     Body,
     FinalState,
     Generator,
@@ -43,8 +39,7 @@ _Z_TO_BOTTOM = 0.15  # of hadronic Z decays (PDG)
 _W_TO_CHARM = 0.5  # of hadronic W decays: c s, against u d
 _JET_CHARM = 0.1  # of the jets beside a W or Z; half of the others are gluons
 _TAU_GRID = np.linspace(0, 1, 201)
-# share of the tau's energy that its lepton carries at most: integral of 5/3 - 3 x^2 + 4/3 x^3 (unpolarised
-# tau)
+# share of the tau's energy that its lepton carries at most: integral of 5/3 - 3 x^2 + 4/3 x^3 (unpolarised tau)
 _TAU_CUMULATIVE = 5 / 3 * _TAU_GRID - _TAU_GRID**3 + _TAU_GRID**4 / 3
 
 
@@ -67,11 +62,9 @@ class Chain:
         bodies: the two bodies.
         decay: their decay chain.
         spectrum: the collision's spectrum.
-        flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a
-            b-tag.
+        flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a b-tag.
         batch: raw collisions in a chunk: enough for some thousand selected events, few enough for the memory.
         visible: the largest part of each body's energy that can end up in jets.
-        is_signal: whether this is the signal.
     """
 
     bodies: tuple[Body, Body]
@@ -80,7 +73,6 @@ class Chain:
     flavours: tuple[int, ...]
     batch: int
     visible: tuple[float, float] = (1.0, 1.0)
-    is_signal: bool = False
 
 
 def generate(rng: Generator, chain: Chain, pt_hat_min: float, least_ht: float) -> FinalState:
@@ -269,14 +261,7 @@ _BOTTOM_PART = 1 - (W.low / TOP.high) ** 2
 _ONE_TOP, _SECOND = (_BOTTOM_PART, 1.0), (0.0, 1.0)
 
 CHAINS: dict[str, Chain] = {
-    "signal": Chain(
-        (HEAVY_B, HEAVY_B),
-        _signal,
-        Spectrum(7.0, 1500.0),
-        (BOTTOM,) * 4 + (CHARM, LIGHT),
-        40_000,
-        is_signal=True,
-    ),
+    "signal": Chain((HEAVY_B, HEAVY_B), _signal, Spectrum(7.0, 1500.0), (BOTTOM,) * 4 + (CHARM, LIGHT), 40_000),
     "tt1l": Chain((TOP, TOP), _tops_one_lepton, _TOPS, (BOTTOM, BOTTOM, CHARM, LIGHT), 100_000, _ONE_TOP),
     "wj": Chain((W, _JET), _w_and_jet, Spectrum(3.1, 80.4), (CHARM,), 300_000, _SECOND),
     "tt2l": Chain((TOP, TOP), _tops_two_leptons, _TOPS, (BOTTOM, BOTTOM), 300_000, (_BOTTOM_PART,) * 2),

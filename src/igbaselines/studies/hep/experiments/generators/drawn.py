@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from igbaselines.common.files import replacing
+from igbaselines.common.arrays import write_arrays
+from igbaselines.studies.hep.artifacts import TwoSamples
 from igbaselines.studies.hep.experiments.generators.settings import HepGeneratorsEvaluation
 from igbaselines.studies.hep.measures.two_samples import WeightedSample, correlation_matrix
 
@@ -19,10 +20,10 @@ def save_drawn(
     samples: list[WeightedSample],
     references: list[WeightedSample],
 ) -> None:
-    """Write the arrays as .npz without pickles.
+    """Write the arrays of both samples.
 
     Args:
-        path: the file; its `density` is (sample or reference, processes, drawn features, bins).
+        path: the file.
         feature_names: of all features.
         evaluation: what is compared and drawn.
         samples: of each process.
@@ -34,22 +35,23 @@ def save_drawn(
     family_of = [next((f for f in smallest if place in families[f]), "") for place in range(len(feature_names))]
     places = [feature_names.index(name) for name in evaluation.figure_features]
     edges = np.stack([_edges([*samples, *references], place, evaluation.bins) for place in places])
-    arrays = {
-        "processes": np.array(evaluation.processes),
-        "feature_names": np.array(feature_names),
-        "family_of": np.array(family_of),
-        "correlations": np.stack([[correlation_matrix(of) for of in some] for some in (samples, references)]),
-        "drawn": np.array(evaluation.figure_features),
-        "edges": edges,
-        "density": np.stack(
-            [
-                [[_density(of, place, line) for place, line in zip(places, edges, strict=True)] for of in some]
-                for some in (samples, references)
-            ]
-        ),
-    }
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    correlations = np.stack([[correlation_matrix(of) for of in some] for some in (samples, references)])
+    density = np.stack(
+        [
+            [[_density(of, place, line) for place, line in zip(places, edges, strict=True)] for of in some]
+            for some in (samples, references)
+        ]
+    )
+    drawn = TwoSamples(
+        processes=np.array(evaluation.processes),
+        feature_names=np.array(feature_names),
+        family_of=np.array(family_of),
+        correlations=correlations,
+        drawn=np.array(evaluation.figure_features),
+        density=density,
+        edges=edges,
+    )
+    write_arrays(path, drawn)
 
 
 def _edges(samples: list[WeightedSample], feature: int, bins: int) -> Float[np.ndarray, " edges"]:

@@ -1,10 +1,9 @@
 """Tables of the studies of rankings: means over the units with intervals, paired differences, places of features."""
 
-import numpy as np
 import pandas as pd
 
-from igbaselines.reporting.statistics.estimates import mean_estimate
-from igbaselines.reporting.statistics.verdicts import NotTestable
+from igbaselines.reporting.rows import in_order
+from igbaselines.reporting.tables import means_table
 
 LABELS = ("metric", "method", "variant", "other", "k")
 LISTED = 20  # features whose places are written and drawn
@@ -17,16 +16,10 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
         rows: with the columns metric, method, unit, value, and any of variant, other and k.
 
     Returns:
-        Those columns without unit and value, in order of appearance; mean, low, high (not a number for a single
-        unit) and n.
+        Those columns without unit and value, in order of appearance; those of `mean_line`.
     """
     labels = [column for column in LABELS if column in rows and rows[column].notna().any()]
-    of_units = rows.groupby([*labels, "unit"], dropna=False, sort=False)["value"].mean().reset_index()
-    lines = [
-        dict(zip(labels, key, strict=True)) | _estimate(group["value"].to_numpy(float))
-        for key, group in of_units.groupby(labels, dropna=False, sort=False)
-    ]
-    return pd.DataFrame(lines)
+    return means_table(rows.groupby([*labels, "unit"], dropna=False, sort=False)["value"].mean().reset_index(), labels)
 
 
 def paired_differences(rows: pd.DataFrame, metric: str, column: str, reference: str) -> pd.DataFrame:
@@ -55,13 +48,5 @@ def feature_places(rows: pd.DataFrame) -> pd.DataFrame:
     places = ranks.groupby([*labels, "feature"], dropna=False, sort=False)["value"]
     table = places.agg(mean="mean", low="min", high="max").reset_index()
     first = table.sort_values("mean", kind="stable").groupby(labels, dropna=False, sort=False).head(LISTED)
-    order = {name: place for place, name in enumerate(dict.fromkeys(ranks["method"]))}
-    return first.sort_values("method", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
-
-
-def _estimate(values: np.ndarray) -> dict[str, float]:
-    try:
-        found = mean_estimate(values)
-    except NotTestable:  # a single unit has no interval
-        return {"mean": float(values.mean()), "low": np.nan, "high": np.nan, "n": len(values)}
-    return {"mean": found.value, "low": found.low, "high": found.high, "n": found.n}
+    order = in_order(ranks["method"])
+    return first.sort_values("method", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)

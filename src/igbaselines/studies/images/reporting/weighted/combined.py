@@ -11,18 +11,26 @@ import pandas as pd
 from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.combination import Combination, Drawn, Noted
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.page.comparable import Group, comparable_groups
-from igbaselines.reporting.page.factors import Factor, combinations_run, varied_factors
-from igbaselines.reporting.page.runs import ABLATION, Results
-from igbaselines.reporting.statistics.paired import holm
-from igbaselines.reporting.statistics.resampling import joint_means
+from igbaselines.reporting.page.by_dataset import ABLATION
+from igbaselines.reporting.page.runs import Results
+from igbaselines.reporting.rows import by_finite_unit, in_order, look_up, methods_of
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, TABLE_1, WG, by_finite_image, methods_of
+from igbaselines.reporting.style import add_caption
+from igbaselines.reporting.tables import Line, with_holm
+from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, TABLE_1, WG, added_methods, of_images
+from igbaselines.studies.images.reporting.weighted.comparable import Group, comparable_groups
+from igbaselines.studies.images.reporting.weighted.factors import Factor, combinations_run, varied_factors
 from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure, removal_table
-from igbaselines.studies.images.reporting.weighted.sweep import SWEEP_CAPTION, Improvement, forest_figure, sweep_figure
-from igbaselines.studies.images.reporting.weighted.tables import Line, table_1_line, table_2_line
+from igbaselines.studies.images.reporting.weighted.sweep import (
+    SWEEP_CAPTION,
+    Improvements,
+    Measured,
+    forest_figure,
+    methods_in,
+    sweep_figure,
+)
+from igbaselines.studies.images.reporting.weighted.tables import metrics_of, table_1_line, table_2_line
 
-P_VALUES = ("p_welch", "p_paired_t", "p_wilcoxon")
 TABLE_NOTE = (
     "Ours beside the paper's, a line a network. The improvement is that of the mean, with its paired bootstrap "
     "interval. The paper does not name its t-test: p_welch ignores that both methods saw the same images; p_paired_t "
@@ -45,88 +53,73 @@ def combine(results: Sequence[Results], printed: Printed) -> Combination:
     tables: list[Noted] = []
     figures: list[Drawn] = []
     for group in comparable_groups(sorted(results, key=lambda of: (_order(of, printed), of.label))):
-        improvements = {metric: measured_improvements(group, metric) for metric in METRICS}
+        found = {metric: measured_improvements(group, metric) for metric in TABLE_1}
+        measured = {metric: improvements for metric, improvements in found.items() if improvements is not None}
         about = " ".join(filter(None, [group.words, group.differs]))
-        if group.study != ABLATION:
-            made = _tables(group, printed, improvements)
-            tables += [Noted(f"{name}_{group.name}", table, f"{about} {note}") for name, table, note in made]
-        drawn = _sweep(group, improvements) if group.study == ABLATION else _figures(group, printed, improvements)
+        if group.study == ABLATION:
+            drawn = list(_sweep(group, measured))
+        else:
+            drawn = list(_figures(group, printed, measured))
+            for name, table, note in _tables(group, printed, measured):
+                tables.append(Noted(f"{name}_{group.name}", table, f"{about} {note}"))
         figures += [Drawn(f"{one.name}_{group.name}", one.figure, f"{about} {one.caption}") for one in drawn]
     return Combination([noted for noted in tables if not noted.table.empty], figures)
 
 
-def measured_improvements(group: Group, metric: str) -> list[Improvement]:
-    """Estimate each run's improvement over EG, of WG and of its permuted control; images are drawn together.
-
-    The runs are on the same data set and are resampled with the same draws, so that their average has an honest
-    interval.
-    """
+def measured_improvements(group: Group, metric: str) -> Improvements | None:
+    """Estimate the runs' improvements over EG, of WG, its permuted control and any other method; None without runs."""
     found = {place: _table(of, metric) for place, of in enumerate(group.results)}
     tables = {place: table for place, table in found.items() if table is not None}
-    replicates = joint_means(list(tables.values())) if tables else []
-    return [
-        Improvement.of(place, method, metric, table, means)
-        for (place, table), means in zip(tables.items(), replicates, strict=True)
-        for method in (WG, PERMUTED)
-        if method in table
-    ]
+    return Improvements.of(tables, metric) if tables else None
 
 
-def _tables(
-    group: Group, printed: Printed, improvements: dict[str, list[Improvement]]
-) -> Iterable[tuple[str, pd.DataFrame, str]]:
+def _tables(group: Group, printed: Printed, measured: Measured) -> Iterable[tuple[str, pd.DataFrame, str]]:
     """Table 1 in the paper's metrics, the other metrics, Table 2 and the averages over networks."""
-    beside = [metric for metric in METRICS if metric not in TABLE_1]
-    yield "table_1", _comparison(group, printed, TABLE_1), TABLE_NOTE
-    yield "table_2", _corrected(_filtering(group, printed)), TABLE_NOTE + " AUC of deletion in percent."
-    yield "averages", averages(group, printed, improvements), AVERAGES_NOTE
-    yield "other_metrics", _comparison(group, printed, beside), TABLE_NOTE
+    metrics = in_order((metric for of in group.results for metric in metrics_of(of.rows)), tuple(METRICS))
+    compared = {
+        metric: [table_1_line(of_images(of.rows), metric, printed, of.model) for of in group.results]
+        for metric in metrics
+    }
+    filtered = [table_2_line(of_images(of.rows), printed, of.model) for of in group.results]
+    yield "table_1", _of_runs(group, [lines for metric, lines in compared.items() if metric in TABLE_1]), TABLE_NOTE
+    yield "table_2", _of_runs(group, [filtered]), TABLE_NOTE + " AUC of deletion in percent."
+    yield "averages", averages(group, printed, measured), AVERAGES_NOTE
+    others = [lines for metric, lines in compared.items() if metric not in TABLE_1]
+    yield "other_metrics", _of_runs(group, others), TABLE_NOTE
 
 
-def _comparison(group: Group, printed: Printed, metrics: Iterable[str]) -> pd.DataFrame:
-    lines = []
-    for metric in metrics:
-        for place, of in enumerate(group.results):
-            if (line := table_1_line(of.rows, metric, printed, of.model)) is not None:
-                lines.append({"metric": line["metric"]} | group.known(place) | line | {"run": of.label})
-    return _corrected(pd.DataFrame(lines))
+def _of_runs(group: Group, compared: Iterable[Sequence[Line | None]]) -> pd.DataFrame:
+    """Put lines of the group's runs into one table, over which p-values are corrected."""
+    found = [
+        group.known(place) | line | {"run": of.label}
+        for lines in compared
+        for place, (of, line) in enumerate(zip(group.results, lines, strict=True))
+        if line is not None
+    ]
+    return with_holm(pd.DataFrame(found))
 
 
-def _filtering(group: Group, printed: Printed) -> pd.DataFrame:
-    lines = []
-    for place, of in enumerate(group.results):
-        if (line := table_2_line(of.rows, printed, of.model)) is not None:
-            lines.append(group.known(place) | line | {"run": of.label})
-    return pd.DataFrame(lines)
-
-
-def _corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """Put every p-value's Holm correction over the whole table beside it."""
-    for name in P_VALUES if len(table) else ():
-        table.insert(int(str(table.columns.get_loc(name))) + 1, f"{name}_holm", holm(table[name].to_list()))
-    return table
-
-
-def averages(group: Group, printed: Printed, improvements: dict[str, list[Improvement]]) -> pd.DataFrame:
+def averages(group: Group, printed: Printed, measured: Measured) -> pd.DataFrame:
     """Average the improvement over the networks of a group, where there are several."""
     lines = []
-    for metric in TABLE_1:
-        of_wg = [found for found in improvements[metric] if found.method == WG]
-        if len(of_wg) < 2:
-            continue
-        value, low, high = Improvement.mean(of_wg)
-        paper = printed.tables.get("table_1", {}).get(metric, {})
-        known = {key: item for key, item in group.known(of_wg[0].place).items() if key != "model"}
-        line: Line = {"metric": METRICS[metric].label} | known
-        line |= {"networks": len(of_wg), "improvement_%": value, "low": low, "high": high}
-        line["paper_text_%"] = printed.tables.get("average_improvement", {}).get(metric, np.nan)
-        line["paper_table_1_%"] = np.mean([of["improvement"] for of in paper.values()]) if paper else np.nan
-        lines.append(line)
+    for metric, improvements in measured.items():
+        for method in methods_in(measured):
+            found = improvements.keys(method)
+            if len(found) < 2 or method == PERMUTED:
+                continue
+            value, low, high = improvements.mean(found)
+            known = {key: item for key, item in group.known(found[0][0]).items() if key != "model"}
+            line: Line = {"metric": METRICS[metric].label, "method": method} | known
+            line |= {"networks": len(found), "improvement_%": value, "low": low, "high": high}
+            if method == WG:
+                paper = printed.tables.get("table_1", {}).get(metric, {})
+                line["paper_text_%"] = printed.tables.get("average_improvement", {}).get(metric, np.nan)
+                line["paper_table_1_%"] = np.mean([of["improvement"] for of in paper.values()]) if paper else np.nan
+            lines.append(line)
     return pd.DataFrame(lines)
 
 
-def _figures(group: Group, printed: Printed, improvements: dict[str, list[Improvement]]) -> Iterable[Drawn]:
-    measured = {metric: found for metric in TABLE_1 if (found := improvements[metric])}
+def _figures(group: Group, printed: Printed, measured: Measured) -> Iterable[Drawn]:
     if not measured:
         return
     names = [plot_label(of.model) for of in group.results]
@@ -138,28 +131,28 @@ def _figures(group: Group, printed: Printed, improvements: dict[str, list[Improv
     yield Drawn("improvement", forest_figure(measured, names, paper), caption)
     tables = {of.model: table for of in group.results if (table := removal_table(of.rows)) is not None}
     if len(tables) > 1:
-        statement = printed.figures.get("figure_2", {}).get("statement", "")
         removal = Removal.of_tables(list(tables.values()), f"{len(tables)} networks ({', '.join(tables)})")
-        drawn = removal_figure(removal, printed.tables.get("figure_2", {}), statement)
+        drawn = removal_figure(removal, printed.tables.get("figure_2", {}))
+        if statement := printed.figures.get("figure_2", {}).get("statement"):
+            add_caption(drawn, statement)
         yield Drawn("figure_2", drawn, removal.caption)
 
 
-def _sweep(group: Group, improvements: dict[str, list[Improvement]]) -> Iterable[Drawn]:
+def _sweep(group: Group, measured: Measured) -> Iterable[Drawn]:
     """Where the advantage comes from: the improvement by each setting that the runs of an ablation differ in."""
-    measured = {metric: found for metric in TABLE_1 if (found := improvements[metric])}
     factors = varied_factors([of.config for of in group.results])
     if measured and factors:
         caption = " ".join([SWEEP_CAPTION, *_imbalance(group, factors, measured)])
         yield Drawn("advantage", sweep_figure(measured, factors), caption)
 
 
-def _imbalance(group: Group, factors: Sequence[Factor], measured: dict[str, list[Improvement]]) -> Iterable[str]:
+def _imbalance(group: Group, factors: Sequence[Factor], measured: Measured) -> Iterable[str]:
     """Warn of levels that are not balanced: a mean over a level is then one over other settings, too."""
     columns = [[of.model for of in group.results], *(factor.levels for factor in factors)]
     counts: dict[tuple[int, int], list[str]] = {}
     for metric, improvements in measured.items():
-        counted = combinations_run(columns, [found.place for found in improvements])
-        counts.setdefault(counted, []).append(METRICS[metric].label)
+        counted = combinations_run(columns, [place for place, _ in improvements.values])
+        counts.setdefault(counted, []).append(look_up(metric, METRICS).label)
     for (run, possible), metrics in counts.items():
         if run < possible:
             yield (
@@ -169,10 +162,10 @@ def _imbalance(group: Group, factors: Sequence[Factor], measured: dict[str, list
 
 
 def _table(of: Results, metric: str) -> pd.DataFrame | None:
-    """Lay out EG, WG and the control where it was measured; None where there is no ratio to EG."""
-    control = [PERMUTED] if PERMUTED in methods_of(of.rows, metric) else []
+    """Lay out EG, WG, the control where it was measured, and any others; None where there is no ratio to EG."""
+    beside = [PERMUTED] if PERMUTED in methods_of(of.rows, metric) else []
     try:
-        table, _ = by_finite_image(of.rows, metric, (EG, WG, *control))
+        table, _ = by_finite_unit(of.rows, metric, (EG, WG, *beside, *added_methods(of.rows, metric)))
     except NotTestable:
         return None
     return table if len(table) and table[EG].mean() > 0 else None

@@ -2,19 +2,27 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
 from igbaselines.reporting.labels import plot_label
+from igbaselines.reporting.plots import curve
+from igbaselines.reporting.rows import methods_of
 from igbaselines.reporting.statistics.estimates import CONFIDENCE
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.reporting.style import new_figure, page_style
-from igbaselines.studies.hep.reporting.figures import STYLES, Style
-from igbaselines.studies.images.reporting.rows import EG, FILTERED, WG, by_baseline, methods_of
+from igbaselines.reporting.style import BLUE, RED, looks, new_figure, page_style, style_of
+from igbaselines.studies.images.reporting.rows import EG, FILTERED, WG, by_baseline
 
 CURVES = {"deletion": "share of pixels masked [%]", "insertion": "share of pixels revealed [%]"}
-CURVE_STYLES: dict[str, Style] = {EG: STYLES[0], WG: STYLES[2], FILTERED: STYLES[3]}
+CURVES_CAPTION = (
+    "Probability of the class against the share of pixels masked (or revealed), the most important first: mean over "
+    "the images with its 95 % t-interval."
+)
+WEIGHTS_CAPTION = (
+    "Weights of the baselines over the images: boxes span the quartiles, whiskers the 5 % and 95 % quantiles; points "
+    "are images. The dashed line is EG's equal weight."
+)
+LOOKS = {EG: style_of(0), WG: style_of(2), FILTERED: style_of(3)}
 
 
 def curves_figure(rows: pd.DataFrame) -> Figure | None:
@@ -23,12 +31,13 @@ def curves_figure(rows: pd.DataFrame) -> Figure | None:
     kinds = [kind for kind in CURVES if tables[kind]]
     if not kinds:
         return None
+    styles = looks(dict.fromkeys(method for of_kind in tables.values() for method in of_kind), LOOKS)
     with page_style():
         figure = new_figure(7.5, 4.6 * len(kinds))
-        panels = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
-        for panel, kind in zip(panels, kinds, strict=True):
+        for panel, kind in zip(figure.subplots(len(kinds), 1, squeeze=False)[:, 0], kinds, strict=True):
             for method, table in tables[kind].items():
-                _curve(panel, table, method, CURVE_STYLES.get(method, STYLES[4]))
+                shares = 100 * table["share"].to_numpy(float)
+                curve(panel, shares, table, styles[method], alpha=0.1, label=plot_label(method), marker="")
             panel.set_xlabel(CURVES[kind])
             panel.set_ylabel("mean probability of the class")
             panel.set_xlim(0, 100)
@@ -46,7 +55,7 @@ def curve_table(rows: pd.DataFrame, kind: str, method: str) -> pd.DataFrame | No
         method: whose.
 
     Returns:
-        Index k (point of the grid); columns share (of the pixels, in [0, 1]), value, low and high (95 % t-interval of
+        Index k (point of the grid); columns share (of the pixels, in [0, 1]), mean, low and high (95 % t-interval of
         the mean over the images; NaN where the spread or the number of images is not known). None where the run has no
         such curve, or an older one whose points have no share.
     """
@@ -56,9 +65,10 @@ def curve_table(rows: pd.DataFrame, kind: str, method: str) -> pd.DataFrame | No
         return None
     spread = of_method[of_method["metric"] == f"{kind}_curve_sd"].set_index("k")["value"]
     table = points.set_index("k")[["share", "value"]].assign(sd=spread).astype(float).sort_index()
-    images = ((rows["metric"] == f"{kind}_auc") & (rows["method"] == method)).sum()
+    images = (of_method["metric"] == f"{kind}_auc").sum()
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, images - 1) / np.sqrt(images) if images > 1 else np.nan
-    return table.assign(low=table["value"] - reach * table["sd"], high=table["value"] + reach * table["sd"])
+    table = table.rename(columns={"value": "mean"})
+    return table.assign(low=table["mean"] - reach * table["sd"], high=table["mean"] + reach * table["sd"])
 
 
 def weights_figure(rows: pd.DataFrame) -> Figure | None:
@@ -70,20 +80,17 @@ def weights_figure(rows: pd.DataFrame) -> Figure | None:
     if weights.shape[1] < 2:
         return None
     weights = weights[weights.median().sort_values().index]  # the fittest on top
+    values = [weights[name].dropna().to_numpy(float) for name in weights]
     with page_style():
         figure = new_figure(7.5, 1.3 + 0.42 * weights.shape[1])
         axes = figure.subplots()
-        values = [weights[name].dropna().to_numpy(float) for name in weights]
-        axes.boxplot(
-            values,
-            orientation="horizontal",
-            whis=(5, 95),
-            showfliers=False,
-            widths=0.6,
-            medianprops={"color": STYLES[2]["color"], "linewidth": 2},
-        )
-        _points(axes, values)
-        axes.axvline(1 / weights.shape[1], color=STYLES[0]["color"], linestyle="--", linewidth=1.2)
+        median = {"color": BLUE, "linewidth": 2}
+        axes.boxplot(values, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6, medianprops=median)
+        for place, column in enumerate(values, start=1):
+            # Heights only keep the images apart, so they follow a fixed pattern.
+            heights = place + 0.4 * ((np.arange(len(column)) * 0.618) % 1 - 0.5)
+            axes.plot(column, heights, marker=".", markersize=3, linestyle="none", color="#666666", alpha=0.5, zorder=1)
+        axes.axvline(1 / weights.shape[1], color=RED, linestyle="--", linewidth=1.2)
         axes.set_yticks(range(1, len(values) + 1), [plot_label(str(name)) for name in weights])
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_xlim(left=0)
@@ -94,16 +101,3 @@ def weights_figure(rows: pd.DataFrame) -> Figure | None:
 def _curve_tables(rows: pd.DataFrame, kind: str) -> dict[str, pd.DataFrame]:
     tables = {method: curve_table(rows, kind, method) for method in methods_of(rows, f"{kind}_curve")}
     return {method: table for method, table in tables.items() if table is not None}
-
-
-def _curve(axes: Axes, table: pd.DataFrame, method: str, style: Style) -> None:
-    percent = 100 * table["share"]
-    axes.fill_between(percent, table["low"], table["high"], color=style["color"], alpha=0.1, linewidth=0)
-    axes.plot(percent, table["value"], label=plot_label(method), **{**style, "marker": ""})
-
-
-def _points(axes: Axes, values: list[np.ndarray]) -> None:
-    """Scatter the images over the boxes; heights only keep points apart, so they follow a fixed pattern."""
-    for place, column in enumerate(values, start=1):
-        heights = place + 0.4 * ((np.arange(len(column)) * 0.618) % 1 - 0.5)
-        axes.plot(column, heights, marker=".", markersize=3, linestyle="none", color="#666666", alpha=0.5, zorder=1)

@@ -4,22 +4,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from igbaselines.common.arrays import read_folder
 from igbaselines.reporting.claims import Printed
-from igbaselines.reporting.style import save_figure
-from igbaselines.reporting.tables import write_table
-from igbaselines.studies.images.reporting.overlays import example_figure, load_explanation, overlay_caption
-from igbaselines.studies.images.reporting.weighted.figures import curves_figure, weights_figure
+from igbaselines.reporting.style import Drawing, save_figures
+from igbaselines.reporting.tables import write_tables
+from igbaselines.studies.images.artifacts import ExplainedPhotograph
+from igbaselines.studies.images.reporting.overlays import example_figure, overlay_caption
+from igbaselines.studies.images.reporting.weighted.figures import (
+    CURVES_CAPTION,
+    WEIGHTS_CAPTION,
+    curves_figure,
+    weights_figure,
+)
 from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure
 from igbaselines.studies.images.reporting.weighted.tables import run_tables
-
-CURVES_CAPTION = (
-    "Probability of the class against the share of pixels masked (or revealed), the most important first: mean over "
-    "the images with its 95 % t-interval."
-)
-WEIGHTS_CAPTION = (
-    "Weights of the baselines over the images: boxes span the quartiles, whiskers the 5 % and 95 % quantiles; points "
-    "are images. The dashed line is EG's equal weight."
-)
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
@@ -30,17 +28,13 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         rows: of the run.
         printed: the paper's numbers and statements.
     """
-    for name, table in run_tables(rows, printed).items():
-        write_table(table, folder, name)
-    for number, path in enumerate(sorted((folder / "examples").glob("*.npz")), start=1):
-        shown = load_explanation(path)
-        caption = f"Figure 1 ({number}). {overlay_caption(shown)}"
-        save_figure(example_figure(shown), folder, f"figure_1_{number}", caption)
+    write_tables(folder, run_tables(rows, printed))
+    drawings: dict[str, Drawing] = {}
+    for number, (name, shown) in enumerate(read_folder(ExplainedPhotograph, folder / "examples").items(), start=1):
+        caption = f"Figure 1 ({number}). {overlay_caption(shown, name)}"
+        drawings[f"figure_1_{number}"] = example_figure(shown), caption
     if removal := Removal.of_run(rows):
-        statement = printed.figures.get("figure_2", {}).get("statement", "")
-        drawn = removal_figure(removal, printed.tables.get("figure_2", {}), statement)
-        save_figure(drawn, folder, "figure_2", removal.caption)
-    if curves := curves_figure(rows):
-        save_figure(curves, folder, "deletion_curves", CURVES_CAPTION)
-    if weights := weights_figure(rows):
-        save_figure(weights, folder, "weights", WEIGHTS_CAPTION)
+        drawings["figure_2"] = removal_figure(removal, printed.tables.get("figure_2", {})), removal.caption
+    drawings["deletion_curves"] = curves_figure(rows), CURVES_CAPTION
+    drawings["weights"] = weights_figure(rows), WEIGHTS_CAPTION
+    save_figures(folder, drawings, printed.figures)

@@ -1,7 +1,7 @@
 """How much WG improves on EG, run by run and by what differs between runs: where its advantage comes from."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,20 +9,21 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
 from igbaselines.reporting.labels import plot_label
-from igbaselines.reporting.page.factors import Factor
-from igbaselines.reporting.statistics.resampling import interval_of
-from igbaselines.reporting.style import new_figure, page_style
-from igbaselines.studies.hep.reporting.figures import STYLES, Style
+from igbaselines.reporting.plots import legend_above, name_lines, points
+from igbaselines.reporting.rows import in_order, look_up
+from igbaselines.reporting.statistics.paired import improvement
+from igbaselines.reporting.statistics.resampling import interval_of, joint_means
+from igbaselines.reporting.style import BLUE, GREY, Style, looks, new_figure, page_style
 from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, WG
+from igbaselines.studies.images.reporting.weighted.factors import Factor
 
-LOOKS: dict[str, Style] = {
-    WG: {"color": STYLES[2]["color"], "marker": "o"},
-    PERMUTED: {"color": "#777777", "marker": "x"},
+LOOKS: Mapping[str, Style] = {
+    WG: {"color": BLUE, "marker": "o", "linestyle": "none"},
+    PERMUTED: {"color": GREY, "marker": "x", "linestyle": "none"},
 }
-PAPER_LOOK: Style = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersize": 6, "linestyle": "none"}
+PAPER: Style = {"color": "black", "marker": "D", "markerfacecolor": "white", "markersize": 6, "linestyle": "none"}
 LINE = 0.36  # inches of a line of the figures
 LONGEST = 40  # characters of a label before it is broken
 
@@ -34,135 +35,114 @@ SWEEP_CAPTION = (
 )
 
 
+Key = tuple[int, str]  # place of a run, and method
+
+
 @dataclass(frozen=True)
-class Improvement:
-    """By how many percent a method's mean is better than EG's in a run.
+class Improvements:
+    """By how many percent methods' means are better than EG's, in runs on the same data set.
 
     Args:
-        place: of the run.
-        method: the method.
-        value: the improvement.
-        replicates: (b,), of bootstrap draws of the images; NaN for a single image.
-        images: their number.
+        values: of each run and method.
+        replicates: (b,) each, of bootstrap draws of the images, the same for all runs, so that their average has an
+            honest interval; NaN for a single image.
+        images: the least number of any run.
     """
 
-    place: int
-    method: str
-    value: float
-    replicates: Float[np.ndarray, " b"]
+    values: Mapping[Key, float]
+    replicates: Mapping[Key, Float[np.ndarray, " b"]]
     images: int
 
     @classmethod
-    def of(
-        cls, place: int, method: str, metric: str, table: pd.DataFrame, means: Float[np.ndarray, "b methods"]
-    ) -> "Improvement":
-        """Compare with EG.
+    def of(cls, tables: Mapping[int, pd.DataFrame], metric: str) -> "Improvements":
+        """Compare with EG: tables by the places of runs, images down and methods across; METRICS know the direction."""
+        sign = look_up(metric, METRICS).sign
+        values, replicates = {}, {}
+        for (place, table), means in zip(tables.items(), joint_means(list(tables.values())), strict=True):
+            reference = means[:, list(table).index(EG)]
+            drawn = np.where(reference > 0, reference, np.nan)
+            for column, method in enumerate(map(str, table)):
+                if method != EG:
+                    values[place, method] = float(improvement(table[EG].mean(), table[method].mean(), sign))
+                    replicates[place, method] = improvement(drawn, means[:, column], sign)
+        return cls(values, replicates, min(map(len, tables.values())))
 
-        Args:
-            place: of the run.
-            method: the method.
-            metric: one of METRICS, which know the direction.
-            table: images down, methods across.
-            means: bootstrap replicates of the means of its columns.
-        """
-        sign = 1 if METRICS[metric].lower_is_better else -1
-        mine, reference = (list(table.columns).index(name) for name in (method, EG))
-        value = 100 * sign * (1 - table[method].mean() / table[EG].mean())
-        drawn = np.where(means[:, reference] > 0, means[:, reference], np.nan)
-        return cls(place, method, float(value), 100 * sign * (1 - means[:, mine] / drawn), len(table))
+    def keys(self, method: str, places: Container[int] | None = None) -> list[Key]:
+        """Find where a method was measured, in all runs or in some."""
+        return [key for key in self.values if key[1] == method and (places is None or key[0] in places)]
 
-    @staticmethod
-    def mean(improvements: Sequence["Improvement"]) -> tuple[float, float, float]:
-        """Average over runs whose replicates are of the same draws: the value and its interval."""
-        value = float(np.mean([found.value for found in improvements]))
-        images = min(found.images for found in improvements)
-        low, high = interval_of(np.mean([found.replicates for found in improvements], axis=0), images)
+    def mean(self, keys: Sequence[Key]) -> tuple[float, float, float]:
+        """Average over runs: the value and the ends of its interval."""
+        value = float(np.mean([self.values[key] for key in keys]))
+        low, high = interval_of(np.mean([self.replicates[key] for key in keys], axis=0), self.images)
         return value, float(low), float(high)
 
 
-def forest_figure(
-    measured: Mapping[str, Sequence[Improvement]], names: Sequence[str], paper: Mapping[str, Sequence[float]]
-) -> Figure:
-    """Draw every run's improvement with its interval, beside the paper's.
+Measured = Mapping[str, Improvements]  # by metric
+
+
+def methods_in(measured: Measured) -> list[str]:
+    """List the methods that were compared with EG: WG, its control, and any others."""
+    return in_order((method for found in measured.values() for _, method in found.values), (WG, PERMUTED))
+
+
+def forest_figure(measured: Measured, names: Sequence[str], paper: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw every run's improvement with its interval, beside the paper's; the control is left to the sweep.
 
     Args:
-        measured: metric -> improvements of the runs.
+        measured: what the runs measured.
         names: of all runs.
         paper: metric -> the paper's improvement for the network of each run, NaN where it has none [%].
     """
+    styles = looks([method for method in methods_in(measured) if method != PERMUTED], LOOKS)
     with page_style():
         figure, panels = _panels(measured, list(names))
-        for panel, (metric, improvements) in zip(panels, measured.items(), strict=True):
-            for found in improvements:
-                if found.method == WG:
-                    _mark(panel, float(found.place), Improvement.mean([found]), WG)
-            panel.plot(paper[metric], np.arange(len(names)), **PAPER_LOOK)
-        panels[0].plot([], [], label="WG (ours)", linestyle="none", **LOOKS[WG])
-        panels[0].plot([], [], label="paper", **PAPER_LOOK)
-        _legend(figure)
+        for panel, (metric, found) in zip(panels, measured.items(), strict=True):
+            for place in range(len(names)):
+                _line(panel, place, found, [place], styles)
+            panel.plot(paper[metric], np.arange(len(names)), **PAPER)
+        names_of = {WG: "WG (ours)"}
+        legend_above(figure, {**styles, "paper": PAPER}, label=lambda name: names_of.get(name) or plot_label(name))
     return figure
 
 
-def sweep_figure(measured: Mapping[str, Sequence[Improvement]], factors: Sequence[Factor]) -> Figure:
-    """Draw the mean improvement at every level of every factor, of WG and of the control.
+def sweep_figure(measured: Measured, factors: Sequence[Factor]) -> Figure:
+    """Draw the mean improvement at every level of every factor, of WG, of the control, and of any other method.
 
     Args:
-        measured: metric -> improvements of the runs.
+        measured: what the runs measured.
         factors: what differs between the runs.
     """
-    lines: list[tuple[str, list[int] | None]] = []
+    lines: list[tuple[str, list[int]]] = []
     for factor in factors:
-        lines.append((_heading(factor), None))
-        lines += [(level, _places(factor, level)) for level in dict.fromkeys(factor.levels)]
+        lines.append((f"{factor.name} (and with it {', '.join(factor.also)})" if factor.also else factor.name, []))
+        of_levels = {level: np.flatnonzero(np.array(factor.levels) == level).tolist() for level in factor.levels}
+        lines += of_levels.items()
+    styles = looks(methods_in(measured), LOOKS)
     with page_style():
         figure, panels = _panels(measured, [name for name, _ in lines])
-        for panel, improvements in zip(panels, measured.values(), strict=True):
-            for line, (_, members) in enumerate(lines):
-                if members is not None:
-                    _level(panel, line, [found for found in improvements if found.place in members])
-        for line, tick in enumerate(panels[0].get_yticklabels()):
-            tick.set_fontweight("bold" if lines[line][1] is None else "normal")
-        for method, label in ((WG, "WG"), (PERMUTED, plot_label(PERMUTED))):
-            panels[0].plot([], [], label=label, linestyle="none", **LOOKS[method])
-        _legend(figure)
+        for panel, found in zip(panels, measured.values(), strict=True):
+            for line, (_, places) in enumerate(lines):
+                _line(panel, line, found, places, styles)
+        for tick, (_, places) in zip(panels[0].get_yticklabels(), lines, strict=True):
+            tick.set_fontweight("normal" if places else "bold")
+        legend_above(figure, styles)
     return figure
 
 
-def _places(factor: Factor, level: str) -> list[int]:
-    return [place for place, found in enumerate(factor.levels) if found == level]
-
-
-def _heading(factor: Factor) -> str:
-    return f"{factor.name} (and with it {', '.join(factor.also)})" if factor.also else factor.name
-
-
-def _level(axes: Axes, line: int, improvements: Sequence[Improvement]) -> None:
-    """Draw single runs small, and the mean of each method with its interval."""
-    for method, shift in ((WG, -0.12), (PERMUTED, 0.16)):
-        of_method = [found for found in improvements if found.method == method]
-        if not of_method:
+def _line(axes: Axes, line: int, found: Improvements, places: Sequence[int], styles: Mapping[str, Style]) -> None:
+    """Draw each method's mean over some runs with its interval, and where there are several the single ones small."""
+    for turn, (method, look) in enumerate(styles.items()):
+        if not (keys := found.keys(method, places)):
             continue
-        _mark(axes, line + shift, Improvement.mean(of_method), method)
-        if len(of_method) > 1:
-            values = [found.value for found in of_method]
-            axes.plot(
-                values,
-                np.full(len(values), line + shift),
-                color=LOOKS[method]["color"],
-                marker=".",
-                markersize=4,
-                alpha=0.6,
-                linestyle="none",
-            )
+        height = line + 0.56 * (turn - (len(styles) - 1) / 2) / max(2, len(styles))  # keeps methods apart
+        points(axes, [height], pd.DataFrame([found.mean(keys)], columns=["mean", "low", "high"]), look, markersize=7)
+        if len(keys) > 1:
+            values = [found.values[key] for key in keys]
+            axes.plot(values, [height] * len(values), ".", color=look["color"], markersize=4, alpha=0.6)
 
 
-def _mark(axes: Axes, line: float, found: tuple[float, float, float], method: str) -> None:
-    value, low, high = found
-    axes.hlines(line, low, high, color=LOOKS[method]["color"], linewidth=1.6)
-    axes.plot([value], [line], markersize=7, **LOOKS[method])
-
-
-def _panels(measured: Mapping[str, Sequence[Improvement]], names: Sequence[str]) -> tuple[Figure, list[Axes]]:
+def _panels(measured: Measured, names: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """Start a panel for each metric, with one line for each name, the first on top."""
     wrapped = ["\n".join(textwrap.wrap(plot_label(name), LONGEST)) for name in names]
     lines = sum(1 + 0.6 * label.count("\n") for label in wrapped)
@@ -170,14 +150,8 @@ def _panels(measured: Mapping[str, Sequence[Improvement]], names: Sequence[str])
     panels = list(figure.subplots(1, len(measured), sharey=True, squeeze=False)[0])
     for panel, metric in zip(panels, measured, strict=True):
         panel.axvline(0, color="black", linewidth=0.8)
-        panel.set_title(METRICS[metric].label)
+        panel.set_title(look_up(metric, METRICS).label)
         panel.set_xlabel("improvement over EG [%]")
         panel.tick_params(axis="y", which="both", length=0)
-    panels[0].set_yticks(range(len(names)), wrapped)
-    panels[0].yaxis.set_minor_locator(NullLocator())
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    name_lines(panels[0], wrapped)
     return figure, panels
-
-
-def _legend(figure: Figure) -> None:
-    figure.legend(loc="outside upper right", ncols=2, frameon=False)

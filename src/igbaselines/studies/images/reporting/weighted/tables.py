@@ -1,6 +1,6 @@
 """Tables of 2505.03201 from the rows of one run: Table 1, Table 2, methods, baselines, and images left out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from igbaselines.reporting.claims import Printed
+from igbaselines.reporting.rows import by_finite_unit, in_order, look_up, methods_of
 from igbaselines.reporting.statistics import paired
-from igbaselines.reporting.statistics.estimates import mean_estimate
 from igbaselines.reporting.statistics.verdicts import NotTestable
+from igbaselines.reporting.tables import Line, methods_table, paired_line
 from igbaselines.studies.images.reporting.rows import (
     EG,
     FILTERED,
@@ -18,57 +19,47 @@ from igbaselines.studies.images.reporting.rows import (
     METRICS,
     WG,
     by_baseline,
-    by_finite_image,
-    methods_of,
-    values_of,
+    of_images,
+    selection_table,
 )
 
 PERCENT = 100  # Table 2 prints the AUC of deletion in percent
 QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
-
-Line = dict[str, Any]
+OF_BASELINES = ("d_alpha", "d_alpha_share", "weight", "f_baseline")
+TOLD_APART = ("reached", "filtered_weight", "completeness_gap")  # of single baselines, not by their means
 
 
 def run_tables(rows: pd.DataFrame, printed: Printed) -> dict[str, pd.DataFrame]:
-    """Make every table of a run for which there are rows."""
+    """Make every table of a run."""
     model = str(rows["model"].iloc[0]) if len(rows) else ""
-    tables = {
-        "table_1": _lines(table_1_line(rows, metric, printed, model) for metric in METRICS),
-        "table_2": _lines([table_2_line(rows, printed, model)]),
-        "methods": methods_table(rows),
+    found = of_images(rows)
+    return {
+        "table_1": _lines(table_1_line(found, metric, printed, model) for metric in metrics_of(found)),
+        "table_2": _lines([table_2_line(found, printed, model)]),
+        "methods": methods_table(found, METRICS, "images"),
         "baselines": baselines_table(rows),
         "completeness": completeness_table(rows),
         "selection": selection_table(rows),
     }
-    return {name: table for name, table in tables.items() if not table.empty}
+
+
+def metrics_of(rows: pd.DataFrame) -> list[str]:
+    """List what was measured once an image, those that are known first."""
+    return in_order(of_images(rows)["metric"], tuple(METRICS))
 
 
 def table_1_line(rows: pd.DataFrame, metric: str, printed: Printed, model: str) -> Line | None:
     """Compare WG with EG in one metric, beside the paper's numbers; None where it was not measured.
 
-    The tests: Welch's t-test ignores that both methods saw the same images (the paper names a t-test and no pairing),
-    the paired t-test and Wilcoxon's signed-rank test use it. The interval of the improvement is the paired
-    bootstrap's. Images on which either method has no finite value are left out, and counted.
+    The paper names a t-test and no pairing; the interval of the improvement is the paired bootstrap's.
     """
-    try:
-        table, left_out = by_finite_image(rows, metric, (EG, WG))
-        reference, method = values_of(table, EG), values_of(table, WG)
-        found = paired.compare(reference, method)
-    except NotTestable:
+    found = paired_line(rows, metric, EG, WG, ("EG", "WG"), "images")
+    if found is None:
         return None
-    known = METRICS[metric]
-    line = {
-        "metric": known.label,
-        "better": "lower" if known.lower_is_better else "higher",
-        "images": found.n,
-        "not_finite": left_out,
-        "EG": found.mean_a,
-        "EG_sd": found.sd_a,
-        "WG": found.mean_b,
-        "WG_sd": found.sd_b,
-    }
-    line |= _improvement(reference, method, known.lower_is_better)
-    line |= {"p_welch": found.p_unpaired, "p_paired_t": found.p_paired, "p_wilcoxon": found.p_wilcoxon}
+    known = look_up(metric, METRICS)
+    line: Line = {"metric": known.label, "better": known.better or ""} | found
+    if known.better is not None:
+        line |= _improvement(by_finite_unit(rows, metric, (EG, WG))[0], known.sign)
     said = _printed(printed, "table_1", metric, model)
     if metric in printed.tables.get("table_1", {}):
         named = {"eg": "EG", "wg": "WG", "improvement": "improvement_%", "p": "p"}
@@ -78,48 +69,11 @@ def table_1_line(rows: pd.DataFrame, metric: str, printed: Printed, model: str) 
 
 def table_2_line(rows: pd.DataFrame, printed: Printed, model: str) -> Line | None:
     """Compare filtered WG with WG in the AUC of deletion [%], beside the paper's numbers."""
-    try:
-        table, left_out = by_finite_image(rows, "deletion_auc", (WG, FILTERED))
-        table = table * PERCENT
-        found = paired.compare(values_of(table, FILTERED), values_of(table, WG))
-    except NotTestable:
-        return None
+    percent = rows.assign(value=PERCENT * rows["value"])
     said = _printed(printed, "table_2", model)
-    return {
-        "images": found.n,
-        "not_finite": left_out,
-        "WG_%": found.mean_b,
-        "filtered_WG_%": found.mean_a,
-        "difference_%": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "p_welch": found.p_unpaired,
-        "p_paired_t": found.p_paired,
-        "p_wilcoxon": found.p_wilcoxon,
-        "paper_WG_%": said.get("wg", np.nan),
-        "paper_filtered_WG_%": said.get("filtered", np.nan),
-    }
-
-
-def methods_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean and 95 % t-interval over the images of every metric of every method, and how many values were not finite."""
-    lines = []
-    for metric, known in METRICS.items():
-        for method in methods_of(rows, metric):
-            if method == IG:
-                continue
-            values = measured(rows, metric, method)
-            finite = values[np.isfinite(values)]
-            line: Line = {"metric": known.label, "method": method, "images": len(finite)}
-            line |= mean_with_interval(finite) | {"not_finite": len(values) - len(finite)}
-            lines.append(line)
-    return pd.DataFrame(lines)
-
-
-def measured(rows: pd.DataFrame, metric: str, method: str) -> np.ndarray:
-    """Take a method's values of a metric as they are, missing ones included."""
-    found = rows.loc[(rows["metric"] == metric) & (rows["method"] == method), "value"]
-    return found.to_numpy(float)
+    line = paired_line(percent, "deletion_auc", FILTERED, WG, ("filtered_WG_%", "WG_%"), "images")
+    paper = {"paper_WG_%": said.get("wg", np.nan), "paper_filtered_WG_%": said.get("filtered", np.nan)}
+    return None if line is None else line | paper
 
 
 def baselines_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -128,25 +82,24 @@ def baselines_table(rows: pd.DataFrame) -> pd.DataFrame:
     `share_reached`: of the images, where masking brought f down to alpha f(x) at all; elsewhere D_alpha is a bound.
     """
     columns: dict[str, pd.Series[float]] = {}
-    for metric in ("d_alpha", "d_alpha_share", "weight", "f_baseline"):
-        if (table := _by_baseline(rows, metric)) is not None:
+    for metric in in_order(rows.loc[rows["method"] == IG, "metric"], OF_BASELINES):
+        if metric not in TOLD_APART and (table := _by_baseline(rows, metric)) is not None:
             columns[f"mean_{metric}"] = table.mean()
     if (reached := _by_baseline(rows, "reached")) is not None:
         columns["share_reached"] = reached.mean()
     if (filtered := _by_baseline(rows, "filtered_weight")) is not None:
-        columns["times_filtered_out"] = (filtered == 0).sum()
-        columns["images"] = filtered.notna().sum()
-    found = pd.DataFrame(columns)
-    return found.rename_axis("baseline").reset_index() if len(columns) else pd.DataFrame()
+        columns |= {"times_filtered_out": (filtered == 0).sum(), "images": filtered.notna().sum()}
+    return pd.DataFrame(columns).rename_axis("baseline").reset_index() if columns else pd.DataFrame()
 
 
 def completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Quantiles over the images of the relative completeness gap: of the averages, and of IG from every baseline.
+    """Quantiles over the images of the relative completeness gap: of every method, and of IG from every baseline.
 
     The quantiles are of the finite gaps, and those that are not finite are counted: where a baseline is the image
-    itself, the gap is 0 / 0. For the averages, the largest |sum of the weights - 1| stands beside.
+    itself, the gap is 0 / 0. For averages, the largest |sum of the weights - 1| stands beside.
     """
-    gaps = {method: measured(rows, "completeness_gap", method) for method in (EG, WG)}
+    methods = methods_of(of_images(rows), "completeness_gap")
+    gaps = {method: _measured(rows, "completeness_gap", method) for method in methods}
     if (single := _by_baseline(rows, "completeness_gap")) is not None:
         gaps |= {f"IG from {name}": single[name].to_numpy(float) for name in single}
     lines = []
@@ -155,41 +108,26 @@ def completeness_table(rows: pd.DataFrame) -> pd.DataFrame:
         line: Line = {"method": name, "images": len(finite)}
         line |= {key: np.quantile(finite, q) if len(finite) else np.nan for key, q in QUANTILES.items()}
         line["not_finite"] = len(values) - len(finite)
-        if len(sums := measured(rows, "weight_sum_gap", name)):
+        if len(sums := _measured(rows, "weight_sum_gap", name)):
             line["largest_weight_sum_gap"] = sums.max()
-        lines += [line] if len(values) else []
+        lines.append(line)
     return pd.DataFrame(lines)
 
 
-def selection_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """How many images were used, how many were left out and why, and the network's accuracy on those looked at."""
-    found = rows[rows["metric"].isin(["images_used", "images_left_out", "top1"])]
-    reasons = found["reason"] if "reason" in found else pd.Series(pd.NA, index=found.index)
-    lines = [
-        {"what": metric.replace("_", " "), "reason": "" if pd.isna(reason) else reason, "value": value}
-        for metric, reason, value in zip(found["metric"], reasons, found["value"], strict=True)
-    ]
-    return pd.DataFrame(lines)
+def _measured(rows: pd.DataFrame, metric: str, method: str) -> np.ndarray:
+    return rows.loc[(rows["metric"] == metric) & (rows["method"] == method), "value"].to_numpy(float)
 
 
-def _improvement(reference: np.ndarray, method: np.ndarray, lower_is_better: bool) -> dict[str, float]:
+def _improvement(table: pd.DataFrame, sign: int) -> dict[str, float]:
     """The improvement of the mean with its interval; a few images give no interval, and a zero reference no ratio."""
-    sign = 1 if lower_is_better else -1
-    mean = reference.mean()
-    value, low, high = 100 * sign * (1 - method.mean() / mean) if mean else np.nan, np.nan, np.nan
+    reference, method = table[EG].to_numpy(), table[WG].to_numpy()
+    value, low, high = np.nan, np.nan, np.nan
+    if reference.mean():
+        value = float(paired.improvement(reference.mean(), method.mean(), sign))
     with suppress(NotTestable):
-        found = paired.relative_improvement(reference, method, lower_is_better=lower_is_better)
+        found = paired.relative_improvement(reference, method, sign)
         value, low, high = found.value, found.low, found.high
     return {"improvement_%": value, "improvement_low": low, "improvement_high": high}
-
-
-def mean_with_interval(values: np.ndarray) -> dict[str, float]:
-    """The cells mean, low and high of (n,) finite values: a 95 % t-interval, NaN where they are too few for one."""
-    try:
-        found = mean_estimate(values)
-        return {"mean": found.value, "low": found.low, "high": found.high}
-    except NotTestable:  # one image has a mean and no interval
-        return {"mean": float(values.mean()) if len(values) else np.nan, "low": np.nan, "high": np.nan}
 
 
 def _by_baseline(rows: pd.DataFrame, metric: str) -> pd.DataFrame | None:
@@ -207,5 +145,5 @@ def _printed(printed: Printed, *keys: str) -> Mapping[str, float]:
     return dict(found)
 
 
-def _lines(lines: Any) -> pd.DataFrame:  # noqa: ANN401 (an iterable of lines or None)
+def _lines(lines: Iterable[Line | None]) -> pd.DataFrame:
     return pd.DataFrame([line for line in lines if line is not None])

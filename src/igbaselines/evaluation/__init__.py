@@ -1,1 +1,0 @@
-"""Metrics and statistics, one module a family."""

@@ -1,0 +1,205 @@
+"""The tests that a claim of any paper can name: pure functions of a run's rows and of the claimed region.
+
+A paper's own tests stand in its study. Every test takes the rows that the claim is about, one for each unit, metric and
+method; `claimed`, the values for which it holds; and the names of a metric and of methods: of a and b, a should have
+the larger values for a claim of more than zero. It raises NotTestable where the rows do not settle the question.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from igbaselines.reporting.rows import by_method, choose, unit_name
+from igbaselines.reporting.statistics import paired
+from igbaselines.reporting.statistics.estimates import CONFIDENCE, mean_estimate
+from igbaselines.reporting.statistics.verdicts import (
+    Estimate,
+    NotTestable,
+    Outcome,
+    Region,
+    Verdict,
+    contradicts,
+    decide,
+)
+
+
+def mean_over_units(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
+    """Test the mean over units of what was measured once a unit."""
+    values = _by_unit(rows, {"metric": metric, "method": method})
+    return over_units(values, claimed, f"mean {metric} of {method}; {span(values.to_numpy(float))}")
+
+
+def difference_over_units(
+    rows: pd.DataFrame,
+    claimed: Region,
+    *,
+    metric: str,
+    a: Mapping[str, str | int],
+    b: Mapping[str, str | int],
+) -> Outcome:
+    """Test the mean over units of the paired difference of the rows with the values of `a` minus those with `b`."""
+    values_a, values_b = (_by_unit(rows, {"metric": metric} | dict(side)) for side in (a, b))
+    names = [" ".join(str(value) for value in side.values()) for side in (a, b)]
+    words = f"mean of {names[0]} minus {names[1]} in {metric}; means {values_a.mean():.4g} and {values_b.mean():.4g}"
+    return over_units(values_a - values_b, claimed, words)
+
+
+def paired_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
+    """Test the mean over units of a metric of method a minus that of method b."""
+    table = by_method(rows, metric, (method_a, method_b))
+    found = paired.compare(table[method_a].to_numpy(), table[method_b].to_numpy())
+    words = f"mean of {method_a} minus {method_b} in {metric}; means {found.mean_a:.4g} and {found.mean_b:.4g}"
+    outcome = over_units(table[method_a] - table[method_b], claimed, words)
+    tests = f"; Wilcoxon p = {found.p_wilcoxon:.2g}, unpaired (Welch) p = {found.p_unpaired:.2g}"
+    return Outcome(outcome.estimate, outcome.verdict, outcome.note + tests)
+
+
+def paired_differences(
+    rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, others: Sequence[str]
+) -> Outcome:
+    """Test a method's metric minus that of each of several others, on average over them; see `over_parts`.
+
+    Others that the run could not have, for lack of baselines, are left out.
+    """
+    measured = [other for other in others if ((rows["metric"] == metric) & (rows["method"] == other)).any()]
+    table = by_method(rows, metric, (method, *(measured or others)))
+    differences = table[measured].rsub(table[method], axis=0)
+    return over_columns(differences, claimed, f"mean of {method} minus {', '.join(measured)} in {metric}", "methods")
+
+
+def spread_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
+    """Test the standard deviation over units of method a minus that of method b."""
+    a, b = by_method(rows, metric, (method_a, method_b)).to_numpy().T
+    estimate = paired.spread_difference(a, b)
+    note = f"value: standard deviation of {method_a} minus {method_b} in {metric}; "
+    note += f"{a.std(ddof=1):.4g} and {b.std(ddof=1):.4g}"
+    return Outcome(estimate, decide(estimate, claimed), note)
+
+
+def lowest_of(rows: pd.DataFrame, claimed: Region, *, metric: str, methods: Sequence[str]) -> Outcome:
+    """Test at which place of the methods, counted from 0, the mean of a metric is lowest."""
+    values = by_method(rows, metric, methods).to_numpy()
+    estimate, shares = paired.place_of_minimum(values)
+    means = ", ".join(f"{mean:.4g}" for mean in values.mean(axis=0))
+    likely = ", ".join(f"{share:.0%}" for share in shares)
+    note = f"value: place of the lowest mean {metric} of {means}, counted from 0; lowest in {likely} of the replicates"
+    return Outcome(estimate, decide(estimate, claimed), note)
+
+
+def unit_median(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
+    """Test the median over units of a method's metric."""
+    values = by_method(rows, metric, (method,))[method].to_numpy()
+    estimate = _median_estimate(values)
+    tail, largest = np.quantile(values, [0.95, 1])
+    note = f"value: median {metric} of {method}; 95 % quantile {tail:.4g}, largest {largest:.4g}"
+    return Outcome(estimate, decide(estimate, claimed), note)
+
+
+TESTS: dict[str, Callable[..., Outcome]] = {
+    test.__name__: test
+    for test in (
+        *(mean_over_units, difference_over_units, paired_difference, paired_differences, spread_difference),
+        *(lowest_of, unit_median),
+    )
+}
+
+
+def over_units(values: "pd.Series[float]", claimed: Region, words: str) -> Outcome:
+    """Judge a mean over units, and count those in which it holds.
+
+    Args:
+        values: of each unit, by its name.
+        claimed: what is claimed of the mean.
+        words: what the mean is of.
+    """
+    unit = unit_name(values.index)
+    estimate = mean_estimate(values.to_numpy(float), threshold=claimed.threshold, unit=unit)
+    holds = sum(claimed.holds(value) for value in values)
+    return Outcome(estimate, decide(estimate, claimed), f"value: {words}; holds in {holds} of {len(values)} {unit}s")
+
+
+def over_columns(table: pd.DataFrame, claimed: Region, words: str, parts: str, unit: str = "unit") -> Outcome:
+    """Judge the mean over units of the average over columns, and every column by itself: see `over_parts`.
+
+    Args:
+        table: units down, parts of the claim across.
+        claimed: what is claimed of the mean, and of each part.
+        words: what the mean is of.
+        parts: what the columns are.
+        unit: what a line is.
+    """
+    estimate = mean_estimate(table.mean(axis=1).to_numpy(), threshold=claimed.threshold, unit=unit)
+    confidence = widened(table.shape[1])
+    single = {
+        str(part): mean_estimate(column.to_numpy(float), unit=unit, confidence=confidence)
+        for part, column in table.items()
+        if table.shape[1] > 1
+    }
+    return over_parts(estimate, single, claimed, words, parts)
+
+
+def over_parts(estimate: Estimate, single: Mapping[str, Estimate], claimed: Region, words: str, parts: str) -> Outcome:
+    """Judge an average, and look at what it is over: a paper says "for all".
+
+    Where the average holds but the interval of a single part, widened for their number (Bonferroni), lies strictly on
+    the other side, the claim is partly reproduced. A tie does not speak against it.
+
+    Args:
+        estimate: of the average.
+        single: of each part, with the coverage that `widened` says.
+        claimed: what is claimed of the average, and of each part.
+        words: what the average is of.
+        parts: what the parts are.
+    """
+    contrary = [part for part, one in single.items() if contradicts(one, claimed)]
+    holds = sum(claimed.holds(one.value) for one in single.values())
+    verdict, note = decide(estimate, claimed), f"value: {words}"
+    if single:
+        note += f"; as claimed for {holds} of {len(single)} {parts}"
+    if contrary:
+        note += f", resolved to the contrary for {', '.join(contrary)} (Bonferroni over {parts})"
+    if verdict == Verdict.REPRODUCED and contrary:
+        verdict = Verdict.PARTLY
+    return Outcome(estimate, verdict, note)
+
+
+def widened(parts: int) -> float:
+    """The coverage to ask of each of several intervals for all of them to hold together (Bonferroni)."""
+    return 1 - (1 - CONFIDENCE) / parts
+
+
+def span(values: np.ndarray) -> str:
+    """Write the range of values: `3` or `1 to 5`."""
+    low, high = values.min(), values.max()
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _by_unit(rows: pd.DataFrame, where: Mapping[str, str | int]) -> "pd.Series[float]":
+    """Take the one value of each unit.
+
+    Raises:
+        NotTestable: where there is none, or a unit has several.
+    """
+    found, words = choose(rows, where), ", ".join(f"{key}={value}" for key, value in where.items())
+    if found.empty:
+        raise NotTestable(f"the run has no rows with {words}")
+    if found["unit"].duplicated().any():
+        raise NotTestable(f"a {unit_name(found['unit'])} has several values with {words}")
+    return found.set_index("unit")["value"].sort_index()
+
+
+def _median_estimate(values: np.ndarray) -> Estimate:
+    """Estimate a median with the interval of the order statistics, which needs no shape of the distribution.
+
+    Raises:
+        NotTestable: for too few values: even their range would cover less than 95 %.
+    """
+    n = len(values)
+    paired.require_several(n)
+    ordered = np.sort(values)
+    # The number of values below the median is binomial(n, 1/2): its quantiles are the places of the interval's ends.
+    below = int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
+    low, high = ordered[below - 1], ordered[n - below]
+    return Estimate(float(np.median(values)), float(low), float(high), n, None, f"order statistics of {n} units")

@@ -1,0 +1,98 @@
+"""Which method explains best, and does the answer hold from one domain to another, and from one metric to another?
+
+Every method explains every task that it fits, and every metric judges it there. No paper asks this: 2412.13864,
+2310.04821 and 2505.03201 have a domain, a set of methods and a set of metrics each, and no two of these meet.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+from torch import Tensor
+
+from igbaselines.attribution.methods import attribute_all
+from igbaselines.common.errors import UserError
+from igbaselines.common.files import read_record, write_record
+from igbaselines.common.progress import bar
+from igbaselines.common.randomness import generator_for
+from igbaselines.metrics import Quantity
+from igbaselines.running.choice import fitting_methods, fitting_metrics
+from igbaselines.running.context import Run
+from igbaselines.running.domains import TaskMaker
+from igbaselines.running.rows import write_rows
+from igbaselines.running.settings import AttributionSettings
+from igbaselines.running.study import look_up, task_makers
+from igbaselines.studies.comparison.settings import ComparisonEvaluation
+from igbaselines.tasks import Task
+
+log = logging.getLogger(__name__)
+
+EVALUATIONS = Quantity("evaluations", "gradients and evaluations spent", "1", "lower")
+MEASURED = (EVALUATIONS,)
+
+
+def run(
+    run: Run,
+    dataset: None,
+    model: None,
+    attribution: AttributionSettings | None,
+    evaluation: ComparisonEvaluation,
+) -> None:
+    """Carry out the comparison; the measured values go into `run.rows`.
+
+    Args:
+        run: with the methods and metrics that are crossed.
+        dataset: none: each domain has its own.
+        model: likewise.
+        attribution: its methods are compared too, where there is one.
+        evaluation: the domains.
+
+    Raises:
+        UserError: where there is nothing to compare, or a domain lacks what it needs.
+    """
+    if not run.methods and attribution is None:
+        raise UserError("choose what is compared: methods=[...], or the methods of a paper by attribution=...")
+    planned = [(domain, *task) for domain in evaluation.domains for task in _planned(run, evaluation, domain)]
+    with bar("tasks", len(planned)) as progress:
+        for done, (domain, name, make) in enumerate(run.units(planned), start=1):
+            run.rows.add_table(_measured(run, attribution, name, make).assign(domain=domain, task=name))
+            progress(done)
+
+
+def _planned(run: Run, evaluation: ComparisonEvaluation, domain: str) -> Iterator[tuple[str, Callable[[], Task]]]:
+    maker: TaskMaker = look_up(task_makers()[domain])
+    yield from maker(run, evaluation.domains[domain]).items()
+
+
+def _measured(run: Run, attribution: AttributionSettings | None, name: str, make: Callable[[], Task]) -> pd.DataFrame:
+    """The rows of a task, unless an earlier attempt has left them."""
+    record = run.checkpoints / run.fingerprint() / f"{name.replace('/', '_').replace(' ', '_')}.json"
+    table = record.with_suffix(".parquet")
+    if read_record(record) is None:
+        start = time.monotonic()
+        rows = _compared(run, attribution, make())
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_rows(table, rows)
+        write_record(record, {}, vouched_for=[table])
+        log.info("%s: compared in %.1f s", name, time.monotonic() - start)
+    return pd.read_parquet(table)
+
+
+def _compared(run: Run, attribution: AttributionSettings | None, task: Task) -> pd.DataFrame:
+    """Attribute by every method that fits, and judge by every metric that fits."""
+    methods = fitting_methods(run, {} if attribution is None else attribution.methods(), task)
+    metrics = fitting_metrics(run, task, [EVALUATIONS.name])
+    found = attribute_all(methods, task, generator_for(run.seed, "comparison: attribution", task.name))
+    tables = []
+    for method, result in found.items():
+        values: dict[str, Tensor] = {}
+        for metric in metrics.values():
+            name = metric.quantity.name
+            generator = generator_for(run.seed, "comparison: metrics", task.name, name)
+            values[name] = metric.score(task, result.attributions, generator)
+        values[EVALUATIONS.name] = result.evaluations.double()
+        for name, each in values.items():
+            known = {"method": method, "metric": name, "unit": list(task.units)}
+            tables.append(pd.DataFrame(known | {"value": each.cpu().numpy()}))
+    return pd.concat(tables, ignore_index=True)

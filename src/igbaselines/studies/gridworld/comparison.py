@@ -1,0 +1,36 @@
+"""What grid worlds give to comparisons across studies: why an action, where exact Shapley values are known."""
+
+from collections.abc import Callable
+from functools import partial
+
+from igbaselines.common.errors import UserError
+from igbaselines.running.context import Run
+from igbaselines.running.domains import Domain
+from igbaselines.studies.gridworld.data.dataset import GridWorld
+from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
+from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+from igbaselines.studies.gridworld.tasks import state_task, trained_network
+from igbaselines.tasks import Task
+
+
+def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
+    """Plan a task for each of some networks, which explains the best action of the same states.
+
+    Why an action, and not the value: an advantage of zero says that nothing speaks for it. What has no such point
+    cannot fall by half for want of features, as fitness and deletion have it.
+
+    Raises:
+        UserError: for a dataset or model of another domain, and more states than are held out.
+    """
+    worlds, recipe = domain.dataset, domain.model
+    if not (isinstance(worlds, GridWorld) and isinstance(recipe, GridValueRecipe)):
+        raise UserError("tasks=gridworld needs a dataset of grid worlds and a model that learns their values")
+    states = worlds.load()
+    explained, settings = states.explained(domain.inputs, run.seed), GridworldAttribution(explained="action")
+
+    def make(network: int, name: str) -> Task:
+        trained = trained_network(states, recipe, run.seed, network, run.device, name)
+        return state_task(name, trained, states, explained, settings, run.seed, run.device, run.max_batch)
+
+    names = [f"gridworld network_{network}" for network in range(domain.networks)]
+    return {name: partial(make, network, name) for network, name in enumerate(names)}

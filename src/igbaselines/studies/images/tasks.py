@@ -1,0 +1,97 @@
+"""Tasks of photographs: what a network takes one for, the outline of its object, and other photographs beside it."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from igbaselines.attribution.baselines import MeanExample, TrainingMean, ZeroBaseline
+from igbaselines.attribution.engine.result import Attribution
+from igbaselines.attribution.image_baselines import Blurred, CornerMean, MeanColour
+from igbaselines.attribution.methods import Method, attribute_all
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier
+from igbaselines.tasks import Background, Imputer, Patches, Pixels, Task
+
+# What absent pixels become: black; the colour that normalisation maps to zero; ...
+IMPUTERS: Mapping[str, Imputer] = MappingProxyType(
+    {
+        "zero": ZeroBaseline(),
+        "mean": TrainingMean(),
+        "blur": Blurred(),
+        "corner_mean": CornerMean(),
+        "mean_colour": MeanColour(),
+        "mean_photograph": MeanExample(),
+    }
+)
+
+
+def image_key(name: str) -> int:
+    """A number for a photograph: its random numbers do not depend on which others are explained beside it."""
+    return zlib.crc32(name.encode())
+
+
+def photograph_task(
+    name: str,
+    pixels: Float[Tensor, "1 3 h w"],
+    target: Int[Tensor, " 1"],
+    mask: Bool[Tensor, "h w"] | None,
+    classifier: PhotographClassifier,
+    background: Background,
+) -> Task:
+    """The class of one photograph; every pixel is a player.
+
+    Args:
+        name: of the photograph.
+        pixels: as the network takes them, in [0, 1].
+        target: the explained class.
+        mask: the object; None where nobody outlined it.
+        classifier: the network.
+        background: other photographs.
+    """
+    return Task(
+        f"photograph {name}",
+        classifier.explained,
+        pixels,
+        target,
+        [name],
+        background,
+        Pixels(),
+        IMPUTERS,
+        masks=None if mask is None else mask[None],
+        score=classifier.score(pixels, target),
+        max_batch=classifier.max_batch,
+    )
+
+
+def seen_by(task: Task, classifier: PhotographClassifier) -> Task:
+    """The same class of the same pixels, for another network."""
+    assert task.targets is not None
+    background = replace(task.background, centre=classifier.centre.expand_as(task.inputs[0]))
+    return photograph_task(task.units[0], task.inputs, task.targets, None, classifier, background)
+
+
+def task_of(method: Method, task: Task, patch: int) -> Task:
+    """The task as a method takes it: one that asks for few players gets square patches with this side [px]."""
+    return replace(task, players=Patches(patch, patch)) if getattr(method, "few_players", False) else task
+
+
+def attribute_photograph(
+    methods: Mapping[str, Method], task: Task, patch: int, generator: torch.Generator
+) -> dict[str, Attribution]:
+    """Attribute by every method, each from the same state of the generator; those of the same players share gradients.
+
+    Args:
+        methods: by name.
+        task: of one photograph.
+        patch: side of the players of methods that ask for few [px].
+        generator: on the CPU.
+    """
+    found: dict[str, Attribution] = {}
+    for few in (False, True):
+        some = {name: method for name, method in methods.items() if getattr(method, "few_players", False) == few}
+        found |= attribute_all(some, task_of(next(iter(some.values())), task, patch), generator) if some else {}
+    return {name: found[name] for name in methods}

@@ -1,0 +1,23 @@
+"""Tasks of tests: a function and its inputs, with as much of the rest as a test has to say."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from igbaselines.attribution import Attribution
+from igbaselines.tasks import Background, Function, Task
+
+
+def task_of(
+    f: Function, inputs: Tensor, background: Background | None = None, targets: Tensor | None = None, **others: Any
+) -> Task:
+    """A task of these inputs, whose background is zero and the inputs themselves where none is given."""
+    background = background or Background(inputs, torch.zeros_like(inputs[0]))
+    return Task("task", f, inputs, targets, [str(place) for place in range(len(inputs))], background, **others)
+
+
+def players_of(attribution: Attribution) -> Tensor:
+    """What each player gets."""
+    assert attribution.players is not None
+    return attribution.players

@@ -1,0 +1,105 @@
+"""Tasks x methods x metrics, end to end at smoke scale: what the rows, the table and the checkpoints say."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from igbaselines.common.errors import UserError
+from igbaselines.running.domains import Domain
+from igbaselines.running.study import look_up, task_makers
+from igbaselines.studies.comparison.reporting import comparison_table
+from igbaselines.studies.comparison.settings import ComparisonEvaluation
+from tests.commands import Command
+
+SMALL = (
+    *("experiment=comparison", "scale=smoke", "tasks=[gridworld]", "evaluation.inputs=6"),
+    *("evaluation.domains.gridworld.dataset.n_worlds=40", "evaluation.domains.gridworld.dataset.held_out=10"),
+    "evaluation.domains.gridworld.model.epochs=4",
+)
+METHODS = {
+    *("ig_zero", "ig_mean", "expected_gradients", "background_weighted", "weighted_gradients"),
+    *("shapley_ig", "shapley_sampling"),
+}
+METRICS = {"deletion_auc_zero", "deletion_auc_mean", "insertion_auc_mean", "cosine", "spearman", "evaluations"}
+
+
+def test_every_method_by_every_metric_that_has_a_meaning(command: Command) -> None:
+    result = command(*SMALL, "evaluation.networks=2")
+    assert result.returncode == 0, result.stderr
+    assert "metric overlap is left out: no object is outlined" in result.stderr
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    assert {"domain", "task", "method", "metric", "unit", "value"} <= set(rows)
+    assert set(rows["domain"]) == {"gridworld"}
+    assert set(rows["task"]) == {"gridworld network_0", "gridworld network_1"}
+    keys = ["task", "method", "metric", "unit"]
+    assert len(rows) == 2 * len(METHODS) * len(METRICS) * 6 == len(rows.drop_duplicates(keys))
+    assert set(itertools.product(METHODS, METRICS)) == set(zip(rows["method"], rows["metric"], strict=True))
+    assert rows["value"].notna().all()
+    spent = rows[rows["metric"] == "evaluations"].groupby("method")["value"].mean()
+    assert (spent["ig_zero"], spent["expected_gradients"]) == (32, 6 * 8)
+    assert spent["weighted_gradients"] > spent["expected_gradients"]  # baselines are judged too
+    table = pd.read_csv(folder / "tables" / "comparison.csv")
+    assert len(table) == len(METHODS) * len(METRICS)
+    better = table.groupby("metric")["better"].first()
+    assert (better["deletion_auc_zero"], better["insertion_auc_mean"]) == ("lower", "higher")
+    with Image.open(folder / "figures" / "figure_comparison.png") as figure:
+        assert "gridworld: 6 inputs of 2 tasks" in figure.info["Description"]
+    assert "gridworld network_1" not in json.loads((folder / "names.json").read_text())["methods"]
+
+
+def test_shards_share_the_tasks(command: Command) -> None:
+    few = ("methods=[ig_zero]", "metrics=[known_cosine]", "evaluation.networks=2")
+    shards = [command(*SMALL, *few, "shard.count=2", f"shard.index={index}") for index in (1, 0)]
+    assert [shard.returncode for shard in shards] == [0, 0], shards[-1].stderr
+    assert "network_0: trained" not in shards[0].stderr
+    assert "network_1: trained" not in shards[1].stderr  # its checkpoint is there
+    (folder,) = command.runs()
+    assert set(pd.read_parquet(folder / "rows.parquet")["task"]) == {"gridworld network_0", "gridworld network_1"}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("tasks=[gridwold]", "tasks=[gridwold] is unknown"),
+        ("tasks=[]", "choose what is explained: tasks=["),
+        ("methods=[]", "choose what is compared: methods=["),
+        ("evaluation.networks=0", "networks of a domain must be at least 1"),
+        ("dataset@evaluation.domains.gridworld.dataset=hep_synthetic", "tasks=gridworld needs a dataset"),
+    ],
+)
+def test_what_cannot_work_ends_in_one_line(override: str, words: str, command: Command) -> None:
+    result = command("experiment=comparison", "scale=smoke", override)
+    assert result.returncode != 0
+    assert words in result.stderr.splitlines()[-1]
+
+
+def test_every_registered_domain_has_a_file_and_a_maker() -> None:
+    files = {path.stem for path in (Path(__file__).parents[3] / "conf" / "tasks").glob("*.yaml")}
+    assert files == set(task_makers())
+    assert all(callable(look_up(maker)) for maker in task_makers().values())
+
+
+def test_a_domain_that_no_study_makes() -> None:
+    with pytest.raises(UserError, match="text is no domain"):
+        ComparisonEvaluation(1, 2, 1, 96, {"text": Domain(None, None, 1, 1)})
+
+
+def test_inputs_are_averaged_over_tasks_before_intervals() -> None:
+    lines = [
+        {"domain": "d", "task": task, "method": "m", "metric": "auc", "unit": unit, "value": value}
+        for task, unit, value in [("a", "x", 1.0), ("b", "x", 3.0), ("a", "y", 4.0), ("b", "y", 4.0)]
+    ]
+    lines += [{**lines[0], "unit": "z", "value": np.nan}]
+    (line,) = comparison_table(pd.DataFrame(lines), {"auc": {"better": "lower"}}).to_dict("records")
+    assert (line["mean"], line["inputs"], line["tasks"], line["without_value"]) == (3, 2, 2, 1)
+    assert (line["low"] + line["high"]) / 2 == pytest.approx(3)
+    assert line["better"] == "lower"
+    alone = comparison_table(pd.DataFrame(lines[:1]), {}).iloc[0]
+    assert alone["mean"] == 1
+    assert np.isnan(alone["low"])
