@@ -36,7 +36,7 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
     if not (isinstance(dataset, PhotographDataset) and isinstance(model, ImageModel)):
         raise UserError("tasks=photographs needs a dataset of photographs and a model of their classes")
     if (checksum := dataset.checksum()) is not None:
-        run.checksums["dataset"] = checksum
+        run.checksums["photographs dataset"] = checksum
     found, settings = replace(dataset.photographs(), wanted=domain.inputs), AttributionSettings()
     classifier = load_classifier(model, settings, run)
     count = settings.reference_images

@@ -90,14 +90,14 @@ def class_attribution(
     sums.resume(unfinished)
     saved_at = time.monotonic()
     for job in _jobs(methods, task, key):
-        for rows in job.chunks(sums.events(job.names[0]), len(task.inputs)):
-            sums.add(job, rows)
+        for start in range(sums.events(job.names[0]), len(task.inputs), job.size):
+            sums.add(job, slice(start, start + job.size))
             if stop_asked() or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-                sums.save(unfinished)
+                save_tensors(unfinished, sums.tensors())
                 saved_at = time.monotonic()
-            progress(sums.done)
+            progress(sums.events(*methods))
     sums.condense()
-    sums.save(checkpoint)
+    save_tensors(checkpoint, sums.tensors())
     unfinished.unlink(missing_ok=True)
     return sums.finished()
 
@@ -117,10 +117,6 @@ class _Job:
     spenders: list[str]
     size: int
     attribute: Callable[[slice], Mapping[str, Attribution]]
-
-    def chunks(self, start: int, stop: int) -> Iterator[slice]:
-        """Where the events stand that are explained at a time."""
-        return (slice(first, min(first + self.size, stop)) for first in range(start, stop, self.size))
 
 
 def _jobs(methods: Mapping[str, Method], task: Task, key: tuple[int | str, ...]) -> Iterator[_Job]:
@@ -160,17 +156,13 @@ class _Sums:
         none, zeros = task.inputs.new_empty(0), torch.zeros_like(task.inputs[0])
         parts = {"events": torch.tensor(0), "signed": zeros, "magnitude": zeros, "gap": none, "effective": zeros.sum()}
         parts |= {f"score {name}": none for name in metrics}
-        self.of = {name: dict(parts) for name in methods}
+        # Clones: what shares memory cannot be saved.
+        self.of = {name: {part: tensor.clone() for part, tensor in parts.items()} for name in methods}
         self.spent = {"gradient_points": torch.tensor(0), "seconds": torch.tensor(0.0)}
 
-    def events(self, method: str) -> int:
-        """How many events a method has explained."""
-        return int(self.of[method]["events"])
-
-    @property
-    def done(self) -> int:
-        """How many events all methods have explained, on average."""
-        return sum(map(self.events, self.of)) // len(self.of)
+    def events(self, *methods: str) -> int:
+        """How many events some methods have explained, on average."""
+        return int(torch.stack([self.of[name]["events"] for name in methods]).sum()) // len(methods)
 
     def add(self, job: _Job, rows: slice) -> None:
         """Explain a chunk of events, and take it in."""
@@ -178,7 +170,8 @@ class _Sums:
         results = job.attribute(rows)
         self.spent["seconds"] = self.spent["seconds"] + (time.monotonic() - start)
         for name, result in results.items():
-            self._check(name, result, part)
+            if result.attributions.shape != part.inputs.shape or not result.attributions.isfinite().all():
+                raise ValueError(f"method {name} gave no finite number for each feature of {len(part.inputs)} events")
             if name in job.spenders:
                 self.spent["gradient_points"] = self.spent["gradient_points"] + result.gradient_points.sum().cpu()
             of, total = self.of[name], len(self.task.inputs)
@@ -190,11 +183,6 @@ class _Sums:
             for metric, judge in self.metrics.items():
                 values = judge.score(part, result.attributions, generator_for(*self.key, metric, rows.start))
                 of[f"score {metric}"] = torch.cat([of[f"score {metric}"], values])
-
-    def _check(self, name: str, result: Attribution, part: Task) -> None:
-        shape, expected = tuple(result.attributions.shape), tuple(part.inputs.shape)
-        if shape != expected or not torch.isfinite(result.attributions).all():
-            raise ValueError(f"method {name} gave attributions {shape} of events {expected}: a finite one a feature")
 
     def condense(self) -> None:
         """Keep of what every event has the quantiles, or the mean, once all events have been taken in."""
@@ -213,20 +201,17 @@ class _Sums:
             means[name] = MeanAttribution(of["signed"], of["magnitude"], of["gap"], of["effective"], scores)
         return ClassAttribution(means, **self.spent)
 
-    def save(self, file: Path) -> None:
-        """Keep everything that the rest depends on."""
-        save_tensors(file, self._tensors())
-
     def resume(self, file: Path) -> bool:
         """Go on from what was saved, unless it was of other methods or metrics; returns whether it does."""
         saved = load_tensors(file, self.task.inputs.device)
-        if saved is None or saved.keys() != self._tensors().keys():
+        if saved is None or saved.keys() != self.tensors().keys():
             return False
         self.of = {name: {part: saved[f"{name}: {part}"] for part in of} for name, of in self.of.items()}
         self.spent = {name: saved[name].cpu() for name in self.spent}
         return True
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that the rest depends on."""
         of_methods = {f"{name}: {part}": tensor for name, of in self.of.items() for part, tensor in of.items()}
         return of_methods | self.spent
 
