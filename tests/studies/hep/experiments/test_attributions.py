@@ -81,7 +81,7 @@ class Loudest:
         loudest = task.inputs.abs() == task.inputs.abs().amax(dim=1, keepdim=True)
         noise = 1e-3 * torch.randn(task.inputs.shape, generator=generator)
         zeros = torch.zeros(len(output), 1)
-        return Attribution(loudest * output[:, None] + noise, None, output, zeros, zeros, None, None)
+        return Attribution(loudest * output[:, None] + noise, None, output, zeros, zeros, zeros + 1, None)
 
 
 @dataclass(frozen=True)
@@ -310,7 +310,7 @@ def test_a_method_of_ones_own_is_averaged_as_it_is(checkpoint: Path) -> None:
     output = task.f(task.inputs)
     gap = (together.double().sum(dim=1) - output).abs() / output.abs()
     torch.testing.assert_close(mean.gap[-1], gap.max(), check_dtype=False)
-    assert mean.effective_baselines.isnan()
+    assert mean.effective_baselines == 1
 
 
 def test_metrics_are_averaged_over_events(checkpoint: Path) -> None:
@@ -329,6 +329,7 @@ def test_effective_baselines(checkpoint: Path) -> None:
     weights = np.array([1, 10]) / 33
     assert found["weighted"].effective_baselines == pytest.approx(1 / (3 * (weights**2).sum()))
     assert 1 <= found["fittest"].effective_baselines <= 3
+    assert found["coalitions"].effective_baselines.isnan()  # weights differ from feature to feature
 
 
 @pytest.mark.usefixtures("always_saved")

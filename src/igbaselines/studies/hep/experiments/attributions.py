@@ -32,7 +32,7 @@ class MeanAttribution:
         signed: mean attribution.
         magnitude: mean magnitude of the attribution of an event.
         gap: quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')|, over events and those of the baselines
-            that count; over events alone where a method has no paths from its baselines.
+            that count; over events alone where a method has weights and no paths.
         effective_baselines: how many with equal weights would average as well, 1 / sum of the squared weights, mean
             over the events; NaN where weights differ from feature to feature.
         scores: mean of each metric over the events for which it has a meaning.
@@ -217,8 +217,8 @@ class _Sums:
 
 
 def _relative_gaps(result: Attribution) -> Float[Tensor, " gaps"]:
-    """How far paths miss completeness, or events where a method has no paths from its baselines."""
-    if result.gradients is None:
+    """How far paths miss completeness, or events where a method weights baselines and has no paths from them."""
+    if result.gradients is None and result.weights is not None:
         return relative_gap(result.attributions, result.change)
     change = (result.f_inputs[:, None] - result.f_baselines).abs()
     gaps = result.completeness_gap.abs() / change.clamp_min(torch.finfo(change.dtype).tiny)
