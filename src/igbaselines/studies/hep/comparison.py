@@ -11,8 +11,8 @@ from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.settings import HepSplits
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork
+from igbaselines.studies.hep.experiments.tasks import ranking_task
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
-from igbaselines.studies.hep.tasks import ranking_task
 from igbaselines.tasks import Task
 
 LEAST = 10  # events of a process, which are split three ways
