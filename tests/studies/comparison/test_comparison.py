@@ -70,7 +70,7 @@ def test_shards_share_the_tasks(command: Command) -> None:
         ("tasks=[]", "choose what is explained: tasks=["),
         ("methods=[]", "choose what is compared: methods=["),
         ("evaluation.networks=0", "networks of a domain must be at least 1"),
-        ("dataset@evaluation.domains.gridworld.dataset=hep_synthetic", "tasks=gridworld needs a dataset"),
+        ("dataset@evaluation.domains.gridworld.dataset=hep_synthetic", "HepSynthetic does not fit this experiment"),
     ],
 )
 def test_what_cannot_work_ends_in_one_line(override: str, words: str, command: Command) -> None:

@@ -17,7 +17,7 @@ def config(**attribution: Any) -> dict[str, Any]:
 
 
 def test_an_object_is_described_by_class_and_arguments() -> None:
-    assert describe({"_target_": "a.b.GaussLegendre", "steps": 32}) == "GaussLegendre(n_steps=32)"
+    assert describe({"_target_": "a.b.GaussLegendre", "n_steps": 32}) == "GaussLegendre(n_steps=32)"
     assert describe({"_target_": "a.Black"}) == "Black"
     assert describe({"black": {"_target_": "a.Black"}, "white": {}}) == "black, white"
     assert describe([1, None, 0.5]) == "1, none, 0.5"
