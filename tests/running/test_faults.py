@@ -183,11 +183,11 @@ def test_a_clock_that_jumps(command: Command, smoke: Path, tmp_path: Path) -> No
     overrides = ("experiment=hep_baselines", "scale=smoke")
     years = [time.localtime().tm_year]
     with started(command.arguments(*overrides), env) as process:
-        for offset, text in ((9, "network 0: validation loss"), (-20, "network 0: 100 events explained")):
+        for offset, text in ((9, "network_0: validation loss"), (-20, "network_0: 100 events explained")):
             wait_for(logged(command, text), process)
             clock.write_text(f"{offset:+}y")
             years.append(years[0] + offset)
-        wait_for(logged(command, "network 0: 12 retrained"), process)
+        wait_for(logged(command, "network_0: 12 retrained"), process)
         (log,) = command.outputs.glob("*/.*/attempt/run.log")
         seen = {int(line[:4]) for line in log.read_text().splitlines()}
         assert {min(abs(year - jump) for year in seen) for jump in years} <= {0, 1}, seen
