@@ -19,29 +19,17 @@ from igbaselines.studies.gridworld.data.worlds import Worlds, draw_worlds
 
 @dataclass(frozen=True)
 class GridStates:
-    """All states in which an agent acts, of several worlds.
+    """All states in which an agent acts, of several worlds."""
 
-    Args:
-        features: the chosen features: offsets in cells, the others 0 or 1.
-        feature_names: a name for each column.
-        value: value of the optimal policy.
-        action_value: of each action (up, down, left, right) followed by the optimal policy.
-        world: for each state the index of its world.
-        state: its index among the world's states (`Worlds.states`).
-        held_out: whether its world is kept from training.
-        worlds: the worlds.
-        start: for each world a random state without the key, as an index among the world's states.
-    """
-
-    features: Float32[np.ndarray, "s d"]
-    feature_names: tuple[str, ...]
-    value: Float[np.ndarray, " s"]
-    action_value: Float[np.ndarray, "s 4"]
-    world: Int[np.ndarray, " s"]
-    state: Int[np.ndarray, " s"]
-    held_out: Bool[np.ndarray, " s"]
-    worlds: Worlds
-    start: Int[np.ndarray, " w"]
+    features: Float32[np.ndarray, "s d"]  # the chosen features: offsets in cells, the others 0 or 1
+    feature_names: tuple[str, ...]  # a name for each column
+    value: Float[np.ndarray, " s"]  # value of the optimal policy
+    action_value: Float[np.ndarray, "s 4"]  # of each action (up, down, left, right) followed by the optimal policy
+    world: Int[np.ndarray, " s"]  # for each state the index of its world
+    state: Int[np.ndarray, " s"]  # its index among the world's states (`Worlds.states`)
+    held_out: Bool[np.ndarray, " s"]  # whether its world is kept from training
+    worlds: Worlds  # the worlds
+    start: Int[np.ndarray, " w"]  # for each world a random state without the key, as an index among the world's states
 
     def __len__(self) -> int:
         return len(self.features)
@@ -82,33 +70,19 @@ class GridStates:
 
 @dataclass
 class GridWorld:
-    """Random worlds of one kind.
+    """Random worlds of one kind."""
 
-    Args:
-        size: cells along an edge.
-        n_worlds: worlds, with those held out. Worlds of a seed stay the same when it grows: more are appended.
-        held_out: worlds, the last ones, that no network is trained on.
-        traps: traps in each world.
-        walls: wall cells beside those of the dividing wall.
-        door: part each world by a wall with a locked door.
-        slip: probability that any of the four actions happens instead of the one meant.
-        step_reward: of a move that does not end the episode.
-        discount: of a step.
-        features: names of the features, of `FEATURES`.
-        seed: of the worlds.
-    """
-
-    size: int = 7
-    n_worlds: int = 400
-    held_out: int = 100
-    traps: int = 3
-    walls: int = 4
-    door: bool = True
-    slip: float = 0.1
-    step_reward: float = -0.04
-    discount: float = 0.95
-    features: list[str] = field(default_factory=lambda: list(FEATURES[:10]))
-    seed: int = 0
+    size: int = 7  # cells along an edge
+    n_worlds: int = 400  # worlds, with those held out. Worlds of a seed stay the same when it grows: more are appended.
+    held_out: int = 100  # worlds, the last ones, that no network is trained on
+    traps: int = 3  # traps in each world
+    walls: int = 4  # wall cells beside those of the dividing wall
+    door: bool = True  # part each world by a wall with a locked door
+    slip: float = 0.1  # probability that any of the four actions happens instead of the one meant
+    step_reward: float = -0.04  # of a move that does not end the episode
+    discount: float = 0.95  # of a step
+    features: list[str] = field(default_factory=lambda: list(FEATURES[:10]))  # names of the features, of `FEATURES`
+    seed: int = 0  # of the worlds
 
     def __post_init__(self) -> None:
         _check_range("size", self.size, 5, 15)

@@ -21,21 +21,13 @@ _LEAST_SHARE = 1e-3
 
 @dataclass(frozen=True)
 class Worlds:
-    """Several worlds of one size; cells are (row, column), counted from the upper left.
+    """Several worlds of one size; cells are (row, column), counted from the upper left."""
 
-    Args:
-        walls: cells that cannot be entered, without the door.
-        traps: cells that end an episode badly.
-        goal: cell that ends it well.
-        key: cell where the agent picks up the key; (-1, -1) in a world without a door.
-        door: cell that only an agent with the key can enter; (-1, -1) in a world without a door.
-    """
-
-    walls: Bool[np.ndarray, "w size size"]
-    traps: Bool[np.ndarray, "w size size"]
-    goal: Int[np.ndarray, "w 2"]
-    key: Int[np.ndarray, "w 2"]
-    door: Int[np.ndarray, "w 2"]
+    walls: Bool[np.ndarray, "w size size"]  # cells that cannot be entered, without the door
+    traps: Bool[np.ndarray, "w size size"]  # cells that end an episode badly
+    goal: Int[np.ndarray, "w 2"]  # cell that ends it well
+    key: Int[np.ndarray, "w 2"]  # cell where the agent picks up the key; (-1, -1) in a world without a door
+    door: Int[np.ndarray, "w 2"]  # cell that only an agent with the key can enter; (-1, -1) in a world without a door
 
     def __len__(self) -> int:
         return len(self.walls)

@@ -29,15 +29,10 @@ EG, KERNEL_SHAP = "expected_gradients", "kernel_shap"
 
 @dataclass(frozen=True)
 class FirstExamples:
-    """The first examples of the background, in turn: a fixed sample where, as here, examples stand in random order.
+    """The first examples of the background, in turn: a fixed sample where, as here, examples stand in random order."""
 
-    Args:
-        examples: in the sample.
-        count: baselines an input; None takes each example once.
-    """
-
-    examples: int
-    count: int | None = None
+    examples: int  # in the sample
+    count: int | None = None  # baselines an input; None takes each example once
 
     def draw(self, inputs: Float[Tensor, "n d"], background: Background, generator: torch.Generator) -> Drawn:
         """Return them."""
@@ -88,17 +83,12 @@ def coalition_methods(absent: str, steps: int, of_sig: int | None, of_sampling: 
 
 @dataclass(frozen=True)
 class KernelSHAP:
-    """Shapley values by KernelSHAP (Lundberg and Lee 2017), as the package shapiq computes them.
+    """Shapley values by KernelSHAP (Lundberg and Lee 2017), as the package shapiq computes them."""
 
-    Args:
-        imputer: what players outside a coalition become; a coalition is worth the mean over all that it gives.
-        coalitions: that may be evaluated for an input.
-        seed: of the coalitions of the first input; each further one adds 1.
-    """
-
+    # what players outside a coalition become; a coalition is worth the mean over all that it gives
     imputer: Imputer | str
-    coalitions: int
-    seed: int = 0
+    coalitions: int  # that may be evaluated for an input
+    seed: int = 0  # of the coalitions of the first input; each further one adds 1
 
     def why_not(self, task: Task) -> str | None:
         """Fewer coalitions than players and two more do not fix the regression."""

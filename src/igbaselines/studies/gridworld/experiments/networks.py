@@ -31,19 +31,12 @@ OF_BUDGETS = ("cost", "q")  # studies of methods that can be made for any budget
 
 @dataclass(frozen=True)
 class Variant:
-    """A network of the run, and what it is for.
+    """A network of the run, and what it is for."""
 
-    Args:
-        network: its place among those of its kind, which is its seed.
-        features: what it sees.
-        interactions: whether features can act together in it.
-        studies: it takes part in.
-    """
-
-    network: int
-    features: tuple[str, ...]
-    interactions: bool
-    studies: tuple[str, ...]
+    network: int  # its place among those of its kind, which is its seed
+    features: tuple[str, ...]  # what it sees
+    interactions: bool  # whether features can act together in it
+    studies: tuple[str, ...]  # it takes part in
 
     @property
     def name(self) -> str:
@@ -54,25 +47,16 @@ class Variant:
 
 @dataclass(frozen=True)
 class Shared:
-    """What every network of the run shares.
+    """What every network of the run shares."""
 
-    Args:
-        dataset: the worlds' kind.
-        states: all states, with all features.
-        explained: rows of the states explained.
-        model: recipe of the networks.
-        attribution: what is explained, from which references.
-        evaluation: settings.
-        own_methods: whether the methods of `attribution` are compared, each made for a budget; otherwise the run has
-            all that there are.
-    """
-
-    dataset: GridWorld
-    states: GridStates
-    explained: Int[np.ndarray, " n"]
-    model: GridValueRecipe
-    attribution: GridworldAttribution
-    evaluation: GridworldEvaluation
+    dataset: GridWorld  # the worlds' kind
+    states: GridStates  # all states, with all features
+    explained: Int[np.ndarray, " n"]  # rows of the states explained
+    model: GridValueRecipe  # recipe of the networks
+    attribution: GridworldAttribution  # what is explained, from which references
+    evaluation: GridworldEvaluation  # settings
+    # whether the methods of `attribution` are compared, each made for a budget; otherwise the run has all that
+    # there are
     own_methods: bool = True
 
     def task(self, run: Run, name: str, network: GridValueNetwork, states: GridStates) -> Task:

@@ -16,23 +16,18 @@ REFERENCES = ("zero", "mean", "background")
 
 @dataclass(kw_only=True)
 class GridworldAttribution(AttributionSettings):
-    """How a state's value, or the choice of an action in it, is attributed to its features.
+    """How a state's value, or the choice of an action in it, is attributed to its features."""
 
-    Args:
-        explained: `value`, or `action`: the advantage of the best action over the mean of all ("why this action").
-        references: what absent players are replaced by: zero, the mean over the training states, or each of a sample
-            of them in turn (`background`, the interventional game).
-        background: states in that sample.
-        steps: quadrature nodes of a path, in the methods that average over many paths.
-        most_nodes: nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent.
-        baselines: sources of baselines of plain Integrated Gradients, by name.
-    """
-
+    # `value`, or `action`: the advantage of the best action over the mean of all ("why this action")
     explained: str = "value"
+    # what absent players are replaced by: zero, the mean over the training states, or each of a sample of them
+    # in turn (`background`, the interventional game)
     references: list[str] = field(default_factory=lambda: list(REFERENCES))
-    background: int = 32
-    steps: int = 4
+    background: int = 32  # states in that sample
+    steps: int = 4  # quadrature nodes of a path, in the methods that average over many paths
+    # nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent
     most_nodes: int = 64
+    # sources of baselines of plain Integrated Gradients, by name
     baselines: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,35 +66,23 @@ class GridworldAttribution(AttributionSettings):
 
 @dataclass
 class GridworldEvaluation:
-    """What is compared, at which cost, and in which studies.
+    """What is compared, at which cost, and in which studies."""
 
-    Args:
-        networks: trained from different seeds on the same states.
-        states: states explained, each of a world of its own that no network was trained on.
-        evaluations: gradient points, or network evaluations, that every method may spend on a state.
-        budgets: the same for the curves of agreement against cost.
-        cost_references: references of those curves.
-        q: shares of all coalitions; 1 takes each once with its exact weight.
-        players: numbers of features of further networks: the first so many of the dataset module's list. Networks
-            with as many features as the main ones are there already.
-        additive: train further networks without interactions between features, unless all are such (the model's
-            `interactions`).
-        study_networks: networks in each of these studies.
-        kernel_shap: add KernelSHAP by the package shapiq.
-        examples: states that are drawn.
-    """
-
-    networks: int
-    states: int
-    evaluations: int
-    budgets: list[int]
-    cost_references: list[str]
-    q: list[float]
+    networks: int  # trained from different seeds on the same states
+    states: int  # states explained, each of a world of its own that no network was trained on
+    evaluations: int  # gradient points, or network evaluations, that every method may spend on a state
+    budgets: list[int]  # the same for the curves of agreement against cost
+    cost_references: list[str]  # references of those curves
+    q: list[float]  # shares of all coalitions; 1 takes each once with its exact weight
+    # numbers of features of further networks: the first so many of the dataset module's list. Networks with as
+    # many features as the main ones are there already.
     players: list[int]
+    # train further networks without interactions between features, unless all are such (the model's
+    # `interactions`)
     additive: bool
-    study_networks: int
-    kernel_shap: bool
-    examples: int
+    study_networks: int  # networks in each of these studies
+    kernel_shap: bool  # add KernelSHAP by the package shapiq
+    examples: int  # states that are drawn
 
     def __post_init__(self) -> None:
         at_least("evaluation.networks", self.networks, 1)

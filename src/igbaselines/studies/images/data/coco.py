@@ -29,19 +29,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Coco(PhotographFiles):
-    """Photographs in which an object is outlined that an ImageNet network can name.
+    """Photographs in which an object is outlined that an ImageNet network can name."""
 
-    Args:
-        root: holds `<split>/*.jpg`.
-        categories: a YAML file, COCO category -> ImageNet classes.
-        split: the folder of the images.
-        annotations: the instances file; None takes `<root>/annotations/instances_<split>.json`.
-    """
-
-    root: str
-    categories: str
-    split: str = "val2017"
-    annotations: str | None = None
+    root: str  # holds `<split>/*.jpg`
+    categories: str  # a YAML file, COCO category -> ImageNet classes
+    split: str = "val2017"  # the folder of the images
+    annotations: str | None = None  # the instances file; None takes `<root>/annotations/instances_<split>.json`
 
     def photographs(self) -> Photographs:
         """The annotated images in random order; there are no ImageNet labels."""

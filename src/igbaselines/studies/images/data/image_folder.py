@@ -26,15 +26,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class ImageFolder(PhotographFiles):
-    """All images in a folder and its subfolders, or a single one; there are no labels.
+    """All images in a folder and its subfolders, or a single one; there are no labels."""
 
-    Args:
-        path: the folder, or one image file.
-        masks: a folder with a PNG file of the same relative name for each image that has a mask, or a COCO
-            instances file, of which a mask takes all instances of the image. A folder within `path` holds no images.
-    """
-
-    path: str
+    path: str  # the folder, or one image file
+    # a folder with a PNG file of the same relative name for each image that has a mask, or a COCO instances
+    # file, of which a mask takes all instances of the image. A folder within `path` holds no images.
     masks: str | None = None
 
     def photographs(self) -> Photographs:

@@ -21,17 +21,11 @@ _LAYOUT = "the folder that holds val/<wnid>/*.JPEG or <wnid>/*.JPEG"
 
 @dataclass
 class Imagenet(PhotographFiles):
-    """Validation images with their labels; there are no masks.
+    """Validation images with their labels; there are no masks."""
 
-    Args:
-        root: holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do.
-        wnids: a file with the wnids of the 1000 classes in the order of the networks' outputs, one a line.
-        only_correct: leave out those whose prediction is not the label.
-    """
-
-    root: str
-    wnids: str
-    only_correct: bool = True
+    root: str  # holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do
+    wnids: str  # a file with the wnids of the 1000 classes in the order of the networks' outputs, one a line
+    only_correct: bool = True  # leave out those whose prediction is not the label
 
     def photographs(self) -> Photographs:
         """All images in random order."""

@@ -21,44 +21,29 @@ from igbaselines.studies.images.data.pictures import Frame, Picture, UnreadableP
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """An image of a COCO instances file.
+    """An image of a COCO instances file."""
 
-    Args:
-        file_name: as the file has it.
-        width: in pixels.
-        height: in pixels.
-        instances: category id and segmentation (polygons or run lengths) of each object, crowds included.
-    """
-
-    file_name: str
-    width: int
-    height: int
+    file_name: str  # as the file has it
+    width: int  # in pixels
+    height: int  # in pixels
+    # category id and segmentation (polygons or run lengths) of each object, crowds included
     instances: tuple[tuple[int, Any], ...]
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """A COCO instances file.
+    """A COCO instances file."""
 
-    Args:
-        images: all images, also those without an instance.
-        categories: name -> id.
-    """
-
-    images: tuple[AnnotatedImage, ...]
-    categories: Mapping[str, int]
+    images: tuple[AnnotatedImage, ...]  # all images, also those without an instance
+    categories: Mapping[str, int]  # name -> id
 
 
 @dataclass(frozen=True)
 class InstanceMasks:
-    """The union of an image's instances.
+    """The union of an image's instances."""
 
-    Args:
-        image: with its instances.
-        category_of: ImageNet class -> COCO category whose instances are taken; None takes all, whatever the class.
-    """
-
-    image: AnnotatedImage
+    image: AnnotatedImage  # with its instances
+    # ImageNet class -> COCO category whose instances are taken; None takes all, whatever the class
     category_of: Mapping[int, int] | None = None
 
     def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
@@ -85,13 +70,9 @@ class InstanceMasks:
 
 @dataclass(frozen=True)
 class PngMask:
-    """A mask in a PNG file: every pixel that is not black is object; transparency does not matter.
+    """A mask in a PNG file: every pixel that is not black is object; transparency does not matter."""
 
-    Args:
-        path: the file, as large as the upright image; as the stored pixels where only these have its size.
-    """
-
-    path: Path
+    path: Path  # the file, as large as the upright image; as the stored pixels where only these have its size
 
     def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
         """The mask in the photograph's upright frame, whatever the predicted class.

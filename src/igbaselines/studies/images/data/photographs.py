@@ -35,19 +35,12 @@ class MaskSource(Protocol):
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph, not yet read.
+    """A photograph, not yet read."""
 
-    Args:
-        name: unique within the dataset; the unit of the rows.
-        picture: the file, or pixels in memory (of an array by `Image.fromarray`).
-        label: class index of the labelled object, where there is a label.
-        masks: what knows the object's mask, where anything does.
-    """
-
-    name: str
-    picture: Picture
-    label: int | None = None
-    masks: MaskSource | None = None
+    name: str  # unique within the dataset; the unit of the rows
+    picture: Picture  # the file, or pixels in memory (of an array by `Image.fromarray`)
+    label: int | None = None  # class index of the labelled object, where there is a label
+    masks: MaskSource | None = None  # what knows the object's mask, where anything does
 
     def mask(self, predicted: int) -> Bool[np.ndarray, "h w"] | None:
         """The mask of the object of the class that the network predicts, in the frame of `open_photograph`.
@@ -60,21 +53,14 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Photographs:
-    """What a dataset offers, before any network has seen it.
+    """What a dataset offers, before any network has seen it."""
 
-    Args:
-        candidates: in the order in which they are to be tried.
-        wanted: how many are to be used; None takes all.
-        only_correct: leave out those whose prediction is not the label.
-        mask_required: leave out those without a mask for the predicted class.
-        class_names: of the classes that the network must have, in the order of its outputs; None where these are
-            ImageNet's, or nobody knows.
-    """
-
-    candidates: Sequence[Photograph]
-    wanted: int | None = None
-    only_correct: bool = False
-    mask_required: bool = False
+    candidates: Sequence[Photograph]  # in the order in which they are to be tried
+    wanted: int | None = None  # how many are to be used; None takes all
+    only_correct: bool = False  # leave out those whose prediction is not the label
+    mask_required: bool = False  # leave out those without a mask for the predicted class
+    # of the classes that the network must have, in the order of its outputs; None where these are ImageNet's,
+    # or nobody knows
     class_names: Sequence[str] | None = None
 
 
@@ -97,15 +83,10 @@ class PhotographDataset(Protocol):
 
 @dataclass(kw_only=True)
 class PhotographFiles:
-    """A dataset whose photographs are files.
+    """A dataset whose photographs are files."""
 
-    Args:
-        n_images: how many are used, a random choice; None takes all.
-        seed: of the choice.
-    """
-
-    n_images: int | None = None
-    seed: int = 0
+    n_images: int | None = None  # how many are used, a random choice; None takes all
+    seed: int = 0  # of the choice
 
     def __post_init__(self) -> None:
         if self.n_images is not None and self.n_images < 1:

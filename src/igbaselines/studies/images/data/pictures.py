@@ -34,15 +34,10 @@ class UnreadablePhotographError(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """How a file's pixels are stored.
+    """How a file's pixels are stored."""
 
-    Args:
-        stored: width and height as they are stored.
-        orientation: EXIF orientation, 1 to 8.
-    """
-
-    stored: tuple[int, int]
-    orientation: int
+    stored: tuple[int, int]  # width and height as they are stored
+    orientation: int  # EXIF orientation, 1 to 8
 
     @property
     def upright(self) -> tuple[int, int]:

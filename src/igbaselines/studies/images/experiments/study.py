@@ -38,25 +38,15 @@ FEWER = {  # what to choose where the photographs are too few
 
 @dataclass(frozen=True)
 class PhotographStudy:
-    """What every photograph of a run shares.
+    """What every photograph of a run shares."""
 
-    Args:
-        run: with the seed of everything random.
-        attribution: what is explained, by which methods.
-        classifiers: the networks; the first is explained.
-        background: photographs that baselines are made of.
-        chosen: the photographs to explain.
-        methods: of the experiment and of the command line, those that fit photographs.
-        metrics: of the command line, those that fit photographs.
-    """
-
-    run: Run
-    attribution: AttributionSettings
-    classifiers: Sequence[PhotographClassifier]
-    background: Background
-    chosen: list[Chosen]
-    methods: Mapping[str, Method]
-    metrics: Mapping[str, Metric]
+    run: Run  # with the seed of everything random
+    attribution: AttributionSettings  # what is explained, by which methods
+    classifiers: Sequence[PhotographClassifier]  # the networks; the first is explained
+    background: Background  # photographs that baselines are made of
+    chosen: list[Chosen]  # the photographs to explain
+    methods: Mapping[str, Method]  # of the experiment and of the command line, those that fit photographs
+    metrics: Mapping[str, Metric]  # of the command line, those that fit photographs
 
     @classmethod
     def begin(

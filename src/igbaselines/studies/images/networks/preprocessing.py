@@ -15,19 +15,15 @@ from torchvision.transforms.v2.functional import InterpolationMode
 class Preprocessing:
     """Resizing and cropping as torchvision does them; normalisation belongs to the network.
 
-    Args:
-        size: side of the square [px].
-        short_side: the short side is brought to this length [px] and the centre is cut out; None resizes both sides
-            to `size` without a crop, as the released code of 2505.03201 does.
-        interpolation: name of a filter of torchvision: bilinear, bicubic, ... (antialiased).
-
     Raises:
         ValueError: for a crop that is larger than what it is cut from, or an unknown filter.
     """
 
-    size: int
+    size: int  # side of the square [px]
+    # the short side is brought to this length [px] and the centre is cut out; None resizes both sides to `size`
+    # without a crop, as the released code of 2505.03201 does
     short_side: int | None
-    interpolation: str
+    interpolation: str  # name of a filter of torchvision: bilinear, bicubic, ... (antialiased).
 
     def __post_init__(self) -> None:
         if self.short_side is not None and self.short_side < self.size:

@@ -35,16 +35,11 @@ NOT_SET = "not set"
 
 @dataclass(frozen=True)
 class Factor:
-    """A setting that differs between runs.
+    """A setting that differs between runs."""
 
-    Args:
-        name: in words.
-        levels: of each run.
-        also: the names of settings that differ along with it, run by run: their effects cannot be told apart.
-    """
-
-    name: str
-    levels: tuple[str, ...]
+    name: str  # in words
+    levels: tuple[str, ...]  # of each run
+    # the names of settings that differ along with it, run by run: their effects cannot be told apart
     also: tuple[str, ...] = ()
 
 

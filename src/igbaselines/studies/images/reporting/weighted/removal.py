@@ -28,19 +28,12 @@ PAPER_STYLE: Style = {"color": "black", "marker": "D", "linestyle": "none", "mar
 
 @dataclass(frozen=True)
 class Removal:
-    """What is left of the AUC of deletion by the number of removed baselines.
+    """What is left of the AUC of deletion by the number of removed baselines."""
 
-    Args:
-        auc: index: number removed; columns mean, low, high: the mean AUC over the images.
-        change: the same of its change from none removed [%], paired.
-        beside: the same of the methods beside, by their names: EG, WG with permuted weights, and any other.
-        of: what the means are over.
-    """
-
-    auc: pd.DataFrame
-    change: pd.DataFrame
-    beside: pd.DataFrame
-    of: str
+    auc: pd.DataFrame  # index: number removed; columns mean, low, high: the mean AUC over the images
+    change: pd.DataFrame  # the same of its change from none removed [%], paired
+    beside: pd.DataFrame  # the same of the methods beside, by their names: EG, WG with permuted weights, and any other
+    of: str  # what the means are over
 
     @classmethod
     def of_run(cls, rows: pd.DataFrame) -> "Removal | None":

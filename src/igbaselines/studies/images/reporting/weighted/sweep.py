@@ -40,18 +40,13 @@ Key = tuple[int, str]  # place of a run, and method
 
 @dataclass(frozen=True)
 class Improvements:
-    """By how many percent methods' means are better than EG's, in runs on the same data set.
+    """By how many percent methods' means are better than EG's, in runs on the same data set."""
 
-    Args:
-        values: of each run and method.
-        replicates: (b,) each, of bootstrap draws of the images, the same for all runs, so that their average has an
-            honest interval; NaN for a single image.
-        images: the least number of any run.
-    """
-
-    values: Mapping[Key, float]
+    values: Mapping[Key, float]  # of each run and method
+    # (b,) each, of bootstrap draws of the images, the same for all runs, so that their average has an honest
+    # interval; NaN for a single image
     replicates: Mapping[Key, Float[np.ndarray, " b"]]
-    images: int
+    images: int  # the least number of any run
 
     @classmethod
     def of(cls, tables: Mapping[int, pd.DataFrame], metric: str) -> "Improvements":
