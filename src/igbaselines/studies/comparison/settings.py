@@ -22,11 +22,9 @@ class ComparisonEvaluation:
     def __post_init__(self) -> None:
         for key in ("networks", "inputs", "pictures", "side"):
             at_least(f"evaluation.{key}", getattr(self, key), 1)
-        known = task_makers()
+        known, choice = task_makers(), ",".join(task_makers())
         if not self.domains:
-            raise UserError(f"choose what is explained: tasks=[{','.join(known)}]")
+            raise UserError(f"choose what is explained: tasks=[{choice}]")
         for name, domain in self.domains.items():
             if name not in known or not isinstance(domain, Domain):
-                raise UserError(
-                    f"evaluation.domains.{name} is no domain of a study: choose by tasks=[{','.join(known)}]"
-                )
+                raise UserError(f"evaluation.domains.{name} is no domain of a study: choose by tasks=[{choice}]")

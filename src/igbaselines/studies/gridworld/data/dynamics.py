@@ -1,8 +1,5 @@
 """How an agent moves in a GridWorld: one table of moves that the values and the rollouts share."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +48,7 @@ def blocked(worlds: Worlds) -> Bool[np.ndarray, "w states 4"]:
 def transitions(worlds: Worlds, step_reward: float) -> Transitions:
     """The moves of every state, without slips: `slip` and `optimal_values` put those on top.
 
-    Args:
-        worlds: the worlds.
-        step_reward: reward of a move that does not end the episode, moved or stopped.
+    The reward is of a move that does not end the episode, moved or stopped.
     """
     n = worlds.size
     state = np.arange(worlds.states)[:, None]
@@ -95,15 +90,7 @@ def greedy_success(
     rng: np.random.Generator,
     slip_probability: float,
 ) -> float:
-    """Share of episodes, one a world, that reach the goal within the step limit.
-
-    Args:
-        worlds: where the episodes take place; repeat a world (`worlds[np.array([0, 0])]`) for several in it.
-        policy: the action that is meant in each state.
-        starts: state in which each episode starts.
-        rng: of the slips.
-        slip_probability: of doing any action instead.
-    """
+    """Share of episodes, one a world, that reach the goal in time where the policy is meant and the agent may slip."""
     moves = transitions(worlds, step_reward=0.0)
     every = np.arange(len(worlds))
     state, running = starts.copy(), np.ones(len(worlds), dtype=bool)

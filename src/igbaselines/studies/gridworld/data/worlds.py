@@ -3,9 +3,6 @@
 The paper's own worlds are not public; these have what it names, states whose value depends on many features at once.
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -73,13 +70,8 @@ def joined(worlds: Sequence[Worlds]) -> Worlds:
 def draw_worlds(rng: np.random.Generator, count: int, *, size: int, traps: int, walls: int, door: bool) -> Worlds:
     """Draw worlds at random; those in which some free cell is cut off from the goal are drawn again.
 
-    Args:
-        rng: draws; from the same state the first worlds are the same for every `count`.
-        count: number of worlds.
-        size: cells along an edge.
-        traps: traps in each world.
-        walls: wall cells in each world beside those of the dividing wall.
-        door: part the world by a wall with a door, whose key lies in the room that the goal is not in.
+    From the same state of `rng` the first worlds are the same for every `count`. `walls` come beside those of the
+    dividing wall, in which there is a `door`, whose key lies in the room that the goal is not in.
 
     Raises:
         UserError: if hardly any world with so many walls and traps can be solved.
@@ -137,17 +129,12 @@ def _candidates(rng: np.random.Generator, size: int, traps: int, walls: int, doo
     trap[every[:, None], order[:, walls : walls + traps]] = True
     grid = (_BATCH, size, size)
     key_place = np.stack(np.divmod(key, size), axis=1) if door else door_place
-    return Worlds(
-        wall.reshape(grid), trap.reshape(grid), np.stack(np.divmod(goal, size), axis=1), key_place, door_place
-    )
+    goal_place = np.stack(np.divmod(goal, size), axis=1)
+    return Worlds(wall.reshape(grid), trap.reshape(grid), goal_place, key_place, door_place)
 
 
-_Rooms = tuple[
-    Bool[np.ndarray, "w size size"],
-    Bool[np.ndarray, "w size size"],
-    Bool[np.ndarray, "w size size"],
-    Int[np.ndarray, "w 2"],
-]
+_Cells = Bool[np.ndarray, "w size size"]
+_Rooms = tuple[_Cells, _Cells, _Cells, Int[np.ndarray, "w 2"]]
 
 
 def _rooms(rng: np.random.Generator, size: int) -> _Rooms:

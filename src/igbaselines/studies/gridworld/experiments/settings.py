@@ -40,21 +40,13 @@ class GridworldAttribution(AttributionSettings):
         distinct("attribution.references", self.references)
         for name, source in self.baselines.items():
             if not hasattr(source, "draw"):
-                raise UserError(
-                    f"attribution.baselines.{name} must be a source of baselines with a _target_, got {source}"
-                )
-        at_least("attribution.background", self.background, 1)
-        at_least("attribution.steps", self.steps, 1)
-        at_least("attribution.most_nodes", self.most_nodes, 1)
+                wanted = "must be a source of baselines with a _target_"
+                raise UserError(f"attribution.baselines.{name} {wanted}, got {source}")
+        for key in ("background", "steps", "most_nodes"):
+            at_least(f"attribution.{key}", getattr(self, key), 1)
 
     def methods(self, evaluations: int = 256, absent: str = "mean", players: int = 10) -> "dict[str, Method]":
-        """All methods by name, at one cost.
-
-        Args:
-            evaluations: that each may spend on an input.
-            absent: imputer of the players outside of a coalition.
-            players: of an input.
-        """
+        """All methods by name, each for so many evaluations of an input; players outside a coalition are `absent`."""
         from igbaselines.studies.gridworld.experiments.methods import coalition_methods, path_methods
 
         nodes = min(self.steps, evaluations)
@@ -85,8 +77,8 @@ class GridworldEvaluation:
     examples: int  # states that are drawn
 
     def __post_init__(self) -> None:
-        at_least("evaluation.networks", self.networks, 1)
-        at_least("evaluation.states", self.states, 1)
+        for key, bound in {"networks": 1, "states": 1, "study_networks": 1, "examples": 0}.items():
+            at_least(f"evaluation.{key}", getattr(self, key), bound)
         for budget in (self.evaluations, *self.budgets):
             at_least("evaluation.evaluations and evaluation.budgets", budget, 1)
         for reference in self.cost_references:
@@ -98,10 +90,6 @@ class GridworldEvaluation:
             at_least("evaluation.players", count, 2)
         for key in ("budgets", "cost_references", "q", "players"):
             distinct(f"evaluation.{key}", getattr(self, key))
-        at_least("evaluation.study_networks", self.study_networks, 1)
         if self.study_networks > self.networks:
-            raise UserError(
-                f"evaluation.study_networks={self.study_networks} of evaluation.networks={self.networks}: take at most "
-                "as many"
-            )
-        at_least("evaluation.examples", self.examples, 0)
+            some, there = self.study_networks, self.networks
+            raise UserError(f"evaluation.study_networks={some} of evaluation.networks={there}: take at most as many")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
 
 
@@ -20,11 +21,9 @@ class GridValueRecipe:
         if not self.hidden or min(self.hidden) < 1:
             raise UserError(f"model.hidden needs one positive width a layer, got {list(self.hidden)}")
         for name in ("batch_size", "epochs"):
-            if getattr(self, name) < 1:
-                raise UserError(f"model.{name} must be at least 1, got {getattr(self, name)}")
+            at_least(f"model.{name}", getattr(self, name), 1)
         if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise UserError("model.learning_rate must be positive and model.weight_decay not negative")
 
     def checksum(self) -> None:
-        """No file of the user's goes in."""
-        return
+        """None: no file of the user's goes in."""

@@ -18,6 +18,8 @@ from jaxtyping import Bool
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.pictures import Frame, Picture, UnreadablePhotographError, opened, read_frame
 
+_Fields = Mapping[str, type | tuple[type, ...]]  # of a record, with their types
+
 
 @dataclass(frozen=True)
 class AnnotatedImage:
@@ -47,11 +49,7 @@ class InstanceMasks:
     category_of: Mapping[int, int] | None = None
 
     def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
-        """The union in the photograph's upright frame.
-
-        Raises:
-            UnreadablePhotographError: if an outline is broken or the photograph has another size.
-        """
+        """The union in the photograph's upright frame."""
         outlines = self._outlines(predicted)
         if not outlines:
             return None
@@ -75,11 +73,7 @@ class PngMask:
     path: Path  # the file, as large as the upright image; as the stored pixels where only these have its size
 
     def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
-        """The mask in the photograph's upright frame, whatever the predicted class.
-
-        Raises:
-            UnreadablePhotographError: if the file is broken or the photograph has another size.
-        """
+        """The mask in the photograph's upright frame, whatever the predicted class."""
         with opened(self.path) as image:
             # Colours without their transparency; through RGBA, since PIL warns where it drops a palette's itself.
             has_colours = image.mode in ("P", "PA", "LA", "RGBA")
@@ -118,12 +112,11 @@ def read_annotations(path: Path) -> Annotations:
     """
     content = _read_json(path)
     outlines: dict[int, list[tuple[int, Any]]] = defaultdict(list)
-    needed: dict[str, type | tuple[type, ...]] = {"image_id": int, "category_id": int, "segmentation": (list, dict)}
+    needed: _Fields = {"image_id": int, "category_id": int, "segmentation": (list, dict)}
     for annotation in _records(path, content, "annotations", needed):
         outlines[annotation["image_id"]].append((annotation["category_id"], annotation["segmentation"]))
-    categories = {
-        record["name"]: record["id"] for record in _records(path, content, "categories", {"id": int, "name": str})
-    }
+    of_categories = _records(path, content, "categories", {"id": int, "name": str})
+    categories = {record["name"]: record["id"] for record in of_categories}
     fields = {"id": int, "file_name": str, "width": int, "height": int}
     images = tuple(
         AnnotatedImage(record["file_name"], record["width"], record["height"], tuple(outlines[record["id"]]))
@@ -148,9 +141,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _records(
-    path: Path, content: dict[str, Any], key: str, fields: Mapping[str, type | tuple[type, ...]]
-) -> list[dict[str, Any]]:
+def _records(path: Path, content: dict[str, Any], key: str, fields: _Fields) -> list[dict[str, Any]]:
     """A list of the file whose entries have these fields."""
     records = content.get(key)
     if not isinstance(records, list):

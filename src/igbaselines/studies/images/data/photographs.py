@@ -18,9 +18,7 @@ from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.pictures import Picture
 
-SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _Item = TypeVar("_Item")
 
 
@@ -29,7 +27,11 @@ class MaskSource(Protocol):
     """Where the mask of a photograph comes from."""
 
     def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
-        """The object of the predicted class in the photograph's upright frame; None if there is none."""
+        """The object of the predicted class in the photograph's upright frame; None if there is none.
+
+        Raises:
+            UnreadablePhotographError: if it is broken or the photograph has another size.
+        """
         ...
 
 
@@ -43,11 +45,7 @@ class Photograph:
     masks: MaskSource | None = None  # what knows the object's mask, where anything does
 
     def mask(self, predicted: int) -> Bool[np.ndarray, "h w"] | None:
-        """The mask of the object of the class that the network predicts, in the frame of `open_photograph`.
-
-        Raises:
-            UnreadablePhotographError: if there is a mask that cannot be read or does not fit the photograph.
-        """
+        """The mask of the object of the class that the network predicts, as `MaskSource.mask` gives it."""
         return None if self.masks is None else self.masks.mask(self.picture, predicted)
 
 
@@ -134,6 +132,14 @@ def names_of(files: Sequence[Path]) -> list[str]:
     """
     names = [_printable(path.with_suffix("")) for path in files]
     return names if len(set(names)) == len(names) else [_printable(path) for path in files]
+
+
+def listed(
+    folder: Path, files: Sequence[Path], masks: Sequence[MaskSource | None] | None = None, label: int | None = None
+) -> list[Photograph]:
+    """Photographs in a folder, of distinct paths relative to it."""
+    named = zip(names_of(files), files, masks or [None] * len(files), strict=True)
+    return [Photograph(name, folder / file, label, mask) for name, file, mask in named]
 
 
 def _printable(path: Path) -> str:

@@ -33,11 +33,7 @@ class SamplePhotos(PhotographFiles):
         return [Path(self.annotations).expanduser()]
 
     def find(self) -> list[Photograph]:
-        """The photographs with their labels and outlines.
-
-        Raises:
-            UserError: if foolbox is not installed or the outlines cannot be read.
-        """
+        """The photographs with their labels and outlines."""
         outlines = {image.file_name: image for image in read_annotations(Path(self.annotations).expanduser()).images}
         return [
             Photograph(path.stem, path, label, InstanceMasks(outlines[path.name]) if path.name in outlines else None)

@@ -62,12 +62,8 @@ def load_classifier(
 ) -> PhotographClassifier:
     """Load a network, on the run's device, made for input gradients; its weights' checksum goes into the run.
 
-    Args:
-        model: which network, with which weights.
-        attribution: what is explained, in which precision, and what is scored; float32 and the normalised photograph
-            where it does not say.
-        run: its device, and where the checksums go.
-        prefix: of the checksums' names, where a run has several networks.
+    `prefix` begins the checksums' names, where a run has several networks. What is scored, and in which precision
+    gradients are taken: the normalised photograph and float32 where the attribution does not say.
     """
     of_images = attribution if isinstance(attribution, ImageAttribution) else None
     as_they_are = of_images is not None and of_images.scored == "as_they_are"

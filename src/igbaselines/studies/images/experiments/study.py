@@ -16,16 +16,9 @@ from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
 from igbaselines.studies.images.experiments.records import Record, Work, for_each
-from igbaselines.studies.images.experiments.selection import (
-    Chosen,
-    add_selection,
-    load_mask,
-    load_pixels,
-    photograph_background,
-    select,
-)
+from igbaselines.studies.images.experiments.selection import Chosen, add_selection, photograph_background, select
 from igbaselines.studies.images.experiments.settings import ImageAttribution, ShapleyImagesAttribution
-from igbaselines.studies.images.experiments.tasks import image_key, photograph_task
+from igbaselines.studies.images.experiments.tasks import image_key, photograph_task, task_of_chosen
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Background, Task, impute
 
@@ -95,11 +88,7 @@ class PhotographStudy:
         return int(getattr(self.attribution, "patch", min(PATCH, half)))
 
     def for_each(self, kept_in: str, work: Work) -> list[Record]:
-        """Work on every photograph (`records.for_each`).
-
-        Raises:
-            UserError: where the photographs are too few for the baselines; it says which key asks for so many.
-        """
+        """Work on every photograph (`records.for_each`); where they are too few, say which key asks for so many."""
         try:
             return for_each(self.run, self.chosen, kept_in, work)
         except TooFewExamplesError as error:
@@ -109,10 +98,7 @@ class PhotographStudy:
 
     def task(self, chosen: Chosen) -> Task:
         """The task of a photograph."""
-        pixels, mask = load_pixels(chosen.photograph, self.classifiers[0]), load_mask(chosen, self.classifiers[0])
-        target = torch.tensor([chosen.predicted], device=pixels.device)
-        name = chosen.photograph.name
-        return photograph_task(name, pixels[None], target, mask, self.classifiers[0], self.background)
+        return task_of_chosen(chosen, self.classifiers[0], self.background)
 
     def generator(self, stream: str, task: Task) -> torch.Generator:
         """Of a photograph's random baselines and nodes: its own, or the same for all where the settings say so."""

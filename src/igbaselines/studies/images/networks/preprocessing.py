@@ -31,10 +31,7 @@ class Preprocessing:
         InterpolationMode(self.interpolation)
 
     def image(self, photo: Image.Image) -> Float[Tensor, "3 {self.size} {self.size}"]:
-        """Return the pixels in [0, 1], on the CPU.
-
-        Args:
-            photo: upright, of mode RGB.
+        """Return the pixels of an upright RGB picture in [0, 1], on the CPU.
 
         Raises:
             ValueError: for another mode, whose conversion is a matter of how the file is read.
@@ -45,11 +42,7 @@ class Preprocessing:
         return pixels.float() / 255
 
     def mask(self, mask: Bool[np.ndarray, "h w"]) -> Bool[Tensor, "{self.size} {self.size}"]:
-        """Return the mask of an object in the frame of `image`, by the nearest pixel; on the CPU.
-
-        Args:
-            mask: in the frame of the photograph.
-        """
+        """Return the mask of an object in the frame of `image`, by the nearest pixel; on the CPU."""
         # By way of PIL like the photograph: torch's nearest pixel is not the one at the centre.
         square = self._square(Image.fromarray(mask.astype(np.uint8)), InterpolationMode.NEAREST)
         return torch.from_numpy(np.array(square, dtype=bool))

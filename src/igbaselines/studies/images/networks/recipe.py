@@ -74,11 +74,7 @@ class ImageModel:
         return None if path is None else sha256(path)
 
     def checkpoint_path(self) -> Path | None:
-        """The file of the checkpoint, or None.
-
-        Raises:
-            UserError: if it is not there.
-        """
+        """The file of the checkpoint, or None; one that is not there is refused."""
         if self.checkpoint is None:
             return None
         path = Path(self.checkpoint).expanduser()
@@ -100,11 +96,7 @@ class ImageModel:
         return network.eval().requires_grad_(False).to(device)
 
     def network(self) -> "torch.nn.Module":
-        """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of as many classes as its weights.
-
-        Raises:
-            UserError: as `load`.
-        """
+        """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of the classes of its weights."""
         raise NotImplementedError
 
 

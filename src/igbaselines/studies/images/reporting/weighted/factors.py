@@ -62,12 +62,7 @@ def varied_factors(configs: Sequence[Config]) -> list[Factor]:
 
 
 def combinations_run(columns: Sequence[Sequence[str]], places: Sequence[int]) -> tuple[int, int]:
-    """Count the combinations of levels that stand at some places, and all that their levels could make.
-
-    Args:
-        columns: the level of every run, of each thing that differs.
-        places: of the runs that count.
-    """
+    """Count the combinations of levels of the runs at some places, and all that these levels could make."""
     run = {tuple(column[place] for column in columns) for place in places}
     return len(run), prod(len({column[place] for place in places}) for column in columns)
 
