@@ -24,5 +24,5 @@ class ExplainedPhotograph:
     probability: float  # of the explained class
     mask: Bool[np.ndarray, "h w"] | None = None  # of the object; None where nobody drew one
     attributions: Float[np.ndarray, "methods c h w"] | None = None  # of each method and channel, where they are kept
-    # what each of Shapley Integrated Gradients' players gets, where they are kept
+    # What each of Shapley Integrated Gradients' players gets, where they are kept
     patches: Float[np.ndarray, "down across"] | None = None

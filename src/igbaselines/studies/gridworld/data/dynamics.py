@@ -17,9 +17,9 @@ _MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 class Transitions:
     """Where each action leads when the agent does not slip."""
 
-    # state after the move. States in which no agent acts (walls, the goal, traps) lead to themselves.
+    # State after the move. States in which no agent acts (walls, the goal, traps) lead to themselves.
     next_state: Int[np.ndarray, "w states 4"]
-    # of the move; that of the goal or a trap takes the place of the step's. 0 where no agent acts.
+    # Of the move; that of the goal or a trap takes the place of the step's. 0 where no agent acts.
     reward: Float[np.ndarray, "w states 4"]
     ends: Bool[np.ndarray, "w states 4"]  # whether the episode ends with the move; true where no agent acts
 

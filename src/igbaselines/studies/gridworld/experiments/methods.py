@@ -74,7 +74,7 @@ def coalition_methods(absent: str, steps: int, of_sig: int | None, of_sampling: 
 class KernelSHAP:
     """Shapley values by KernelSHAP (Lundberg and Lee 2017), as the package shapiq computes them."""
 
-    # what players outside a coalition become; a coalition is worth the mean over all that it gives
+    # What players outside a coalition become; a coalition is worth the mean over all that it gives
     imputer: Imputer | str
     coalitions: int  # that may be evaluated for an input
     seed: int = 0  # of the coalitions of the first input; each further one adds 1

@@ -55,7 +55,7 @@ class Shared:
     model: GridValueRecipe  # recipe of the networks
     attribution: GridworldAttribution  # what is explained, from which references
     evaluation: GridworldEvaluation  # settings
-    # whether the methods of `attribution` are compared, each made for a budget; otherwise the run has all that
+    # Whether the methods of `attribution` are compared, each made for a budget; otherwise the run has all that
     # there are
     own_methods: bool = True
 

@@ -20,14 +20,14 @@ class GridworldAttribution(AttributionSettings):
 
     # `value`, or `action`: the advantage of the best action over the mean of all ("why this action")
     explained: str = "value"
-    # what absent players are replaced by: zero, the mean over the training states, or each of a sample of them
+    # What absent players are replaced by: zero, the mean over the training states, or each of a sample of them
     # in turn (`background`, the interventional game)
     references: list[str] = field(default_factory=lambda: list(REFERENCES))
     background: int = 32  # states in that sample
     steps: int = 4  # quadrature nodes of a path, in the methods that average over many paths
-    # nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent
+    # Nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent
     most_nodes: int = 64
-    # sources of baselines of plain Integrated Gradients, by name
+    # Sources of baselines of plain Integrated Gradients, by name
     baselines: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,10 +66,10 @@ class GridworldEvaluation:
     budgets: list[int]  # the same for the curves of agreement against cost
     cost_references: list[str]  # references of those curves
     q: list[float]  # shares of all coalitions; 1 takes each once with its exact weight
-    # numbers of features of further networks: the first so many of the dataset module's list. Networks with as
+    # Numbers of features of further networks: the first so many of the dataset module's list. Networks with as
     # many features as the main ones are there already.
     players: list[int]
-    # train further networks without interactions between features, unless all are such (the model's
+    # Train further networks without interactions between features, unless all are such (the model's
     # `interactions`)
     additive: bool
     study_networks: int  # networks in each of these studies

@@ -37,16 +37,16 @@ STREAM = "gridworld: attribution"
 class Studies:
     """All studies of one network; rows and attributions gather here."""
 
-    # every network meets the same random coalitions, noise and nodes of its seed; its methods join the
+    # Every network meets the same random coalitions, noise and nodes of its seed; its methods join the
     # comparisons of all at a cost of their own, and its metrics judge them too
     run: Run
     task: Task  # what is explained
-    # the methods that are made for a budget; None: the run has all that there are
+    # The methods that are made for a budget; None: the run has all that there are
     attribution: GridworldAttribution | None
     references: Sequence[str]  # imputers of the main comparison
     evaluation: GridworldEvaluation  # settings
     rows: list[pd.DataFrame] = field(default_factory=list)  # tables of measured values
-    # of the main comparison from the mean, by method, and the exact values
+    # Of the main comparison from the mean, by method, and the exact values
     attributions: dict[str, Float[Tensor, "n d"]] = field(default_factory=dict)
 
     def carry_out(self, study: str) -> None:

@@ -30,7 +30,7 @@ class ImageFolder(PhotographFiles):
     """All images in a folder and its subfolders, or a single one; there are no labels."""
 
     path: str  # the folder, or one image file
-    # a folder with a PNG file of the same relative name for each image that has a mask, or a COCO instances
+    # A folder with a PNG file of the same relative name for each image that has a mask, or a COCO instances
     # file, of which a mask takes all instances of the image. A folder within `path` holds no images.
     masks: str | None = None
 

@@ -28,7 +28,7 @@ class AnnotatedImage:
     file_name: str  # as the file has it
     width: int  # in pixels
     height: int  # in pixels
-    # category id and segmentation (polygons or run lengths) of each object, crowds included
+    # Category id and segmentation (polygons or run lengths) of each object, crowds included
     instances: tuple[tuple[int, Any], ...]
 
 

@@ -23,14 +23,14 @@ class ImageAttribution(AttributionSettings):
     """Integrated Gradients from a set of baselines, and averages of them (2505.03201)."""
 
     method: str  # what `explain` writes; `weighted_gradients` compares all of them but `ig`
-    # the name of the file that chose these keys and those of the evaluation together; None without one
+    # The name of the file that chose these keys and those of the evaluation together; None without one
     protocol: str | None
     rule: Any  # the quadrature rule
     baselines: dict[str, Any]  # sources of baselines by name
     search: Any  # finds D_alpha
     fitness_mask: Any  # what absent players become while a baseline is judged; `ranking` is their order
     filter_below: float  # the filter drops baselines whose weight is below this multiple of the mean weight
-    # whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to the
+    # Whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to the
     # network as they are, which the released code does
     scored: str
     same_draws: bool  # random baselines and nodes are the same for every photograph
@@ -123,7 +123,7 @@ class ShapleyImagesAttribution(AttributionSettings):
     patch: int  # side of the square patches that are the players of photographs [px]
     shapley_nodes: int  # quadrature nodes on the path from each coalition; `coalitions` follows
     paired: bool  # draw coalitions in antithetic pairs
-    # the other methods with one baseline, Integrated Gradients: method -> where its baseline comes from
+    # The other methods with one baseline, Integrated Gradients: method -> where its baseline comes from
     baselines: dict[str, Any]
     example_baselines: int  # other examples that expected gradients average over
 

@@ -20,10 +20,10 @@ class Preprocessing:
     """
 
     size: int  # side of the square [px]
-    # the short side is brought to this length [px] and the centre is cut out; None resizes both sides to `size`
+    # The short side is brought to this length [px] and the centre is cut out; None resizes both sides to `size`
     # without a crop, as the released code of 2505.03201 does
     short_side: int | None
-    interpolation: str  # name of a filter of torchvision: bilinear, bicubic, ... (antialiased).
+    interpolation: str  # name of a filter of torchvision: bilinear, bicubic, ... (antialiased)
 
     def __post_init__(self) -> None:
         if self.short_side is not None and self.short_side < self.size:

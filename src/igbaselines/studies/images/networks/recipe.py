@@ -27,19 +27,19 @@ class ImageModel:
     """What all families have in common; the defaults are those of most ImageNet classifiers."""
 
     architecture: str  # its name in the family
-    # a state dict of the architecture, .pth, .pt or .safetensors; None takes the family's weights
+    # A state dict of the architecture, .pth, .pt or .safetensors; None takes the family's weights
     checkpoint: str | None = None
-    # the checkpoint expects images turned by 180 degrees, as weights converted from TensorFlow do
+    # The checkpoint expects images turned by 180 degrees, as weights converted from TensorFlow do
     rotated: bool = False
     size: int = 224  # side of the images that the network sees [px]
-    # the short side before the centre is cut out [px]; None resizes both sides to `size`, as the released code
+    # The short side before the centre is cut out [px]; None resizes both sides to `size`, as the released code
     # of 2505.03201 does
     short_side: int | None = 256
     interpolation: str = "bilinear"  # filter of resizing, one of `INTERPOLATIONS`
-    # subtracted from pixels in [0, 1], a channel
+    # Subtracted from pixels in [0, 1], a channel
     mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
     std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])  # divides them, a channel
-    # share of right predictions below which the run warns that pixels and weights may not fit
+    # Share of right predictions below which the run warns that pixels and weights may not fit
     minimum_top1: float = 0.6
 
     def __post_init__(self) -> None:

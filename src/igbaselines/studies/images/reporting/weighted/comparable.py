@@ -34,7 +34,7 @@ class Group:
     study: str  # of all of them
     name: str  # ends the names of the group's files; no other group of the study has it
     words: str  # scale, data set and protocol
-    # what sets it apart from other groups of the same words, as a sentence; empty where there are none
+    # What sets it apart from other groups of the same words, as a sentence; empty where there are none
     differs: str = ""
 
     def known(self, place: int) -> dict[str, Any]:

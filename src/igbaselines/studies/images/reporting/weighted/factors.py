@@ -39,7 +39,7 @@ class Factor:
 
     name: str  # in words
     levels: tuple[str, ...]  # of each run
-    # the names of settings that differ along with it, run by run: their effects cannot be told apart
+    # The names of settings that differ along with it, run by run: their effects cannot be told apart
     also: tuple[str, ...] = ()
 
 
