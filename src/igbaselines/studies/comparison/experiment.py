@@ -41,15 +41,7 @@ def run(
 ) -> None:
     """Carry out the comparison; the measured values go into `run.rows`.
 
-    Args:
-        run: with the methods and metrics that are crossed.
-        dataset: none: each domain has its own.
-        model: likewise.
-        attribution: its methods are compared too, where there is one.
-        evaluation: the domains.
-
-    Raises:
-        UserError: where there is nothing to compare, or a domain lacks what it needs.
+    Each domain has its own dataset and model; the methods of an attribution are compared too, where there is one.
     """
     if not run.methods and attribution is None:
         raise UserError("choose what is compared: methods=[...], or the methods of a paper by attribution=...")

@@ -23,13 +23,7 @@ COLUMNS = 3  # of panels
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
-    """Write the table and the figure.
-
-    Args:
-        folder: a run's folder, whose names.json says which direction of a metric is better.
-        rows: of the run.
-        printed: nothing: no paper has this comparison.
-    """
+    """Write the table and the figure; the run's names.json says which direction of a metric is better."""
     table = comparison_table(rows, Names.read(folder).metrics)
     write_table(table, folder, "comparison")
     save_figures(folder, {"figure_comparison": (comparison_figure(table), _caption(table))})
@@ -37,10 +31,6 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
 
 def comparison_table(rows: pd.DataFrame, metrics: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     """A line for each metric, domain and method: mean over the inputs, each averaged over the tasks that explain it.
-
-    Args:
-        rows: of the run.
-        metrics: what is known of each: `better`.
 
     Returns:
         `metric`, `domain`, `method`, `better`, `mean`, `low`, `high` (95 % t-interval over the inputs), `inputs`,

@@ -10,22 +10,12 @@ from igbaselines.common.arrays import Text
 
 @dataclass(frozen=True)
 class ExplainedState:
-    """A state of a grid world with the attributions of its features by several methods.
+    """A state of a grid world with the attributions of its features by several methods."""
 
-    Args:
-        world: a picture of it.
-        feature_names: names.
-        feature_values: of the features in this state, in cells.
-        methods: names; the exact values first.
-        attributions: of each feature by each method.
-        reference: what stands for absent features.
-        title: what is explained.
-    """
-
-    world: UInt8[np.ndarray, "h w 3"]
-    feature_names: Text[np.ndarray, " d"]
-    feature_values: Float[np.ndarray, " d"]
-    methods: Text[np.ndarray, " methods"]
-    attributions: Float[np.ndarray, "methods d"]
-    reference: str
-    title: str
+    world: UInt8[np.ndarray, "h w 3"]  # a picture of it
+    feature_names: Text[np.ndarray, " d"]  # names
+    feature_values: Float[np.ndarray, " d"]  # of the features in this state, in cells
+    methods: Text[np.ndarray, " methods"]  # names; the exact values first
+    attributions: Float[np.ndarray, "methods d"]  # of each feature by each method
+    reference: str  # what stands for absent features
+    title: str  # what is explained

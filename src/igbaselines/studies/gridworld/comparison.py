@@ -18,9 +18,6 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
 
     Why an action, and not the value: an advantage of zero says that nothing speaks for it. What has no such point
     cannot fall by half for want of features, as fitness and deletion have it.
-
-    Raises:
-        UserError: for a dataset or model of another domain, and more states than are held out.
     """
     worlds, recipe = domain.dataset, domain.model
     if not (isinstance(worlds, GridWorld) and isinstance(recipe, GridValueRecipe)):

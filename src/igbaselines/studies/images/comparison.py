@@ -4,22 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import torch
-
 from igbaselines.common.errors import UserError
 from igbaselines.running.context import Run
 from igbaselines.running.domains import Domain
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments.classifier import load_classifier
-from igbaselines.studies.images.experiments.selection import (
-    Chosen,
-    load_mask,
-    load_pixels,
-    photograph_background,
-    select,
-)
-from igbaselines.studies.images.experiments.tasks import photograph_task
+from igbaselines.studies.images.experiments.selection import Chosen, photograph_background, select
+from igbaselines.studies.images.experiments.tasks import task_of_chosen
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Patches, Task
 
@@ -27,11 +19,7 @@ PLAYERS = Patches(32, 32)  # [px]
 
 
 def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
-    """Plan a task for each photograph; square patches are the players of all methods and metrics.
-
-    Raises:
-        UserError: for a dataset or model of another domain, and photographs that cannot be used.
-    """
+    """Plan a task for each photograph; square patches are the players of all methods and metrics."""
     dataset, model = domain.dataset, domain.model
     if not (isinstance(dataset, PhotographDataset) and isinstance(model, ImageModel)):
         raise UserError("tasks=photographs needs a dataset of photographs and a model of their classes")
@@ -43,9 +31,6 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
     background = photograph_background(found.candidates, classifier, count, run.seed, "images: background")
 
     def make(chosen: Chosen) -> Task:
-        pixels, mask = load_pixels(chosen.photograph, classifier)[None], load_mask(chosen, classifier)
-        target = torch.tensor([chosen.predicted], device=pixels.device)
-        task = photograph_task(chosen.photograph.name, pixels, target, mask, classifier, background)
-        return replace(task, players=PLAYERS)
+        return replace(task_of_chosen(chosen, classifier, background), players=PLAYERS)
 
     return {f"photograph {one.photograph.name}": partial(make, one) for one in select(found, classifier).chosen}

@@ -1,6 +1,5 @@
 """Training on grid values: it learns what can be learnt, the same again from the same seed, and a file restores it."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +17,14 @@ from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.gridworld.data.dataset import GridWorld
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.gridworld.networks.training import r_squared, train_value
+from igbaselines.studies.gridworld.networks.training import train_value
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork, for_network
 
 SEED = (1, 2)
+
+
+def r_squared(predicted: Tensor, true: Tensor) -> float:
+    return float(r2_score(true.flatten(), predicted.flatten()))
 
 
 class States(NamedTuple):
@@ -142,10 +145,8 @@ def test_few_states_are_enough(states: States, recipe: GridValueRecipe, count: i
 
 
 def test_comes_back_frozen_and_leaves_the_threads(states: States, recipe: GridValueRecipe) -> None:
-    done: list[int] = []
     threads = torch.get_num_threads()
-    network = train_value(*states, replace(recipe, epochs=3), SEED, progress=done.append)
-    assert done == [1, 2, 3]
+    network = train_value(*states, replace(recipe, epochs=3), SEED)
     assert torch.get_num_threads() == threads
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
@@ -173,12 +174,3 @@ def test_trains_where_the_states_are(states: States, recipe: GridValueRecipe, de
 def test_divergence_is_said(states: States, recipe: GridValueRecipe) -> None:
     with pytest.raises(FloatingPointError, match="training diverged: choose a lower"):
         train_value(*states, replace(recipe, learning_rate=1e30, epochs=3), SEED)
-
-
-def test_r_squared_is_that_of_scikit_learn(generator: torch.Generator) -> None:
-    true = torch.randn(50, generator=generator)
-    predicted = true + torch.randn(50, generator=generator)
-    assert r_squared(predicted, true) == pytest.approx(r2_score(true.numpy(), predicted.numpy()))
-    assert r_squared(true, true) == 1
-    assert r_squared(true.mean().expand(50), true) == pytest.approx(0)
-    assert not math.isfinite(r_squared(true, torch.zeros(50)))

@@ -1,8 +1,5 @@
 """States of random GridWorlds with their exact optimal values, for networks that learn them (arXiv:2310.04821)."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,29 +16,17 @@ from igbaselines.studies.gridworld.data.worlds import Worlds, draw_worlds
 
 @dataclass(frozen=True)
 class GridStates:
-    """All states in which an agent acts, of several worlds.
+    """All states in which an agent acts, of several worlds."""
 
-    Args:
-        features: the chosen features: offsets in cells, the others 0 or 1.
-        feature_names: a name for each column.
-        value: value of the optimal policy.
-        action_value: of each action (up, down, left, right) followed by the optimal policy.
-        world: for each state the index of its world.
-        state: its index among the world's states (`Worlds.states`).
-        held_out: whether its world is kept from training.
-        worlds: the worlds.
-        start: for each world a random state without the key, as an index among the world's states.
-    """
-
-    features: Float32[np.ndarray, "s d"]
-    feature_names: tuple[str, ...]
-    value: Float[np.ndarray, " s"]
-    action_value: Float[np.ndarray, "s 4"]
-    world: Int[np.ndarray, " s"]
-    state: Int[np.ndarray, " s"]
-    held_out: Bool[np.ndarray, " s"]
-    worlds: Worlds
-    start: Int[np.ndarray, " w"]
+    features: Float32[np.ndarray, "s d"]  # the chosen features: offsets in cells, the others 0 or 1
+    feature_names: tuple[str, ...]  # a name for each column
+    value: Float[np.ndarray, " s"]  # value of the optimal policy
+    action_value: Float[np.ndarray, "s 4"]  # of each action (up, down, left, right) followed by the optimal policy
+    world: Int[np.ndarray, " s"]  # for each state the index of its world
+    state: Int[np.ndarray, " s"]  # its index among the world's states (`Worlds.states`)
+    held_out: Bool[np.ndarray, " s"]  # whether its world is kept from training
+    worlds: Worlds  # the worlds
+    start: Int[np.ndarray, " w"]  # for each world a random state without the key, as an index among the world's states
 
     def __len__(self) -> int:
         return len(self.features)
@@ -52,13 +37,9 @@ class GridStates:
         return replace(self, features=features[:, [FEATURES.index(name) for name in names]], feature_names=tuple(names))
 
     def explained(self, count: int, seed: int) -> Int[np.ndarray, " n"]:
-        """Rows of random held-out states, from as many worlds as there are.
+        """Rows of random held-out states: one a world, then a second of each world, and so on.
 
-        States of one world are no independent units.
-
-        Args:
-            count: number of states; one a world, then a second of each world, and so on.
-            seed: of the choice. With the same seed the first states do not depend on `count`.
+        States of one world are no independent units. With the same seed the first states do not depend on `count`.
 
         Raises:
             UserError: if fewer states are held out.
@@ -82,61 +63,46 @@ class GridStates:
 
 @dataclass
 class GridWorld:
-    """Random worlds of one kind.
+    """Random worlds of one kind."""
 
-    Args:
-        size: cells along an edge.
-        n_worlds: worlds, with those held out. Worlds of a seed stay the same when it grows: more are appended.
-        held_out: worlds, the last ones, that no network is trained on.
-        traps: traps in each world.
-        walls: wall cells beside those of the dividing wall.
-        door: part each world by a wall with a locked door.
-        slip: probability that any of the four actions happens instead of the one meant.
-        step_reward: of a move that does not end the episode.
-        discount: of a step.
-        features: names of the features, of `FEATURES`.
-        seed: of the worlds.
-    """
-
-    size: int = 7
-    n_worlds: int = 400
-    held_out: int = 100
-    traps: int = 3
-    walls: int = 4
-    door: bool = True
-    slip: float = 0.1
-    step_reward: float = -0.04
-    discount: float = 0.95
-    features: list[str] = field(default_factory=lambda: list(FEATURES[:10]))
-    seed: int = 0
+    size: int = 7  # cells along an edge
+    n_worlds: int = 400  # worlds, with those held out. Worlds of a seed stay the same when it grows: more are appended.
+    held_out: int = 100  # worlds, the last ones, that no network is trained on
+    traps: int = 3  # traps in each world
+    walls: int = 4  # wall cells beside those of the dividing wall
+    door: bool = True  # part each world by a wall with a locked door
+    slip: float = 0.1  # probability that any of the four actions happens instead of the one meant
+    step_reward: float = -0.04  # of a move that does not end the episode
+    discount: float = 0.95  # of a step
+    features: list[str] = field(default_factory=lambda: list(FEATURES[:10]))  # names of the features, of `FEATURES`
+    seed: int = 0  # of the worlds
 
     def __post_init__(self) -> None:
-        _check_range("size", self.size, 5, 15)
-        _check_range("n_worlds", self.n_worlds, 2, 100_000)
-        _check_range("held_out", self.held_out, 1, self.n_worlds - 1)
-        _check_range("traps", self.traps, 0, self.size**2 // 3)
-        _check_range("walls", self.walls, 0, self.size**2 // 3 - self.traps)
-        _check_range("slip", self.slip, 0, 1)
-        _check_range("step_reward", self.step_reward, -1, 0)
-        _check_range("discount", self.discount, 0.01, 0.999)
+        ranges = {
+            "size": (5, 15),
+            "n_worlds": (2, 100_000),
+            "held_out": (1, self.n_worlds - 1),
+            "traps": (0, self.size**2 // 3),
+            "walls": (0, self.size**2 // 3 - self.traps),
+            "slip": (0, 1),
+            "step_reward": (-1, 0),
+            "discount": (0.01, 0.999),
+        }
+        for name, (least, most) in ranges.items():
+            if not least <= getattr(self, name) <= most:
+                raise UserError(f"dataset.{name} must lie in {least}..{most}, got {getattr(self, name)}")
         if self.seed < 0:
             raise UserError(f"dataset.seed must not be negative, got {self.seed}")
-        check_features(self.features)
+        _check_features(self.features)
 
     def checksum(self) -> None:
         """None: the configuration says everything."""
 
     def load(self) -> GridStates:
-        """Draw the worlds and compute the values of their states; under a second for 500 small worlds.
-
-        Raises:
-            UserError: if hardly any world with so many walls and traps can be solved.
-        """
+        """Draw the worlds and compute the values of their states; under a second for 500 small worlds."""
         rng, start_rng = np.random.default_rng(self.seed).spawn(2)
-        worlds = self.draw(rng, self.n_worlds)
-        value, action_value = optimal_values(
-            worlds, slip=self.slip, step_reward=self.step_reward, discount=self.discount
-        )
+        worlds = draw_worlds(rng, self.n_worlds, size=self.size, traps=self.traps, walls=self.walls, door=self.door)
+        value, action_value = optimal_values(worlds, self.slip, self.step_reward, self.discount)
         world, state = np.nonzero(acting_states(worlds))
         columns = [FEATURES.index(name) for name in self.features]
         return GridStates(
@@ -151,33 +117,14 @@ class GridWorld:
             start=start_states(start_rng, worlds),
         )
 
-    def draw(self, rng: np.random.Generator, count: int) -> Worlds:
-        """Draw worlds of this kind."""
-        return draw_worlds(rng, count, size=self.size, traps=self.traps, walls=self.walls, door=self.door)
 
-
-def check_features(names: Sequence[str]) -> None:
-    """Check a choice of features.
-
-    Raises:
-        UserError: if a name is unknown or given twice, or there are fewer than two.
-    """
+def _check_features(names: Sequence[str]) -> None:
+    listed = ", ".join(FEATURES)
     for name in names:
         if name not in FEATURES:
             near = difflib.get_close_matches(name.lower(), FEATURES, n=1, cutoff=0.0)
-            raise UserError(f"dataset.features: {name!r} is unknown, did you mean {near[0]}? There are {_listed()}")
+            raise UserError(f"dataset.features: {name!r} is unknown, did you mean {near[0]}? There are {listed}")
         if names.count(name) > 1:
             raise UserError(f"dataset.features: {name!r} is given {names.count(name)} times, once is enough")
     if len(names) < 2:
-        raise UserError(
-            f"dataset.features must hold 2 to {len(FEATURES)} names, got {len(names)}: choose of {_listed()}"
-        )
-
-
-def _listed() -> str:
-    return ", ".join(FEATURES)
-
-
-def _check_range(name: str, value: float | int, least: float | int, most: float | int) -> None:
-    if not least <= value <= most:
-        raise UserError(f"dataset.{name} must lie in {least}..{most}, got {value}")
+        raise UserError(f"dataset.features must hold 2 to {len(FEATURES)} names, got {len(names)}: choose of {listed}")

@@ -1,8 +1,5 @@
 """How an agent moves in a GridWorld: one table of moves that the values and the rollouts share."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,17 +15,13 @@ _MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 @dataclass(frozen=True)
 class Transitions:
-    """Where each action leads when the agent does not slip.
+    """Where each action leads when the agent does not slip."""
 
-    Args:
-        next_state: state after the move. States in which no agent acts (walls, the goal, traps) lead to themselves.
-        reward: of the move; that of the goal or a trap takes the place of the step's. 0 where no agent acts.
-        ends: whether the episode ends with the move; true where no agent acts.
-    """
-
+    # State after the move. States in which no agent acts (walls, the goal, traps) lead to themselves.
     next_state: Int[np.ndarray, "w states 4"]
+    # Of the move; that of the goal or a trap takes the place of the step's. 0 where no agent acts.
     reward: Float[np.ndarray, "w states 4"]
-    ends: Bool[np.ndarray, "w states 4"]
+    ends: Bool[np.ndarray, "w states 4"]  # whether the episode ends with the move; true where no agent acts
 
 
 def acting_states(worlds: Worlds) -> Bool[np.ndarray, "w states"]:
@@ -55,9 +48,7 @@ def blocked(worlds: Worlds) -> Bool[np.ndarray, "w states 4"]:
 def transitions(worlds: Worlds, step_reward: float) -> Transitions:
     """The moves of every state, without slips: `slip` and `optimal_values` put those on top.
 
-    Args:
-        worlds: the worlds.
-        step_reward: reward of a move that does not end the episode, moved or stopped.
+    The reward is of a move that does not end the episode, moved or stopped.
     """
     n = worlds.size
     state = np.arange(worlds.states)[:, None]
@@ -99,15 +90,7 @@ def greedy_success(
     rng: np.random.Generator,
     slip_probability: float,
 ) -> float:
-    """Share of episodes, one a world, that reach the goal within the step limit.
-
-    Args:
-        worlds: where the episodes take place; repeat a world (`worlds[np.array([0, 0])]`) for several in it.
-        policy: the action that is meant in each state.
-        starts: state in which each episode starts.
-        rng: of the slips.
-        slip_probability: of doing any action instead.
-    """
+    """Share of episodes, one a world, that reach the goal in time where the policy is meant and the agent may slip."""
     moves = transitions(worlds, step_reward=0.0)
     every = np.arange(len(worlds))
     state, running = starts.copy(), np.ones(len(worlds), dtype=bool)

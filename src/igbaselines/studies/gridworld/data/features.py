@@ -1,8 +1,5 @@
 """What a value network sees of a GridWorld state: positions relative to the agent, and what is around it."""
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 

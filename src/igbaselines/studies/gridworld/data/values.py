@@ -12,15 +12,9 @@ TOLERANCE = 1e-10  # of the largest change of a value in the last sweep
 
 
 def optimal_values(
-    worlds: Worlds, *, slip: float, step_reward: float, discount: float
+    worlds: Worlds, slip: float, step_reward: float, discount: float
 ) -> tuple[Float[np.ndarray, "w states"], Float[np.ndarray, "w states 4"]]:
-    """Values of the optimal policy.
-
-    Args:
-        worlds: the worlds.
-        slip: probability that any of the four actions, all equally likely, happens instead of the one meant.
-        step_reward: of a move that does not end the episode.
-        discount: of a step, in (0, 1).
+    """Values of the optimal policy where with a probability `slip` any of the four actions happens, all equally likely.
 
     Returns:
         The value of each state and that of each action in it (up, down, left, right), float64; 0 in states where no

@@ -3,9 +3,6 @@
 The paper's own worlds are not public; these have what it names, states whose value depends on many features at once.
 """
 
-# Arithmetic on arrays of undeclared dtype is Any to mypy.
-# mypy: disable-error-code="no-any-return"
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -21,21 +18,13 @@ _LEAST_SHARE = 1e-3
 
 @dataclass(frozen=True)
 class Worlds:
-    """Several worlds of one size; cells are (row, column), counted from the upper left.
+    """Several worlds of one size; cells are (row, column), counted from the upper left."""
 
-    Args:
-        walls: cells that cannot be entered, without the door.
-        traps: cells that end an episode badly.
-        goal: cell that ends it well.
-        key: cell where the agent picks up the key; (-1, -1) in a world without a door.
-        door: cell that only an agent with the key can enter; (-1, -1) in a world without a door.
-    """
-
-    walls: Bool[np.ndarray, "w size size"]
-    traps: Bool[np.ndarray, "w size size"]
-    goal: Int[np.ndarray, "w 2"]
-    key: Int[np.ndarray, "w 2"]
-    door: Int[np.ndarray, "w 2"]
+    walls: Bool[np.ndarray, "w size size"]  # cells that cannot be entered, without the door
+    traps: Bool[np.ndarray, "w size size"]  # cells that end an episode badly
+    goal: Int[np.ndarray, "w 2"]  # cell that ends it well
+    key: Int[np.ndarray, "w 2"]  # cell where the agent picks up the key; (-1, -1) in a world without a door
+    door: Int[np.ndarray, "w 2"]  # cell that only an agent with the key can enter; (-1, -1) in a world without a door
 
     def __len__(self) -> int:
         return len(self.walls)
@@ -81,13 +70,8 @@ def joined(worlds: Sequence[Worlds]) -> Worlds:
 def draw_worlds(rng: np.random.Generator, count: int, *, size: int, traps: int, walls: int, door: bool) -> Worlds:
     """Draw worlds at random; those in which some free cell is cut off from the goal are drawn again.
 
-    Args:
-        rng: draws; from the same state the first worlds are the same for every `count`.
-        count: number of worlds.
-        size: cells along an edge.
-        traps: traps in each world.
-        walls: wall cells in each world beside those of the dividing wall.
-        door: part the world by a wall with a door, whose key lies in the room that the goal is not in.
+    From the same state of `rng` the first worlds are the same for every `count`. `walls` come beside those of the
+    dividing wall, in which there is a `door`, whose key lies in the room that the goal is not in.
 
     Raises:
         UserError: if hardly any world with so many walls and traps can be solved.
@@ -145,17 +129,12 @@ def _candidates(rng: np.random.Generator, size: int, traps: int, walls: int, doo
     trap[every[:, None], order[:, walls : walls + traps]] = True
     grid = (_BATCH, size, size)
     key_place = np.stack(np.divmod(key, size), axis=1) if door else door_place
-    return Worlds(
-        wall.reshape(grid), trap.reshape(grid), np.stack(np.divmod(goal, size), axis=1), key_place, door_place
-    )
+    goal_place = np.stack(np.divmod(goal, size), axis=1)
+    return Worlds(wall.reshape(grid), trap.reshape(grid), goal_place, key_place, door_place)
 
 
-_Rooms = tuple[
-    Bool[np.ndarray, "w size size"],
-    Bool[np.ndarray, "w size size"],
-    Bool[np.ndarray, "w size size"],
-    Int[np.ndarray, "w 2"],
-]
+_Cells = Bool[np.ndarray, "w size size"]
+_Rooms = tuple[_Cells, _Cells, _Cells, Int[np.ndarray, "w 2"]]
 
 
 def _rooms(rng: np.random.Generator, size: int) -> _Rooms:

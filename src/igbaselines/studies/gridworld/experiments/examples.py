@@ -18,13 +18,7 @@ DRAWN = ("exact", "ig_zero", "ig_mean", SIG, SAMPLING)
 
 
 def save_examples(folder: Path, shared: Shared, attributions: Mapping[str, Float[Tensor, "n d"]]) -> None:
-    """Keep the first states, each as .npz without pickles, with what a few methods say of them; the exact values first.
-
-    Args:
-        folder: of the files.
-        shared: with the states explained.
-        attributions: by method; from the mean.
-    """
+    """Keep the first states, each as .npz without pickles, with what a few methods say of them from the mean."""
     states, names = shared.states, tuple(shared.dataset.features)
     seen = states.with_features(names).features
     drawn = [name for name in DRAWN if name in attributions]

@@ -54,9 +54,6 @@ def run(
     """Carry out the experiment; the measured values go into `run.rows`.
 
     Methods of another study's attribution are compared at costs of their own.
-
-    Raises:
-        UserError: for settings that cannot work, before any training.
     """
     check(dataset, model, attribution, evaluation)
     states = dataset.load()
@@ -89,11 +86,7 @@ def run(
 
 
 def check(dataset: object, model: object, attribution: object, evaluation: GridworldEvaluation) -> None:
-    """Say before any work what cannot work together.
-
-    Raises:
-        UserError: in one line.
-    """
+    """Refuse before any work what cannot work together."""
     parts = ((dataset, GridWorld), (model, GridValueRecipe), (attribution, AttributionSettings))
     if not all(isinstance(part, kind) for part, kind in parts):
         raise UserError(
@@ -102,9 +95,7 @@ def check(dataset: object, model: object, attribution: object, evaluation: Gridw
         )
     assert isinstance(dataset, GridWorld)
     if evaluation.kernel_shap and find_spec("shapiq") is None:
-        raise UserError(
-            'shapiq is not installed: pip install "igbaselines[gridworld]", or take evaluation.kernel_shap=false'
-        )
+        raise UserError('shapiq is not installed: pip install "igbaselines[gridworld]" or evaluation.kernel_shap=false')
     if evaluation.states > dataset.held_out:
         raise UserError(
             f"evaluation.states={evaluation.states} must be at most dataset.held_out={dataset.held_out}: one state of "
@@ -116,11 +107,7 @@ def check(dataset: object, model: object, attribution: object, evaluation: Gridw
 
 
 def _with_what_fits(run: Run, shared: Shared, attribution: AttributionSettings) -> Run:
-    """The run with the methods that are compared at a cost of their own, and the metrics, that fit these states.
-
-    Raises:
-        UserError: where none fits, or a name is taken.
-    """
+    """The run with the methods that are compared at a cost of their own, and the metrics, that fit these states."""
     standardise = Standardise.of(torch.from_numpy(shared.states.features).to(run.device))
     untrained = for_network(shared.model, standardise, generator_for(0))
     task = shared.task(run, "states", untrained, shared.states)

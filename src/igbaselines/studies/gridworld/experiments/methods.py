@@ -18,7 +18,6 @@ from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.shapley.exact import Game
-from igbaselines.common.errors import UserError
 from igbaselines.tasks import Background, Imputer, Task
 
 SIG, SIG_PAIRED = "shapley_ig", "shapley_ig_paired"
@@ -29,15 +28,10 @@ EG, KERNEL_SHAP = "expected_gradients", "kernel_shap"
 
 @dataclass(frozen=True)
 class FirstExamples:
-    """The first examples of the background, in turn: a fixed sample where, as here, examples stand in random order.
+    """The first examples of the background, in turn: a fixed sample where, as here, examples stand in random order."""
 
-    Args:
-        examples: in the sample.
-        count: baselines an input; None takes each example once.
-    """
-
-    examples: int
-    count: int | None = None
+    examples: int  # in the sample
+    count: int | None = None  # baselines an input; None takes each example once
 
     def draw(self, inputs: Float[Tensor, "n d"], background: Background, generator: torch.Generator) -> Drawn:
         """Return them."""
@@ -50,17 +44,10 @@ class FirstExamples:
 def path_methods(
     baselines: Mapping[str, Any], examples: int, budget: int, nodes: int, most_nodes: int
 ) -> dict[str, Method]:
-    """Plain Integrated Gradients from every baseline, and expected gradients.
+    """Plain Integrated Gradients from every baseline, and expected gradients from some examples, for a budget.
 
-    A source that draws anew (it has a `count`) is averaged over as many draws as the budget has paths. One path is
-    cut into at most `most_nodes` nodes: it has converged there, and would only repeat itself.
-
-    Args:
-        baselines: by name.
-        examples: of the background, from which expected gradients start.
-        budget: evaluations that each may spend on a state.
-        nodes: of a path, in methods with many paths.
-        most_nodes: of a single path.
+    A source that draws anew (it has a `count`) is averaged over as many draws as the budget has paths of `nodes`. One
+    path is cut into at most `most_nodes` nodes: it has converged there, and would only repeat itself.
     """
     found: dict[str, Method] = {}
     for name, source in baselines.items():
@@ -72,13 +59,10 @@ def path_methods(
 
 
 def coalition_methods(absent: str, steps: int, of_sig: int | None, of_sampling: int | None) -> dict[str, Method]:
-    """Shapley IG and the classical sampler, plain and with antithetic pairs of coalitions.
+    """Shapley IG, on paths of `steps` nodes, and the classical sampler, plain and with antithetic pairs of coalitions.
 
-    Args:
-        absent: imputer of the players outside of a coalition.
-        steps: nodes of a path.
-        of_sig: coalitions of each input; None takes all of them with their exact weights.
-        of_sampling: the same for the sampler; 0 leaves it out.
+    Coalitions, of each input, are `of_sig` and `of_sampling`; None takes all of them with their exact weights, and 0
+    leaves the sampler out. Players outside become what the imputer `absent` gives.
     """
     pairs, rule = (False, True), GaussLegendre(steps)
     sig = [ShapleyIG(absent, of_sig, paired, rule) for paired in pairs]
@@ -88,17 +72,12 @@ def coalition_methods(absent: str, steps: int, of_sig: int | None, of_sampling: 
 
 @dataclass(frozen=True)
 class KernelSHAP:
-    """Shapley values by KernelSHAP (Lundberg and Lee 2017), as the package shapiq computes them.
+    """Shapley values by KernelSHAP (Lundberg and Lee 2017), as the package shapiq computes them."""
 
-    Args:
-        imputer: what players outside a coalition become; a coalition is worth the mean over all that it gives.
-        coalitions: that may be evaluated for an input.
-        seed: of the coalitions of the first input; each further one adds 1.
-    """
-
+    # What players outside a coalition become; a coalition is worth the mean over all that it gives
     imputer: Imputer | str
-    coalitions: int
-    seed: int = 0
+    coalitions: int  # that may be evaluated for an input
+    seed: int = 0  # of the coalitions of the first input; each further one adds 1
 
     def why_not(self, task: Task) -> str | None:
         """Fewer coalitions than players and two more do not fix the regression."""
@@ -106,11 +85,7 @@ class KernelSHAP:
         return f"{self.coalitions} coalitions, but {least} are needed" if self.coalitions < least else None
 
     def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
-        """Attribute the task's function to players, and in equal shares to their features.
-
-        Raises:
-            UserError: if shapiq is not installed.
-        """
+        """Attribute the task's function to players, and in equal shares to their features."""
         absent, weights = task.imputer(self.imputer).draw(task.inputs, task.background, generator)
         game = Game(task.f, task.inputs, absent, weights, task.players, task.targets, task.max_batch)
         values = np.stack([self._of_one(game, row) for row in range(len(task.inputs))])
@@ -125,11 +100,8 @@ class KernelSHAP:
         return min(self.coalitions, 1 << game.players)
 
     def _of_one(self, game: Game, row: int) -> Float[np.ndarray, " p"]:
-        try:
-            import shapiq
-        except ImportError as error:
-            wanted = 'shapiq is not installed: pip install "igbaselines[gridworld]", or evaluation.kernel_shap=false'
-            raise UserError(wanted) from error
+        import shapiq
+
         rows = torch.tensor([row], device=game.inputs.device)
 
         def worth(members: Bool[np.ndarray, "m p"]) -> Float[np.ndarray, " m"]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
+from sklearn.metrics import r2_score
 from torch import Tensor
 
 from igbaselines.common.files import read_record, write_record
@@ -22,7 +23,6 @@ from igbaselines.studies.gridworld.experiments.settings import GridworldAttribut
 from igbaselines.studies.gridworld.experiments.study import Studies
 from igbaselines.studies.gridworld.experiments.tasks import state_names, state_task, trained_network
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
-from igbaselines.studies.gridworld.networks.training import r_squared
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork
 from igbaselines.tasks import Task
 
@@ -31,19 +31,12 @@ OF_BUDGETS = ("cost", "q")  # studies of methods that can be made for any budget
 
 @dataclass(frozen=True)
 class Variant:
-    """A network of the run, and what it is for.
+    """A network of the run, and what it is for."""
 
-    Args:
-        network: its place among those of its kind, which is its seed.
-        features: what it sees.
-        interactions: whether features can act together in it.
-        studies: it takes part in.
-    """
-
-    network: int
-    features: tuple[str, ...]
-    interactions: bool
-    studies: tuple[str, ...]
+    network: int  # its place among those of its kind, which is its seed
+    features: tuple[str, ...]  # what it sees
+    interactions: bool  # whether features can act together in it
+    studies: tuple[str, ...]  # it takes part in
 
     @property
     def name(self) -> str:
@@ -54,25 +47,16 @@ class Variant:
 
 @dataclass(frozen=True)
 class Shared:
-    """What every network of the run shares.
+    """What every network of the run shares."""
 
-    Args:
-        dataset: the worlds' kind.
-        states: all states, with all features.
-        explained: rows of the states explained.
-        model: recipe of the networks.
-        attribution: what is explained, from which references.
-        evaluation: settings.
-        own_methods: whether the methods of `attribution` are compared, each made for a budget; otherwise the run has
-            all that there are.
-    """
-
-    dataset: GridWorld
-    states: GridStates
-    explained: Int[np.ndarray, " n"]
-    model: GridValueRecipe
-    attribution: GridworldAttribution
-    evaluation: GridworldEvaluation
+    dataset: GridWorld  # the worlds' kind
+    states: GridStates  # all states, with all features
+    explained: Int[np.ndarray, " n"]  # rows of the states explained
+    model: GridValueRecipe  # recipe of the networks
+    attribution: GridworldAttribution  # what is explained, from which references
+    evaluation: GridworldEvaluation  # settings
+    # Whether the methods of `attribution` are compared, each made for a budget; otherwise the run has all that
+    # there are
     own_methods: bool = True
 
     def task(self, run: Run, name: str, network: GridValueNetwork, states: GridStates) -> Task:
@@ -148,10 +132,10 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
 def _quality(run: Run, shared: Shared, outputs: Float[np.ndarray, "s 5"]) -> pd.DataFrame:
     """How well a network has learned the worlds that it was not trained on."""
     states, held_out = shared.states, shared.states.held_out
-    predicted = torch.from_numpy(outputs[held_out])
+    predicted, action_value = outputs[held_out], states.action_value[held_out]
     values = {
-        "r2_value": r_squared(predicted[:, 0], torch.from_numpy(states.value[held_out])),
-        "r2_action": r_squared(predicted[:, 1:], torch.from_numpy(states.action_value[held_out])),
+        "r2_value": r2_score(states.value[held_out], predicted[:, 0], force_finite=False),
+        "r2_action": r2_score(action_value.ravel(), predicted[:, 1:].ravel(), force_finite=False),
         "greedy_success": _success(run, shared, outputs[:, 1:]),
         "optimal_success": _success(run, shared, states.action_value),
     }

@@ -16,23 +16,18 @@ REFERENCES = ("zero", "mean", "background")
 
 @dataclass(kw_only=True)
 class GridworldAttribution(AttributionSettings):
-    """How a state's value, or the choice of an action in it, is attributed to its features.
+    """How a state's value, or the choice of an action in it, is attributed to its features."""
 
-    Args:
-        explained: `value`, or `action`: the advantage of the best action over the mean of all ("why this action").
-        references: what absent players are replaced by: zero, the mean over the training states, or each of a sample
-            of them in turn (`background`, the interventional game).
-        background: states in that sample.
-        steps: quadrature nodes of a path, in the methods that average over many paths.
-        most_nodes: nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent.
-        baselines: sources of baselines of plain Integrated Gradients, by name.
-    """
-
+    # `value`, or `action`: the advantage of the best action over the mean of all ("why this action")
     explained: str = "value"
+    # What absent players are replaced by: zero, the mean over the training states, or each of a sample of them
+    # in turn (`background`, the interventional game)
     references: list[str] = field(default_factory=lambda: list(REFERENCES))
-    background: int = 32
-    steps: int = 4
+    background: int = 32  # states in that sample
+    steps: int = 4  # quadrature nodes of a path, in the methods that average over many paths
+    # Nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent
     most_nodes: int = 64
+    # Sources of baselines of plain Integrated Gradients, by name
     baselines: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -45,21 +40,13 @@ class GridworldAttribution(AttributionSettings):
         distinct("attribution.references", self.references)
         for name, source in self.baselines.items():
             if not hasattr(source, "draw"):
-                raise UserError(
-                    f"attribution.baselines.{name} must be a source of baselines with a _target_, got {source}"
-                )
-        at_least("attribution.background", self.background, 1)
-        at_least("attribution.steps", self.steps, 1)
-        at_least("attribution.most_nodes", self.most_nodes, 1)
+                wanted = "must be a source of baselines with a _target_"
+                raise UserError(f"attribution.baselines.{name} {wanted}, got {source}")
+        for key in ("background", "steps", "most_nodes"):
+            at_least(f"attribution.{key}", getattr(self, key), 1)
 
     def methods(self, evaluations: int = 256, absent: str = "mean", players: int = 10) -> "dict[str, Method]":
-        """All methods by name, at one cost.
-
-        Args:
-            evaluations: that each may spend on an input.
-            absent: imputer of the players outside of a coalition.
-            players: of an input.
-        """
+        """All methods by name, each for so many evaluations of an input; players outside a coalition are `absent`."""
         from igbaselines.studies.gridworld.experiments.methods import coalition_methods, path_methods
 
         nodes = min(self.steps, evaluations)
@@ -71,39 +58,27 @@ class GridworldAttribution(AttributionSettings):
 
 @dataclass
 class GridworldEvaluation:
-    """What is compared, at which cost, and in which studies.
+    """What is compared, at which cost, and in which studies."""
 
-    Args:
-        networks: trained from different seeds on the same states.
-        states: states explained, each of a world of its own that no network was trained on.
-        evaluations: gradient points, or network evaluations, that every method may spend on a state.
-        budgets: the same for the curves of agreement against cost.
-        cost_references: references of those curves.
-        q: shares of all coalitions; 1 takes each once with its exact weight.
-        players: numbers of features of further networks: the first so many of the dataset module's list. Networks
-            with as many features as the main ones are there already.
-        additive: train further networks without interactions between features, unless all are such (the model's
-            `interactions`).
-        study_networks: networks in each of these studies.
-        kernel_shap: add KernelSHAP by the package shapiq.
-        examples: states that are drawn.
-    """
-
-    networks: int
-    states: int
-    evaluations: int
-    budgets: list[int]
-    cost_references: list[str]
-    q: list[float]
+    networks: int  # trained from different seeds on the same states
+    states: int  # states explained, each of a world of its own that no network was trained on
+    evaluations: int  # gradient points, or network evaluations, that every method may spend on a state
+    budgets: list[int]  # the same for the curves of agreement against cost
+    cost_references: list[str]  # references of those curves
+    q: list[float]  # shares of all coalitions; 1 takes each once with its exact weight
+    # Numbers of features of further networks: the first so many of the dataset module's list. Networks with as
+    # many features as the main ones are there already.
     players: list[int]
+    # Train further networks without interactions between features, unless all are such (the model's
+    # `interactions`)
     additive: bool
-    study_networks: int
-    kernel_shap: bool
-    examples: int
+    study_networks: int  # networks in each of these studies
+    kernel_shap: bool  # add KernelSHAP by the package shapiq
+    examples: int  # states that are drawn
 
     def __post_init__(self) -> None:
-        at_least("evaluation.networks", self.networks, 1)
-        at_least("evaluation.states", self.states, 1)
+        for key, bound in {"networks": 1, "states": 1, "study_networks": 1, "examples": 0}.items():
+            at_least(f"evaluation.{key}", getattr(self, key), bound)
         for budget in (self.evaluations, *self.budgets):
             at_least("evaluation.evaluations and evaluation.budgets", budget, 1)
         for reference in self.cost_references:
@@ -115,10 +90,6 @@ class GridworldEvaluation:
             at_least("evaluation.players", count, 2)
         for key in ("budgets", "cost_references", "q", "players"):
             distinct(f"evaluation.{key}", getattr(self, key))
-        at_least("evaluation.study_networks", self.study_networks, 1)
         if self.study_networks > self.networks:
-            raise UserError(
-                f"evaluation.study_networks={self.study_networks} of evaluation.networks={self.networks}: take at most "
-                "as many"
-            )
-        at_least("evaluation.examples", self.examples, 0)
+            some, there = self.study_networks, self.networks
+            raise UserError(f"evaluation.study_networks={some} of evaluation.networks={there}: take at most as many")

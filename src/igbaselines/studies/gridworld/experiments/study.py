@@ -35,25 +35,18 @@ STREAM = "gridworld: attribution"
 
 @dataclass
 class Studies:
-    """All studies of one network; rows and attributions gather here.
+    """All studies of one network; rows and attributions gather here."""
 
-    Args:
-        run: every network meets the same random coalitions, noise and nodes of its seed; its methods join the
-            comparisons of all at a cost of their own, and its metrics judge them too.
-        task: what is explained.
-        attribution: the methods that are made for a budget; None: the run has all that there are.
-        references: imputers of the main comparison.
-        evaluation: settings.
-        rows: tables of measured values.
-        attributions: of the main comparison from the mean, by method, and the exact values.
-    """
-
+    # Every network meets the same random coalitions, noise and nodes of its seed; its methods join the
+    # comparisons of all at a cost of their own, and its metrics judge them too
     run: Run
-    task: Task
+    task: Task  # what is explained
+    # The methods that are made for a budget; None: the run has all that there are
     attribution: GridworldAttribution | None
-    references: Sequence[str]
-    evaluation: GridworldEvaluation
-    rows: list[pd.DataFrame] = field(default_factory=list)
+    references: Sequence[str]  # imputers of the main comparison
+    evaluation: GridworldEvaluation  # settings
+    rows: list[pd.DataFrame] = field(default_factory=list)  # tables of measured values
+    # Of the main comparison from the mean, by method, and the exact values
     attributions: dict[str, Float[Tensor, "n d"]] = field(default_factory=dict)
 
     def carry_out(self, study: str) -> None:

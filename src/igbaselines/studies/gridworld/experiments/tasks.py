@@ -33,21 +33,11 @@ def state_task(
     device: torch.device,
     max_batch: int | None = None,
 ) -> Task:
-    """Make the task of some states for a network that gives values.
+    """Make the task of some states for a network that gives values of states and actions, (m, features) -> (m, 5).
 
     Features are the players. The background is the training states in random order, in strata by the best action, which
     weigh as often as it is best. Known are the exact Shapley values by imputer: `zero`, `mean`, and `background`, the
     first states.
-
-    Args:
-        name: of the task.
-        network: (m, features) -> (m, 5), the values of states and of their four actions.
-        states: all states, as the network sees them.
-        explained: rows of those that are explained.
-        settings: which output is explained, and how many states the imputer `background` has.
-        seed: of the order of the background.
-        device: of the network.
-        max_batch: points in one pass.
     """
     x = torch.from_numpy(states.features).to(device)
     inputs, train = x[torch.from_numpy(explained).to(device)], np.flatnonzero(~states.held_out)
@@ -89,16 +79,7 @@ def _background(train: Float[Tensor, "m d"], best: Int[Tensor, " m"], seed: int)
 def trained_network(
     states: GridStates, recipe: GridValueRecipe, seed: int, network: int, device: torch.device, name: str
 ) -> GridValueNetwork:
-    """Train a network on the states that are not held out.
-
-    Args:
-        states: all states, as the network sees them.
-        recipe: of the network.
-        seed: of the run.
-        network: its number, from which initial weights and the order of states follow.
-        device: where it is trained.
-        name: for the log.
-    """
+    """Train a network on the states that are not held out; weights and order follow from the seed and its number."""
     train = ~states.held_out
     parts = (states.features, states.value, states.action_value)
     features, value, action_value = (torch.from_numpy(part[train]).to(device, torch.float32) for part in parts)

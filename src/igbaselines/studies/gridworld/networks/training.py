@@ -1,7 +1,5 @@
 """Training of networks that learn the exact values of grid worlds: AdamW, one cycle of the rate, fixed epochs."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,23 +20,12 @@ def train_value(
     action_value: Float[Tensor, "s 4"],
     recipe: GridValueRecipe,
     seed: tuple[int, ...],
-    progress: Callable[[int], object] | None = None,
 ) -> GridValueNetwork:
     """Train one network on the values of states; a few seconds for 15,000 states on two cores.
 
     The loss is the squared error of V plus the mean squared error of the four Q. Features are standardised by their
-    mean and standard deviation here, as part of the network.
-
-    Args:
-        features: of the training states, on the device where training shall happen.
-        value: V of each state.
-        action_value: Q of each state and action.
-        recipe: architecture and optimiser.
-        seed: key of initial weights and order of states; the result depends on nothing else random.
-        progress: called with the number of epochs that are done.
-
-    Returns:
-        The network, frozen and in evaluation mode.
+    mean and standard deviation here, as part of the network. The seed is the key of initial weights and order of
+    states, and nothing else is random. The network comes back frozen and in evaluation mode.
 
     Raises:
         FloatingPointError: if training diverged.
@@ -49,7 +36,7 @@ def train_value(
     mean = target.mean(0)
     scale = nonzero((target - mean).std(correction=0))
     with one_thread():
-        _fit(network, features, (target - mean) / scale, recipe, seed, progress)
+        _fit(network, features, (target - mean) / scale, recipe, seed)
     weight, bias, _ = network.layers()[-1]
     with torch.no_grad():
         weight.mul_(scale)
@@ -59,19 +46,12 @@ def train_value(
     return network.requires_grad_(False).eval()
 
 
-def r_squared(predicted: Float[Tensor, "*n"], true: Float[Tensor, "*n"]) -> float:
-    """Share of the variance of `true` that is predicted, 1 - SS_res / SS_tot; not finite where `true` is constant."""
-    predicted, true = predicted.double(), true.double()
-    return float(1 - (predicted - true).square().sum() / (true - true.mean()).square().sum())
-
-
 def _fit(
     network: GridValueNetwork,
     features: Float[Tensor, "s d"],
     target: Float[Tensor, "s 5"],
     recipe: GridValueRecipe,
     seed: tuple[int, ...],
-    progress: Callable[[int], object] | None,
 ) -> None:
     size = min(recipe.batch_size, len(features))
     steps = recipe.epochs * -(-len(features) // size)
@@ -87,5 +67,3 @@ def _fit(
             loss.backward()
             optimiser.step()
             schedule.step()
-        if progress is not None:
-            progress(epoch + 1)

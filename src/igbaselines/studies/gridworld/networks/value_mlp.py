@@ -23,10 +23,6 @@ class GridValueMLP(Stemmed):
     """A fully connected network in which every feature can interact with every other.
 
     The first Linear and the standardisation before it are declared as the stem (`igbaselines.attribution.AffineStem`).
-
-    Args:
-        standardise: the standardisation of the features.
-        hidden: widths of the hidden layers.
     """
 
     def __init__(self, standardise: Standardise, hidden: list[int]) -> None:
@@ -58,11 +54,7 @@ class GridValueMLP(Stemmed):
 class AdditiveGridValue(Stemmed):
     """A sum of one small network a feature: no interactions, so every faithful method has to agree on it.
 
-    The standardisation is declared as the stem.
-
-    Args:
-        standardise: the standardisation of the features.
-        hidden: widths of the hidden layers of each feature's network.
+    The widths of hidden layers are those of each feature's network. The standardisation is declared as the stem.
     """
 
     def __init__(self, standardise: Standardise, hidden: list[int]) -> None:
@@ -111,10 +103,7 @@ class ActionAdvantage(OfOutput):
 def for_network(recipe: GridValueRecipe, standardise: Standardise, generator: torch.Generator) -> GridValueNetwork:
     """Build the network of a recipe with initial weights uniform within 1 / sqrt(fan-in), as PyTorch's Linear has them.
 
-    Args:
-        recipe: with or without interactions, and the widths.
-        standardise: its device and dtype become the network's.
-        generator: where the weights are drawn from; they do not depend on the device of the network.
+    The weights do not depend on the device and dtype, which are those of the standardisation.
     """
     kind = GridValueMLP if recipe.interactions else AdditiveGridValue
     network = kind(standardise, list(recipe.hidden)).to(standardise.mean)

@@ -16,18 +16,20 @@ from igbaselines.reporting.statistics.estimates import mean_estimate, require_fi
 from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable, Outcome, Region, decide
 from igbaselines.studies.gridworld.reporting.rows import by_state
 
+OVER = ("networks", "state")  # across, each looked at by itself, and down
+
 
 def agreement_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
     """Test the mean over states of a metric of method a minus that of method b."""
     tables = by_state(rows, metric, (method_a, method_b))
     means = [tables[method].to_numpy(float).mean() for method in (method_a, method_b)]
     words = f"mean of {method_a} minus {method_b} in {metric}; means {means[0]:.4g} and {means[1]:.4g}"
-    return _over_states(tables[method_a] - tables[method_b], claimed, words)
+    return over_columns(tables[method_a] - tables[method_b], claimed, words, *OVER)
 
 
 def agreement_mean(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
     """Test the mean over states of a metric."""
-    return _over_states(by_state(rows, metric, (method,))[method], claimed, f"mean {metric} of {method}")
+    return over_columns(by_state(rows, metric, (method,))[method], claimed, f"mean {metric} of {method}", *OVER)
 
 
 def q_robustness(
@@ -41,9 +43,8 @@ def q_robustness(
     difference = at_low - at_high
     require_finite(difference.to_numpy(float))
     means = f"means {at_low.to_numpy(float).mean():.4g} and {at_high.to_numpy(float).mean():.4g}"
-    return _over_states(
-        difference, claimed, f"mean {metric} of {method} at q = {q_low:g} minus q = {q_high:g}; {means}"
-    )
+    words = f"mean {metric} of {method} at q = {q_low:g} minus q = {q_high:g}; {means}"
+    return over_columns(difference, claimed, words, *OVER)
 
 
 def time_ratio(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
@@ -58,12 +59,9 @@ def time_ratio(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: st
 
 
 def ratio_estimate(a: np.ndarray, b: np.ndarray, *, threshold: float | None = None) -> Estimate:
-    """Estimate the geometric mean of a / b with a t-interval of the logarithms.
+    """Estimate the geometric mean of a / b, positive values of the same networks, with a t-interval of the logarithms.
 
-    Args:
-        a: (n,), a positive value a network.
-        b: (n,), of the same networks.
-        threshold: positive ratio that is the null hypothesis; None: no test.
+    It is tested against a positive ratio, the threshold, where there is one.
 
     Raises:
         NotTestable: for fewer than two networks, or a value that is missing or not positive.
@@ -84,11 +82,6 @@ def ratio_estimate(a: np.ndarray, b: np.ndarray, *, threshold: float | None = No
 TESTS: dict[str, Callable[..., Outcome]] = {
     test.__name__: test for test in (agreement_difference, agreement_mean, q_robustness, time_ratio)
 }
-
-
-def _over_states(table: pd.DataFrame, claimed: Region, words: str) -> Outcome:
-    """Judge the mean over states (down), and look at every network (across) by itself."""
-    return over_columns(table, claimed, words, "networks", "state")
 
 
 def _at_q(rows: pd.DataFrame, q: int | float) -> pd.DataFrame:

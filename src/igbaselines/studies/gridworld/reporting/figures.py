@@ -12,39 +12,27 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from igbaselines.reporting import style
 from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.plots import curve, dots, legend_above, name_lines, number_axis, points
 from igbaselines.reporting.rows import in_order, look_up
-from igbaselines.reporting.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    Drawing,
-    Style,
-    looks,
-    new_figure,
-    page_style,
-)
+from igbaselines.reporting.style import Drawing, Style, looks, new_figure, page_style
 from igbaselines.studies.gridworld.reporting.rows import METHODS, METRICS, PLAIN_IG, REFERENCES
 
 # A colour for each idea, and a marker for each method; a hollow marker on a dashed line is the paired estimator.
 LOOKS: Mapping[str, Style] = {
     "exact": {"color": "black", "marker": "*", "linestyle": "-"},
-    "ig_zero": {"color": ORANGE, "marker": "s", "linestyle": "-"},
-    "ig_mean": {"color": RED, "marker": "o", "linestyle": "-"},
-    "expected_gradients": {"color": SKY, "marker": "P", "linestyle": "-"},
-    "ig_uniform": {"color": GREY, "marker": "x", "linestyle": ":"},
-    "ig_gaussian": {"color": GREY, "marker": "<", "linestyle": ":"},
-    "ig_max_distance": {"color": GREY, "marker": ">", "linestyle": ":", "markerfacecolor": "white"},
-    "shapley_ig": {"color": BLUE, "marker": "^", "linestyle": "-"},
-    "shapley_ig_paired": {"color": BLUE, "marker": "^", "linestyle": "--", "markerfacecolor": "white"},
-    "shapley_sampling": {"color": GREEN, "marker": "D", "linestyle": "-"},
-    "shapley_sampling_paired": {"color": GREEN, "marker": "D", "linestyle": "--", "markerfacecolor": "white"},
-    "kernel_shap": {"color": PINK, "marker": "v", "linestyle": "-."},
+    "ig_zero": {"color": style.ORANGE, "marker": "s", "linestyle": "-"},
+    "ig_mean": {"color": style.RED, "marker": "o", "linestyle": "-"},
+    "expected_gradients": {"color": style.SKY, "marker": "P", "linestyle": "-"},
+    "ig_uniform": {"color": style.GREY, "marker": "x", "linestyle": ":"},
+    "ig_gaussian": {"color": style.GREY, "marker": "<", "linestyle": ":"},
+    "ig_max_distance": {"color": style.GREY, "marker": ">", "linestyle": ":", "markerfacecolor": "white"},
+    "shapley_ig": {"color": style.BLUE, "marker": "^", "linestyle": "-"},
+    "shapley_ig_paired": {"color": style.BLUE, "marker": "^", "linestyle": "--", "markerfacecolor": "white"},
+    "shapley_sampling": {"color": style.GREEN, "marker": "D", "linestyle": "-"},
+    "shapley_sampling_paired": {"color": style.GREEN, "marker": "D", "linestyle": "--", "markerfacecolor": "white"},
+    "kernel_shap": {"color": style.PINK, "marker": "v", "linestyle": "-."},
 }
 RING: Style = {"marker": "o", "markersize": 13, "markerfacecolor": "none", "markeredgewidth": 0.9, "color": "#333333"}
 INTERVAL = "95 % t-interval over the states"
@@ -236,14 +224,12 @@ def _distance_label(metric: str) -> str:
     return f"1 \N{MINUS SIGN} {known.label}" if known.better == "higher" else known.label
 
 
-def _lines(
-    axes: Axes, table: pd.DataFrame, styles: Mapping[str, Style], place: str, until: float | None = None
-) -> None:
+def _lines(axes: Axes, table: pd.DataFrame, styles: Mapping[str, Style], place: str, until: float = 0) -> None:
     """Draw the methods' curves; what one reached stays to the end where it cannot spend more."""
     for method, found in table.sort_values(place).groupby("method", sort=False):
         look, places = styles[str(method)], found[place].to_numpy(float)
         curve(axes, places, found, look)
-        if until is not None and places[-1] < until / 2:  # not of a sampler that spent a little less
+        if places[-1] < until / 2:  # not of a sampler that spent a little less
             ends, reached = [places[-1], until], [found["mean"].iloc[-1]] * 2
             axes.plot(ends, reached, color=look["color"], linestyle=":", linewidth=1.0, zorder=1)
 

@@ -15,13 +15,7 @@ from igbaselines.studies.gridworld.reporting.tables import run_tables
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
-    """Write every table and figure for which there are rows or examples.
-
-    Args:
-        folder: a run's folder; the first of `examples/*.npz` are drawn as figure_states.
-        rows: of the run.
-        printed: what the paper says of the figures.
-    """
+    """Write every table and figure for which there are rows or examples (`examples/*.npz`) in a run's folder."""
     tables = run_tables(rows)
     write_tables(folder, tables)
     states = read_folder(ExplainedState, folder / "examples")

@@ -49,13 +49,8 @@ def run_tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def states_table(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Mean over the states of every metric of every method, each state averaged over the networks.
 
-    Args:
-        rows: of one study.
-        keys: columns that tell its parts apart.
-
-    Returns:
-        One line for each part, metric and method; states without a finite value in every network are left out and
-        counted. Empty for no rows.
+    A line for each part that the columns `keys` tell apart, metric and method; states without a finite value in every
+    network are left out and counted.
     """
     if rows.empty:
         return pd.DataFrame()

@@ -20,7 +20,7 @@ from igbaselines.studies.images.data.photographs import (
     PhotographFiles,
     Photographs,
     folder_at,
-    names_of,
+    listed,
     shuffled,
 )
 
@@ -29,19 +29,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Coco(PhotographFiles):
-    """Photographs in which an object is outlined that an ImageNet network can name.
+    """Photographs in which an object is outlined that an ImageNet network can name."""
 
-    Args:
-        root: holds `<split>/*.jpg`.
-        categories: a YAML file, COCO category -> ImageNet classes.
-        split: the folder of the images.
-        annotations: the instances file; None takes `<root>/annotations/instances_<split>.json`.
-    """
-
-    root: str
-    categories: str
-    split: str = "val2017"
-    annotations: str | None = None
+    root: str  # holds `<split>/*.jpg`
+    categories: str  # a YAML file, COCO category -> ImageNet classes
+    split: str = "val2017"  # the folder of the images
+    annotations: str | None = None  # the instances file; None takes `<root>/annotations/instances_<split>.json`
 
     def photographs(self) -> Photographs:
         """The annotated images in random order; there are no ImageNet labels."""
@@ -57,11 +50,7 @@ class Coco(PhotographFiles):
         return Path(self.root).expanduser() / "annotations" / f"instances_{self.split}.json"
 
     def find(self) -> list[Photograph]:
-        """The annotated images, sorted by their names.
-
-        Raises:
-            UserError: if a folder or file is missing or broken, or no image goes with the annotations.
-        """
+        """The annotated images, sorted by their names."""
         layout = f"the folder that holds {self.split}/ and annotations/"
         root = folder_at(self.root, "dataset.root", layout)
         folder = folder_at(str(root / self.split), "dataset.root", layout)
@@ -74,19 +63,12 @@ class Coco(PhotographFiles):
             raise UserError(f"{folder}: none of the {len(images)} images that {self._annotations()} names")
         if len(found) < len(images):
             _log.warning("%s: %d of %d annotated images are not there", folder, len(images) - len(found), len(images))
-        names = names_of([Path(image.file_name) for image in found])
-        return [
-            Photograph(name, folder / image.file_name, masks=InstanceMasks(image, category_of))
-            for name, image in zip(names, found, strict=True)
-        ]
+        masks = [InstanceMasks(image, category_of) for image in found]
+        return listed(folder, [Path(image.file_name) for image in found], masks)
 
 
 def read_categories(path: Path, known: Mapping[str, int]) -> dict[int, int]:
-    """ImageNet class -> COCO category id.
-
-    Args:
-        path: a YAML file, COCO category -> list of ImageNet classes and ranges such as 151-268, both ends included.
-        known: the categories' ids by name.
+    """ImageNet class -> COCO category id, out of a YAML file: COCO category -> classes and ranges such as 151-268.
 
     Raises:
         UserError: if the file is broken, a category unknown, or a class out of range or in two categories.

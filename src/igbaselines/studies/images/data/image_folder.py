@@ -16,25 +16,22 @@ from igbaselines.studies.images.data.photographs import (
     Photographs,
     folder_at,
     is_image,
-    names_of,
+    listed,
     shuffled,
 )
 
+_IMAGES = "an image or a folder with .jpg, .png, ... files"
 _MASKS = "a folder of PNG files with the images' names, or a COCO instances file (.json)"
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class ImageFolder(PhotographFiles):
-    """All images in a folder and its subfolders, or a single one; there are no labels.
+    """All images in a folder and its subfolders, or a single one; there are no labels."""
 
-    Args:
-        path: the folder, or one image file.
-        masks: a folder with a PNG file of the same relative name for each image that has a mask, or a COCO
-            instances file, of which a mask takes all instances of the image. A folder within `path` holds no images.
-    """
-
-    path: str
+    path: str  # the folder, or one image file
+    # A folder with a PNG file of the same relative name for each image that has a mask, or a COCO instances
+    # file, of which a mask takes all instances of the image. A folder within `path` holds no images.
     masks: str | None = None
 
     def photographs(self) -> Photographs:
@@ -48,26 +45,16 @@ class ImageFolder(PhotographFiles):
         return [masks] if masks.is_file() else []
 
     def find(self) -> list[Photograph]:
-        """The images in the order of their names.
-
-        Raises:
-            UserError: if the folder or the masks are missing, or there are no images in it.
-        """
+        """The images in the order of their names."""
         root, files = self._files()
-        names, sources = names_of(files), self._mask_sources(files)
-        return [
-            Photograph(name, root / file, masks=source)
-            for name, file, source in zip(names, files, sources, strict=True)
-        ]
+        return listed(root, files, self._mask_sources(files))
 
     def _files(self) -> tuple[Path, list[Path]]:
         """The folder of the images, and their sorted paths relative to it."""
         path = Path(self.path).expanduser()
         if path.is_file():
             if not is_image(path):
-                raise UserError(
-                    f"{path}: no image by its suffix, dataset.path must name an image or a folder of images"
-                )
+                raise UserError(f"{path}: no image by its suffix, dataset.path must name {_IMAGES}")
             return path.parent, [Path(path.name)]
         folder = folder_at(self.path, "dataset.path", "a folder of images, or one image")
         masks = None if self.masks is None else Path(self.masks).expanduser().resolve()
@@ -85,9 +72,7 @@ class ImageFolder(PhotographFiles):
         if others:
             _log.info("%s: %d files are no images by their suffixes and are ignored", folder, others)
         if not images:
-            raise UserError(
-                f"{folder}: no images, dataset.path must name an image or a folder with .jpg, .png, ... files"
-            )
+            raise UserError(f"{folder}: no images, dataset.path must name {_IMAGES}")
         return folder, sorted(images)
 
     def _mask_sources(self, files: list[Path]) -> list[MaskSource | None]:
@@ -100,9 +85,8 @@ class ImageFolder(PhotographFiles):
         elif masks.suffix.lower() == ".json":
             sources = _instances(masks, files)
         else:
-            raise UserError(
-                f"{masks}: {'no mask' if masks.exists() else 'is not there'}, dataset.masks must name {_MASKS}"
-            )
+            problem = "no mask" if masks.exists() else "is not there"
+            raise UserError(f"{masks}: {problem}, dataset.masks must name {_MASKS}")
         with_mask = sum(source is not None for source in sources)
         if not with_mask:
             raise UserError(f"{masks}: no mask for any image, such as {files[0]}: dataset.masks must name {_MASKS}")

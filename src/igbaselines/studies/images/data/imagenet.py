@@ -11,7 +11,7 @@ from igbaselines.studies.images.data.photographs import (
     Photographs,
     folder_at,
     image_files,
-    names_of,
+    listed,
     shuffled,
 )
 
@@ -21,17 +21,11 @@ _LAYOUT = "the folder that holds val/<wnid>/*.JPEG or <wnid>/*.JPEG"
 
 @dataclass
 class Imagenet(PhotographFiles):
-    """Validation images with their labels; there are no masks.
+    """Validation images with their labels; there are no masks."""
 
-    Args:
-        root: holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do.
-        wnids: a file with the wnids of the 1000 classes in the order of the networks' outputs, one a line.
-        only_correct: leave out those whose prediction is not the label.
-    """
-
-    root: str
-    wnids: str
-    only_correct: bool = True
+    root: str  # holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do
+    wnids: str  # a file with the wnids of the 1000 classes in the order of the networks' outputs, one a line
+    only_correct: bool = True  # leave out those whose prediction is not the label
 
     def photographs(self) -> Photographs:
         """All images in random order."""
@@ -42,11 +36,7 @@ class Imagenet(PhotographFiles):
         return [Path(self.wnids).expanduser()]
 
     def find(self) -> list[Photograph]:
-        """All images in the order of their classes.
-
-        Raises:
-            UserError: if a folder is missing, is no class's, or there are no images.
-        """
+        """All images in the order of their classes."""
         root = folder_at(self.root, "dataset.root", _LAYOUT)
         split = root / "val" if (root / "val").is_dir() else root
         label_of = {wnid: label for label, wnid in enumerate(read_wnids(Path(self.wnids).expanduser()))}
@@ -58,9 +48,8 @@ class Imagenet(PhotographFiles):
             raise UserError(f"{split}: no folders of classes, dataset.root must name {_LAYOUT}")
         found = []
         for folder in folders:
-            files = image_files(folder)
-            names = names_of([path.relative_to(split) for path in files])
-            found += [Photograph(name, path, label_of[folder.name]) for name, path in zip(names, files, strict=True)]
+            files = [path.relative_to(split) for path in image_files(folder)]
+            found += listed(split, files, label=label_of[folder.name])
         if not found:
             raise UserError(f"{split}: no images in the folders of {len(folders)} classes")
         return found
@@ -78,8 +67,6 @@ def read_wnids(path: Path) -> list[str]:
         raise UserError(f"{path}: cannot be read, dataset.wnids must name a list of {CLASSES} wnids") from error
     # Class indices are positions in the sorted list: from any other the labels would be wrong without a sign.
     if len(wnids) != CLASSES or wnids != sorted(set(wnids)) or not all(re.fullmatch(r"n\d{8}", w) for w in wnids):
-        raise UserError(
-            f"{path}: dataset.wnids must name a list of {CLASSES} sorted wnids such as n01440764, "
-            f"found {len(wnids)} words"
-        )
+        wanted = f"must name a list of {CLASSES} sorted wnids such as n01440764"
+        raise UserError(f"{path}: dataset.wnids {wanted}, found {len(wnids)} words")
     return wnids

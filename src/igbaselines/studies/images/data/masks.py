@@ -18,55 +18,38 @@ from jaxtyping import Bool
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.pictures import Frame, Picture, UnreadablePhotographError, opened, read_frame
 
+_Fields = Mapping[str, type | tuple[type, ...]]  # of a record, with their types
+
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """An image of a COCO instances file.
+    """An image of a COCO instances file."""
 
-    Args:
-        file_name: as the file has it.
-        width: in pixels.
-        height: in pixels.
-        instances: category id and segmentation (polygons or run lengths) of each object, crowds included.
-    """
-
-    file_name: str
-    width: int
-    height: int
+    file_name: str  # as the file has it
+    width: int  # in pixels
+    height: int  # in pixels
+    # Category id and segmentation (polygons or run lengths) of each object, crowds included
     instances: tuple[tuple[int, Any], ...]
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """A COCO instances file.
+    """A COCO instances file."""
 
-    Args:
-        images: all images, also those without an instance.
-        categories: name -> id.
-    """
-
-    images: tuple[AnnotatedImage, ...]
-    categories: Mapping[str, int]
+    images: tuple[AnnotatedImage, ...]  # all images, also those without an instance
+    categories: Mapping[str, int]  # name -> id
 
 
 @dataclass(frozen=True)
 class InstanceMasks:
-    """The union of an image's instances.
+    """The union of an image's instances."""
 
-    Args:
-        image: with its instances.
-        category_of: ImageNet class -> COCO category whose instances are taken; None takes all, whatever the class.
-    """
-
-    image: AnnotatedImage
+    image: AnnotatedImage  # with its instances
+    # ImageNet class -> COCO category whose instances are taken; None takes all, whatever the class
     category_of: Mapping[int, int] | None = None
 
     def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
-        """The union in the photograph's upright frame.
-
-        Raises:
-            UnreadablePhotographError: if an outline is broken or the photograph has another size.
-        """
+        """The union in the photograph's upright frame."""
         outlines = self._outlines(predicted)
         if not outlines:
             return None
@@ -85,20 +68,12 @@ class InstanceMasks:
 
 @dataclass(frozen=True)
 class PngMask:
-    """A mask in a PNG file: every pixel that is not black is object; transparency does not matter.
+    """A mask in a PNG file: every pixel that is not black is object; transparency does not matter."""
 
-    Args:
-        path: the file, as large as the upright image; as the stored pixels where only these have its size.
-    """
-
-    path: Path
+    path: Path  # the file, as large as the upright image; as the stored pixels where only these have its size
 
     def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
-        """The mask in the photograph's upright frame, whatever the predicted class.
-
-        Raises:
-            UnreadablePhotographError: if the file is broken or the photograph has another size.
-        """
+        """The mask in the photograph's upright frame, whatever the predicted class."""
         with opened(self.path) as image:
             # Colours without their transparency; through RGBA, since PIL warns where it drops a palette's itself.
             has_colours = image.mode in ("P", "PA", "LA", "RGBA")
@@ -137,12 +112,11 @@ def read_annotations(path: Path) -> Annotations:
     """
     content = _read_json(path)
     outlines: dict[int, list[tuple[int, Any]]] = defaultdict(list)
-    needed: dict[str, type | tuple[type, ...]] = {"image_id": int, "category_id": int, "segmentation": (list, dict)}
+    needed: _Fields = {"image_id": int, "category_id": int, "segmentation": (list, dict)}
     for annotation in _records(path, content, "annotations", needed):
         outlines[annotation["image_id"]].append((annotation["category_id"], annotation["segmentation"]))
-    categories = {
-        record["name"]: record["id"] for record in _records(path, content, "categories", {"id": int, "name": str})
-    }
+    of_categories = _records(path, content, "categories", {"id": int, "name": str})
+    categories = {record["name"]: record["id"] for record in of_categories}
     fields = {"id": int, "file_name": str, "width": int, "height": int}
     images = tuple(
         AnnotatedImage(record["file_name"], record["width"], record["height"], tuple(outlines[record["id"]]))
@@ -167,9 +141,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _records(
-    path: Path, content: dict[str, Any], key: str, fields: Mapping[str, type | tuple[type, ...]]
-) -> list[dict[str, Any]]:
+def _records(path: Path, content: dict[str, Any], key: str, fields: _Fields) -> list[dict[str, Any]]:
     """A list of the file whose entries have these fields."""
     records = content.get(key)
     if not isinstance(records, list):

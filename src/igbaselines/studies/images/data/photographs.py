@@ -18,9 +18,7 @@ from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.pictures import Picture
 
-SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _Item = TypeVar("_Item")
 
 
@@ -29,52 +27,38 @@ class MaskSource(Protocol):
     """Where the mask of a photograph comes from."""
 
     def mask(self, photograph: Picture, predicted: int) -> Bool[np.ndarray, "h w"] | None:
-        """The object of the predicted class in the photograph's upright frame; None if there is none."""
+        """The object of the predicted class in the photograph's upright frame; None if there is none.
+
+        Raises:
+            UnreadablePhotographError: if it is broken or the photograph has another size.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph, not yet read.
+    """A photograph, not yet read."""
 
-    Args:
-        name: unique within the dataset; the unit of the rows.
-        picture: the file, or pixels in memory (of an array by `Image.fromarray`).
-        label: class index of the labelled object, where there is a label.
-        masks: what knows the object's mask, where anything does.
-    """
-
-    name: str
-    picture: Picture
-    label: int | None = None
-    masks: MaskSource | None = None
+    name: str  # unique within the dataset; the unit of the rows
+    picture: Picture  # the file, or pixels in memory (of an array by `Image.fromarray`)
+    label: int | None = None  # class index of the labelled object, where there is a label
+    masks: MaskSource | None = None  # what knows the object's mask, where anything does
 
     def mask(self, predicted: int) -> Bool[np.ndarray, "h w"] | None:
-        """The mask of the object of the class that the network predicts, in the frame of `open_photograph`.
-
-        Raises:
-            UnreadablePhotographError: if there is a mask that cannot be read or does not fit the photograph.
-        """
+        """The mask of the object of the class that the network predicts, as `MaskSource.mask` gives it."""
         return None if self.masks is None else self.masks.mask(self.picture, predicted)
 
 
 @dataclass(frozen=True)
 class Photographs:
-    """What a dataset offers, before any network has seen it.
+    """What a dataset offers, before any network has seen it."""
 
-    Args:
-        candidates: in the order in which they are to be tried.
-        wanted: how many are to be used; None takes all.
-        only_correct: leave out those whose prediction is not the label.
-        mask_required: leave out those without a mask for the predicted class.
-        class_names: of the classes that the network must have, in the order of its outputs; None where these are
-            ImageNet's, or nobody knows.
-    """
-
-    candidates: Sequence[Photograph]
-    wanted: int | None = None
-    only_correct: bool = False
-    mask_required: bool = False
+    candidates: Sequence[Photograph]  # in the order in which they are to be tried
+    wanted: int | None = None  # how many are to be used; None takes all
+    only_correct: bool = False  # leave out those whose prediction is not the label
+    mask_required: bool = False  # leave out those without a mask for the predicted class
+    # Of the classes that the network must have, in the order of its outputs; None where these are ImageNet's,
+    # or nobody knows
     class_names: Sequence[str] | None = None
 
 
@@ -97,15 +81,10 @@ class PhotographDataset(Protocol):
 
 @dataclass(kw_only=True)
 class PhotographFiles:
-    """A dataset whose photographs are files.
+    """A dataset whose photographs are files."""
 
-    Args:
-        n_images: how many are used, a random choice; None takes all.
-        seed: of the choice.
-    """
-
-    n_images: int | None = None
-    seed: int = 0
+    n_images: int | None = None  # how many are used, a random choice; None takes all
+    seed: int = 0  # of the choice
 
     def __post_init__(self) -> None:
         if self.n_images is not None and self.n_images < 1:
@@ -153,6 +132,14 @@ def names_of(files: Sequence[Path]) -> list[str]:
     """
     names = [_printable(path.with_suffix("")) for path in files]
     return names if len(set(names)) == len(names) else [_printable(path) for path in files]
+
+
+def listed(
+    folder: Path, files: Sequence[Path], masks: Sequence[MaskSource | None] | None = None, label: int | None = None
+) -> list[Photograph]:
+    """Photographs in a folder, of distinct paths relative to it."""
+    named = zip(names_of(files), files, masks or [None] * len(files), strict=True)
+    return [Photograph(name, folder / file, label, mask) for name, file, mask in named]
 
 
 def _printable(path: Path) -> str:

@@ -34,15 +34,10 @@ class UnreadablePhotographError(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """How a file's pixels are stored.
+    """How a file's pixels are stored."""
 
-    Args:
-        stored: width and height as they are stored.
-        orientation: EXIF orientation, 1 to 8.
-    """
-
-    stored: tuple[int, int]
-    orientation: int
+    stored: tuple[int, int]  # width and height as they are stored
+    orientation: int  # EXIF orientation, 1 to 8
 
     @property
     def upright(self) -> tuple[int, int]:
@@ -68,20 +63,14 @@ def open_photograph(picture: Picture) -> Image.Image:
         if (orientation := _orientation(image)) in _UPRIGHT:
             upright = upright.transpose(_UPRIGHT[orientation])
     if min(upright.size) < MIN_SIDE:
-        width, height = upright.size
-        raise UnreadablePhotographError(
-            f"{width} x {height} pixels are too few, at least {MIN_SIDE} on each side are needed"
-        )
+        size = " x ".join(map(str, upright.size))
+        raise UnreadablePhotographError(f"{size} pixels are too few, at least {MIN_SIDE} on each side are needed")
     upright.info = {}  # nobody downstream may turn it a second time
     return upright
 
 
 def read_frame(picture: Picture) -> Frame:
-    """Find out how a photograph's pixels are stored.
-
-    Raises:
-        UnreadablePhotographError: as `open_photograph`.
-    """
+    """Find out how a photograph's pixels are stored; what cannot be read raises as in `open_photograph`."""
     with opened(picture) as image:
         orientation = _orientation(image)
         image.load()

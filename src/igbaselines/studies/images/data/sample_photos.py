@@ -17,15 +17,10 @@ _NAME = re.compile(r"imagenet_\d+_(\d+)\.jpg")  # the number of the photograph a
 
 @dataclass
 class SamplePhotos(PhotographFiles):
-    """The photographs of foolbox with their labels and masks.
+    """The photographs of foolbox with their labels and masks."""
 
-    Args:
-        annotations: a COCO instances file with the outlines.
-        only_correct: leave out those whose prediction is not the label.
-    """
-
-    annotations: str
-    only_correct: bool = True
+    annotations: str  # a COCO instances file with the outlines
+    only_correct: bool = True  # leave out those whose prediction is not the label
 
     def photographs(self) -> Photographs:
         """The photographs, all in the order of their numbers; a mask is of the labelled object."""
@@ -38,11 +33,7 @@ class SamplePhotos(PhotographFiles):
         return [Path(self.annotations).expanduser()]
 
     def find(self) -> list[Photograph]:
-        """The photographs with their labels and outlines.
-
-        Raises:
-            UserError: if foolbox is not installed or the outlines cannot be read.
-        """
+        """The photographs with their labels and outlines."""
         outlines = {image.file_name: image for image in read_annotations(Path(self.annotations).expanduser()).images}
         return [
             Photograph(path.stem, path, label, InstanceMasks(outlines[path.name]) if path.name in outlines else None)

@@ -23,29 +23,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PhotographClassifier:
-    """A network whose classes of photographs are explained.
+    """A network whose classes of photographs are explained."""
 
-    Args:
-        explained: pixels -> the explained output of every class; differentiated by the engine.
-        scored: pixels -> the probability of every class, for fitness and metrics.
-        predicting: pixels -> the probability of every class, of the network as it is used.
-        centre: the colour that normalisation maps to zero.
-        preprocessing: from a photograph to pixels.
-        minimum_top1: below this the run warns.
-        max_batch: gradient points, and pictures scored, in one pass.
-        device: where it computes.
-        as_they_are: whether `scored` takes pixels as they are, without the normalisation that is explained.
-    """
-
-    explained: nn.Module
-    scored: Function
-    predicting: Probabilities
-    centre: Float[Tensor, "3 1 1"]
-    preprocessing: Preprocessing
-    minimum_top1: float
-    max_batch: int
-    device: torch.device
-    as_they_are: bool = False
+    explained: nn.Module  # pixels -> the explained output of every class; differentiated by the engine
+    scored: Function  # pixels -> the probability of every class, for fitness and metrics
+    predicting: Probabilities  # pixels -> the probability of every class, of the network as it is used
+    centre: Float[Tensor, "3 1 1"]  # the colour that normalisation maps to zero
+    preprocessing: Preprocessing  # from a photograph to pixels
+    minimum_top1: float  # below this the run warns
+    max_batch: int  # gradient points, and pictures scored, in one pass
+    device: torch.device  # where it computes
+    as_they_are: bool = False  # whether `scored` takes pixels as they are, without the normalisation that is explained
 
     @cached_property
     def outputs(self) -> int:
@@ -74,12 +62,8 @@ def load_classifier(
 ) -> PhotographClassifier:
     """Load a network, on the run's device, made for input gradients; its weights' checksum goes into the run.
 
-    Args:
-        model: which network, with which weights.
-        attribution: what is explained, in which precision, and what is scored; float32 and the normalised photograph
-            where it does not say.
-        run: its device, and where the checksums go.
-        prefix: of the checksums' names, where a run has several networks.
+    `prefix` begins the checksums' names, where a run has several networks. What is scored, and in which precision
+    gradients are taken: the normalised photograph and float32 where the attribution does not say.
     """
     of_images = attribution if isinstance(attribution, ImageAttribution) else None
     as_they_are = of_images is not None and of_images.scored == "as_they_are"

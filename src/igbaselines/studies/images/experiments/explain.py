@@ -43,9 +43,6 @@ def run(
 
     Of Shapley Integrated Gradients and all that is compared with it, it takes plain Integrated Gradients from the same
     reference; the file holds `patches`, too, what each player gets.
-
-    Raises:
-        UserError: for photographs or settings that cannot work.
     """
     if not isinstance(attribution, AttributionSettings):
         raise UserError("this experiment explains photographs: attribution=ig, weighted_gradients, shapley_ig, ...")

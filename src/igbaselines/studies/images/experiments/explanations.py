@@ -24,15 +24,9 @@ def save_maps(
     keep_channels: bool = False,
     **more: np.ndarray,
 ) -> None:
-    """Write a photograph with the maps of several methods.
+    """Write a photograph with the maps of several methods, of every channel too where `keep_channels` says so.
 
-    Args:
-        path: the file.
-        task: of the photograph.
-        chosen: its class.
-        maps: by method.
-        keep_channels: keep the attributions of every channel too.
-        more: fields of `ExplainedPhotograph`; without them, nothing is told of baselines and patches.
+    `more` are fields of `ExplainedPhotograph`; without them, nothing is told of baselines and patches.
     """
     height, width = task.inputs.shape[2:]
     attributions = torch.cat([found.attributions for found in maps.values()])
@@ -59,13 +53,7 @@ def save_maps(
 def of_baselines(
     baselines: Mapping[str, Given], found: Attribution, d_alpha: Int[Tensor, " k"]
 ) -> dict[str, np.ndarray]:
-    """What `save_maps` keeps of a photograph's baselines.
-
-    Args:
-        baselines: by name, as drawn for the photograph.
-        found: with the Integrated Gradients of each, and their weights in the method that the figure is about.
-        d_alpha: of each.
-    """
+    """What `save_maps` keeps of the baselines drawn for a photograph: with the gradients of each, and their weights."""
     assert found.per_baseline is not None
     assert found.weights is not None
     return {

@@ -20,10 +20,7 @@ JUDGED = (DELETION, INSERTION, OverlapAUC().quantity, PointingGame().quantity, C
 
 
 def gap(found: Attribution, change: Float[Tensor, " 1"] | None = None) -> float | None:
-    """Completeness gap of a photograph's attribution, from what it says itself that it should sum to or is told.
-
-    None where that is not known.
-    """
+    """The completeness gap, to the change that the attribution names itself, or is told; None where nobody knows it."""
     change = found.change if change is None else change
     return None if change.isnan() else relative_gap(found.attributions, change).item()
 
@@ -31,11 +28,7 @@ def gap(found: Attribution, change: Float[Tensor, " 1"] | None = None) -> float 
 def curves(
     evaluation: MapEvaluation, task: Task, maps: Float[Tensor, "maps c h w"], seed: int, insertion: bool = False
 ) -> tuple[Float[Tensor, "maps points"], list[float]]:
-    """Deletion or insertion curves of a photograph's maps, and the areas under them; a random mask is that of all.
-
-    Raises:
-        ValueError: for attributions that are NaN.
-    """
+    """Deletion or insertion curves of a photograph's maps, and the areas under them; a random mask is that of all."""
     metric = DeletionAUC(evaluation.mask, evaluation.grid, evaluation.ranking, insertion)
     generator = generator_for(seed, "images: masks", image_key(task.units[0]))
     found = metric.curves(task, maps, generator, torch.zeros(len(maps), dtype=torch.int64, device=maps.device))

@@ -23,12 +23,8 @@ Work = Callable[[int, Chosen, Path], Record]
 def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[Record]:
     """Work on every photograph that no earlier attempt has finished, and put all rows into the run.
 
-    Args:
-        run: where results and checkpoints go; its checksums name data and weights, so that a checkpoint of others
-            is not taken for one of these.
-        chosen: the photographs.
-        kept_in: folder of the run's artifacts for the .npz files.
-        work: measures a photograph: its place, the photograph, and where its .npz file goes, if it has one.
+    The run's checksums name data and weights: a checkpoint of others is not taken for one of these. The .npz files that
+    the work writes go into the folder `kept_in` of the run's artifacts.
     """
     folder = run.checkpoints / run.fingerprint()
     folder.mkdir(parents=True, exist_ok=True)

@@ -42,19 +42,12 @@ class Chosen:
 
 @dataclass
 class Selection:
-    """What was chosen, and what was left out.
+    """What was chosen, and what was left out."""
 
-    Args:
-        chosen: the photographs to explain.
-        left_out: name -> reason.
-        labelled: readable photographs with a label.
-        correct: those of them that the network takes for what they are.
-    """
-
-    chosen: list[Chosen] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    labelled: int = 0
-    correct: int = 0
+    chosen: list[Chosen] = field(default_factory=list)  # the photographs to explain
+    left_out: dict[str, str] = field(default_factory=dict)  # name -> reason
+    labelled: int = 0  # readable photographs with a label
+    correct: int = 0  # those of them that the network takes for what they are
 
     def leave_out(self, photograph: Photograph, reason: str, detail: str = "") -> None:
         """Count a photograph out; the log names every one that is broken, and the first few of the others."""

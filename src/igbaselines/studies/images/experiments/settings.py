@@ -20,32 +20,21 @@ FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^
 
 @dataclass(kw_only=True)
 class ImageAttribution(AttributionSettings):
-    """Integrated Gradients from a set of baselines, and averages of them (2505.03201).
+    """Integrated Gradients from a set of baselines, and averages of them (2505.03201)."""
 
-    Args:
-        method: what `explain` writes; `weighted_gradients` compares all of them but `ig`.
-        protocol: the name of the file that chose these keys and those of the evaluation together; None without one.
-        rule: the quadrature rule.
-        baselines: sources of baselines by name.
-        search: finds D_alpha.
-        fitness_mask: what absent players become while a baseline is judged; `ranking` is their order.
-        filter_below: the filter drops baselines whose weight is below this multiple of the mean weight.
-        scored: whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to
-            the network as they are, which the released code does.
-        same_draws: random baselines and nodes are the same for every photograph.
-        precision: of the passes that gradients are taken of, float32 or bfloat16; scores are always in float32.
-    """
-
-    method: str
+    method: str  # what `explain` writes; `weighted_gradients` compares all of them but `ig`
+    # The name of the file that chose these keys and those of the evaluation together; None without one
     protocol: str | None
-    rule: Any
-    baselines: dict[str, Any]
-    search: Any
-    fitness_mask: Any
-    filter_below: float
+    rule: Any  # the quadrature rule
+    baselines: dict[str, Any]  # sources of baselines by name
+    search: Any  # finds D_alpha
+    fitness_mask: Any  # what absent players become while a baseline is judged; `ranking` is their order
+    filter_below: float  # the filter drops baselines whose weight is below this multiple of the mean weight
+    # Whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to the
+    # network as they are, which the released code does
     scored: str
-    same_draws: bool
-    precision: str
+    same_draws: bool  # random baselines and nodes are the same for every photograph
+    precision: str  # of the passes that gradients are taken of, float32 or bfloat16; scores are always in float32
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,21 +76,13 @@ class ImageAttribution(AttributionSettings):
 
 @dataclass
 class MapEvaluation:
-    """How the maps of a photograph are judged.
+    """How the maps of a photograph are judged."""
 
-    Args:
-        mask: what masked pixels become.
-        grid: at which counts of masked pixels the curves are taken.
-        ranking: how pixels are ordered: signed or magnitude.
-        overlap: the overlap AUC as in the text of 2505.03201, or as in its released code.
-        examples: photographs whose maps are kept and drawn.
-    """
-
-    mask: Any
-    grid: Any
-    ranking: str
-    overlap: str
-    examples: int
+    mask: Any  # what masked pixels become
+    grid: Any  # at which counts of masked pixels the curves are taken
+    ranking: str  # how pixels are ordered: signed or magnitude
+    overlap: str  # the overlap AUC as in the text of 2505.03201, or as in its released code
+    examples: int  # photographs whose maps are kept and drawn
 
     def __post_init__(self) -> None:
         one_of("evaluation.ranking", self.ranking, RANKINGS)
@@ -111,19 +92,12 @@ class MapEvaluation:
 
 @dataclass
 class WeightedGradientsEvaluation(MapEvaluation):
-    """What the methods of 2505.03201 are compared by.
+    """What the methods of 2505.03201 are compared by."""
 
-    Args:
-        insertion: methods whose insertion curves are taken too.
-        removed: numbers of least fit baselines that Weighted Gradients go without (Figure 2).
-        draws: bootstrap draws of the set of baselines, for the variance of the maps.
-        study: `tables` or `ablation`: the report puts runs of one study together.
-    """
-
-    insertion: list[str]
-    removed: list[int]
-    draws: int
-    study: str
+    insertion: list[str]  # methods whose insertion curves are taken too
+    removed: list[int]  # numbers of least fit baselines that Weighted Gradients go without (Figure 2)
+    draws: int  # bootstrap draws of the set of baselines, for the variance of the maps
+    study: str  # `tables` or `ablation`: the report puts runs of one study together
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -142,25 +116,16 @@ class ExplainEvaluation:
 
 @dataclass(kw_only=True)
 class ShapleyImagesAttribution(AttributionSettings):
-    """Shapley Integrated Gradients and its competitors, all at the same cost (2310.04821).
+    """Shapley Integrated Gradients and its competitors, all at the same cost (2310.04821)."""
 
-    Args:
-        gradient_points: gradients that every method may take of an input.
-        absent: gives the value of the players outside a coalition; also the baseline of `ig_absent`, the control.
-        patch: side of the square patches that are the players of photographs [px].
-        shapley_nodes: quadrature nodes on the path from each coalition; `coalitions` follows.
-        paired: draw coalitions in antithetic pairs.
-        baselines: the other methods with one baseline, Integrated Gradients: method -> where its baseline comes from.
-        example_baselines: other examples that expected gradients average over.
-    """
-
-    gradient_points: int
-    absent: Any
-    patch: int
-    shapley_nodes: int
-    paired: bool
+    gradient_points: int  # gradients that every method may take of an input
+    absent: Any  # gives the value of the players outside a coalition; also the baseline of `ig_absent`, the control
+    patch: int  # side of the square patches that are the players of photographs [px]
+    shapley_nodes: int  # quadrature nodes on the path from each coalition; `coalitions` follows
+    paired: bool  # draw coalitions in antithetic pairs
+    # The other methods with one baseline, Integrated Gradients: method -> where its baseline comes from
     baselines: dict[str, Any]
-    example_baselines: int
+    example_baselines: int  # other examples that expected gradients average over
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -210,19 +175,12 @@ class ShapleyImagesAttribution(AttributionSettings):
 
 @dataclass
 class ShapleyImagesEvaluation(MapEvaluation):
-    """What is varied, and which other network is asked.
+    """What is varied, and which other network is asked."""
 
-    Args:
-        other_model: another network, whose maps of the same pixels are compared.
-        consistency_grid: cells a side over which maps are averaged before networks are compared.
-        patches: sides of the patches that Shapley Integrated Gradients is tried with [px].
-        coalitions: numbers of coalitions that it is tried with.
-    """
-
-    other_model: Any
-    consistency_grid: int
-    patches: list[int]
-    coalitions: list[int]
+    other_model: Any  # another network, whose maps of the same pixels are compared
+    consistency_grid: int  # cells a side over which maps are averaged before networks are compared
+    patches: list[int]  # sides of the patches that Shapley Integrated Gradients is tried with [px]
+    coalitions: list[int]  # numbers of coalitions that it is tried with
 
     def __post_init__(self) -> None:
         super().__post_init__()

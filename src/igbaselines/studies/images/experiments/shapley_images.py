@@ -21,16 +21,8 @@ from igbaselines.metrics.stability import CONSISTENCY, map_consistency
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
+from igbaselines.studies.images.experiments import judging
 from igbaselines.studies.images.experiments.explanations import save_maps
-from igbaselines.studies.images.experiments.judging import (
-    DELETION,
-    INSERTION,
-    JUDGED,
-    by_others,
-    curves,
-    gap,
-    on_object,
-)
 from igbaselines.studies.images.experiments.records import Record, Row, rows_of
 from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import (
@@ -48,7 +40,7 @@ from igbaselines.tasks import Task
 METHODS, PATCH, COALITIONS = "methods", "patch", "coalitions"  # the studies of a run
 GRADIENT_POINTS = Quantity("gradient_points", "gradient points", better="lower")
 SECONDS = Quantity("seconds", "seconds", "s", "lower")
-MEASURED = (*JUDGED, CONSISTENCY, GRADIENT_POINTS, SECONDS)
+MEASURED = (*judging.JUDGED, CONSISTENCY, GRADIENT_POINTS, SECONDS)
 
 
 def run(
@@ -58,11 +50,7 @@ def run(
     attribution: AttributionSettings,
     evaluation: ShapleyImagesEvaluation,
 ) -> None:
-    """Carry out the experiment; the measured values go into `run.rows`.
-
-    Raises:
-        UserError: for data or settings that cannot work, before any attribution.
-    """
+    """Carry out the experiment; the measured values go into `run.rows`."""
     check_settings(model, attribution, evaluation)
     models = {"": model, "other_": evaluation.other_model}
     study = PhotographStudy.begin(run, dataset, models, attribution, attribution.methods(), MEASURED)
@@ -71,11 +59,7 @@ def run(
 
 
 def check_settings(model: ImageModel, attribution: object, evaluation: ShapleyImagesEvaluation) -> None:
-    """Say before any work that both networks see the same pixels, and that there are players.
-
-    Raises:
-        UserError: where not.
-    """
+    """Refuse, before any work, networks that see other pixels, and patches that leave no players."""
     if not isinstance(attribution, AttributionSettings):
         raise UserError("this experiment compares methods of attribution: attribution=shapley_ig")
     other = evaluation.other_model
@@ -93,11 +77,7 @@ def check_settings(model: ImageModel, attribution: object, evaluation: ShapleyIm
 
 
 def check_patches(model: ImageModel, attribution: AttributionSettings, *others: int) -> None:
-    """Say that a patch as large as the picture leaves no players.
-
-    Raises:
-        UserError: where one is.
-    """
+    """Refuse a patch as large as the picture: it leaves no players."""
     own = {"attribution.patch": attribution.patch} if isinstance(attribution, ShapleyImagesAttribution) else {}
     for key, patch in (*own.items(), *(("evaluation.patches", other) for other in others)):
         if patch >= model.size:
@@ -116,7 +96,7 @@ def one_photograph(
     values = measure(evaluation, task, [*methods, *list(tried.values())[1:]], study.run.seed)
     of_setting = dict(zip(tried, [values[0], *values[len(methods) :]], strict=False))
     maps = torch.cat([one.found.attributions for one in methods])
-    others = by_others(study.metrics, task, maps, study.run.seed)
+    others = judging.by_others(study.metrics, task, maps, study.run.seed)
     main = next(iter(tried)).columns() if tried else {}
     rows: list[Row] = []
     for place, one in enumerate(methods):
@@ -135,13 +115,7 @@ def one_photograph(
 def sweeps(
     attribution: AttributionSettings, evaluation: ShapleyImagesEvaluation, side: int
 ) -> dict[str, list[Sampling]]:
-    """The settings of Shapley Integrated Gradients in each study of the run; none where it is not compared.
-
-    Args:
-        attribution: with the main setting.
-        evaluation: what is varied.
-        side: of the photographs [px].
-    """
+    """The settings of Shapley Integrated Gradients in each study, of photographs with a side [px]; none without it."""
     if not isinstance(attribution, ShapleyImagesAttribution):
         return {}
     main = Sampling(side, attribution.patch, attribution.coalitions)
@@ -157,14 +131,18 @@ def measure(
 ) -> list[dict[str, float]]:
     """Every metric of every map of a photograph but the other network's opinion."""
     attributions = torch.cat([one.found.attributions for one in maps])
-    _, deletion = curves(evaluation, task, attributions, seed)
-    _, insertion = curves(evaluation, task, attributions, seed, insertion=True)
-    of_all = {DELETION.name: deletion, **on_object(evaluation, task, attributions), INSERTION.name: insertion}
+    _, deletion = judging.curves(evaluation, task, attributions, seed)
+    _, insertion = judging.curves(evaluation, task, attributions, seed, insertion=True)
+    of_all = {
+        judging.DELETION.name: deletion,
+        **judging.on_object(evaluation, task, attributions),
+        judging.INSERTION.name: insertion,
+    }
     control = next((one.found.change for one in maps if one.method == IG_ABSENT), None)
     values = []
     for place, one in enumerate(maps):
         of_map = {metric: of_maps[place] for metric, of_maps in of_all.items()}
-        missed = gap(one.found, control if one.method == SHAPLEY_IG else None)
+        missed = judging.gap(one.found, control if one.method == SHAPLEY_IG else None)
         of_map |= {} if missed is None else {COMPLETENESS_GAP.name: missed}
         values.append(of_map | {GRADIENT_POINTS.name: int(one.found.gradient_points), SECONDS.name: one.seconds})
     return values

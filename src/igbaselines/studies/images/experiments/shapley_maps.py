@@ -20,17 +20,11 @@ FEW_PLAYERS = 10  # up to here the share of all coalitions is worth a number
 
 @dataclass(frozen=True)
 class Sampling:
-    """How coalitions of a square photograph's patches are sampled.
+    """How coalitions of a square photograph's patches are sampled."""
 
-    Args:
-        side: of the photograph [px].
-        patch: side of a patch [px].
-        coalitions: how many are drawn.
-    """
-
-    side: int
-    patch: int
-    coalitions: int
+    side: int  # of the photograph [px]
+    patch: int  # side of a patch [px]
+    coalitions: int  # how many are drawn
 
     def map(self, study: PhotographStudy, task: Task) -> "TimedMap":
         """Shapley Integrated Gradients of a photograph in this setting."""
@@ -49,17 +43,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class TimedMap:
-    """What a method gives of a photograph.
+    """What a method gives of a photograph."""
 
-    Args:
-        method: its name.
-        found: the attribution, n = 1.
-        seconds: wall time of the attribution.
-    """
-
-    method: str
-    found: Attribution
-    seconds: float
+    method: str  # its name
+    found: Attribution  # the attribution, n = 1
+    seconds: float  # wall time of the attribution
 
     @classmethod
     def make(cls, name: str, method: Method, task: Task, seed: int) -> "TimedMap":

@@ -16,16 +16,9 @@ from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
 from igbaselines.studies.images.experiments.records import Record, Work, for_each
-from igbaselines.studies.images.experiments.selection import (
-    Chosen,
-    add_selection,
-    load_mask,
-    load_pixels,
-    photograph_background,
-    select,
-)
+from igbaselines.studies.images.experiments.selection import Chosen, add_selection, photograph_background, select
 from igbaselines.studies.images.experiments.settings import ImageAttribution, ShapleyImagesAttribution
-from igbaselines.studies.images.experiments.tasks import image_key, photograph_task
+from igbaselines.studies.images.experiments.tasks import image_key, photograph_task, task_of_chosen
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Background, Task, impute
 
@@ -38,25 +31,15 @@ FEWER = {  # what to choose where the photographs are too few
 
 @dataclass(frozen=True)
 class PhotographStudy:
-    """What every photograph of a run shares.
+    """What every photograph of a run shares."""
 
-    Args:
-        run: with the seed of everything random.
-        attribution: what is explained, by which methods.
-        classifiers: the networks; the first is explained.
-        background: photographs that baselines are made of.
-        chosen: the photographs to explain.
-        methods: of the experiment and of the command line, those that fit photographs.
-        metrics: of the command line, those that fit photographs.
-    """
-
-    run: Run
-    attribution: AttributionSettings
-    classifiers: Sequence[PhotographClassifier]
-    background: Background
-    chosen: list[Chosen]
-    methods: Mapping[str, Method]
-    metrics: Mapping[str, Metric]
+    run: Run  # with the seed of everything random
+    attribution: AttributionSettings  # what is explained, by which methods
+    classifiers: Sequence[PhotographClassifier]  # the networks; the first is explained
+    background: Background  # photographs that baselines are made of
+    chosen: list[Chosen]  # the photographs to explain
+    methods: Mapping[str, Method]  # of the experiment and of the command line, those that fit photographs
+    metrics: Mapping[str, Metric]  # of the command line, those that fit photographs
 
     @classmethod
     def begin(
@@ -105,11 +88,7 @@ class PhotographStudy:
         return int(getattr(self.attribution, "patch", min(PATCH, half)))
 
     def for_each(self, kept_in: str, work: Work) -> list[Record]:
-        """Work on every photograph (`records.for_each`).
-
-        Raises:
-            UserError: where the photographs are too few for the baselines; it says which key asks for so many.
-        """
+        """Work on every photograph (`records.for_each`); where they are too few, say which key asks for so many."""
         try:
             return for_each(self.run, self.chosen, kept_in, work)
         except TooFewExamplesError as error:
@@ -119,10 +98,7 @@ class PhotographStudy:
 
     def task(self, chosen: Chosen) -> Task:
         """The task of a photograph."""
-        pixels, mask = load_pixels(chosen.photograph, self.classifiers[0]), load_mask(chosen, self.classifiers[0])
-        target = torch.tensor([chosen.predicted], device=pixels.device)
-        name = chosen.photograph.name
-        return photograph_task(name, pixels[None], target, mask, self.classifiers[0], self.background)
+        return task_of_chosen(chosen, self.classifiers[0], self.background)
 
     def generator(self, stream: str, task: Task) -> torch.Generator:
         """Of a photograph's random baselines and nodes: its own, or the same for all where the settings say so."""

@@ -14,6 +14,7 @@ from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.image_baselines import Blurred, CornerMean, MeanColour
 from igbaselines.attribution.methods import Method, attribute_all
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
+from igbaselines.studies.images.experiments.selection import Chosen, load_mask, load_pixels
 from igbaselines.tasks import Background, Imputer, Patches, Pixels, Task
 
 # What absent pixels become: black; the colour that normalisation maps to zero; ...
@@ -42,15 +43,9 @@ def photograph_task(
     classifier: PhotographClassifier,
     background: Background,
 ) -> Task:
-    """The class of one photograph; every pixel is a player.
+    """The class of one photograph, of pixels in [0, 1]; every pixel is a player.
 
-    Args:
-        name: of the photograph.
-        pixels: as the network takes them, in [0, 1].
-        target: the explained class.
-        mask: the object; None where nobody outlined it.
-        classifier: the network.
-        background: other photographs.
+    There is no mask where nobody outlined the object. The background are other photographs.
     """
     return Task(
         f"photograph {name}",
@@ -65,6 +60,13 @@ def photograph_task(
         score=classifier.score(pixels, target),
         max_batch=classifier.max_batch,
     )
+
+
+def task_of_chosen(chosen: Chosen, classifier: PhotographClassifier, background: Background) -> Task:
+    """The task of a photograph, of the class that the network takes it for."""
+    pixels, mask = load_pixels(chosen.photograph, classifier), load_mask(chosen, classifier)
+    target = torch.tensor([chosen.predicted], device=pixels.device)
+    return photograph_task(chosen.photograph.name, pixels[None], target, mask, classifier, background)
 
 
 def seen_by(task: Task, classifier: PhotographClassifier) -> Task:
@@ -82,14 +84,7 @@ def task_of(method: Method, task: Task, patch: int) -> Task:
 def attribute_photograph(
     methods: Mapping[str, Method], task: Task, patch: int, generator: torch.Generator
 ) -> dict[str, Attribution]:
-    """Attribute by every method, each from the same state of the generator; those of the same players share gradients.
-
-    Args:
-        methods: by name.
-        task: of one photograph.
-        patch: side of the players of methods that ask for few [px].
-        generator: on the CPU.
-    """
+    """Attribute by every method, from the same state of the generator; those of the same players share gradients."""
     found: dict[str, Attribution] = {}
     for few in (False, True):
         some = {name: method for name, method in methods.items() if getattr(method, "few_players", False) == few}

@@ -25,16 +25,8 @@ from igbaselines.metrics.perturbation_curves import PerturbationGrid
 from igbaselines.metrics.stability import MAP_VARIANCE, map_variance
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import PhotographDataset
+from igbaselines.studies.images.experiments import judging
 from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
-from igbaselines.studies.images.experiments.judging import (
-    DELETION,
-    INSERTION,
-    JUDGED,
-    by_others,
-    curves,
-    gap,
-    on_object,
-)
 from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
 from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import (
@@ -51,7 +43,7 @@ from igbaselines.tasks import Task
 
 PERMUTED = "permuted_weights"
 CURVES = (EG, WG, FILTERED)  # whose mean curves are kept
-MEASURED = (*JUDGED, MAP_VARIANCE)
+MEASURED = (*judging.JUDGED, MAP_VARIANCE)
 
 
 def run(
@@ -61,11 +53,7 @@ def run(
     attribution: ImageAttribution,
     evaluation: WeightedGradientsEvaluation,
 ) -> None:
-    """Carry out the experiment; the measured values go into `run.rows`.
-
-    Raises:
-        UserError: for data or settings that cannot work, before any attribution.
-    """
+    """Carry out the experiment; the measured values go into `run.rows`."""
     method = getattr(attribution, "method", "another experiment's")
     if method != WG:
         raise UserError(f"this experiment compares methods itself: attribution={WG}, not {method}")
@@ -129,22 +117,24 @@ def measure(
     judged = [own[place] for place in first] + list(study.others)
     place = dict(zip(own, inverse.tolist(), strict=True)) | {name: judged.index(name) for name in study.others}
     maps = torch.cat([found[method].attributions for method in judged])
-    deletion, areas = curves(evaluation, task, maps, seed)
-    of_maps = {DELETION.name: areas, **on_object(evaluation, task, maps), **by_others(study.metrics, task, maps, seed)}
+    deletion, areas = judging.curves(evaluation, task, maps, seed)
+    of_maps = {
+        judging.DELETION.name: areas,
+        **judging.on_object(evaluation, task, maps),
+        **judging.by_others(study.metrics, task, maps, seed),
+    }
     values = {metric: {method: of_map[place[method]] for method in found} for metric, of_map in of_maps.items()}
-    gaps = {method: gap(one) for method, one in found.items()}
+    gaps = {method: judging.gap(one) for method, one in found.items()}
     values[COMPLETENESS_GAP.name] = {method: value for method, value in gaps.items() if value is not None}
     values["weight_sum_gap"] = dict(zip(own, (weights.sum(dim=1) - 1).abs().tolist(), strict=True))
     of_curves = {"deletion": {method: deletion[place[method]].tolist() for method in CURVES}}
     if evaluation.insertion:
         inserted = maps[[place[method] for method in evaluation.insertion]]
-        insertion, areas = curves(evaluation, task, inserted, seed, insertion=True)
-        values[INSERTION.name] = dict(zip(evaluation.insertion, areas, strict=True))
+        insertion, areas = judging.curves(evaluation, task, inserted, seed, insertion=True)
+        values[judging.INSERTION.name] = dict(zip(evaluation.insertion, areas, strict=True))
         of_curves["insertion"] = dict(zip(evaluation.insertion, insertion.tolist(), strict=True))
-    rows = [
-        row for metric, of in values.items() for name, value in of.items() for row in rows_of(name, {metric: value})
-    ]
-    return rows, of_curves
+    measured = [(name, metric, one) for metric, of_methods in values.items() for name, one in of_methods.items()]
+    return [row for name, metric, one in measured for row in rows_of(name, {metric: one})], of_curves
 
 
 def distinct_weights(weights: Float[Tensor, "methods k"]) -> tuple[list[int], Int[Tensor, " methods"]]:

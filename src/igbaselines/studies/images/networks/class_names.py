@@ -8,11 +8,7 @@ IMAGENET_CLASSES = 1000
 
 
 def class_names(own: Sequence[str] | None, outputs: int) -> Sequence[str]:
-    """Return a name for each output of a network.
-
-    Args:
-        own: those of the dataset. Without them the classes are ImageNet's where there are as many, else numbers.
-        outputs: of the network.
+    """A name for each output: the dataset's own; without them ImageNet's where there are as many, else numbers.
 
     Raises:
         UserError: if the network cannot have been trained for the dataset's classes.

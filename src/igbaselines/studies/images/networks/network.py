@@ -12,18 +12,12 @@ from igbaselines.models.stem import OfOutput, Stemmed
 
 
 class ImageNetwork(Stemmed):
-    """A classifier of images with pixels in [0, 1], that normalises them itself.
+    """A classifier of images with pixels in [0, 1], that normalises them itself, channel by channel.
 
     Normalisation is declared as the stem (`igbaselines.attribution.AffineStem`): interpolation happens behind it, and
-    attributions are those of the pixels.
-
-    Args:
-        network: the classifier of normalised images, (m, 3, h, w) -> (m, classes).
-        mean: subtracted from the pixels, a channel.
-        std: divides them, a channel.
-        rotated: whether the weights expect images turned by 180 degrees: strided convolutions of TensorFlow see the
-            padding at the bottom and the right, PyTorch's at the top and the left; with weights and images turned
-            they are the same.
+    attributions are those of the pixels. `rotated` weights expect images turned by 180 degrees: strided convolutions of
+    TensorFlow see the padding at the bottom and the right, PyTorch's at the top and the left; with weights and images
+    turned they are the same.
     """
 
     mean: Tensor
@@ -62,10 +56,8 @@ class ImageNetwork(Stemmed):
 class Bfloat16(ImageNetwork):
     """A classifier whose passes behind the normalisation are in bfloat16: fewer bits, and the speed that hardware has.
 
-    Pixels, logits and the gradient that comes back are float32. Its attributions are others: docs/speed.md.
-
-    Args:
-        network: a classifier in float32; its weights are copied.
+    Pixels, logits and the gradient that comes back are float32; the weights of the network are copied. Its attributions
+    are others: docs/speed.md.
     """
 
     def __init__(self, network: ImageNetwork) -> None:

@@ -15,19 +15,15 @@ from torchvision.transforms.v2.functional import InterpolationMode
 class Preprocessing:
     """Resizing and cropping as torchvision does them; normalisation belongs to the network.
 
-    Args:
-        size: side of the square [px].
-        short_side: the short side is brought to this length [px] and the centre is cut out; None resizes both sides
-            to `size` without a crop, as the released code of 2505.03201 does.
-        interpolation: name of a filter of torchvision: bilinear, bicubic, ... (antialiased).
-
     Raises:
         ValueError: for a crop that is larger than what it is cut from, or an unknown filter.
     """
 
-    size: int
+    size: int  # side of the square [px]
+    # The short side is brought to this length [px] and the centre is cut out; None resizes both sides to `size`
+    # without a crop, as the released code of 2505.03201 does
     short_side: int | None
-    interpolation: str
+    interpolation: str  # name of a filter of torchvision: bilinear, bicubic, ... (antialiased)
 
     def __post_init__(self) -> None:
         if self.short_side is not None and self.short_side < self.size:
@@ -35,10 +31,7 @@ class Preprocessing:
         InterpolationMode(self.interpolation)
 
     def image(self, photo: Image.Image) -> Float[Tensor, "3 {self.size} {self.size}"]:
-        """Return the pixels in [0, 1], on the CPU.
-
-        Args:
-            photo: upright, of mode RGB.
+        """Return the pixels of an upright RGB picture in [0, 1], on the CPU.
 
         Raises:
             ValueError: for another mode, whose conversion is a matter of how the file is read.
@@ -49,11 +42,7 @@ class Preprocessing:
         return pixels.float() / 255
 
     def mask(self, mask: Bool[np.ndarray, "h w"]) -> Bool[Tensor, "{self.size} {self.size}"]:
-        """Return the mask of an object in the frame of `image`, by the nearest pixel; on the CPU.
-
-        Args:
-            mask: in the frame of the photograph.
-        """
+        """Return the mask of an object in the frame of `image`, by the nearest pixel; on the CPU."""
         # By way of PIL like the photograph: torch's nearest pixel is not the one at the centre.
         square = self._square(Image.fromarray(mask.astype(np.uint8)), InterpolationMode.NEAREST)
         return torch.from_numpy(np.array(square, dtype=bool))

@@ -24,29 +24,22 @@ EFFICIENTNET_LITE = tuple(f"efficientnet_lite{number}" for number in range(5))
 
 @dataclass
 class ImageModel:
-    """What all families have in common; the defaults are those of most ImageNet classifiers.
+    """What all families have in common; the defaults are those of most ImageNet classifiers."""
 
-    Args:
-        architecture: its name in the family.
-        checkpoint: a state dict of the architecture, .pth, .pt or .safetensors; None takes the family's weights.
-        rotated: the checkpoint expects images turned by 180 degrees, as weights converted from TensorFlow do.
-        size: side of the images that the network sees [px].
-        short_side: the short side before the centre is cut out [px]; None resizes both sides to `size`, as the
-            released code of 2505.03201 does.
-        interpolation: filter of resizing, one of `INTERPOLATIONS`.
-        mean: subtracted from pixels in [0, 1], a channel.
-        std: divides them, a channel.
-        minimum_top1: share of right predictions below which the run warns that pixels and weights may not fit.
-    """
-
-    architecture: str
+    architecture: str  # its name in the family
+    # A state dict of the architecture, .pth, .pt or .safetensors; None takes the family's weights
     checkpoint: str | None = None
+    # The checkpoint expects images turned by 180 degrees, as weights converted from TensorFlow do
     rotated: bool = False
-    size: int = 224
+    size: int = 224  # side of the images that the network sees [px]
+    # The short side before the centre is cut out [px]; None resizes both sides to `size`, as the released code
+    # of 2505.03201 does
     short_side: int | None = 256
-    interpolation: str = "bilinear"
+    interpolation: str = "bilinear"  # filter of resizing, one of `INTERPOLATIONS`
+    # Subtracted from pixels in [0, 1], a channel
     mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
-    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])
+    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])  # divides them, a channel
+    # Share of right predictions below which the run warns that pixels and weights may not fit
     minimum_top1: float = 0.6
 
     def __post_init__(self) -> None:
@@ -81,11 +74,7 @@ class ImageModel:
         return None if path is None else sha256(path)
 
     def checkpoint_path(self) -> Path | None:
-        """The file of the checkpoint, or None.
-
-        Raises:
-            UserError: if it is not there.
-        """
+        """The file of the checkpoint, or None; one that is not there is refused."""
         if self.checkpoint is None:
             return None
         path = Path(self.checkpoint).expanduser()
@@ -107,23 +96,15 @@ class ImageModel:
         return network.eval().requires_grad_(False).to(device)
 
     def network(self) -> "torch.nn.Module":
-        """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of as many classes as its weights.
-
-        Raises:
-            UserError: as `load`.
-        """
+        """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of the classes of its weights."""
         raise NotImplementedError
 
 
 @dataclass
 class TorchvisionModel(ImageModel):
-    """A classifier of torchvision.
+    """A classifier of torchvision."""
 
-    Args:
-        weights: name of torchvision's weights, used where there is no checkpoint.
-    """
-
-    weights: str = "IMAGENET1K_V1"
+    weights: str = "IMAGENET1K_V1"  # name of torchvision's weights, used where there is no checkpoint
 
     def network(self) -> "torch.nn.Module":
         """The classifier of normalised images."""

@@ -27,12 +27,7 @@ _DENSENET_OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)
 
 
 def torchvision_network(architecture: str, weights: str, checkpoint: Path | None) -> nn.Module:
-    """Build a classifier of torchvision.
-
-    Args:
-        architecture: torchvision's name.
-        weights: name of its weights, fetched unless torch's cache has them; not looked at with a checkpoint.
-        checkpoint: a state dict of torchvision's, or None.
+    """Build a classifier of torchvision, with a checkpoint or the weights of a name, fetched unless they are cached.
 
     Raises:
         UserError: for an unknown name, weights that cannot be fetched, or a checkpoint that does not fit.
@@ -55,15 +50,10 @@ def torchvision_network(architecture: str, weights: str, checkpoint: Path | None
 
 
 def timm_network(architecture: str, checkpoint: Path | None) -> nn.Module:
-    """Build a classifier of timm.
-
-    Args:
-        architecture: timm's name, with or without the tag of its weights.
-        checkpoint: a state dict of timm's, or None to fetch the weights.
+    """Build a classifier of timm, whose name may have a tag, with a checkpoint or the weights that timm fetches.
 
     Raises:
-        UserError: where timm is not installed, for an unknown name, weights that cannot be fetched, or a checkpoint
-            that does not fit.
+        UserError: where timm is not installed, and as `torchvision_network`.
     """
     try:
         import timm
@@ -81,12 +71,9 @@ def timm_network(architecture: str, checkpoint: Path | None) -> nn.Module:
 
 
 def efficientnet_lite_network(architecture: str, size: int, checkpoint: Path | None) -> nn.Module:
-    """Build an EfficientNet-Lite out of plain convolutions.
+    """Build an EfficientNet-Lite out of plain convolutions, for images of a side [px] which its padding depends on.
 
-    Args:
-        architecture: efficientnet_lite0 to efficientnet_lite4.
-        size: side of the images [px], which its padding depends on.
-        checkpoint: a state dict in the names of efficientnet-lite-pytorch, or None for the installed weights.
+    Its checkpoints have the names of efficientnet-lite-pytorch; None takes the installed weights.
 
     Raises:
         UserError: where a package is not installed, or a checkpoint does not fit.
@@ -114,10 +101,7 @@ def plain_convolutions(network: nn.Module) -> nn.Module:
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
-    """Read a state dict; it may be wrapped as training scripts do, and code in it is refused and not run.
-
-    Args:
-        path: .safetensors, or whatever `torch.save` wrote.
+    """Read .safetensors or what `torch.save` wrote: a state dict, wrapped or not; code in it is refused and not run.
 
     Raises:
         UserError: naming the file and what is wrong with it.
@@ -145,15 +129,10 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Put a state dict into a network.
-
-    Args:
-        network: takes the weights.
-        state: the weights.
-        path: where they are from, for the error.
+    """Put a state dict that was read from a file into a network.
 
     Raises:
-        UserError: naming what is missing, unexpected, or of another shape.
+        UserError: naming the file and what is missing, unexpected, or of another shape.
     """
     if any(_DENSENET_OLD_NAME.match(name) for name in state):  # the files of torchvision's own densenets
         state = {_DENSENET_OLD_NAME.sub(r"\1\2", name): tensor for name, tensor in state.items()}
@@ -190,11 +169,7 @@ def _packaged_weights(architecture: str) -> Path:
 
 
 def _plain(padded: nn.Conv2d, padding: nn.Module) -> nn.Module:
-    """A convolution that computes the same with padding of its own.
-
-    More padding on the right and at the bottom becomes symmetric padding and a kernel that begins with zeros: padding
-    as a step of its own took 5 % of the time of a gradient.
-    """
+    """More padding at the right and bottom becomes symmetric, and a kernel that begins with zeros: 5 % faster."""
     left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
     wider, higher = right - left, bottom - top
     convolution = nn.Conv2d(

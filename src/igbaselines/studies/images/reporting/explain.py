@@ -12,12 +12,6 @@ from igbaselines.studies.images.reporting.overlays import example_figure, overla
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
-    """Draw each of `explanations/*.npz` as a figure of the same name.
-
-    Args:
-        folder: a run's folder.
-        rows: of the run; the files hold all that is drawn.
-        printed: of no paper.
-    """
+    """Draw each of the run's `explanations/*.npz` as a figure of the same name."""
     for name, shown in read_folder(ExplainedPhotograph, folder / "explanations").items():
         save_figure(example_figure(shown), folder, name, overlay_caption(shown, name))

@@ -51,12 +51,7 @@ def example_figure(example: ExplainedPhotograph) -> Figure:
 
 
 def overlay_caption(example: ExplainedPhotograph, name: str) -> str:
-    """Say what a figure of an explanation shows.
-
-    Args:
-        example: what is drawn.
-        name: of the photograph.
-    """
+    """Say what a figure of the explanation of a photograph of this name shows."""
     outline = "; the outline is the object's mask" if example.mask is not None else ""
     below = " Below: every baseline, the attributions with it alone, D_alpha in pixels (fewer: fitter) and its weight."
     return (
@@ -67,13 +62,7 @@ def overlay_caption(example: ExplainedPhotograph, name: str) -> str:
 
 
 def draw_maps(panels: Sequence[Axes], example: ExplainedPhotograph, size: int) -> None:
-    """Draw the photograph into the first panel, and the maps of the methods over it into the others.
-
-    Args:
-        panels: one more than there are methods.
-        example: what is drawn.
-        size: of the titles' letters.
-    """
+    """Draw the photograph into the first panel, and the maps of the methods over it into the others."""
     panels[0].imshow(example.image)
     panels[0].set_title(plot_label(f"{_short(example.label, 20)} ({example.probability:.2f})"), fontsize=size)
     for panel, method, attribution in zip(panels[1:], example.methods, example.maps, strict=True):

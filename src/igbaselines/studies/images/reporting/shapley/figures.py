@@ -116,9 +116,8 @@ def _dots(tables: Mapping[str, pd.DataFrame], at: Mapping[str, float], words: st
     columns = min(3, len(tables))
     with page_style():
         figure = new_figure(3.2 * columns + 1.3, -(-len(tables) // columns) * (1.0 + 0.26 * len(methods)))
-        for panel, (metric, table) in zip(
-            grid_of(figure, len(tables), columns, sharey=True), tables.items(), strict=True
-        ):
+        panels = grid_of(figure, len(tables), columns, sharey=True)
+        for panel, (metric, table) in zip(panels, tables.items(), strict=True):
             dots(panel, table, "method", lines=methods, styles=styles, markersize=5)
             if metric in at:
                 panel.axvline(at[metric], color="black", linewidth=0.7, zorder=0)

@@ -15,7 +15,7 @@ from igbaselines.reporting.tables import (
     who_is_better,
     with_holm,
 )
-from igbaselines.studies.images.reporting.rows import METRICS, selection_table
+from igbaselines.studies.images.reporting.rows import METRICS, selected
 
 SIG, CONTROL = "shapley_ig", "ig_absent"
 METHODS = "methods"
@@ -48,8 +48,7 @@ def judged(rows: pd.DataFrame) -> list[str]:
 def advantage_of(rows: pd.DataFrame, metric: str, method: str) -> tuple[float, float, float] | None:
     """Shapley Integrated Gradients' advantage over another method on the same images, and its 95 % interval.
 
-    Returns:
-        More than zero where it is better; None where they were not both measured.
+    More than zero where it is better; None where they were not both measured.
     """
     line = paired_line(rows, metric, SIG, method, ("SIG", "baseline"))
     return None if line is None else advantage(line, look_up(metric, METRICS))
@@ -63,7 +62,7 @@ def run_tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "patches": sweep_table(rows, "patch"),
         "coalitions": sweep_table(rows, "coalitions"),
         "consistency": consistency_table(rows),
-        "selection": selection_table(rows),
+        "selection": selected(rows),
     }
 
 
@@ -81,10 +80,8 @@ def against_table(rows: pd.DataFrame) -> pd.DataFrame:
         if method != SIG and (line := paired_line(found, metric, SIG, method, ("SIG", "baseline"), "images"))
     ]
     table = with_holm(pd.DataFrame(lines))
-    looks = [look_up(line["metric"], METRICS) for line in lines]
-    results = [
-        who_is_better(line, look, "SIG", "baseline") for line, look in zip(table.to_dict("records"), looks, strict=True)
-    ]
+    records = table.to_dict("records")
+    results = [who_is_better(line, look_up(line["metric"], METRICS), "SIG", "baseline") for line in records]
     return labelled(table.assign(result=results), METRICS)
 
 

@@ -18,17 +18,10 @@ from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import add_caption
 from igbaselines.reporting.tables import Line, with_holm
 from igbaselines.studies.images.reporting.rows import EG, METRICS, PERMUTED, TABLE_1, WG, added_methods, of_images
+from igbaselines.studies.images.reporting.weighted import sweep
 from igbaselines.studies.images.reporting.weighted.comparable import Group, comparable_groups
 from igbaselines.studies.images.reporting.weighted.factors import Factor, combinations_run, varied_factors
 from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure, removal_table
-from igbaselines.studies.images.reporting.weighted.sweep import (
-    SWEEP_CAPTION,
-    Improvements,
-    Measured,
-    forest_figure,
-    methods_in,
-    sweep_figure,
-)
 from igbaselines.studies.images.reporting.weighted.tables import metrics_of, table_1_line, table_2_line
 
 TABLE_NOTE = (
@@ -44,12 +37,7 @@ AVERAGES_NOTE = (
 
 
 def combine(results: Sequence[Results], printed: Printed) -> Combination:
-    """Put the runs together that may be: see `comparable`.
-
-    Args:
-        results: of complete runs.
-        printed: the paper's numbers and statements.
-    """
+    """Put the complete runs together that may be: see `comparable`."""
     tables: list[Noted] = []
     figures: list[Drawn] = []
     for group in comparable_groups(sorted(results, key=lambda of: (_order(of, printed), of.label))):
@@ -66,14 +54,14 @@ def combine(results: Sequence[Results], printed: Printed) -> Combination:
     return Combination([noted for noted in tables if not noted.table.empty], figures)
 
 
-def measured_improvements(group: Group, metric: str) -> Improvements | None:
+def measured_improvements(group: Group, metric: str) -> sweep.Improvements | None:
     """Estimate the runs' improvements over EG, of WG, its permuted control and any other method; None without runs."""
     found = {place: _table(of, metric) for place, of in enumerate(group.results)}
     tables = {place: table for place, table in found.items() if table is not None}
-    return Improvements.of(tables, metric) if tables else None
+    return sweep.Improvements.of(tables, metric) if tables else None
 
 
-def _tables(group: Group, printed: Printed, measured: Measured) -> Iterable[tuple[str, pd.DataFrame, str]]:
+def _tables(group: Group, printed: Printed, measured: sweep.Measured) -> Iterable[tuple[str, pd.DataFrame, str]]:
     """Table 1 in the paper's metrics, the other metrics, Table 2 and the averages over networks."""
     metrics = in_order((metric for of in group.results for metric in metrics_of(of.rows)), tuple(METRICS))
     compared = {
@@ -99,11 +87,11 @@ def _of_runs(group: Group, compared: Iterable[Sequence[Line | None]]) -> pd.Data
     return with_holm(pd.DataFrame(found))
 
 
-def averages(group: Group, printed: Printed, measured: Measured) -> pd.DataFrame:
+def averages(group: Group, printed: Printed, measured: sweep.Measured) -> pd.DataFrame:
     """Average the improvement over the networks of a group, where there are several."""
     lines = []
     for metric, improvements in measured.items():
-        for method in methods_in(measured):
+        for method in sweep.methods_in(measured):
             found = improvements.keys(method)
             if len(found) < 2 or method == PERMUTED:
                 continue
@@ -119,7 +107,7 @@ def averages(group: Group, printed: Printed, measured: Measured) -> pd.DataFrame
     return pd.DataFrame(lines)
 
 
-def _figures(group: Group, printed: Printed, measured: Measured) -> Iterable[Drawn]:
+def _figures(group: Group, printed: Printed, measured: sweep.Measured) -> Iterable[Drawn]:
     if not measured:
         return
     names = [plot_label(of.model) for of in group.results]
@@ -128,7 +116,7 @@ def _figures(group: Group, printed: Printed, measured: Measured) -> Iterable[Dra
         "WG's improvement over EG by network: of the mean, with its 95 % paired bootstrap interval; diamonds: the "
         "paper's Table 1."
     )
-    yield Drawn("improvement", forest_figure(measured, names, paper), caption)
+    yield Drawn("improvement", sweep.forest_figure(measured, names, paper), caption)
     tables = {of.model: table for of in group.results if (table := removal_table(of.rows)) is not None}
     if len(tables) > 1:
         removal = Removal.of_tables(list(tables.values()), f"{len(tables)} networks ({', '.join(tables)})")
@@ -138,15 +126,15 @@ def _figures(group: Group, printed: Printed, measured: Measured) -> Iterable[Dra
         yield Drawn("figure_2", drawn, removal.caption)
 
 
-def _sweep(group: Group, measured: Measured) -> Iterable[Drawn]:
+def _sweep(group: Group, measured: sweep.Measured) -> Iterable[Drawn]:
     """Where the advantage comes from: the improvement by each setting that the runs of an ablation differ in."""
     factors = varied_factors([of.config for of in group.results])
     if measured and factors:
-        caption = " ".join([SWEEP_CAPTION, *_imbalance(group, factors, measured)])
-        yield Drawn("advantage", sweep_figure(measured, factors), caption)
+        caption = " ".join([sweep.SWEEP_CAPTION, *_imbalance(group, factors, measured)])
+        yield Drawn("advantage", sweep.sweep_figure(measured, factors), caption)
 
 
-def _imbalance(group: Group, factors: Sequence[Factor], measured: Measured) -> Iterable[str]:
+def _imbalance(group: Group, factors: Sequence[Factor], measured: sweep.Measured) -> Iterable[str]:
     """Warn of levels that are not balanced: a mean over a level is then one over other settings, too."""
     columns = [[of.model for of in group.results], *(factor.levels for factor in factors)]
     counts: dict[tuple[int, int], list[str]] = {}

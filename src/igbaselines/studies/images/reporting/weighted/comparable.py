@@ -28,20 +28,13 @@ Flat = dict[str, Any]
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ only in the network (and, in an ablation, in what it varies), each network once.
+    """Runs that differ only in the network (and, in an ablation, in what it varies), each network once."""
 
-    Args:
-        results: of the runs, in the order in which they came.
-        study: of all of them.
-        name: ends the names of the group's files; no other group of the study has it.
-        words: scale, data set and protocol.
-        differs: what sets it apart from other groups of the same words, as a sentence; empty where there are none.
-    """
-
-    results: Sequence[Results]
-    study: str
-    name: str
-    words: str
+    results: Sequence[Results]  # of the runs, in the order in which they came
+    study: str  # of all of them
+    name: str  # ends the names of the group's files; no other group of the study has it
+    words: str  # scale, data set and protocol
+    # What sets it apart from other groups of the same words, as a sentence; empty where there are none
     differs: str = ""
 
     def known(self, place: int) -> dict[str, Any]:

@@ -35,16 +35,11 @@ NOT_SET = "not set"
 
 @dataclass(frozen=True)
 class Factor:
-    """A setting that differs between runs.
+    """A setting that differs between runs."""
 
-    Args:
-        name: in words.
-        levels: of each run.
-        also: the names of settings that differ along with it, run by run: their effects cannot be told apart.
-    """
-
-    name: str
-    levels: tuple[str, ...]
+    name: str  # in words
+    levels: tuple[str, ...]  # of each run
+    # The names of settings that differ along with it, run by run: their effects cannot be told apart
     also: tuple[str, ...] = ()
 
 
@@ -67,12 +62,7 @@ def varied_factors(configs: Sequence[Config]) -> list[Factor]:
 
 
 def combinations_run(columns: Sequence[Sequence[str]], places: Sequence[int]) -> tuple[int, int]:
-    """Count the combinations of levels that stand at some places, and all that their levels could make.
-
-    Args:
-        columns: the level of every run, of each thing that differs.
-        places: of the runs that count.
-    """
+    """Count the combinations of levels of the runs at some places, and all that these levels could make."""
     run = {tuple(column[place] for column in columns) for place in places}
     return len(run), prod(len({column[place] for place in places}) for column in columns)
 

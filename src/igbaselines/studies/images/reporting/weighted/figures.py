@@ -47,17 +47,11 @@ def curves_figure(rows: pd.DataFrame) -> Figure | None:
 
 
 def curve_table(rows: pd.DataFrame, kind: str, method: str) -> pd.DataFrame | None:
-    """Read a mean curve.
-
-    Args:
-        rows: of a run.
-        kind: deletion or insertion.
-        method: whose.
+    """Read a method's mean curve of deletion or insertion; None where the run has none, or an older one without shares.
 
     Returns:
         Index k (point of the grid); columns share (of the pixels, in [0, 1]), mean, low and high (95 % t-interval of
-        the mean over the images; NaN where the spread or the number of images is not known). None where the run has no
-        such curve, or an older one whose points have no share.
+        the mean over the images; NaN where the spread or the number of images is not known).
     """
     of_method = rows[rows["method"] == method]
     points = of_method[of_method["metric"] == f"{kind}_curve"]

@@ -28,19 +28,12 @@ PAPER_STYLE: Style = {"color": "black", "marker": "D", "linestyle": "none", "mar
 
 @dataclass(frozen=True)
 class Removal:
-    """What is left of the AUC of deletion by the number of removed baselines.
+    """What is left of the AUC of deletion by the number of removed baselines."""
 
-    Args:
-        auc: index: number removed; columns mean, low, high: the mean AUC over the images.
-        change: the same of its change from none removed [%], paired.
-        beside: the same of the methods beside, by their names: EG, WG with permuted weights, and any other.
-        of: what the means are over.
-    """
-
-    auc: pd.DataFrame
-    change: pd.DataFrame
-    beside: pd.DataFrame
-    of: str
+    auc: pd.DataFrame  # index: number removed; columns mean, low, high: the mean AUC over the images
+    change: pd.DataFrame  # the same of its change from none removed [%], paired
+    beside: pd.DataFrame  # the same of the methods beside, by their names: EG, WG with permuted weights, and any other
+    of: str  # what the means are over
 
     @classmethod
     def of_run(cls, rows: pd.DataFrame) -> "Removal | None":
@@ -50,12 +43,7 @@ class Removal:
 
     @classmethod
     def of_tables(cls, tables: Sequence[pd.DataFrame], of: str) -> "Removal":
-        """Average over runs on the same data set; their images are resampled together.
-
-        Args:
-            tables: of `removal_table`, with the columns of the first.
-            of: what the mean is over.
-        """
+        """Average over runs on the same data set, in the columns that all have; their images are resampled together."""
         columns = [column for column in tables[0] if all(column in table for table in tables)]
         means = np.mean([table[columns].mean().to_numpy(float) for table in tables], axis=0)
         replicates = np.mean(joint_means([table[columns] for table in tables]), axis=0)
@@ -90,8 +78,7 @@ class Removal:
 def removal_table(rows: pd.DataFrame) -> pd.DataFrame | None:
     """Lay out the AUC of deletion: images down; numbers removed (0: WG itself), then the methods beside, across.
 
-    Returns:
-        None where no baseline was removed, or an image lacks a value.
+    None where no baseline was removed, or an image lacks a value.
     """
     removed = removals(rows, METRIC)
     beside = [method for method in (EG, PERMUTED) if method in methods_of(rows, METRIC)] + added_methods(rows, METRIC)
@@ -104,12 +91,7 @@ def removal_table(rows: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def removal_figure(removal: Removal, printed: Mapping[int, float]) -> Figure:
-    """Draw the mean AUC against the number of removed baselines, and below it the change from none removed.
-
-    Args:
-        removal: what was measured.
-        printed: number removed -> the paper's AUC [%].
-    """
+    """Draw the mean AUC by the number of removed baselines, and the change from none; beside the paper's [%]."""
     numbers = removal.auc.index.to_numpy(int)
     with page_style():
         figure = new_figure(7.5, 7.5)

@@ -10,24 +10,13 @@ from igbaselines.reporting.style import Drawing, save_figures
 from igbaselines.reporting.tables import write_tables
 from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.studies.images.reporting.overlays import example_figure, overlay_caption
-from igbaselines.studies.images.reporting.weighted.figures import (
-    CURVES_CAPTION,
-    WEIGHTS_CAPTION,
-    curves_figure,
-    weights_figure,
-)
+from igbaselines.studies.images.reporting.weighted import figures
 from igbaselines.studies.images.reporting.weighted.removal import Removal, removal_figure
 from igbaselines.studies.images.reporting.weighted.tables import run_tables
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
-    """Write every table and figure for which there are rows or examples.
-
-    Args:
-        folder: a run's folder; `examples/*.npz` are drawn as figure_1_1, figure_1_2, ...
-        rows: of the run.
-        printed: the paper's numbers and statements.
-    """
+    """Write every table and figure of a run; its `examples/*.npz` are drawn as figure_1_1, figure_1_2, ..."""
     write_tables(folder, run_tables(rows, printed))
     drawings: dict[str, Drawing] = {}
     for number, (name, shown) in enumerate(read_folder(ExplainedPhotograph, folder / "examples").items(), start=1):
@@ -35,6 +24,6 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         drawings[f"figure_1_{number}"] = example_figure(shown), caption
     if removal := Removal.of_run(rows):
         drawings["figure_2"] = removal_figure(removal, printed.tables.get("figure_2", {})), removal.caption
-    drawings["deletion_curves"] = curves_figure(rows), CURVES_CAPTION
-    drawings["weights"] = weights_figure(rows), WEIGHTS_CAPTION
+    drawings["deletion_curves"] = figures.curves_figure(rows), figures.CURVES_CAPTION
+    drawings["weights"] = figures.weights_figure(rows), figures.WEIGHTS_CAPTION
     save_figures(folder, drawings, printed.figures)

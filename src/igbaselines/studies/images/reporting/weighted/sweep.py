@@ -40,18 +40,13 @@ Key = tuple[int, str]  # place of a run, and method
 
 @dataclass(frozen=True)
 class Improvements:
-    """By how many percent methods' means are better than EG's, in runs on the same data set.
+    """By how many percent methods' means are better than EG's, in runs on the same data set."""
 
-    Args:
-        values: of each run and method.
-        replicates: (b,) each, of bootstrap draws of the images, the same for all runs, so that their average has an
-            honest interval; NaN for a single image.
-        images: the least number of any run.
-    """
-
-    values: Mapping[Key, float]
+    values: Mapping[Key, float]  # of each run and method
+    # (b,) each, of bootstrap draws of the images, the same for all runs, so that their average has an honest
+    # interval; NaN for a single image
     replicates: Mapping[Key, Float[np.ndarray, " b"]]
-    images: int
+    images: int  # the least number of any run
 
     @classmethod
     def of(cls, tables: Mapping[int, pd.DataFrame], metric: str) -> "Improvements":
@@ -87,13 +82,7 @@ def methods_in(measured: Measured) -> list[str]:
 
 
 def forest_figure(measured: Measured, names: Sequence[str], paper: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw every run's improvement with its interval, beside the paper's; the control is left to the sweep.
-
-    Args:
-        measured: what the runs measured.
-        names: of all runs.
-        paper: metric -> the paper's improvement for the network of each run, NaN where it has none [%].
-    """
+    """Draw every run's improvement with its interval, but no control's, beside the paper's [%] (NaN: it has none)."""
     styles = looks([method for method in methods_in(measured) if method != PERMUTED], LOOKS)
     with page_style():
         figure, panels = _panels(measured, list(names))
@@ -107,12 +96,7 @@ def forest_figure(measured: Measured, names: Sequence[str], paper: Mapping[str, 
 
 
 def sweep_figure(measured: Measured, factors: Sequence[Factor]) -> Figure:
-    """Draw the mean improvement at every level of every factor, of WG, of the control, and of any other method.
-
-    Args:
-        measured: what the runs measured.
-        factors: what differs between the runs.
-    """
+    """Draw the mean improvement at every level of every factor, of WG, of the control, and of any other method."""
     lines: list[tuple[str, list[int]]] = []
     for factor in factors:
         lines.append((f"{factor.name} (and with it {', '.join(factor.also)})" if factor.also else factor.name, []))
