@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.files import write_text
 from igbaselines.running.config import CLAIMS_ROOT
-from igbaselines.running.names import Names
+from igbaselines.running.rows import Names
 from igbaselines.running.study import find_experiment, look_up
 
 if TYPE_CHECKING:

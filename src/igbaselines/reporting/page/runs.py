@@ -11,7 +11,7 @@ from PIL import Image
 
 from igbaselines.reporting.claims import Record
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.running.names import Names
+from igbaselines.running.rows import Names
 from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
 
 RECORD = (
