@@ -151,5 +151,6 @@ def _without_negligible(values: Float64[Tensor, "n p"]) -> Float64[Tensor, "n p"
 def _pairwise_signs(attribution: Tensor, exact: Tensor) -> tuple[Int8[Tensor, "n p p"], Int8[Tensor, "n p p"]]:
     """Sign of value_i - value_j for all pairs, in bytes: pictures have hundreds of players."""
     kept = [_without_negligible(values) for values in _checked(attribution, exact)]
-    a, b = ((some.unsqueeze(2), some.unsqueeze(1)) for some in kept)
-    return tuple((one > other).to(torch.int8) - (one < other).to(torch.int8) for one, other in (a, b))
+    pairs = ((some.unsqueeze(2), some.unsqueeze(1)) for some in kept)
+    a, b = ((one > other).to(torch.int8) - (one < other).to(torch.int8) for one, other in pairs)
+    return a, b

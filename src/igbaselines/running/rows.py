@@ -25,7 +25,12 @@ class Rows:
     """Collects the rows of a run; experiment, dataset, model and seed are the same in every one."""
 
     def __init__(self, experiment: str, dataset: str, model: str, seed: int) -> None:
-        self._common: dict[str, object] = {"experiment": experiment, "dataset": dataset, "model": model, "seed": seed}
+        self._common: dict[str, str | int] = {
+            "experiment": experiment,
+            "dataset": dataset,
+            "model": model,
+            "seed": seed,
+        }
         self._rows: list[dict[str, object]] = []
         self._tables: list[pd.DataFrame] = []
 
@@ -40,7 +45,7 @@ class Rows:
             extra: columns of the experiment's own.
         """
         own = {"method": method, "metric": metric, "unit": unit, "value": float(value)}
-        self._rows.append(self._common | own | extra)
+        self._rows.append({**self._common, **own, **extra})
 
     def add_table(self, table: "pd.DataFrame") -> None:
         """Add many values at once, a row each: the columns method, metric, unit, value, and any of the experiment's."""
