@@ -105,11 +105,7 @@ def extract(archive: Path, folder: Path, members: Sequence[str], unpacked: int =
 
 
 def file_name(url: str) -> str:
-    """The name in which an address ends.
-
-    Raises:
-        UserError: if it is no http or https address of a file, or the name is more than a plain word.
-    """
+    """The name in which an address ends; a UserError where it is no plain word, or the address not http(s)."""
     address = re.fullmatch(r"https?://[\w.-]+(:\d+)?/([!-~]*/)?(\w[\w.+-]*)(\?[!-~]*)?", url, re.ASCII)
     if not address:
         raise UserError(f"url {url!r} should be http://server/.../file or https://server/.../file")
@@ -117,16 +113,11 @@ def file_name(url: str) -> str:
 
 
 def checksum_algorithm(checksum: str) -> str:
-    """The algorithm of a checksum.
-
-    Raises:
-        UserError: if it is not `algorithm:hexadecimal`.
-    """
+    """The algorithm of a checksum; a UserError says that it is not `algorithm:hexadecimal`."""
     algorithm, _, digest = checksum.lower().partition(":")
     if not re.fullmatch("[0-9a-f]+", digest) or len(digest) != _DIGITS.get(algorithm):
-        raise UserError(
-            f"checksum {checksum!r} should be algorithm:hexadecimal digits, the algorithm {', '.join(_DIGITS)}"
-        )
+        known = ", ".join(_DIGITS)
+        raise UserError(f"checksum {checksum!r} should be algorithm:hexadecimal digits, the algorithm {known}")
     return algorithm
 
 
@@ -170,9 +161,8 @@ def _fetch(url: str, part: Path, size: int) -> None:
         except _BrokenConnectionError as error:
             failures = 1 if _length(part) - before >= _PROGRESS else failures + 1
             if failures >= ATTEMPTS:
-                raise UserError(
-                    f"{url}: {error}; gave up after {failures} attempts, the same command goes on from here"
-                ) from error
+                said = f"{url}: {error}; gave up after {failures} attempts"
+                raise UserError(f"{said}, the same command goes on from here") from error
             pause = PAUSE * 2 ** (failures - 1)
             _log.info("%s: %s; trying again in %g s (%d of %d)", url, error, pause, failures + 1, ATTEMPTS)
             time.sleep(pause)

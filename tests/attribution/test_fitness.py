@@ -16,7 +16,6 @@ from igbaselines.attribution.fitness import (
     DeletionSearch,
     Fitness,
     ReleasedSearch,
-    exhaustive_minimal_deletion,
 )
 from igbaselines.attribution.perturbation import Perturbed
 from igbaselines.tasks import EachFeature, FeatureMask, Patches, Pixels, PlayerMap, Players, Score
@@ -49,6 +48,18 @@ def white_pictures(score: Score, importance: Tensor, max_batch: int) -> Perturbe
     white = torch.ones(n, 3, 1, pixels)
     players = PlayerMap(Pixels(), white.shape[1:], white.device)
     return Perturbed(score, white, torch.zeros_like(white), players, importance, torch.arange(n), max_batch)
+
+
+def exhaustive_minimal_deletion(perturbed: Perturbed, alpha: float = 0.5) -> MinimalDeletion:
+    """D_alpha by its definition: the least count of all, at least 1, with a score at or under alpha f(x)."""
+    f_inputs = perturbed.at_all(0)
+    curves = torch.stack([perturbed.at_all(count) for count in range(1, perturbed.players.count + 1)], dim=1)
+    under = (curves <= alpha * f_inputs[:, None]) & (f_inputs > 0)[:, None]
+    reached = under.any(dim=1)
+    least = under.int().argmax(dim=1) + 1
+    d_alpha = torch.where(reached, least, torch.where(f_inputs > 0, perturbed.players.count, 1))
+    scored = torch.full_like(d_alpha, perturbed.players.count + 1)
+    return MinimalDeletion(d_alpha, curves.gather(1, d_alpha[:, None] - 1)[:, 0], reached, scored)
 
 
 def released_loop(scores: list[float], alpha: float, tolerance: float, max_iterations: int) -> tuple[int, float]:

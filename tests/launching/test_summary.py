@@ -9,7 +9,7 @@ from igbaselines.launching.launcher import record_sweep
 from igbaselines.launching.slurm import record_gone
 from igbaselines.launching.summary import print_status, print_summary
 from igbaselines.running.context import RunShard
-from igbaselines.running.names import Names
+from igbaselines.running.rows import Names
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.runner import Prepared
 from igbaselines.running.states import WHAT_NEXT

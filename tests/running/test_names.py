@@ -1,28 +1,20 @@
 """Names of a run: who gives them, and that they come back from its folder as they went in."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from igbaselines.running.names import Names
+from igbaselines.metrics import Quantity
+from igbaselines.running.rows import Names
 from igbaselines.running.runner import prepare
 from tests.running.test_config import composed
-
-
-@dataclass(frozen=True)
-class Metric:
-    name: str
-    label: str
-    unit: str
-    better: str
 
 
 def test_names_come_back_as_they_went_in(tmp_path: Path) -> None:
     names = Names({"ig": "mine"})
     names.method("ig", "IG")  # the configuration's word counts
     names.method("idgi", "IDGI, $\\lambda$")
-    names.metric(Metric("deletion_auc", "deletion AUC", "", "lower"))
+    names.metric(Quantity("deletion_auc", "deletion AUC", "", "lower"))
     names.write(tmp_path)
     found = Names.read(tmp_path)
     assert found == names
@@ -44,8 +36,8 @@ def test_damaged_names_are_an_error(tmp_path: Path, content: str) -> None:
 
 
 def test_a_metric_says_which_direction_is_better() -> None:
-    with pytest.raises(ValueError, match="lower or higher is better, not 'up'"):
-        Names().metric(Metric("auc", "AUC", "", "up"))
+    with pytest.raises(ValueError, match="lower or higher is better, not None"):
+        Names().metric(Quantity("auc", "AUC", ""))
 
 
 def test_labels_are_no_part_of_a_run(tmp_path: Path) -> None:

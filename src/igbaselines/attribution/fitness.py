@@ -38,9 +38,6 @@ class _Search:
         tolerance: a count ends the search where its score is less than this from alpha f(x), in units of the score;
             0: none does.
         max_iterations: most rounds, in each of which every open ranking is scored.
-
-    Raises:
-        ValueError: where one of them is out of bounds.
     """
 
     alpha: float = 0.5
@@ -48,7 +45,8 @@ class _Search:
     max_iterations: int = 100
 
     def __post_init__(self) -> None:
-        _check_alpha(self.alpha)
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha is the share of the score that is to be left, in (0, 1), got {self.alpha}")
         if not self.tolerance >= 0:
             raise ValueError(f"tolerance is a distance between scores, at least 0, got {self.tolerance}")
         if self.max_iterations < 1:
@@ -109,9 +107,8 @@ class BinarySearch(_Search):
                 break
             counts = self._between(low[rankings], high[rankings])
             scored[rankings] += 1 + (counts.diff(dim=1) > 0).sum(dim=1)  # equal counts are scored once
-            some_scores = perturbed.scores(rankings.repeat_interleave(counts.shape[1]), counts.flatten()).view_as(
-                counts
-            )
+            some_scores = perturbed.scores(rankings.repeat_interleave(counts.shape[1]), counts.flatten())
+            some_scores = some_scores.view_as(counts)
             distance = some_scores - target[rankings, None]
             close = distance.abs() < self.tolerance
             # The bracket's upper end stands last: at or under the target, wherever the others are.
@@ -184,31 +181,6 @@ class ReleasedSearch(_Search):
         return MinimalDeletion(d_alpha, d_score, self._reached(d_score, target) & (f_inputs > 0), scored)
 
 
-def exhaustive_minimal_deletion(perturbed: Perturbed, alpha: float = 0.5) -> MinimalDeletion:
-    """D_alpha by its definition: the least count of all, at least 1, with a score at or under alpha f(x).
-
-    It scores every count of every ranking: for tests and for few players. Where no count will do, and where f(x) is
-    not positive, it answers as `BinarySearch` does.
-
-    Raises:
-        ValueError: where alpha is not in (0, 1).
-    """
-    _check_alpha(alpha)
-    f_inputs = perturbed.at_all(0)
-    curves = torch.stack([perturbed.at_all(count) for count in range(1, perturbed.players.count + 1)], dim=1)
-    under = (curves <= alpha * f_inputs[:, None]) & (f_inputs > 0)[:, None]
-    reached = under.any(dim=1)
-    least = under.int().argmax(dim=1) + 1
-    d_alpha = torch.where(reached, least, torch.where(f_inputs > 0, perturbed.players.count, 1))
-    scored = torch.full_like(d_alpha, perturbed.players.count + 1)
-    return MinimalDeletion(d_alpha, curves.gather(1, d_alpha[:, None] - 1)[:, 0], reached, scored)
-
-
-def _check_alpha(alpha: float) -> None:
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha is the share of the score that is to be left, in (0, 1), got {alpha}")
-
-
 @dataclass(frozen=True)
 class Fitness:
     """How fit a baseline is to explain an input: by the few players that its attributions need to bring f down (eq. 7).
@@ -229,13 +201,7 @@ class Fitness:
     def d_alpha(
         self, task: Task, per_baseline: Float[Tensor, "n k *features"], generator: torch.Generator
     ) -> MinimalDeletion:
-        """Search D_alpha of all pairs in lockstep; pair (i, j) stands at i * k + j.
-
-        Args:
-            task: with the inputs, their players, and the score that has to come down.
-            per_baseline: Integrated Gradients of each pair.
-            generator: of a random mask, on the CPU.
-        """
+        """Search D_alpha of the Integrated Gradients of all pairs in lockstep; pair (i, j) stands at i * k + j."""
         n, k = per_baseline.shape[:2]
         source = torch.arange(n, device=task.inputs.device).repeat_interleave(k)
         maps, mask = per_baseline.flatten(0, 1), task.imputer(self.mask)

@@ -18,11 +18,7 @@ from igbaselines.tasks import Background
 
 @dataclass(frozen=True)
 class Constant:
-    """One grey value everywhere: 0 is black, 1 white.
-
-    Args:
-        value: of every pixel and channel, in [0, 1].
-    """
+    """One grey value everywhere, of every pixel and channel: 0 is black, 1 white."""
 
     value: float
 
@@ -41,9 +37,6 @@ class CornerMean:
 
     Args:
         share: side of a corner over the height of the picture, in (0, 0.5].
-
-    Raises:
-        ValueError: where the share is out of bounds.
     """
 
     pictures_only: ClassVar[bool] = True
@@ -78,9 +71,6 @@ class Blurred:
 
     Args:
         sigma: of the Gaussian [pixels].
-
-    Raises:
-        ValueError: where sigma is not a positive number.
     """
 
     pictures_only: ClassVar[bool] = True
@@ -102,14 +92,7 @@ def gaussian_blur(images: Float[Tensor, "*batch h w"], sigma: float) -> Float[Te
     """Blur with a Gaussian that is cut at 4 sigma, mirrored at the edges (scipy.ndimage.gaussian_filter's defaults).
 
     The edge pixels are repeated by the mirror (d c b a | a b c d | d c b a), so that the mean colour stays what it was;
-    the Gaussian may be wider than the image.
-
-    Args:
-        images: pictures on any device.
-        sigma: standard deviation, in pixels.
-
-    Raises:
-        ValueError: where sigma is not a positive number.
+    the Gaussian may be wider than the image. Sigma, in pixels, has to be a positive number, else a ValueError says so.
     """
     _check_sigma(sigma)
     height, width = images.shape[-2:]

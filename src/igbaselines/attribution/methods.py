@@ -7,7 +7,7 @@ methods of coalitions stand in `igbaselines.attribution.shapley`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -66,17 +66,12 @@ class AveragedGradients:
         if self.weighting is not None:
             return SharedGradients.draw({"": self}, task, generator).attribute()[""]
         baselines, weights = task.imputer(self.baselines).draw(task.inputs, task.background, generator)
-        found = path_attribution(
-            task.f,
-            task.inputs,
-            baselines,
-            weights,
-            self.rule,
-            task.targets,
-            task.max_batch,
-            generator=generator,
-        )
+        given = task.f, task.inputs, baselines, weights, self.rule, task.targets, task.max_batch
+        found = path_attribution(*given, generator=generator)
         return replace(found, players=task.player_map.sums(found.attributions))
+
+
+Averages: TypeAlias = Mapping[str, AveragedGradients]
 
 
 def why_not(method: Method, task: Task) -> str | None:
@@ -177,7 +172,7 @@ class SharedGradients:
     """
 
     task: Task
-    methods: Mapping[str, AveragedGradients]
+    methods: Averages
     groups: Sequence[_BaselineGroup]
     generator: torch.Generator
 
@@ -193,9 +188,8 @@ class SharedGradients:
         groups = [_BaselineGroup([], {}, shared) for shared in (True, False)]
         state = behind = generator.get_state()
         for name, method in methods.items():
-            baselines, weights = task.imputer(method.baselines).draw(
-                task.inputs, task.background, generator.set_state(state)
-            )
+            source = task.imputer(method.baselines)
+            baselines, weights = source.draw(task.inputs, task.background, generator.set_state(state))
             # A source that draws nothing leaves it where it was; nodes must not be drawn from what baselines were.
             behind = after if not torch.equal(after := generator.get_state(), state) else behind
             group = groups[baselines.dim() > task.inputs.dim()]
@@ -226,24 +220,13 @@ class SharedGradients:
         """
         task = self.task if rows == slice(None) else self.task.take(rows)
         generator = generator or self.generator
+        rule = next(iter(self.methods.values())).rule
         found: dict[str, Attribution] = {}
         for group in self.groups:
-            every = self._every_path(group, task, rows, generator)
+            given = task.f, task.inputs, group.baselines(rows), None, rule, task.targets, task.max_batch
+            every = path_attribution(*given, keep_per_baseline=True, generator=generator)
             found |= dict(self._averaged(group, every, task, generator))
         return {name: found[name] for name in self.methods}
-
-    def _every_path(self, group: _BaselineGroup, task: Task, rows: slice, generator: torch.Generator) -> Attribution:
-        rule = next(iter(self.methods.values())).rule
-        return path_attribution(
-            task.f,
-            task.inputs,
-            group.baselines(rows),
-            rule=rule,
-            target=task.targets,
-            max_batch=task.max_batch,
-            keep_per_baseline=True,
-            generator=generator,
-        )
 
     def _averaged(
         self, group: _BaselineGroup, every: Attribution, task: Task, generator: torch.Generator
@@ -279,5 +262,4 @@ def _averages(every: Attribution, weights: Sequence[Float[Tensor, " k"]]) -> Seq
 
 
 def _copy(generator: torch.Generator) -> torch.Generator:
-    """A generator of its own in the same state."""
     return torch.Generator(device=generator.device).set_state(generator.get_state())

@@ -19,13 +19,7 @@ PICTURES_AT_ONCE, ROWS_AT_ONCE = 8, 4096
 
 
 def player_ranks(importance: Float[Tensor, "*batch p"]) -> Int[Tensor, "*batch p"]:
-    """Rank players: 0 is the most important one, p - 1 the least.
-
-    Args:
-        importance: one value a player, higher is more important.
-
-    Returns:
-        Ranks, int32. Of equal players the one that comes first ranks first.
+    """Rank players, int32: 0 is the most important one, p - 1 the least, and of equals the first comes first.
 
     Raises:
         ValueError: where an importance is NaN and so has no place in any order.
@@ -78,15 +72,9 @@ class Perturbed:
         ranking: str,
         generator: torch.Generator,
     ) -> "Perturbed":
-        """Order the players of a task's inputs by attributions.
+        """Order the players of a task's inputs by attributions, any number of them for an input.
 
-        Args:
-            task: gives inputs, players, the score and the background.
-            attributions: any number of them for an input.
-            input_of_rank: the input that each of them explains.
-            imputer: what absent players become.
-            ranking: `signed`: by the sum of a player's attributions; `magnitude`: of their magnitudes.
-            generator: of a random imputer, on the CPU.
+        `input_of_rank` says which of them each explains; `ranking` is that of `PlayerMap.importance`.
         """
         fills = impute(imputer, task.inputs, task.background, generator)
         importance = task.player_map.importance(attributions, ranking)
@@ -94,22 +82,18 @@ class Perturbed:
         return cls(task.followed, task.inputs, fills, task.player_map, importance, input_of_rank, most)
 
     def __post_init__(self) -> None:
-        n, rankings = len(self.inputs), len(self.importance)
-        if self.fills.shape != self.inputs.shape:
-            raise ValueError(
-                f"fills {tuple(self.fills.shape)} do not fit inputs {tuple(self.inputs.shape)}: one fill an input"
-            )
-        if self.importance.shape[1:] != (self.players.count,):
-            raise ValueError(
-                f"importance {tuple(self.importance.shape)} does not fit {self.players.count} players: one value each"
-            )
-        if self.input_of_rank.shape != (rankings,):
-            raise ValueError(
-                f"input_of_rank {tuple(self.input_of_rank.shape)} does not fit {rankings} rankings: one input each"
-            )
+        inputs, fills, importance, of = (
+            tuple(some.shape) for some in (self.inputs, self.fills, self.importance, self.input_of_rank)
+        )
+        if fills != inputs:
+            raise ValueError(f"fills {fills} do not fit inputs {inputs}: one fill an input")
+        if importance[1:] != (self.players.count,):
+            raise ValueError(f"importance {importance} does not fit {self.players.count} players: one value each")
+        if of != importance[:1]:
+            raise ValueError(f"input_of_rank {of} does not fit {importance[0]} rankings: one input each")
         if self.max_batch < 1:
             raise ValueError(f"max_batch must be at least 1, got {self.max_batch}")
-        _check_range("input_of_rank", self.input_of_rank, n - 1)
+        _check_range("input_of_rank", self.input_of_rank, inputs[0] - 1)
 
     @cached_property
     def ranks(self) -> Int[Tensor, "r p"]:
@@ -133,16 +117,12 @@ class Perturbed:
             counts: for each wanted score the number of most important players that are absent, 0..p.
             keep: keep these players and leave out the others (insertion).
 
-        Returns:
-            The scores, in the dtype of `score`.
-
         Raises:
             ValueError: where indices or counts do not fit, or where a score is not finite.
         """
         if ranking.shape != counts.shape or len(counts) == 0:
-            raise ValueError(
-                f"ranking {tuple(ranking.shape)} and counts {tuple(counts.shape)} name the points: same length"
-            )
+            shapes = f"ranking {tuple(ranking.shape)} and counts {tuple(counts.shape)}"
+            raise ValueError(f"{shapes} name the points: same length")
         _check_range("ranking", ranking, len(self.importance) - 1)
         _check_range("counts", counts, self.players.count)
         ranking, counts, inverse = self._distinct(ranking, counts)
@@ -165,7 +145,6 @@ class Perturbed:
         return self.scores(self.rankings, torch.full_like(self.rankings, count))
 
     def _score_chunk(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool) -> Float[Tensor, " m"]:
-        """Make and score some points."""
         with torch.no_grad():
             source = self.input_of_rank[ranking].long()
             top = self.ranks[ranking] < counts[:, None]

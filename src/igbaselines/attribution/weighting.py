@@ -15,15 +15,10 @@ from torch import Tensor
 
 @runtime_checkable
 class Weighting(Protocol):
-    """Weights from the stratum that each baseline was drawn from."""
+    """Weights from the stratum that each baseline was drawn from, such as a background process."""
 
     def weights(self, stratum: Int[Tensor, " k"], stratum_weight: Float[Tensor, " s"] | None) -> Float[Tensor, " k"]:
-        """Return weights that sum to one.
-
-        Args:
-            stratum: for each baseline the index of its stratum, such as a background process.
-            stratum_weight: the weight of each stratum, such as its cross-section; None where unknown.
-        """
+        """Return weights that sum to one; the strata's own, such as cross-sections, are None where unknown."""
         ...
 
 
@@ -90,11 +85,7 @@ class FitnessWeighting(Protocol):
     """Weights from the fitness of each baseline for each input."""
 
     def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-        """Return weights that sum to one for each input (float64).
-
-        Args:
-            d_alpha: pixels that have to go (2505.03201, eq. 7); fewer is fitter.
-        """
+        """Return weights that sum to one for each input, float64; d_alpha: pixels that have to go, fewer is fitter."""
         ...
 
 

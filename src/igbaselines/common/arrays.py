@@ -42,11 +42,7 @@ def write_arrays(path: Path, content: Any) -> None:  # noqa: ANN401 (any datacla
 
 
 def read_arrays(kind: type[Kind], path: Path) -> Kind:
-    """Read what `write_arrays` wrote.
-
-    Args:
-        kind: the dataclass; arrays of the file that it does not name are not read.
-        path: the file.
+    """Read what `write_arrays` wrote; arrays of the file that the dataclass does not name are not read.
 
     Raises:
         UserError: naming the file, where it is damaged or does not hold what the dataclass says.

@@ -91,29 +91,13 @@ def _checksum(path: Path, content: Mapping[str, Any]) -> str:
 
 
 def check_file_name(key: str, name: str) -> None:
-    """Refuse a name that is to be part of a file's name and would lead elsewhere, or be too long.
-
-    Args:
-        key: the configuration's name for it.
-        name: the name.
-
-    Raises:
-        UserError: where it is more than a plain word.
-    """
+    """Refuse a name, `key` in the configuration, that is to be part of a file's and would lead elsewhere."""
     if not re.fullmatch(r"\w[\w.:+-]{0,79}", name):
         raise UserError(f"{key}={name!r} names files: at most 80 letters, digits, and _ . : + - are allowed")
 
 
 def check_writable(key: str, folder: Path) -> None:
-    """Make a folder if need be, and say in one line if nothing can be written there, or no file be locked.
-
-    Args:
-        key: the configuration's name for it.
-        folder: the folder.
-
-    Raises:
-        UserError: where it cannot be written, or its file system has no locks.
-    """
+    """Make a folder, `key` in the configuration; a UserError says if nothing can be written or no file locked there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".") as file:
@@ -135,14 +119,9 @@ def _check_locks(key: str, folder: Path, file: str) -> None:
 
 @contextmanager
 def locked(file: Path, what: Path) -> Iterator[None]:
-    """Hold a lock file while the block lasts, waiting for its holder if need be; the lock ends with its holder.
+    """Hold a lock file, which stands for something, while the block lasts; wait for its holder if need be.
 
-    Args:
-        file: the lock file, made if missing.
-        what: it stands for.
-
-    Raises:
-        StoppedError: if a stop was asked for while it waited.
+    The lock ends with its holder. A StoppedError says that a stop was asked for while it waited.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)

@@ -30,20 +30,14 @@ _NUMBERS = {
 
 
 def stream(name: str) -> int:
-    """The part of a key that says what its random numbers are for.
-
-    Args:
-        name: what is drawn, and whose; the number is made of it, so that two names hardly ever share one.
-    """
+    """The part of a key that says what its random numbers are for; two names hardly ever share one."""
     return _NUMBERS.get(name, zlib.crc32(name.encode()))
 
 
 def generator_for(*key: int | str, device: torch.device | None = None) -> torch.Generator:
     """Return a generator whose draws depend on the key alone, such as (seed, network, "hep: baselines").
 
-    Args:
-        key: non-negative integers, and names of streams.
-        device: where it draws; None is the CPU. Draws differ between kinds of device.
+    A key is made of non-negative integers and names of streams. Draws differ between kinds of device; None is the CPU.
     """
     numbers = [stream(part) if isinstance(part, str) else part for part in key]
     # The length goes in too: SeedSequence takes (1, 2) and (1, 2, 0) for the same.

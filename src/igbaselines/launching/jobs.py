@@ -88,9 +88,7 @@ class Job:
     def judge(self, otherwise: str, state: str = KILLED) -> None:
         """Find out from the status files, and where they are silent from its log, how a job that is over ended.
 
-        Args:
-            otherwise: what is known of its end if neither tells: a signal, or the scheduler's word.
-            state: what that makes of it.
+        `otherwise` is known of its end if neither tells (a signal, the scheduler's word), and `state` what that makes.
         """
         assert self.run is not None
         if self.is_whole():
@@ -132,14 +130,7 @@ class Job:
 def plan(loader: ConfigLoader, master: DictConfig, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
     """List the jobs of a sweep; those whose run is complete are skipped, those that cannot work have failed already.
 
-    Args:
-        loader: of the configuration.
-        master: configuration of the sweep.
-        job_overrides: overrides of each run.
-        first: number of the first of them.
-
-    Raises:
-        UserError: if no run can work.
+    Arguments are those of `launch`; a UserError says that no run can work.
     """
     jobs: list[Job] = []
     options = _options(master)

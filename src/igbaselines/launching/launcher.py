@@ -57,20 +57,12 @@ def launch(
             if _count(jobs, WAITING) < len(jobs):
                 print_summary(jobs)
     if missing := len(jobs) - _count(jobs, COMPLETE) - _count(jobs, SKIPPED):
-        raise RunFailedError(
-            f"not complete: {missing} of {len(jobs)} jobs; the same command goes on with what is missing"
-        )
+        said = f"not complete: {missing} of {len(jobs)} jobs"
+        raise RunFailedError(f"{said}; the same command goes on with what is missing")
 
 
 def record_sweep(output_root: Path, command: str, launcher: str, jobs: Sequence[Job]) -> None:
-    """Write down which runs a sweep has, so that a part of them shows as a part.
-
-    Args:
-        output_root: folder of all runs.
-        command: that launched it.
-        launcher: its name.
-        jobs: of the sweep; those that share a run have one number.
-    """
+    """Write down which runs a sweep has, so that a part shows as a part; jobs that share a run have one number."""
     runs = {}
     for job in jobs:
         folder = None if job.run is None else (job.run.folder.path.parent.name, job.run.folder.path.name)

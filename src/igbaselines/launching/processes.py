@@ -20,12 +20,7 @@ Running = list[tuple[Job, "subprocess.Popen[bytes]"]]
 
 
 def run_processes(jobs: Sequence[Job], processes: int, logs: Path) -> None:
-    """Do all jobs, so many at once.
-
-    Args:
-        jobs: to do; each is told how it ended.
-        processes: at most so many at once; they share the cores.
-        logs: folder for what they print, made if missing.
+    """Do all jobs, so many at once, which share the cores and print into `logs`; each is told how it ended.
 
     Raises:
         UserError: if none may run.

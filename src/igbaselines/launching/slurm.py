@@ -41,11 +41,7 @@ OUT_OF_MEMORY = re.compile(r"slurmstepd.*(exceeded.* memory limit|oom.kill)", re
 
 @dataclass(frozen=True)
 class Command:
-    """What a task of an array calls.
-
-    Args:
-        arguments: of `python run.py`.
-    """
+    """What a task of an array calls: `python run.py` with these arguments."""
 
     arguments: tuple[str, ...]
 
@@ -114,11 +110,7 @@ def adopt(jobs: Sequence[Job]) -> list[Job]:
 
 
 def submit(jobs: Sequence[Job], parameters: Mapping[str, Any]) -> None:
-    """Submit jobs as arrays.
-
-    Args:
-        jobs: to submit; each is told its id and log.
-        parameters: those of hydra-submitit-launcher's SLURM launcher.
+    """Submit jobs as arrays, by the parameters of hydra-submitit-launcher; each is told its id and log.
 
     Raises:
         UserError: if sbatch refuses them, with its words.
@@ -183,9 +175,8 @@ def _executor(parameters: Mapping[str, Any]) -> "submitit.AutoExecutor":
         raise UserError(f"hydra.launcher.cpus_per_task must be a number from 1, which setup lines hand on, got {cores}")
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=timeouts)
-        executor.update_parameters(
-            **{key if key in of_all_executors else f"slurm_{key}": value for key, value in values.items()}
-        )
+        named = {key if key in of_all_executors else f"slurm_{key}": value for key, value in values.items()}
+        executor.update_parameters(**named)
     except (RuntimeError, ValueError, TypeError, NameError) as error:
         raise UserError(f"hydra/launcher=slurm: {first_line(str(error))}") from error
     return executor
@@ -208,11 +199,7 @@ def _still_runs(job_id: str) -> bool:
 
 
 def record_gone(output_root: Path) -> None:
-    """Write down why jobs are gone that left no status and that nobody has waited for; without a cluster do nothing.
-
-    Args:
-        output_root: folder of all runs.
-    """
+    """Write down why jobs are gone that left no status and that nobody has waited for; without a cluster do nothing."""
     submitted = [RunFolder.at(state.folder) for state in find_states(output_root) if state.state == SUBMITTED]
     records = [(run, place, place.job_record()) for run in submitted for place in (run, *run.shards())]
     there = in_queue() if records else None

@@ -7,40 +7,41 @@ gives NaN. Shapes that differ and values that are not finite raise a ValueError.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
-from igbaselines.metrics.base import Quantity
+from igbaselines.metrics.base import Maps, Quantity, Scores
 from igbaselines.tasks import Task
 
 # For order and signs a value below this share of the row's largest is zero: a player that does nothing gets what a
 # float32 network rounds by, and the order and the signs of that mean nothing.
 NEGLIGIBLE = 1e-6
 
-Agreement = Callable[[Float[Tensor, "n p"], Float[Tensor, "n p"]], Float64[Tensor, " n"]]
+Values: TypeAlias = Float[Tensor, "n p"]
 
 
-def cosine(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+def cosine(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """Cosine of the angle between both, in [-1, 1]; NaN where either is zero."""
     return _cosine(*_scaled(attribution, exact))
 
 
-def proportions_l1(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+def proportions_l1(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """Distance sum_i | |a_i| / sum |a| - |b_i| / sum |b| | of the proportions, in [0, 2]; NaN where either is zero."""
     a, b = (values.abs() for values in _scaled(attribution, exact))
     return (a / a.sum(1, keepdim=True) - b / b.sum(1, keepdim=True)).abs().sum(1)
 
 
-def spearman(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+def spearman(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """Spearman's rank correlation of the signed values, ties at their average rank; NaN where either is constant."""
     # A value's rank less the average rank is half of (values below it - values above it).
     a, b = (signs.sum(2, dtype=torch.float64) for signs in _pairwise_signs(attribution, exact))
     return _cosine(a, b)
 
 
-def kendall(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+def kendall(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """Kendall's tau-b of the signed values; NaN where either is constant."""
     a, b = _pairwise_signs(attribution, exact)
     concordance = (a * b).sum((1, 2), dtype=torch.float64)
@@ -48,46 +49,38 @@ def kendall(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> F
     return (concordance / (untied[0] * untied[1]).sqrt()).clamp(-1, 1)
 
 
-def top1(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+def top1(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """1 where the same player has the largest magnitude (of tied ones any), else 0; NaN where either is zero."""
     a, b = (values.abs() for values in _scaled(attribution, exact))  # the largest magnitude is 1
     same = ((a == 1) & (b == 1)).any(1).double()
     return same.masked_fill((a.isnan() | b.isnan()).any(1), torch.nan)
 
 
-def sign_agreement(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+def sign_agreement(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """Share of equal signs among the players whose exact value is not negligible; NaN where the exact ones are zero."""
     a, b = (_without_negligible(values).sign() for values in _checked(attribution, exact))
     return ((a == b) & (b != 0)).sum(1).double() / (b != 0).sum(1)
 
 
-def efficiency_gap(attribution: Float[Tensor, "n p"], exact: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
+def efficiency_gap(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """|sum a - sum b| / sum |b|: by how much the sum misses that of the exact ones; NaN where those are zero."""
     a, b = _checked(attribution, exact)
     total = b.abs().sum(1)
     return (a.sum(1) - b.sum(1)).abs() / total.masked_fill(total == 0, torch.nan)
 
 
-AGREEMENT: dict[str, Agreement] = {
-    "cosine": cosine,
-    "proportions_l1": proportions_l1,
-    "spearman": spearman,
-    "kendall": kendall,
-    "top1": top1,
-    "sign_agreement": sign_agreement,
-    "efficiency_gap": efficiency_gap,
+AGREEMENT: dict[str, Callable[[Values, Values], Float64[Tensor, " n"]]] = {
+    measure.__name__: measure
+    for measure in (cosine, proportions_l1, spearman, kendall, top1, sign_agreement, efficiency_gap)
 }
 QUANTITIES = {
-    quantity.name: quantity
-    for quantity in (
-        Quantity("cosine", "cosine similarity", better="higher"),
-        Quantity("proportions_l1", "L1 distance of proportions", better="lower"),
-        Quantity("spearman", "Spearman correlation", better="higher"),
-        Quantity("kendall", "Kendall correlation", better="higher"),
-        Quantity("top1", "same first feature", better="higher"),
-        Quantity("sign_agreement", "agreement of signs", better="higher"),
-        Quantity("efficiency_gap", "relative efficiency gap", better="lower"),
-    )
+    "cosine": Quantity("cosine", "cosine similarity", better="higher"),
+    "proportions_l1": Quantity("proportions_l1", "L1 distance of proportions", better="lower"),
+    "spearman": Quantity("spearman", "Spearman correlation", better="higher"),
+    "kendall": Quantity("kendall", "Kendall correlation", better="higher"),
+    "top1": Quantity("top1", "same first feature", better="higher"),
+    "sign_agreement": Quantity("sign_agreement", "agreement of signs", better="higher"),
+    "efficiency_gap": Quantity("efficiency_gap", "relative efficiency gap", better="lower"),
 }
 
 
@@ -121,9 +114,7 @@ class KnownAgreement:
         known = self.known in task.known
         return None if known else f"no player values are known by the name of {self.known}: {', '.join(task.known)}"
 
-    def score(
-        self, task: Task, attributions: Float[Tensor, "n *features"], generator: torch.Generator
-    ) -> Float[Tensor, " n"]:
+    def score(self, task: Task, attributions: Maps, generator: torch.Generator) -> Scores:
         """Compare the players' sums with the known values."""
         known = task.known[self.known or next(iter(task.known))]
         return AGREEMENT[self.measure](task.player_map.sums(attributions.double()), known.double())
@@ -136,16 +127,10 @@ def _cosine(a: Float64[Tensor, "n p"], b: Float64[Tensor, "n p"]) -> Float64[Ten
 
 
 def _checked(attribution: Tensor, exact: Tensor) -> tuple[Float64[Tensor, "n p"], Float64[Tensor, "n p"]]:
-    """Both as float64.
-
-    Raises:
-        ValueError: if the shapes differ or a value is not finite, which a comparison would turn into a wrong number.
-    """
+    """Both as float64, with shapes that fit and finite: a comparison would turn what is not into a wrong number."""
     if attribution.shape != exact.shape or attribution.dim() != 2:
-        raise ValueError(
-            f"attributions and exact values need one shape (n, players), "
-            f"got {tuple(attribution.shape)} and {tuple(exact.shape)}"
-        )
+        shapes = f"{tuple(attribution.shape)} and {tuple(exact.shape)}"
+        raise ValueError(f"attributions and exact values need one shape (n, players), got {shapes}")
     for name, values in (("attributions", attribution), ("exact values", exact)):
         if not torch.isfinite(values).all():
             raise ValueError(f"{name} must be finite")
@@ -165,10 +150,7 @@ def _without_negligible(values: Float64[Tensor, "n p"]) -> Float64[Tensor, "n p"
 
 def _pairwise_signs(attribution: Tensor, exact: Tensor) -> tuple[Int8[Tensor, "n p p"], Int8[Tensor, "n p p"]]:
     """Sign of value_i - value_j for all pairs, in bytes: pictures have hundreds of players."""
-    a, b = (_without_negligible(values) for values in _checked(attribution, exact))
-    return _signs_of_differences(a), _signs_of_differences(b)
-
-
-def _signs_of_differences(values: Float64[Tensor, "n p"]) -> Int8[Tensor, "n p p"]:
-    one, other = values.unsqueeze(2), values.unsqueeze(1)
-    return (one > other).to(torch.int8) - (one < other).to(torch.int8)
+    kept = [_without_negligible(values) for values in _checked(attribution, exact)]
+    pairs = ((some.unsqueeze(2), some.unsqueeze(1)) for some in kept)
+    a, b = ((one > other).to(torch.int8) - (one < other).to(torch.int8) for one, other in pairs)
+    return a, b

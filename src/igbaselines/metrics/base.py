@@ -1,7 +1,7 @@
 """What a metric is: a value for each input of a task, with a name, a label, a unit, and a direction."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,8 @@ from torch import Tensor
 from igbaselines.tasks import Task
 
 Direction = Literal["lower", "higher"]
+Maps: TypeAlias = Float[Tensor, "n *features"]
+Scores: TypeAlias = Float[Tensor, " n"]
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,9 @@ class Metric(Protocol):
         """Say in words why a task cannot be judged, or None where it can."""
         ...
 
-    def score(
-        self, task: Task, attributions: Float[Tensor, "n *features"], generator: torch.Generator
-    ) -> Float[Tensor, " n"]:
-        """Return a value for each input, float64; NaN where it has no meaning.
+    def score(self, task: Task, attributions: Maps, generator: torch.Generator) -> Scores:
+        """Return a value for the attributions of each input, float64; NaN where it has no meaning.
 
-        Args:
-            task: what the attributions explain.
-            attributions: of each input, to its features.
-            generator: of everything random, on the CPU.
+        The generator, on the CPU, is of everything random.
         """
         ...

@@ -5,35 +5,30 @@ the image in both, so values compare between methods on the same images and not 
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.perturbation import nearest_count, player_ranks
-from igbaselines.metrics.base import Quantity
+from igbaselines.metrics.base import Quantity, Scores
 from igbaselines.tasks import Pixels, PlayerMap, Task
 from igbaselines.tasks.players import check_ranking
 
 PERCENTS = 100
 
+# Importance of the pixels, higher is more, and the object in each map's image. What is made of them is float64, higher
+# is better, and NaN where there is no object; shapes that differ and an importance that is NaN raise a ValueError.
+Maps: TypeAlias = Float[Tensor, "r h w"]
+Masks: TypeAlias = Bool[Tensor, "r h w"]
 
-def overlap_curve(
-    importance: Float[Tensor, "r h w"], masks: Bool[Tensor, "r h w"], released: bool = False
-) -> Float[Tensor, "r 100"]:
+
+def overlap_curve(importance: Maps, masks: Masks, released: bool = False) -> Float[Tensor, "r 100"]:
     """Share of the k P / 100 most important pixels that lie on the object of P pixels, for k = 1..100 (eq. 9).
 
-    Args:
-        importance: maps of the pixels, higher is more important.
-        masks: the object in each map's image.
-        released: count as the released code does. False: k P / 100 is rounded to the nearest, halves up, and is
-            at least 1. True: it is rounded down, and the overlap of no pixels is 0.
-
-    Returns:
-        Overlaps in [0, 1], float64, higher is better; NaN where there is no object.
-
-    Raises:
-        ValueError: where shapes differ or an importance is NaN.
+    `released` counts as the released code does: k P / 100 is rounded down, and the overlap of no pixels is 0; else it
+    is rounded to the nearest, halves up, and is at least 1.
     """
     on_object = _by_rank(importance, masks)
     hits = torch.nn.functional.pad(on_object.long().cumsum(dim=1), (1, 0))
@@ -47,42 +42,23 @@ def overlap_curve(
     return overlap.masked_fill(objects == 0, torch.nan)
 
 
-def overlap_auc(
-    importance: Float[Tensor, "r h w"], masks: Bool[Tensor, "r h w"], released: bool = False
-) -> Float[Tensor, " r"]:
-    """Area under the overlap curve; higher is better.
+def overlap_auc(importance: Maps, masks: Masks, released: bool = False) -> Float[Tensor, " r"]:
+    """Area under the overlap curve: the mean over k (eq. 11), in [0, 1].
 
-    Args:
-        importance: maps of the pixels, higher is more important.
-        masks: the object in each map's image.
-        released: False: the mean over k (eq. 11), in [0, 1]. True: as the released code does, the trapezoid over
-            k = 1..100 of its own curve, here divided by 100, in [0, 0.99].
-
-    Returns:
-        Areas, float64; NaN where there is no object.
-
-    Raises:
-        ValueError: where shapes differ or an importance is NaN.
+    `released`: as the released code does, the trapezoid over k = 1..100 of its own curve, here divided by 100, in
+    [0, 0.99].
     """
     curve = overlap_curve(importance, masks, released)
     return torch.trapezoid(curve, dim=1) / PERCENTS if released else curve.mean(dim=1)
 
 
-def pointing_game(importance: Float[Tensor, "r h w"], masks: Bool[Tensor, "r h w"]) -> Float[Tensor, " r"]:
-    """Whether the most important pixel lies on the object (Zhang et al. 2016, without their margin of 15 pixels).
-
-    Returns:
-        1 or 0, float64, higher is better; NaN where there is no object. A random order is expected to score the
-        object's share of the image.
-
-    Raises:
-        ValueError: where shapes differ or an importance is NaN.
-    """
+def pointing_game(importance: Maps, masks: Masks) -> Float[Tensor, " r"]:
+    """Whether the most important pixel lies on the object, 1 or 0 (Zhang et al. 2016, without their margin)."""
     on_object = _by_rank(importance, masks)
     return on_object[:, 0].double().masked_fill(~on_object.any(dim=1), torch.nan)
 
 
-def _by_rank(importance: Float[Tensor, "r h w"], masks: Bool[Tensor, "r h w"]) -> Bool[Tensor, "r pixels"]:
+def _by_rank(importance: Maps, masks: Masks) -> Bool[Tensor, "r pixels"]:
     """The masks' pixels in the order of their importance."""
     if importance.shape != masks.shape:
         raise ValueError(f"masks {tuple(masks.shape)} do not fit importance {tuple(importance.shape)}: one mask a map")
@@ -130,9 +106,7 @@ class OverlapAUC(_Localisation):
         """Higher is better."""
         return Quantity("overlap_auc", "AUC of overlap", "share of pixels", "higher")
 
-    def score(
-        self, task: Task, attributions: Float[Tensor, "n c h w"], generator: torch.Generator
-    ) -> Float[Tensor, " n"]:
+    def score(self, task: Task, attributions: Float[Tensor, "n c h w"], generator: torch.Generator) -> Scores:
         """Return the areas; NaN where there is no object."""
         return overlap_auc(*self._maps(task, attributions), self.released)
 
@@ -146,8 +120,6 @@ class PointingGame(_Localisation):
         """Higher is better."""
         return Quantity("pointing_game", "pointing game", "share of inputs", "higher")
 
-    def score(
-        self, task: Task, attributions: Float[Tensor, "n c h w"], generator: torch.Generator
-    ) -> Float[Tensor, " n"]:
+    def score(self, task: Task, attributions: Float[Tensor, "n c h w"], generator: torch.Generator) -> Scores:
         """Return 1 or 0; NaN where there is no object."""
         return pointing_game(*self._maps(task, attributions))

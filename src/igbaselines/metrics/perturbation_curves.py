@@ -13,7 +13,7 @@ from torch import Tensor
 
 from igbaselines.attribution.engine.path import evaluation_mode
 from igbaselines.attribution.perturbation import Perturbed, nearest_count
-from igbaselines.metrics.base import Quantity
+from igbaselines.metrics.base import Maps, Quantity, Scores
 from igbaselines.tasks import Imputer, Task
 from igbaselines.tasks.players import check_ranking
 
@@ -41,9 +41,6 @@ class ShareGrid:
     Args:
         steps: number of steps between none and all, at least 1.
         power: 1 for equal steps, as in the paper; 2 for steps that grow.
-
-    Raises:
-        ValueError: for fewer than one step, or a power below 1.
     """
 
     steps: int = 100
@@ -89,11 +86,7 @@ class PercentileGrid:
 
 
 def area(curves: Float[Tensor, "r points"], grid: PerturbationGrid) -> Float[Tensor, " r"]:
-    """Area under each curve by the trapezoidal rule over the grid's positions, float64.
-
-    Raises:
-        ValueError: where the curves are not of this grid.
-    """
+    """Area under each curve of this grid by the trapezoidal rule over its positions, float64."""
     positions = grid.positions().to(curves.device)
     if curves.shape[1] != len(positions):
         raise ValueError(f"curves {tuple(curves.shape)} do not fit a grid of {len(positions)} points")
@@ -105,15 +98,7 @@ def perturbation_curves(perturbed: Perturbed, grid: PerturbationGrid, keep: bool
 
     With `ShareGrid` a deletion curve goes from the input itself to its fill, an insertion curve the other way; values
     and area are in the score's range, [0, 1] for a probability. Of equally important players the first goes first
-    (`PercentileGrid` takes them together).
-
-    Args:
-        perturbed: inputs, what absent players become, and the order in which they go.
-        grid: how many at each point.
-        keep: insertion: the most important players stay and all others are absent.
-
-    Raises:
-        ValueError: for an importance that is NaN, and a score that is not finite.
+    (`PercentileGrid` takes them together). An importance that is NaN and a score that is not finite raise a ValueError.
     """
     counts = grid.counts(perturbed.importance)
     ranking = perturbed.rankings[:, None].expand_as(counts)
@@ -166,14 +151,7 @@ class DeletionAUC:
         generator: torch.Generator,
         input_of_rank: Int[Tensor, " r"] | None = None,
     ) -> Float[Tensor, "r points"]:
-        """The curves behind the areas.
-
-        Args:
-            task: what the attributions explain.
-            attributions: one for each input, or as many as `input_of_rank` says.
-            generator: of a random imputer.
-            input_of_rank: the input that each of them explains; None: one each, in order.
-        """
+        """The curves behind the areas; `input_of_rank`: the input that each attribution explains, None: one each."""
         if input_of_rank is None:
             input_of_rank = torch.arange(len(attributions), device=attributions.device)
         imputer = task.imputer(self.imputer)
@@ -181,8 +159,6 @@ class DeletionAUC:
         with evaluation_mode(task.f):
             return perturbation_curves(perturbed, self.grid, self.insertion)
 
-    def score(
-        self, task: Task, attributions: Float[Tensor, "n *features"], generator: torch.Generator
-    ) -> Float[Tensor, " n"]:
+    def score(self, task: Task, attributions: Maps, generator: torch.Generator) -> Scores:
         """Return the areas."""
         return area(self.curves(task, attributions, generator), self.grid)

@@ -21,13 +21,8 @@ def map_variance(
 
     A draw takes k of the k baselines with replacement and averages their maps with weights proportional to their
     fitness. What is returned is the mean squared distance of the drawn maps from their mean, over the squared norm of
-    that mean; 0 is a map that does not depend on the draw.
-
-    Args:
-        per_baseline: the map of each baseline.
-        fitness: what the weights are proportional to: 1 for expected gradients, 1 / D_alpha for Weighted Gradients.
-        draws: number of draws.
-        generator: of the draws, on the CPU; two methods with the same draws are paired.
+    that mean; 0 is a map that does not depend on the draw. The fitness is 1 for expected gradients, 1 / D_alpha for
+    Weighted Gradients; two methods with the same draws, by a generator on the CPU, are paired.
     """
     k = len(per_baseline)
     flat = per_baseline.flatten(1).double().cpu()
@@ -46,18 +41,10 @@ def map_variance(
 def map_consistency(
     maps: Float[Tensor, "maps c h w"], others: Float[Tensor, "maps c h w"], grid: int
 ) -> Float[Tensor, " maps"]:
-    """Spearman's rank correlation of maps with those that another network gives of the same pixels.
+    """Spearman's rank correlation of maps with those that another network gives of the same pixels, in [-1, 1].
 
     Maps are summed over channels with their signs and averaged over grid x grid cells: the gradients of single pixels
-    are noise, in which two networks do not agree whatever the method.
-
-    Args:
-        maps: attributions for one network.
-        others: for another, method by method.
-        grid: cells a side.
-
-    Returns:
-        Correlations in [-1, 1], float64; NaN where a map is the same in all cells.
+    are noise, in which two networks do not agree whatever the method. NaN where a map is the same in all cells.
     """
     cells = [
         torch.nn.functional.adaptive_avg_pool2d(some.sum(dim=-3).double(), grid).flatten(1) for some in (maps, others)

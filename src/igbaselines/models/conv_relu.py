@@ -17,12 +17,7 @@ _ONEDNN = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 
 
 class ConvReLU2d(nn.Conv2d):
-    """A frozen convolution that applies the ReLU or ReLU6 that alone reads it.
-
-    Args:
-        convolution: whose parameters and settings it takes over.
-        activation: what follows.
-    """
+    """A frozen convolution that applies the ReLU or ReLU6 that alone reads it, with all of its settings."""
 
     def __init__(self, convolution: nn.Conv2d, activation: nn.Module) -> None:
         nn.Module.__init__(self)
@@ -100,17 +95,7 @@ class _ConvReLU(torch.autograd.Function):
             gradient = torch.ops.aten.hardtanh_backward(gradient, y, 0.0, 6.0)
         else:
             gradient = torch.ops.aten.threshold_backward(gradient, y, 0.0)
-        of_input, _, _ = torch.ops.aten.convolution_backward(
-            gradient,
-            gradient.new_empty_strided(*ctx.like),  # its shape is asked for, not what it holds
-            weight,
-            None,
-            c.stride,
-            c.padding,
-            c.dilation,
-            False,
-            [0, 0],
-            c.groups,
-            [True, False, False],
-        )
+        x = gradient.new_empty_strided(*ctx.like)  # its shape is asked for, not what it holds
+        settings = c.stride, c.padding, c.dilation, False, [0, 0], c.groups, [True, False, False]
+        of_input, _, _ = torch.ops.aten.convolution_backward(gradient, x, weight, None, *settings)
         return of_input, None

@@ -27,11 +27,7 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 def for_gradients(model: Network) -> Network:
     """Return a frozen copy that computes the same function, made for input gradients: first derivatives, by autograd.
 
-    Args:
-        model: any network; it is left untouched.
-
-    Returns:
-        A copy of the same class, in evaluation mode.
+    Any network will do and is left untouched; the copy is of its class, in evaluation mode.
     """
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
     for module in frozen.modules():
@@ -48,11 +44,7 @@ def for_gradients(model: Network) -> Network:
 
 
 class _Calls:
-    """The calls of modules in a network's forward pass: none where it cannot be traced, and then it stays as it is.
-
-    Args:
-        model: the network, whose modules are replaced in place.
-    """
+    """The calls of modules in a network's forward pass: none where it cannot be traced, and then it stays as it is."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model

@@ -18,21 +18,11 @@ _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 def linear_without_graph(
     x: Float[Tensor, "m a"], weight: Float[Tensor, "b a"], bias: Float[Tensor, " b"] | None = None
 ) -> Float[Tensor, "m b"]:
-    """Return x W^T + bias, without a graph.
-
-    Args:
-        x: the points.
-        weight: as that of `torch.nn.Linear`.
-        bias: added to every point.
-    """
+    """Return x W^T + bias, as `torch.nn.Linear` does, without a graph."""
     with torch.no_grad():
-        if _ONEDNN is not None and _onednn_pays(x) and x.dtype == weight.dtype:
+        backend = torch.backends.mkldnn
+        suits = x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and len(x) >= FEWEST_POINTS
+        if _ONEDNN is not None and suits and backend.is_available() and backend.enabled:
             product: Tensor = _ONEDNN(x, weight, bias, "none", [], "")
             return product
         return functional.linear(x, weight, bias)
-
-
-def _onednn_pays(x: Tensor) -> bool:
-    backend = torch.backends.mkldnn
-    suits = x.device.type == "cpu" and x.dtype == torch.float32 and len(x) >= FEWEST_POINTS
-    return bool(suits and backend.is_available() and backend.enabled)

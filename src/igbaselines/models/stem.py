@@ -20,11 +20,7 @@ class Stemmed(nn.Module):
 
 
 class OfOutput(Stemmed):
-    """A function of a network's output; the network's stem stays declared.
-
-    Args:
-        network: gives the output.
-    """
+    """A function of a network's output; the network's stem stays declared."""
 
     def __init__(self, network: Stemmed) -> None:
         super().__init__()

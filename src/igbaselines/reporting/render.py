@@ -7,35 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.files import write_text
 from igbaselines.running.config import CLAIMS_ROOT
-from igbaselines.running.names import Names
+from igbaselines.running.rows import Names
 from igbaselines.running.study import find_experiment, look_up
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CLAIM_COLUMNS = [
-    "id",
-    "statement",
-    "paper_value",
-    "value",
-    "ci_low",
-    "ci_high",
-    "n",
-    "p_value",
-    "test",
-    "verdict",
-    "note",
-]
+RESULT_COLUMNS = ["value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"]
+CLAIM_COLUMNS = ["id", "statement", "paper_value", *RESULT_COLUMNS]
 
 
 def render_run(folder: Path, rows: "pd.DataFrame", config: Mapping[str, Any], claims_root: Path = CLAIMS_ROOT) -> None:
-    """Write tables, figures and claims of a run.
-
-    Args:
-        folder: the run's folder, with its names.json.
-        rows: one row for each measured value.
-        config: the resolved configuration; `experiment` picks what renders it, and the claims.
-        claims_root: folder of the papers' claims.
+    """Write tables, figures and claims of a run into its folder, which has its names.json.
 
     Raises:
         UserError: for an experiment that there is not, or a claims file that is wrong.

@@ -18,10 +18,7 @@ Choice = TypeVar("Choice")
 def fitting_methods(run: Run, own: Mapping[str, Method], task: Task) -> dict[str, Method]:
     """The methods of an attribution, and behind them those named on the command line; what does not fit is left out.
 
-    Args:
-        run: with the methods named.
-        own: of the attribution.
-        task: one of the run's tasks, or what is known of them before any work.
+    The task is one of the run's, or what is known of them before any work.
 
     Raises:
         UserError: where a name stands for two methods, or none is left.
@@ -37,12 +34,7 @@ def fitting_methods(run: Run, own: Mapping[str, Method], task: Task) -> dict[str
 
 
 def fitting_metrics(run: Run, task: Task, own: Collection[str] = ()) -> dict[str, Metric]:
-    """The metrics named on the command line that can judge the run's tasks.
-
-    Args:
-        run: with the metrics named.
-        task: one of the run's tasks, or what is known of them before any work.
-        own: names in the rows of what the experiment measures anyway.
+    """The metrics named on the command line that can judge the run's tasks, beside what it measures anyway (`own`).
 
     Raises:
         UserError: where two metrics would have one name in the rows.

@@ -21,11 +21,7 @@ SWEEP = "hydra.mode=MULTIRUN"
 
 
 def run_command(arguments: Sequence[str], act: Callable[[DictConfig], object]) -> int:
-    """Do what a command line asks for, in this process.
-
-    Args:
-        arguments: of the command line, without the program's name.
-        act: does what the configuration asks for.
+    """Do what a command line, without the program's name, asks for, in this process.
 
     Returns:
         The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 128 + signal where a signal ended it.

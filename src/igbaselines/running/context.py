@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_here
-from igbaselines.running.names import Names
+from igbaselines.running.rows import Names
 
 if TYPE_CHECKING:
     import torch
@@ -23,15 +23,7 @@ Unit = TypeVar("Unit")
 
 @dataclass(frozen=True)
 class RunShard:
-    """A part of a run's units that one job works on.
-
-    Args:
-        count: jobs that share the run.
-        index: which of them this is, from 0; None is the whole run.
-
-    Raises:
-        UserError: for a shard that there is not.
-    """
+    """A part of a run's units that one job works on: of `count` jobs that number `index`, from 0; None is the whole."""
 
     count: int = 1
     index: int | None = None

@@ -16,13 +16,7 @@ _loaded: dict[str, Path] = {}  # module -> file
 
 
 def load_plugins(files: Sequence[str]) -> dict[str, str]:
-    """Import files as modules of their names.
-
-    Args:
-        files: paths of Python files.
-
-    Returns:
-        For each module the checksum of its file.
+    """Import files as modules of their names; returns the checksum of each module's file.
 
     Raises:
         UserError: for a file that is not there, cannot be a module, hides another one, or fails while it is imported.

@@ -13,38 +13,15 @@ from typing import Any
 import torch
 
 PACKAGES = (
-    "igbaselines",
-    "hydra-core",
-    "matplotlib",
-    "mplhep",
-    "numpy",
-    "omegaconf",
-    "pandas",
-    "pyarrow",
-    "safetensors",
-    "scikit-learn",
-    "scipy",
-    "torch",
-    "torchvision",
+    *("igbaselines", "hydra-core", "matplotlib", "mplhep", "numpy", "omegaconf", "pandas", "pyarrow", "safetensors"),
+    *("scikit-learn", "scipy", "torch", "torchvision"),
 )
 
 
 def provenance(
-    project_root: Path,
-    config: Mapping[str, Any],
-    device: torch.device,
-    checksums: Mapping[str, str],
-    seconds: float,
+    project_root: Path, config: Mapping[str, Any], device: torch.device, checksums: Mapping[str, str], seconds: float
 ) -> dict[str, Any]:
-    """Describe how a run was made.
-
-    Args:
-        project_root: the checkout.
-        config: the resolved configuration.
-        device: where it ran.
-        checksums: sha256 of the data and weights that went in, by name.
-        seconds: wall time.
-    """
+    """Describe how a run was made, from which data and weights (sha256 by name), in how many seconds of wall time."""
     return {
         "git": _git(project_root),
         "command": shlex.join(["python", "run.py", *sys.argv[1:]]),

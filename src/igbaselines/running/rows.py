@@ -1,20 +1,28 @@
-"""Rows: one for each measured value, in a parquet file that every table, figure and verdict is made from."""
+"""Rows, one for each measured value, that every table and figure is made from; and how the names in them are printed.
 
+What methods and metrics are called is said where they are defined, and kept in the run's names.json.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+from igbaselines.common.files import replacing, write_text
 
-from igbaselines.common.files import replacing
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from igbaselines.metrics import Quantity
 
 COLUMNS = ("experiment", "dataset", "model", "method", "metric", "unit", "seed", "value")
+NAMES_FILE = "names.json"
+WORDS = ("label", "unit", "better")  # of a metric
+BETTER = ("lower", "higher")
 
 
 class Rows:
-    """Collects the rows of a run.
-
-    Args:
-        experiment, dataset, model, seed: the same in every row.
-    """
+    """Collects the rows of a run; experiment, dataset, model and seed are the same in every one."""
 
     def __init__(self, experiment: str, dataset: str, model: str, seed: int) -> None:
         self._common: dict[str, str | int] = {
@@ -36,26 +44,69 @@ class Rows:
             value: the value; NaN where it does not exist.
             extra: columns of the experiment's own.
         """
-        self._rows.append(
-            {**self._common, "method": method, "metric": metric, "unit": unit, "value": float(value), **extra}
-        )
+        own = {"method": method, "metric": metric, "unit": unit, "value": float(value)}
+        self._rows.append({**self._common, **own, **extra})
 
-    def add_table(self, table: pd.DataFrame) -> None:
-        """Add many measured values at once.
-
-        Args:
-            table: a row a value, with the columns method, metric, unit, value, and any of the experiment's own.
-        """
+    def add_table(self, table: "pd.DataFrame") -> None:
+        """Add many values at once, a row each: the columns method, metric, unit, value, and any of the experiment's."""
         self._tables.append(table.assign(**self._common))
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """The rows as a table: the common columns first, whole numbers as such where some rows have none."""
+        import pandas as pd  # here: what only names a run loads none of it
+
         frame = pd.concat([*([pd.DataFrame(self._rows)] if self._rows else []), *self._tables], ignore_index=True)
         frame = frame[[*COLUMNS, *(column for column in frame if column not in COLUMNS)]]
         return frame.astype({"k": "Int64"}) if "k" in frame else frame
 
 
-def write_rows(path: Path, rows: pd.DataFrame) -> None:
+def write_rows(path: Path, rows: "pd.DataFrame") -> None:
     """Write rows as parquet, whole."""
     with replacing(path) as temporary:
         rows.to_parquet(temporary, index=False)
+
+
+@dataclass
+class Names:
+    """The names in a run's rows.
+
+    Args:
+        methods: method -> label.
+        metrics: metric -> its label, unit and the better direction.
+    """
+
+    methods: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def method(self, name: str, label: str) -> None:
+        """Name a method; what the configuration calls it goes first."""
+        self.methods.setdefault(name, label)
+
+    def metric(self, metric: "Quantity") -> None:
+        """Name a metric; a ValueError says where it has no better direction."""
+        if metric.better not in BETTER:
+            raise ValueError(f"of the metric {metric.name} {' or '.join(BETTER)} is better, not {metric.better!r}")
+        self.metrics[metric.name] = {word: getattr(metric, word) for word in WORDS}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label of every name."""
+        return {name: metric["label"] for name, metric in self.metrics.items()} | self.methods
+
+    def write(self, folder: Path) -> None:
+        """Write names.json into a run's folder."""
+        write_text(folder / NAMES_FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Names":
+        """The names of a run; none where it was made before there were any.
+
+        Raises:
+            ValueError, LookupError, TypeError, AttributeError, OSError: where the file is damaged.
+        """
+        path = folder / NAMES_FILE
+        if not path.exists():
+            return cls()
+        found = json.loads(path.read_text(encoding="utf-8"))
+        methods = {name: str(label) for name, label in found["methods"].items()}
+        return cls(methods, {name: {key: str(of[key]) for key in WORDS} for name, of in found["metrics"].items()})

@@ -31,26 +31,22 @@ def config_hash(config: Mapping[str, Any], without: tuple[str, ...]) -> str:
 
 def read_status(folder: Path) -> dict[str, Any]:
     """What a run's or a shard's status.json says; nothing where there is none, or a damaged one."""
+    return _read(folder / "status.json")
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
-        status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return status if isinstance(status, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 class _Held:
-    """A folder that one process at a time works on.
-
-    Args:
-        path: the folder.
-        lock: its lock file.
-        job: file of what is known of the job that has it.
-    """
+    """A folder that one process at a time works on, with its lock file, and a file of what is known of its job."""
 
     def __init__(self, path: Path, lock: Path, job: Path) -> None:
-        self.path = path
-        self._lock = lock
-        self._job = job
+        self.path, self._lock, self._job = path, lock, job
 
     def is_complete(self) -> bool:
         """Whether the work has ended well."""
@@ -65,11 +61,7 @@ class _Held:
         return locked(self._lock, self.path)
 
     def record_job(self, **details: str) -> None:
-        """Remember which job has it, and how the last one ended that left no status.
-
-        Args:
-            details: `id` and `log` of a job that was submitted, `state` and `ended` (why) of one that is over.
-        """
+        """Remember `id` and `log` of the job that has it, or `state` and `ended` (why) of one that left no status."""
         self._job.parent.mkdir(parents=True, exist_ok=True)
         earlier = {} if "id" in details else self.job_record()  # a new job has not ended as the last one did
         write_text(self._job, json.dumps(earlier | details) + "\n")
@@ -81,21 +73,11 @@ class _Held:
 
     def job_record(self) -> dict[str, str]:
         """What `record_job` remembers."""
-        try:
-            record = json.loads(self._job.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return record if isinstance(record, dict) else {}
+        return _read(self._job)
 
 
 class RunFolder(_Held):
-    """The folder of one configuration.
-
-    Args:
-        output_root: folder of all runs.
-        experiment: name of the experiment.
-        name: label and hash of the run.
-    """
+    """The folder of one configuration; its name is the run's label and hash."""
 
     def __init__(self, output_root: Path, experiment: str, name: str) -> None:
         self.work = output_root / experiment / f".{name}"
@@ -122,9 +104,8 @@ class RunFolder(_Held):
     def begin(self, afresh: bool) -> None:
         """Make room for an attempt.
 
-        Args:
-            afresh: forget the checkpoints of earlier attempts too, unless the last one, which was killed, had done so
-                already: it goes on like any other.
+        `afresh` forgets the checkpoints of earlier attempts too, unless the last one, which was killed, had done so
+        already: it goes on like any other.
         """
         if afresh and not self._afresh.exists():
             for folder in (self.checkpoints, *(shard.path for shard in self.shards())):
@@ -143,11 +124,7 @@ class RunFolder(_Held):
         self.tidy()
 
     def fail(self, error: BaseException) -> Path:
-        """Declare the attempt failed; its checkpoints stay, and so does an earlier complete run.
-
-        Returns:
-            The folder where the failure is recorded.
-        """
+        """Declare the attempt failed, and return where; its checkpoints stay, and so does an earlier complete run."""
         write_failure(self.attempt, error)
         self._afresh.unlink(missing_ok=True)
         self._job.unlink(missing_ok=True)
@@ -187,14 +164,7 @@ class RunFolder(_Held):
 
 
 class ShardFolder(_Held):
-    """Where one of the jobs that share a run keeps its log and says how it ended; results are the run's checkpoints.
-
-    Args:
-        path: the folder.
-        lock: of this shard.
-        job: file of what is known of the job that has it.
-        count: shards of the run.
-    """
+    """Where one of so many jobs that share a run keeps its log and says how it ended; its results are checkpoints."""
 
     def __init__(self, path: Path, lock: Path, job: Path, count: int) -> None:
         super().__init__(path, lock, job)

@@ -18,8 +18,8 @@ from igbaselines.common.files import check_writable, write_text
 from igbaselines.common.stopping import stop_here
 from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
 from igbaselines.running.context import Run, RunShard, ShardFinished
-from igbaselines.running.names import Names
 from igbaselines.running.plugins import load_plugins
+from igbaselines.running.rows import Names, Rows, write_rows
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash
 from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import instantiate
@@ -42,8 +42,7 @@ class Prepared:
         settings: the objects of its groups: dataset, model, attribution and evaluation.
         named: methods and metrics that the command line names, by group and name.
         names: the labels of methods that stand in the configuration.
-        folder: where it goes.
-        shard: the part that is asked for.
+        folder, shard: where it goes, and the part that is asked for.
     """
 
     plain: dict[str, Any]
@@ -97,9 +96,8 @@ def prepare(config: DictConfig) -> Prepared:
     named = {group: _named(config, plain, group, names) for group in ("methods", "metrics")}
     label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
     name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
-    return Prepared(
-        plain, settings, named, names, RunFolder(Path(plain["output_root"]), plain["experiment"], name), shard
-    )
+    folder = RunFolder(Path(plain["output_root"]), plain["experiment"], name)
+    return Prepared(plain, settings, named, names, folder, shard)
 
 
 def _named(config: DictConfig, plain: dict[str, Any], group: str, names: Names) -> dict[str, Any]:
@@ -115,9 +113,8 @@ def _named(config: DictConfig, plain: dict[str, Any], group: str, names: Names) 
         found[name] = instantiate(bare)
         wanted = "attribute" if group == "methods" else "score"
         if not callable(getattr(found[name], wanted, None)):
-            raise UserError(
-                f"{group}.{name} has no {wanted}(task, ...): {type(found[name]).__name__} is none of the {group}"
-            )
+            kind = type(found[name]).__name__
+            raise UserError(f"{group}.{name} has no {wanted}(task, ...): {kind} is none of the {group}")
     if not found:
         del plain[group]
     return found
@@ -128,10 +125,7 @@ def execute(run: Prepared, render: Render) -> Path:
 
     Args:
         run: what `prepare` has checked.
-        render: makes tables, figures and verdicts in the run's folder of its rows and resolved configuration.
-
-    Returns:
-        The run's folder.
+        render: makes tables, figures and verdicts in the run's folder, which is returned.
 
     Raises:
         UserError: for what the user can mend.
@@ -207,7 +201,6 @@ def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
 def _attempt(run: Prepared, render: Render) -> float:
     """Compute, and write everything but the status; returns the seconds that took."""
     from igbaselines.running.provenance import provenance
-    from igbaselines.running.rows import write_rows
 
     start = time.monotonic()
     attempt, plain = run.folder.attempt, run.plain
@@ -225,7 +218,6 @@ def _attempt(run: Prepared, render: Render) -> float:
 def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
     """Let the experiment work, on all units or on a shard's."""
     from igbaselines.common.threads import usable_cores
-    from igbaselines.running.rows import Rows
 
     plain = prepared.plain
     keep_freed_memory()
@@ -260,21 +252,13 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
 def _device(name: str) -> "torch.device":
     import torch
 
-    if name == "auto":
-        return _exact(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:
-        device = torch.device(name)
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device={name} cannot be used here: {one_line(error)}") from error
-    return _exact(device)
-
-
-def _exact(device: "torch.device") -> "torch.device":
-    """Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default."""
-    import torch
-
     if device.type == "cuda":
+        # Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default.
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.deterministic = True

@@ -6,13 +6,18 @@ when they are needed: whoever asks for help does not wait for torch.
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
+
+if TYPE_CHECKING:
+    from igbaselines.running.context import Run
+    from igbaselines.tasks import Task
 
 STUDIES = "igbaselines.studies"
 
@@ -51,8 +56,7 @@ class Study:
         schemas: dotted names of its dataclasses by the names that YAML files know: `- /schema/hep_synthetic@_here_`.
         claim_tests: dotted name of its tests of claims: a dict by the names that conf/claims knows.
         label: dotted name of a function: a feature, network or control of its own -> how it is printed, or None.
-        tasks: dotted names of its makers of tasks (`igbaselines.running.domains.TaskMaker`) by the domain's name, of
-            its file in conf/tasks/ too.
+        tasks: dotted names of its makers of tasks (`TaskMaker`) by the domain's name, of its file in conf/tasks/ too.
     """
 
     name: str
@@ -61,6 +65,41 @@ class Study:
     claim_tests: str | None = None
     label: str | None = None
     tasks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where the tasks of a domain come from, and how many there shall be.
+
+    Args:
+        dataset, model: settings of the data and of the networks.
+        networks: to explain, where the domain trains its own.
+        inputs: to explain, of each network.
+    """
+
+    dataset: Any
+    model: Any
+    networks: int
+    inputs: int
+
+    def __post_init__(self) -> None:
+        at_least("networks of a domain", self.networks, 1)
+        at_least("inputs of a domain", self.inputs, 1)
+
+
+class TaskMaker(Protocol):
+    """Plans the tasks of a domain; a study registers it by its dotted name (`Study.tasks`)."""
+
+    def __call__(self, run: "Run", domain: Domain) -> "Mapping[str, Callable[[], Task]]":
+        """Name the tasks, and say how each is made.
+
+        Data are loaded here, and their checksums noted in `run.checksums`. Networks are trained, and inputs prepared,
+        by the functions returned: those of another shard's tasks, and of tasks that have a checkpoint, are not called.
+
+        Raises:
+            UserError: where the dataset or the model is of another domain, or holds too little.
+        """
+        ...
 
 
 def look_up(dotted: str) -> Any:  # noqa: ANN401 (whatever stands there)

@@ -17,13 +17,7 @@ FOLDER = ".sweeps"
 
 @dataclass(frozen=True)
 class SweepRun:
-    """A run of a sweep.
-
-    Args:
-        overrides: that it differs by.
-        folder: its experiment and label; None where the overrides ask for nothing that works.
-        note: why they do not work.
-    """
+    """A run of a sweep: the overrides it differs by, its experiment and label, or None and why they do not work."""
 
     overrides: str
     folder: tuple[str, str] | None
@@ -32,32 +26,21 @@ class SweepRun:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep that was launched.
-
-    Args:
-        command: that launched it last.
-        launcher: that did it last.
-        runs: of the sweep.
-    """
+    """A sweep, with the command and the launcher that launched it last."""
 
     command: str
     launcher: str
     runs: tuple[SweepRun, ...]
 
     def states(self, known: Sequence[RunState]) -> list[tuple[SweepRun, RunState]]:
-        """Each run with its state.
-
-        Args:
-            known: states of the runs that have been begun; those of other sweeps do no harm.
-        """
+        """Each run with its state, by those of the runs that have been begun; those of other sweeps do no harm."""
         found = {(state.experiment, state.label): state for state in known}
-        return [(run, _state(run, found.get(run.folder) if run.folder else None)) for run in self.runs]
-
-
-def _state(run: SweepRun, found: RunState | None) -> RunState:
-    if run.folder is None:
-        return RunState("", "", FAILED, run.note)
-    return found or RunState(*run.folder, NOT_BEGUN)
+        return [
+            (run, found.get(run.folder) or RunState(*run.folder, NOT_BEGUN))
+            if run.folder
+            else (run, RunState("", "", FAILED, run.note))
+            for run in self.runs
+        ]
 
 
 def write_sweep(output_root: Path, sweep: Sweep) -> None:

@@ -7,6 +7,8 @@ it is the other way round: nothing is built but this package's dataclasses, whic
 
 import copy
 import dataclasses
+import functools
+import operator
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -43,6 +45,7 @@ RENAMED = {
     "attribution.masking.MeanColour": "attribution.image_baselines.MeanColour",
     "evaluation.perturbation_curves.PercentileGrid": "metrics.perturbation_curves.PercentileGrid",
     "evaluation.perturbation_curves.ShareGrid": "metrics.perturbation_curves.ShareGrid",
+    "running.domains.Domain": "running.study.Domain",
 }
 CONFIG = "config"  # where every configuration begins
 # How Hydra would call a target; a dataclass takes its fields by name and needs none of it.
@@ -58,9 +61,6 @@ RERUN = "--experimental-rerun"
 
 def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target builds)
     """Build the object that a node's `_target_` names, with the objects that are nested in it.
-
-    Args:
-        node: a node of a configuration, or whatever Hydra finds where there should be one.
 
     Raises:
         UserError: where a target is none of this package's dataclasses, or refuses its values.
@@ -81,13 +81,7 @@ def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target build
 def guard_hydra(arguments: Sequence[str] = ()) -> None:
     """Close the ways on which Hydra itself would call, import, unpickle or write what a command line names.
 
-    To be called in every process before Hydra starts there; what the loader refuses becomes a UserError, too.
-
-    Args:
-        arguments: of the command line.
-
-    Raises:
-        UserError: where they ask for a rerun.
+    To be called in every process before Hydra starts there; what is refused, a rerun too, becomes a UserError.
     """
     for option in (word.partition("=")[0] for word in arguments):
         if len(option) > 2 and RERUN.startswith(option):  # Hydra takes a beginning for the whole
@@ -101,11 +95,7 @@ class GuardedRepository(ConfigRepository):
     """Looks for configurations only where that imports nothing of a configuration's choice."""
 
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
-        """Search these places.
-
-        Raises:
-            UserError: where one of them is a module.
-        """
+        """Search these places; a UserError says where one of them is a module."""
         for place in config_search_path.get_path():
             if not re.fullmatch(SEARCHED, place.path, re.DOTALL):
                 raise UserError(f"{place.path} is not searched for configurations: give a folder, --config-dir=FOLDER")
@@ -120,11 +110,7 @@ class GuardedLoader(ConfigLoaderImpl):
         self.repository = GuardedRepository(config_search_path)
 
     def load_configuration(self, config_name: str | None, *args: Any, **kwargs: Any) -> DictConfig:  # noqa: ANN401
-        """Compose a configuration as Hydra does.
-
-        Raises:
-            UserError: where it would make Hydra call or write something.
-        """
+        """Compose a configuration as Hydra does; a UserError says where it would make Hydra call or write something."""
         config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
         _check_code(config, kwargs.get("overrides", args[0] if args else []))
         written = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
@@ -250,24 +236,16 @@ def _check_plugins(config: DictConfig) -> None:
 
 
 def _check_places(written: Any) -> None:  # noqa: ANN401 (any YAML)
-    ours = OmegaConf.to_container(OmegaConf.load(PROJECT_ROOT / "conf" / f"{CONFIG}.yaml"))
+    ours: Any = OmegaConf.to_container(OmegaConf.load(PROJECT_ROOT / "conf" / f"{CONFIG}.yaml"))
     for place in PLACES:
-        if _at(written, f"hydra.{place}") != _at(ours, f"hydra.{place}"):
+        asked, own = (functools.reduce(operator.getitem, place.split("."), node["hydra"]) for node in (written, ours))
+        if asked != own:
             raise UserError(f"hydra.{place} cannot be set: the suite names its own folders, under output_root")
-
-
-def _at(node: Any, key: str) -> Any:  # noqa: ANN401 (any YAML)
-    for part in key.split("."):
-        node = node[part]
-    return node
 
 
 def _check_launcher_folder(config: DictConfig) -> None:
     folder = OmegaConf.select(config, "hydra.launcher.submitit_folder")
-    if folder is not None and not _lies_in(config.output_root, folder):
-        raise UserError(f"hydra.launcher.submitit_folder={folder} must lie in output_root={config.output_root}")
-
-
-def _lies_in(folder: str, path: str) -> bool:
-    inside, outside = (os.path.normpath(absolute(name)) for name in (path, folder))  # which drops the `..`
-    return Path(inside).is_relative_to(outside)
+    if folder is not None:
+        inside, outside = (os.path.normpath(absolute(name)) for name in (folder, config.output_root))  # drops the `..`
+        if not Path(inside).is_relative_to(outside):
+            raise UserError(f"hydra.launcher.submitit_folder={folder} must lie in output_root={config.output_root}")

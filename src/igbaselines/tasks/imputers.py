@@ -20,13 +20,7 @@ class Imputer(Protocol):
     def draw(
         self, inputs: Float[Tensor, "n *features"], background: Background, generator: torch.Generator
     ) -> tuple[Float[Tensor, "k *features"] | Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
-        """Return values, shared or one set an input, and weights that sum to one (float64).
-
-        Args:
-            inputs: what will be explained.
-            background: what values may be made of.
-            generator: on the CPU.
-        """
+        """Return values for these inputs, shared or one set an input, and weights that sum to one, float64."""
         ...
 
 

@@ -15,11 +15,7 @@ class Players(Protocol):
     """Says to which player each feature belongs."""
 
     def of(self, features: torch.Size | tuple[int, ...]) -> Int[Tensor, "*features"]:
-        """Return the player of each feature, 0 to p - 1 with every player present, int64 on the CPU.
-
-        Args:
-            features: the shape of one input.
-        """
+        """Return the player of each feature of an input's shape, 0 to p - 1 with every player present, on the CPU."""
         ...
 
 
@@ -28,11 +24,7 @@ class EachFeature:
     """Every feature is a player."""
 
     def of(self, features: torch.Size | tuple[int, ...]) -> Int[Tensor, "*features"]:
-        """Number the features in their order.
-
-        Raises:
-            ValueError: where there are no features.
-        """
+        """Number the features in their order."""
         _check_not_empty(features)
         return torch.arange(torch.Size(features).numel()).reshape(features)
 
@@ -54,14 +46,7 @@ class Patches:
             raise ValueError(f"a patch needs at least 1 x 1 pixels, got {self.height} x {self.width}")
 
     def of(self, features: torch.Size | tuple[int, ...]) -> Int[Tensor, "*features"]:
-        """Number the patches row by row, as one reads.
-
-        Args:
-            features: (c, h, w).
-
-        Raises:
-            ValueError: where the inputs are no pictures.
-        """
+        """Number the patches of pictures (c, h, w) row by row, as one reads."""
         if len(features) != 3:
             raise ValueError(f"patches are of pictures (c, h, w), but an input has shape {tuple(features)}")
         _check_not_empty(features)
@@ -86,9 +71,6 @@ class FeatureMask:
 
     Args:
         feature_mask: of one input, or with a leading dimension of one; groups are numbered from 0 without a gap.
-
-    Raises:
-        ValueError: for numbers that are negative, no whole ones, or have a gap.
     """
 
     feature_mask: Int[Tensor, "..."]
@@ -96,21 +78,15 @@ class FeatureMask:
     def __post_init__(self) -> None:
         ids = self.feature_mask.unique() if not self.feature_mask.is_floating_point() else None
         if ids is None or not torch.equal(ids, torch.arange(len(ids), device=ids.device)):
-            raise ValueError(
-                f"feature_mask numbers groups from 0 on without a gap, got {self.feature_mask.unique().tolist()[:8]}"
-            )
+            found = self.feature_mask.unique().tolist()[:8]
+            raise ValueError(f"feature_mask numbers groups from 0 on without a gap, got {found}")
 
     def of(self, features: torch.Size | tuple[int, ...]) -> Int[Tensor, "*features"]:
-        """Return the mask.
-
-        Raises:
-            ValueError: where it has another shape than an input, or there are no features.
-        """
+        """Return the mask."""
         _check_not_empty(features)
-        if self.feature_mask.shape not in (torch.Size(features), torch.Size((1, *features))):
-            raise ValueError(
-                f"feature_mask {tuple(self.feature_mask.shape)} does not fit an input of shape {tuple(features)}"
-            )
+        shape = tuple(self.feature_mask.shape)
+        if shape not in (tuple(features), (1, *features)):
+            raise ValueError(f"feature_mask {shape} does not fit an input of shape {tuple(features)}")
         return self.feature_mask.cpu().long().reshape(features)
 
 
@@ -137,11 +113,7 @@ class PlayerMap:
         )
 
     def sums(self, per_feature: Float[Tensor, "..."]) -> Float[Tensor, "*batch p"]:
-        """Sum over the features of each player, in the dtype given.
-
-        Args:
-            per_feature: (*batch, *features).
-        """
+        """Sum (*batch, *features) over the features of each player, in the dtype given."""
         batch = per_feature.shape[: per_feature.dim() - len(self.features)]
         if self.each_feature:
             return per_feature.reshape(*batch, self.count)
@@ -152,11 +124,7 @@ class PlayerMap:
         return sums.to(per_feature.dtype).reshape(*batch, self.count)
 
     def importance(self, attributions: Float[Tensor, "..."], ranking: str) -> Float[Tensor, "*batch p"]:
-        """How important each player is: the sum of its features' attributions, or (`magnitude`) of their magnitudes.
-
-        Raises:
-            ValueError: for another ranking.
-        """
+        """How important each player is: the sum of its features' attributions, or (`magnitude`) of their magnitudes."""
         check_ranking(ranking)
         return self.sums(attributions if ranking == "signed" else attributions.abs())
 

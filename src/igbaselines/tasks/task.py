@@ -22,12 +22,7 @@ Score = Callable[[Float[Tensor, "m *features"], Int[Tensor, " m"]], Float[Tensor
 
 
 def class_score(f: Function, targets: Int[Tensor, " n"] | None) -> Score:
-    """Make of a network the score of each input's class.
-
-    Args:
-        f: (m, *features) -> (m,), or -> (m, classes) where there are targets.
-        targets: class index of each input.
-    """
+    """Make of a network, (m, *features) -> (m,) or (m, classes), the score of each input's class."""
 
     def score(points: Float[Tensor, "m *features"], source: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
         output = f(points)
@@ -101,9 +96,8 @@ class Task:
         if not isinstance(chosen, str):
             return chosen
         if chosen not in self.imputers:
-            raise ValueError(
-                f"task {self.name} knows no imputer {chosen!r}: it has {', '.join(self.imputers) or 'none'}"
-            )
+            known = ", ".join(self.imputers) or "none"
+            raise ValueError(f"task {self.name} knows no imputer {chosen!r}: it has {known}")
         return self.imputers[chosen]
 
     def take(self, chosen: slice | Sequence[int]) -> "Task":

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from igbaselines.common.errors import UserError
-from igbaselines.running.domains import Domain
-from igbaselines.running.study import look_up, task_makers
+from igbaselines.running.study import Domain, look_up, task_makers
 from igbaselines.studies.comparison.reporting import comparison_table
 from igbaselines.studies.comparison.settings import ComparisonEvaluation
 from tests.commands import Command

@@ -16,42 +16,25 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.blocks import chunks
+from igbaselines.attribution.engine.quadrature import Nodes
 
 COUNTS = (3, 7, 15, 31, 63)  # nodes of each level
 # The nodes above zero, on [-1, 1], that each level adds (the first one has 0 as well); the others mirror them.
-PATTERSON = (
-    (0.7745966692414834,),
-    (0.43424374934680254, 0.9604912687080203),
-    (0.2233866864289669, 0.6211029467372264, 0.888459232872257, 0.993831963212755),
-    (
-        0.11248894313318662,
-        0.3311353932579768,
-        0.5313197436443756,
-        0.7024962064915271,
-        0.8367259381688688,
-        0.9296548574297401,
-        0.9815311495537401,
-        0.9990981249676676,
-    ),
-    (
-        0.05634431304659279,
-        0.16823525155220748,
-        0.2777498220218243,
-        0.38335932419873037,
-        0.48361802694584105,
-        0.5771957100520458,
-        0.6629096600247806,
-        0.7397560443526947,
-        0.8069405319502176,
-        0.8639079381936905,
-        0.9103711569570043,
-        0.9463428583734029,
-        0.9721828747485818,
-        0.9886847575474295,
-        0.997206259372222,
-        0.9998728881203576,
-    ),
-)
+PATTERSON = """
+0.7745966692414834
+
+0.43424374934680254 0.9604912687080203
+
+0.2233866864289669 0.6211029467372264 0.888459232872257 0.993831963212755
+
+0.11248894313318662 0.3311353932579768 0.5313197436443756 0.7024962064915271
+0.8367259381688688 0.9296548574297401 0.9815311495537401 0.9990981249676676
+
+0.05634431304659279 0.16823525155220748 0.2777498220218243 0.38335932419873037
+0.48361802694584105 0.5771957100520458 0.6629096600247806 0.7397560443526947
+0.8069405319502176 0.8639079381936905 0.9103711569570043 0.9463428583734029
+0.9721828747485818 0.9886847575474295 0.997206259372222 0.9998728881203576
+"""
 
 Gradients = Callable[[Tensor, Tensor], Tensor]
 
@@ -86,9 +69,7 @@ class Adaptive:
         """Nodes of each level."""
         return tuple(count for count in COUNTS if count <= self.n_steps)
 
-    def nodes_and_weights(
-        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
         """Return the nodes and weights of the last level, float64; a level's nodes are the first of them."""
         nodes, weights = self.levels()
         return nodes, weights[-1]
@@ -102,7 +83,8 @@ class Adaptive:
 
 @cache
 def _patterson() -> tuple[np.ndarray, np.ndarray]:
-    added = [np.array([0.0])] + [np.array([*above, *(-node for node in above)]) for above in PATTERSON]
+    levels = [np.array(level.split(), float) for level in PATTERSON.split("\n\n")]
+    added = [np.array([0.0])] + [np.concatenate([above, -above]) for above in levels]
     nodes = np.concatenate(added)
     weights = np.zeros((len(COUNTS), len(nodes)))
     for level, count in enumerate(COUNTS):

@@ -22,7 +22,7 @@ from igbaselines.attribution.engine.blocks import chunks, size, split
 from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.engine.result import AffineStem, Attribution, ClosedFormGradient, Progress
-from igbaselines.attribution.engine.validation import check_arguments, check_finite_paths
+from igbaselines.attribution.engine.validation import check_arguments, check_finite_paths, check_output
 from igbaselines.tasks import Function
 
 CHUNKS_OF_BLOCK = 16
@@ -106,12 +106,7 @@ def path_attribution(
 
 
 class _Paths:
-    """The grid of (input, baseline, step) points, and the integral over any block of it.
-
-    Args:
-        f, inputs, baselines, rule, target, generator: as in `path_attribution`, baselines as (n, k,
-        *features).
-    """
+    """The grid of (input, baseline, step) points, and the integral over any block of it."""
 
     def __init__(
         self,
@@ -143,12 +138,7 @@ class _Paths:
             self.shared_behind_stem = self.stem(baselines[0]) if self.shared else None
 
     def after_stem(self, points: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Evaluate the explained scalar at points behind the stem, (m, *hidden) -> (m,).
-
-        Args:
-            points: the points.
-            rows: for each point the input whose class is explained; None takes the first input's.
-        """
+        """Evaluate the explained scalar at points behind the stem, for the class of their inputs (None: the first)."""
         output = self._output(points)
         if self.target is None:
             return output
@@ -158,21 +148,7 @@ class _Paths:
     def _output(self, points: Tensor) -> Tensor:
         """Evaluate f at points behind the stem: (m,) without a target, (m, classes) with one."""
         output = self.network(points)
-        if self.target is None:
-            if output.shape != points.shape[:1]:
-                raise ValueError(
-                    f"f must return one value a point, shape ({len(points)},), but returned "
-                    f"{tuple(output.shape)}; pass target= for a network with several classes"
-                )
-        elif output.dim() != 2 or len(output) != len(points):
-            raise ValueError(
-                f"with target= f must return shape ({len(points)}, classes), but returned {tuple(output.shape)}"
-            )
-        elif self.largest_target >= output.shape[1]:
-            raise ValueError(
-                f"target {self.largest_target} does not fit f, which returned {tuple(output.shape)}: "
-                f"classes go from 0 to {output.shape[1] - 1}"
-            )
+        check_output(output, len(points), None if self.target is None else self.largest_target)
         return output
 
     def integrated_gradients(
@@ -188,9 +164,8 @@ class _Paths:
             spent: Tensor | int = self.steps
         else:
             change = changes[rows, columns].flatten()
-            total, taken = integrate_adaptively(
-                self.gradients, starts, moves, change, row_of_pair, self.adaptive, max_batch
-            )
+            step = self.gradients, starts, moves, change, row_of_pair, self.adaptive, max_batch
+            total, taken = integrate_adaptively(*step)
             spent = taken.view(start.shape[:2])
         total = total.view_as(start)
         difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]
@@ -202,7 +177,7 @@ class _Paths:
         """Integrate the gradient behind the stem with the same number of nodes for every pair, (pairs, *hidden)."""
         total = torch.zeros_like(moves)
         for pairs, steps in chunks(len(moves), slice(0, self.steps), max_batch):
-            a = _append_dimensions(nodes[pairs, steps], moves.dim() - 1)
+            a = nodes[pairs, steps].reshape(pairs.stop - pairs.start, -1, *[1] * (moves.dim() - 1))
             points = torch.addcmul(starts[pairs].unsqueeze(1), a, moves[pairs].unsqueeze(1)).flatten(0, 1)
             # Not a view: networks in channels_last give gradients in channels_last.
             gradient = self.gradients(points, row_of_pair[pairs]).reshape(*a.shape[:2], -1)
@@ -210,12 +185,7 @@ class _Paths:
         return total
 
     def gradients(self, points: Tensor, row_of_pair: Tensor) -> Tensor:
-        """Gradients of the explained scalar at points behind the stem, (pairs * steps, *hidden).
-
-        Args:
-            points: pair by pair.
-            row_of_pair: for each pair the input whose class is explained.
-        """
+        """Gradients of the explained scalar at points behind the stem, pair by pair, (pairs * steps, *hidden)."""
         if self.closed_form is not None:
             return self.closed_form(points)
         points.requires_grad_()
@@ -260,10 +230,6 @@ class _Paths:
 
 def _identity(x: Tensor) -> Tensor:
     return x
-
-
-def _append_dimensions(tensor: Tensor, count: int) -> Tensor:
-    return tensor.reshape(*tensor.shape, *[1] * count)
 
 
 @contextmanager

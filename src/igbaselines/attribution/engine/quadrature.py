@@ -6,22 +6,23 @@ A rule is an object: it carries its own number of nodes, and the engine needs to
 
 import functools
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+# The nodes, s of every path or (*pairs, s), and their weights (s,), both float64.
+Nodes: TypeAlias = tuple[Float[Tensor, "*pairs s"], Float[Tensor, " s"]]
+
 
 @runtime_checkable
 class QuadratureRule(Protocol):
     """Nodes in [0, 1] and weights that sum to one; every rule integrates a linear function exactly."""
 
-    def nodes_and_weights(
-        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, "*pairs s"], Float[Tensor, " s"]]:
-        """Return the nodes and their weights, both float64.
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
+        """Return the nodes and their weights.
 
         A fixed rule returns the same nodes (s,) for every (input, baseline) pair; a random one draws them for
         each of `pairs` from `generator`.
@@ -34,55 +35,37 @@ class _FixedRule:
     """A rule whose nodes are the same for every path.
 
     Args:
-        n_steps: number of nodes.
+        n_steps: number of nodes, at least as many as make the rule exact on linear functions.
     """
 
+    fewest: ClassVar[str] = "one step"
     n_steps: int
 
     def __post_init__(self) -> None:
-        if self.n_steps < self.fewest_steps():
-            least = {1: "one step", 2: "two steps"}[self.fewest_steps()]
-            raise ValueError(f"a {type(self).__name__} quadrature rule needs at least {least}, got {self.n_steps}")
-
-    @staticmethod
-    def fewest_steps() -> int:
-        """The least number of nodes for which the rule is exact on linear functions."""
-        return 1
+        if self.n_steps < {"one step": 1, "two steps": 2}[self.fewest]:
+            raise ValueError(
+                f"a {type(self).__name__} quadrature rule needs at least {self.fewest}, got {self.n_steps}"
+            )
 
 
 @dataclass(frozen=True)
 class Midpoint(_FixedRule):
-    """Midpoint rule: the second-order rule that never evaluates at the baseline itself.
+    """Midpoint rule: the second-order rule that never evaluates at the baseline itself."""
 
-    Args:
-        n_steps: number of nodes, at least 1.
-    """
-
-    def nodes_and_weights(
-        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
-        """Return the nodes and weights, float64."""
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
+        """Return the nodes and weights."""
         nodes = (torch.arange(self.n_steps, dtype=torch.float64) + 0.5) / self.n_steps
         return nodes, torch.full_like(nodes, 1 / self.n_steps)
 
 
 @dataclass(frozen=True)
 class Trapezoid(_FixedRule):
-    """Trapezoidal rule with both end points, whose weights are halved: they sum to one.
+    """Trapezoidal rule with both end points, whose weights are halved: they sum to one."""
 
-    Args:
-        n_steps: number of nodes, at least 2.
-    """
+    fewest: ClassVar[str] = "two steps"
 
-    @staticmethod
-    def fewest_steps() -> int:
-        """Both end points."""
-        return 2
-
-    def nodes_and_weights(
-        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
-        """Return the nodes and weights, float64."""
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
+        """Return the nodes and weights."""
         nodes = torch.linspace(0, 1, self.n_steps, dtype=torch.float64)
         weights = torch.full_like(nodes, 1 / (self.n_steps - 1))
         weights[[0, -1]] /= 2
@@ -91,16 +74,10 @@ class Trapezoid(_FixedRule):
 
 @dataclass(frozen=True)
 class GaussLegendre(_FixedRule):
-    """Gauss-Legendre rule: exact to degree 2 * n_steps - 1, so few nodes do for a smooth network.
+    """Gauss-Legendre rule: exact to degree 2 * n_steps - 1, so few nodes do for a smooth network."""
 
-    Args:
-        n_steps: number of nodes, at least 1.
-    """
-
-    def nodes_and_weights(
-        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
-        """Return the nodes and weights, float64."""
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
+        """Return the nodes and weights."""
         nodes, weights = _legendre(self.n_steps)
         return torch.from_numpy((nodes + 1) / 2), torch.from_numpy(weights / 2)
 
@@ -122,9 +99,7 @@ class RandomPoint:
     Unlike the fixed rules it integrates a linear function exactly in expectation only.
     """
 
-    def nodes_and_weights(
-        self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, "*pairs 1"], Float[Tensor, " 1"]]:
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
         """Draw a node for each pair.
 
         Raises:

@@ -40,6 +40,23 @@ def check_finite_paths(completeness_gap: Tensor) -> None:
         )
 
 
+def check_output(output: Tensor, points: int, largest_target: int | None) -> None:
+    """Refuse an output of f for so many points that has no value, or no class of each target, for each of them."""
+    shape = tuple(output.shape)
+    if largest_target is None:
+        if shape != (points,):
+            raise ValueError(
+                f"f must return one value a point, shape ({points},), but returned {shape}; "
+                "pass target= for a network with several classes"
+            )
+    elif output.dim() != 2 or len(output) != points:
+        raise ValueError(f"with target= f must return shape ({points}, classes), but returned {shape}")
+    elif largest_target >= shape[1]:
+        raise ValueError(
+            f"target {largest_target} does not fit f, which returned {shape}: classes go from 0 to {shape[1] - 1}"
+        )
+
+
 def _check_target(inputs: Tensor, target: Tensor) -> None:
     if target.shape != inputs.shape[:1]:
         raise ValueError(f"target {tuple(target.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input")
@@ -49,11 +66,8 @@ def _check_target(inputs: Tensor, target: Tensor) -> None:
 
 def _expand_baselines(inputs: Tensor, baselines: Tensor) -> Tensor:
     n, features = len(inputs), inputs.shape[1:]
-    for name, mine, wanted in (
-        ("dtype", baselines.dtype, inputs.dtype),
-        ("device", baselines.device, inputs.device),
-    ):
-        if mine != wanted:
+    for name in ("dtype", "device"):
+        if (mine := getattr(baselines, name)) != (wanted := getattr(inputs, name)):
             raise ValueError(f"baselines have {name} {mine}, inputs have {wanted}")
     if baselines.shape[1:] == features and len(baselines):
         return baselines.unsqueeze(0).expand(n, *baselines.shape)

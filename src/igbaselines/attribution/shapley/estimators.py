@@ -56,7 +56,12 @@ class ShapleyIG(CoalitionMethod):
             f_start, gap = inputs.new_empty(coalitions.absent.shape), inputs.new_empty(coalitions.absent.shape)
             spent = torch.zeros_like(gap, dtype=torch.int64)
             for rows, columns in coalitions.blocks(_most_pairs(inputs)):
-                result = self._integrate(task, game, coalitions, rows, columns, generator)
+                starts = game.points(*coalitions.choices(game, rows, columns))
+                weights = coalitions.weights(rows, columns).to(starts)
+                paths = starts.view(*weights.shape[:2], *starts.shape[1:]), weights[:, :, game.map.player_of]
+                target = None if task.targets is None else task.targets[rows]
+                given = task.f, game.inputs[rows], *paths, self.rule, target, task.max_batch
+                result = path_attribution(*given, generator=generator)
                 attributions[rows] += result.attributions
                 f_inputs[rows] = result.f_inputs
                 f_start[rows, columns], gap[rows, columns] = result.f_baselines, result.completeness_gap
@@ -65,38 +70,8 @@ class ShapleyIG(CoalitionMethod):
             f_baselines.append(f_start)
             gaps.append(gap)
             gradients.append(spent)
-        return Attribution(
-            attributions,
-            None,
-            f_inputs,
-            torch.cat(f_baselines, dim=1),
-            torch.cat(gaps, dim=1),
-            None,
-            torch.cat(gradients, dim=1),
-            game.map.sums(attributions),
-        )
-
-    def _integrate(
-        self,
-        task: Task,
-        game: Game,
-        coalitions: Coalitions,
-        rows: slice,
-        columns: slice,
-        generator: torch.Generator,
-    ) -> Attribution:
-        starts = game.points(*coalitions.choices(game, rows, columns))
-        weights = coalitions.weights(rows, columns).to(starts)
-        return path_attribution(
-            task.f,
-            game.inputs[rows],
-            starts.view(*weights.shape[:2], *starts.shape[1:]),
-            weights[:, :, game.map.player_of],
-            self.rule,
-            None if task.targets is None else task.targets[rows],
-            task.max_batch,
-            generator=generator,
-        )
+        f_start, gap, spent = (torch.cat(each, dim=1) for each in (f_baselines, gaps, gradients))
+        return Attribution(attributions, None, f_inputs, f_start, gap, None, spent, game.map.sums(attributions))
 
 
 @dataclass(frozen=True)
@@ -128,17 +103,12 @@ class ShapleySampling(CoalitionMethod):
             points = evaluations
         f_inputs, f_absent = game.at_ends()
         gap = players.sum(dim=1, keepdim=True) - (f_inputs[:, None] - f_absent)
-        return Attribution(
-            attributions,
-            None,
-            f_inputs.to(inputs.dtype),
-            f_absent.to(inputs.dtype),
-            gap.to(inputs.dtype),
-            f_absent.new_tensor(game.shares).to(inputs.dtype).expand_as(f_absent),
-            None if points is None else points[:, None],
-            players.to(inputs.dtype),
-            evaluations if points is None else None,
+        weights = f_absent.new_tensor(game.shares).expand_as(f_absent)
+        f_inputs, f_absent, gap, weights, players = (
+            some.to(inputs.dtype) for some in (f_inputs, f_absent, gap, weights, players)
         )
+        spent = (None, players, evaluations) if points is None else (points[:, None], players)
+        return Attribution(attributions, None, f_inputs, f_absent, gap, weights, *spent)
 
     def _by_values(self, game: Game, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Each player's value, float64, and the evaluations of f for each input."""
@@ -152,12 +122,10 @@ class ShapleySampling(CoalitionMethod):
                 start = game.worth(len(steps.rows), steps.starts)
                 marginals = game.worth(len(steps.player), steps.ends) - start[steps.coalition]
                 players.index_put_(steps.places(), steps.weight * marginals, accumulate=True)
-                steps_taken += steps.each_input(len(players))
+                steps_taken += torch.bincount(steps.places()[0], minlength=len(players))
         return players, steps_taken + self.coalitions
 
-    def _by_paths(
-        self, task: Task, rule: QuadratureRule, game: Game, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _by_paths(self, task: Task, rule: QuadratureRule, game: Game, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Attributions, each player's value in float64, and the gradient points for each input."""
         attributions = torch.zeros_like(game.inputs)
         players, points = _no_values(game)
@@ -167,16 +135,10 @@ class ShapleySampling(CoalitionMethod):
                 for steps in block.split(_most_pairs(game.inputs)):
                     every = torch.arange(len(steps.player), device=players.device)
                     row, _ = steps.places()
-                    result = path_attribution(
-                        task.f,
-                        game.points(*steps.ends(every)),
-                        game.points(*steps.starts(steps.coalition))[:, None],
-                        None,
-                        rule,
-                        None if task.targets is None else task.targets.to(row.device)[row],
-                        task.max_batch,
-                        generator=generator,
-                    )
+                    ends, starts = game.points(*steps.ends(every)), game.points(*steps.starts(steps.coalition))
+                    target = None if task.targets is None else task.targets.to(row.device)[row]
+                    given = task.f, ends, starts[:, None], None, rule, target, task.max_batch
+                    result = path_attribution(*given, generator=generator)
                     assert result.gradients is not None
                     points.index_add_(0, row, result.gradients.squeeze(1))
                     weight = steps.weight.to(attributions).view(-1, *[1] * (attributions.dim() - 1))
@@ -225,15 +187,10 @@ class _Steps:
         """Input and player of each step."""
         return self.rows[self.coalition], self.player
 
-    def each_input(self, n: int) -> Int[Tensor, " {n}"]:
-        """Number of steps of each of n inputs."""
-        return torch.bincount(self.rows[self.coalition], minlength=n)
-
     def split(self, most: int) -> "Iterator[_Steps]":
         """Cut the steps into parts of at most `most`."""
-        for coalition, player, weight in zip(
-            self.coalition.split(most), self.player.split(most), self.weight.split(most), strict=True
-        ):
+        parts = (of_step.split(most) for of_step in (self.coalition, self.player, self.weight))
+        for coalition, player, weight in zip(*parts, strict=True):
             yield replace(self, coalition=coalition, player=player, weight=weight)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.engine.path import evaluation_mode
-from igbaselines.attribution.engine.validation import check_arguments
+from igbaselines.attribution.engine.validation import check_arguments, check_output
 from igbaselines.attribution.shapley.coalitions import all_coalitions, exact_weights
 from igbaselines.tasks import EachFeature, Function, PlayerMap, Players
 
@@ -47,14 +47,8 @@ def exact_shapley_values(
 
     f is evaluated 2^p * r times an input, in the dtype of the inputs; no gradients are taken.
 
-    Args:
-        f: as in `path_attribution`.
-        inputs: the inputs to explain.
-        absent: what players outside a coalition become, the same for all inputs or of each input.
-        weights: of the absent values, summing to one; None for 1/r.
-        players: which features are one player.
-        target: class index of each input.
-        max_batch: points in one pass; None chooses it from the memory there is.
+    Arguments are those of `path_attribution`, and what players outside a coalition become, with weights that sum to
+    one; None for 1/r.
 
     Raises:
         ValueError: where shapes do not fit, something is not finite, or there are more than MOST_PLAYERS players.
@@ -65,11 +59,7 @@ def exact_shapley_values(
 class Game:
     """The worth of coalitions of an input's players: f where those outside take an absent value.
 
-    Args:
-        f, inputs, absent, weights, players, target, max_batch: as in `exact_shapley_values`.
-
-    Raises:
-        ValueError: where shapes do not fit or something is not finite.
+    Arguments and errors are those of `exact_shapley_values`.
     """
 
     def __init__(
@@ -138,12 +128,7 @@ class Game:
         return worth
 
     def worth(self, count: int, choose: Callable[[Tensor], Choice]) -> Float[Tensor, " {count}"]:
-        """Evaluate f at a stream of points, float64; running out of memory halves the chunk.
-
-        Args:
-            count: points in the stream.
-            choose: for indices into the stream gives what `points` takes.
-        """
+        """Evaluate f at a stream of points, float64; `choose` gives for indices into the stream what `points` takes."""
         worth = torch.empty(count, dtype=torch.float64, device=self.inputs.device)
         done = 0
         with evaluation_mode(self.f), torch.inference_mode(False), torch.no_grad():
@@ -162,22 +147,9 @@ class Game:
 
     def _evaluate(self, rows: Tensor, members: Tensor, absent: Tensor) -> Tensor:
         """Evaluate the explained scalar."""
-        return self._explained(self.f(self.points(rows, members, absent)), rows)
-
-    def _explained(self, output: Tensor, rows: Tensor) -> Tensor:
-        if self.target is None:
-            if output.shape != rows.shape:
-                raise ValueError(
-                    f"f must return one value a point, shape ({len(rows)},), but returned {tuple(output.shape)}; "
-                    "pass target= for a network with several classes"
-                )
-            return output
-        if output.dim() != 2 or len(output) != len(rows) or self.largest_target >= output.shape[1]:
-            raise ValueError(
-                f"with target= up to {self.largest_target} f must return shape ({len(rows)}, more than "
-                f"{self.largest_target} classes), but returned {tuple(output.shape)}"
-            )
-        return output.gather(1, self.target[rows][:, None]).squeeze(1)
+        output = self.f(self.points(rows, members, absent))
+        check_output(output, len(rows), None if self.target is None else self.largest_target)
+        return output if self.target is None else output.gather(1, self.target[rows][:, None]).squeeze(1)
 
     def _check_finite(self, worth: Tensor, choose: Callable[[Tensor], Choice]) -> None:
         bad = (~torch.isfinite(worth)).nonzero().squeeze(1)

@@ -23,12 +23,7 @@ CELL_COLUMNS = ("verdict", "value", "ci_low", "ci_high", "n", "note")
 
 @dataclass(frozen=True)
 class ClaimLine:
-    """A claim and what is said of it.
-
-    Args:
-        claim: its record in the first run that tested it, for its words.
-        records: one for each data set; None where that run does not know the claim.
-    """
+    """A claim, in the words of the first run that tested it, and its record of each data set's run, None if unknown."""
 
     claim: Record
     records: Sequence[Record | None]
@@ -45,15 +40,7 @@ class ClaimLine:
 
 @dataclass(frozen=True)
 class DatasetComparison:
-    """The claims of an experiment on several data sets.
-
-    Args:
-        experiment: its name.
-        model: name of the network.
-        scale: of all the runs.
-        runs: data set -> its run.
-        lines: one for each claim.
-    """
+    """The claims of an experiment, line by line, on several data sets, each with its run, for one network and scale."""
 
     experiment: str
     model: str
@@ -86,10 +73,7 @@ def compare_datasets(runs: Sequence[ReportedRun]) -> list[DatasetComparison]:
 
     Of an experiment, network and study only one such set is shown: that at the largest scale, then that of the most
     data sets, then that with the newest run. Of several runs on one data set (other events, say) the newest stands
-    for it. Ablations are left out: what they vary is their own.
-
-    Args:
-        runs: all runs; only complete ones with a configuration that can be read count.
+    for it. Ablations are left out: what they vary is their own; and runs that are not complete or cannot be read.
     """
     sets: dict[tuple[tuple[str, str, str], str], list[_Configured]] = {}
     for configured in filter(None, map(_configured, runs)):
@@ -128,13 +112,8 @@ def _configured(run: ReportedRun) -> _Configured | None:
     if study == ABLATION:
         return None
     settings = {key: value for key, value in config.items() if key not in (*RUN_TIME_KEYS, *DATASET)}
-    return _Configured(
-        run,
-        _dataset(config),
-        (run.experiment, str(config.get("model_name") or ""), study),
-        str(config.get("scale")),
-        yaml.safe_dump(settings),
-    )
+    named = (run.experiment, str(config.get("model_name") or ""), study)
+    return _Configured(run, _dataset(config), named, str(config.get("scale")), yaml.safe_dump(settings))
 
 
 def _dataset(config: Mapping[str, Any]) -> str:

@@ -38,16 +38,9 @@ class CombinedRuns:
 def write_combined(
     report: Path, runs: Sequence[ReportedRun], papers: Sequence[Paper], sweeps: Sequence[Sweep]
 ) -> dict[str, CombinedRuns]:
-    """Combine the complete runs of every experiment that has a combination.
+    """Combine the complete runs of every experiment that has a combination: experiment -> what was written.
 
-    Args:
-        report: folder of the report; `tables/` and `figures/` of earlier reports are replaced.
-        runs: all runs; only complete ones are read.
-        papers: for the numbers that they print.
-        sweeps: of which some runs may be missing.
-
-    Returns:
-        Experiment -> what was written.
+    Tables and figures of earlier reports are replaced.
     """
     written = {}
     for experiment, combine in ((name, found.combine) for name, found in experiments().items() if found.combine):

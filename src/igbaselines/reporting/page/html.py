@@ -20,13 +20,13 @@ from igbaselines.reporting.page.combined import CombinedRuns, write_combined
 from igbaselines.reporting.page.missing import why_untested
 from igbaselines.reporting.page.runs import FigureFile, ReportedRun, find_runs
 from igbaselines.reporting.page.speed import Speed, read_speed
+from igbaselines.reporting.render import RESULT_COLUMNS
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.reporting.tables import readable
 from igbaselines.running.config import CLAIMS_ROOT
 from igbaselines.running.states import count_states, explain_states
 from igbaselines.running.sweeps import Sweep, find_sweeps
 
-RESULT_COLUMNS = ["value", "ci_low", "ci_high", "n", "p_value", "test", "verdict", "note"]
 LARGEST_PNG = 500_000  # bytes
 MOST_FIGURES = 12  # of one run on the page: `explain` draws one for each photograph
 MANY = 3  # more results of a claim, or runs of an experiment, are folded away
@@ -59,11 +59,7 @@ class ReportedClaim:
 
 
 def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
-    """Build output_root/report/ from the run folders: the page, its claims as .csv, and what goes over all runs.
-
-    Args:
-        output_root: holds EXPERIMENT/RUN folders; may be empty or missing.
-        claims_root: folder of the papers' claims.
+    """Build output_root/report/ from the run folders, if any: the page, and what goes over all runs.
 
     Returns:
         The page's path; claims.csv and claims_by_dataset.csv lie beside it.
@@ -87,13 +83,7 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
 def collect_claims(
     papers: Sequence[Paper], runs: Sequence[ReportedRun], sweeps: Sequence[Sweep]
 ) -> list[ReportedClaim]:
-    """Bring every claim together with what each run says of it; runs of an older list may know others.
-
-    Args:
-        papers: with their claims.
-        runs: complete or not.
-        sweeps: they may know why a claim has not been tested.
-    """
+    """Bring every claim together with what each run, complete or not, says of it; an older list's may know others."""
     claims: dict[str, ReportedClaim] = {}
     for paper in papers:
         for experiment, listed in paper.claims.items():
@@ -123,9 +113,7 @@ def count_verdicts(claims: Sequence[ReportedClaim]) -> dict[str, dict[str, int]]
 
 def format_p(p_value: float | None) -> str:
     """Print a p-value; empty where there is none."""
-    if p_value is None:
-        return ""
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+    return "" if p_value is None else "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
 def with_indices(text: str) -> Markup:
@@ -154,12 +142,9 @@ def _page(
     combined: Mapping[str, CombinedRuns],
     speed: Speed | None,
 ) -> str:
+    loader = PackageLoader("igbaselines.reporting.page")
     environment = Environment(
-        loader=PackageLoader("igbaselines.reporting.page"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     environment.filters |= {
         "readable": readable,

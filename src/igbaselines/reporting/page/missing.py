@@ -29,10 +29,7 @@ VERBS = {  # of one run, of several
 def why_untested(experiment: str, runs: Sequence[RunState], sweeps: Sequence[Sweep]) -> str:
     """Say why no run has tested a claim of an experiment: what became of the runs that might have.
 
-    Args:
-        experiment: name of the experiment.
-        runs: all that have been begun, of any experiment.
-        sweeps: all that were launched; they know of runs that nobody has begun, and their commands.
+    Sweeps know of runs that nobody has begun, and their commands.
     """
     in_sweeps = [(state, sweep.command) for sweep in sweeps for _, state in sweep.states(runs)]
     commands = {(state.experiment, state.label): command for state, command in in_sweeps}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from igbaselines.reporting.claims import Record
 from igbaselines.reporting.statistics.verdicts import NotTestable
-from igbaselines.running.names import Names
+from igbaselines.running.rows import Names
 from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
 
 RECORD = (
@@ -32,15 +32,7 @@ class FigureFile:
 
 @dataclass(frozen=True)
 class ReportedRun(RunState):
-    """A run as the report shows it: its state and, if it is complete, what it wrote.
-
-    Args:
-        config: resolved configuration, as text.
-        provenance: as text.
-        claims: the records of claims.json.
-        figures: in order of their names.
-        tables: name -> table.
-    """
+    """A run as the report shows it: its state and, if it is complete, what it wrote."""
 
     config: str = ""
     provenance: str = ""
@@ -51,14 +43,7 @@ class ReportedRun(RunState):
 
 @dataclass(frozen=True)
 class Results:
-    """What a complete run measured, for what combines several runs.
-
-    Args:
-        label: name of the run's folder.
-        config: its resolved configuration.
-        rows: one for each measured value.
-        names: of its methods and metrics.
-    """
+    """What a complete run measured, for what combines several runs; the label is the name of the run's folder."""
 
     label: str
     config: dict[str, Any]
@@ -82,11 +67,7 @@ class Results:
 
 
 def read_results(run: ReportedRun) -> Results:
-    """Read the rows and the configuration of a complete run.
-
-    Raises:
-        NotTestable: where they cannot be read, with the reason.
-    """
+    """Read the rows and the configuration of a complete run; NotTestable gives the reason where they cannot be."""
     try:
         config = yaml.safe_load(_text(run.folder / "config.yaml"))
         rows = pd.read_parquet(run.folder / "rows.parquet").astype({"value": float})
@@ -136,11 +117,7 @@ def _checked(record: Record) -> Record:
 
 
 def figure_file(path: Path) -> FigureFile:
-    """A figure with the caption that it carries.
-
-    Raises:
-        OSError, SyntaxError: where it cannot be read.
-    """
+    """A figure with the caption that it carries; an OSError or SyntaxError where it cannot be read."""
     with Image.open(path) as image:
         caption = str(image.info.get("Description", path.stem))
         image.verify()  # the page may have to convert it

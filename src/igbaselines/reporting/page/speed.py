@@ -21,14 +21,7 @@ NOTES = {
 
 @dataclass(frozen=True)
 class Speed:
-    """The measurements of `make bench`.
-
-    Args:
-        system: what they were made on.
-        tables: with their notes.
-        figures: as files.
-        unreadable: why there are none, though there is a folder.
-    """
+    """The measurements of `make bench`, what they were made on, and why there are none though there is a folder."""
 
     system: dict[str, object]
     tables: list[Noted]

@@ -19,10 +19,9 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity
 from igbaselines.running.choice import fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
-from igbaselines.running.domains import TaskMaker
 from igbaselines.running.rows import write_rows
 from igbaselines.running.settings import AttributionSettings
-from igbaselines.running.study import look_up, task_makers
+from igbaselines.running.study import TaskMaker, look_up, task_makers
 from igbaselines.studies.comparison.settings import ComparisonEvaluation
 from igbaselines.tasks import Task
 

@@ -15,7 +15,7 @@ from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.estimates import mean_with_interval
 from igbaselines.reporting.style import looks, new_figure, page_style, save_figures
 from igbaselines.reporting.tables import write_table
-from igbaselines.running.names import Names
+from igbaselines.running.rows import Names
 
 KEYS = ["metric", "domain", "method"]
 ARROWS = {"lower": "\N{LEFTWARDS ARROW}", "higher": "\N{RIGHTWARDS ARROW}"}

@@ -5,8 +5,7 @@ from typing import Any
 
 from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
-from igbaselines.running.domains import Domain
-from igbaselines.running.study import task_makers
+from igbaselines.running.study import Domain, task_makers
 
 
 @dataclass

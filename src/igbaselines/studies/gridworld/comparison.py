@@ -5,7 +5,7 @@ from functools import partial
 
 from igbaselines.common.errors import UserError
 from igbaselines.running.context import Run
-from igbaselines.running.domains import Domain
+from igbaselines.running.study import Domain
 from igbaselines.studies.gridworld.data.dataset import GridWorld
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
 from igbaselines.studies.gridworld.experiments.tasks import state_task, trained_network

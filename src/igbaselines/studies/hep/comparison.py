@@ -6,8 +6,8 @@ from functools import partial
 
 from igbaselines.common.errors import UserError
 from igbaselines.running.context import Run
-from igbaselines.running.domains import Domain
 from igbaselines.running.settings import AttributionSettings
+from igbaselines.running.study import Domain
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.settings import HepSplits
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork

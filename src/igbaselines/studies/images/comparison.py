@@ -6,8 +6,8 @@ from functools import partial
 
 from igbaselines.common.errors import UserError
 from igbaselines.running.context import Run
-from igbaselines.running.domains import Domain
 from igbaselines.running.settings import AttributionSettings
+from igbaselines.running.study import Domain
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments.classifier import load_classifier
 from igbaselines.studies.images.experiments.selection import Chosen, photograph_background, select
