@@ -25,17 +25,11 @@ from igbaselines.studies.hep.networks.training import Trained, TrainingData, eva
 
 @dataclass(frozen=True)
 class SplitEvents:
-    """Events split for one ranking network and standardised on its training part.
+    """Events split for one ranking network and standardised on its training part."""
 
-    Args:
-        split: indices of the parts.
-        standardise: statistics of the training part.
-        data: standardised events on the device.
-    """
-
-    split: Split
-    standardise: Standardise
-    data: TrainingData
+    split: Split  # indices of the parts
+    standardise: Standardise  # statistics of the training part
+    data: TrainingData  # standardised events on the device
 
     def test_logits(self, networks: Ensemble) -> Float[np.ndarray, "n events"]:
         """Logits of the test part."""

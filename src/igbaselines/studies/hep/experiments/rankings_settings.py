@@ -11,13 +11,9 @@ from igbaselines.studies.hep.experiments.settings import HepSplits
 
 @dataclass
 class RankingsEvaluation(HepSplits):
-    """What every study of rankings measures.
+    """What every study of rankings measures."""
 
-    Args:
-        top: how many first features of two rankings are compared as sets.
-    """
-
-    top: int
+    top: int  # how many first features of two rankings are compared as sets
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -26,15 +22,10 @@ class RankingsEvaluation(HepSplits):
 
 @dataclass
 class SampleCountsEvaluation(RankingsEvaluation):
-    """How many background events a baseline needs.
+    """How many background events a baseline needs."""
 
-    Args:
-        counts: events of each background.
-        draws: independent draws of each; no event is in two of them.
-    """
-
-    counts: list[int]
-    draws: int
+    counts: list[int]  # events of each background
+    draws: int  # independent draws of each; no event is in two of them
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,13 +39,9 @@ class SampleCountsEvaluation(RankingsEvaluation):
 
 @dataclass
 class RetrainedEvaluation(RankingsEvaluation):
-    """Rankings that are also judged by networks retrained on their first features.
+    """Rankings that are also judged by networks retrained on their first features."""
 
-    Args:
-        top_k: numbers of first features to retrain on.
-    """
-
-    top_k: list[int]
+    top_k: list[int]  # numbers of first features to retrain on
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,13 +54,9 @@ class RetrainedEvaluation(RankingsEvaluation):
 
 @dataclass
 class CombinedEvaluation(RetrainedEvaluation):
-    """Rankings that are combined into one.
+    """Rankings that are combined into one."""
 
-    Args:
-        points: what the Borda count gives for a first place; lower places get fewer, down to none.
-    """
-
-    points: int
+    points: int  # what the Borda count gives for a first place; lower places get fewer, down to none
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,13 +65,9 @@ class CombinedEvaluation(RetrainedEvaluation):
 
 @dataclass
 class ArchitecturesEvaluation(RankingsEvaluation):
-    """Networks of several architectures under the same baselines.
+    """Networks of several architectures under the same baselines."""
 
-    Args:
-        architectures: recipes by the name of their architecture.
-    """
-
-    architectures: dict[str, Any]
+    architectures: dict[str, Any]  # recipes by the name of their architecture
 
     def __post_init__(self) -> None:
         super().__post_init__()

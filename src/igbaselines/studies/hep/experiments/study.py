@@ -39,23 +39,14 @@ Ranking: TypeAlias = Int[np.ndarray, " d"]
 
 @dataclass(frozen=True)
 class HepStudy:
-    """What every step of an experiment shares.
+    """What every step of an experiment shares."""
 
-    Args:
-        run: whose checkpoints belong to these events and to no others.
-        events: all events.
-        attribution: which output is explained, of how many events, and how features are ranked.
-        methods: that features are ranked by.
-        metrics: beside those of the experiment.
-        evaluation: fractions of the splits, and number of networks.
-    """
-
-    run: Run
+    run: Run  # whose checkpoints belong to these events and to no others
     events: EventTable
-    attribution: AttributionSettings
-    methods: Mapping[str, Method]
-    metrics: Mapping[str, Metric]
-    evaluation: HepSplits
+    attribution: AttributionSettings  # which output is explained, of how many events, and how features are ranked
+    methods: Mapping[str, Method]  # that features are ranked by
+    metrics: Mapping[str, Metric]  # beside those of the experiment
+    evaluation: HepSplits  # fractions of the splits, and number of networks
 
     @classmethod
     def begin(
@@ -121,39 +112,23 @@ def _check_events(events: EventTable, splits: HepSplits, events_a_process: int, 
 
 @dataclass(frozen=True)
 class Retrained:
-    """Networks retrained on the first features of rankings, on one split of the events.
+    """Networks retrained on the first features of rankings, on one split of the events."""
 
-    Args:
-        logits: of the test part, one row a distinct set of features.
-        loss: class-balanced validation loss.
-        network: of each ranking and number of features the row of its network.
-    """
-
-    logits: Float[np.ndarray, "sets n"]
-    loss: Float[np.ndarray, " sets"]
-    network: Int[np.ndarray, "rankings sizes"]
+    logits: Float[np.ndarray, "sets n"]  # of the test part, one row a distinct set of features
+    loss: Float[np.ndarray, " sets"]  # class-balanced validation loss
+    network: Int[np.ndarray, "rankings sizes"]  # of each ranking and number of features the row of its network
 
 
 @dataclass(frozen=True)
 class RankingNetwork:
-    """A network trained on all features, and what explaining it takes.
+    """A network trained on all features, and what explaining it takes."""
 
-    Args:
-        study: that it is part of.
-        recipe: how it was trained.
-        name: of the network, the unit of its rows.
-        events: its split of the events.
-        seed: key of its training.
-        key: key of everything else that is drawn.
-        trained: the network.
-    """
-
-    study: HepStudy
-    recipe: ClassifierRecipe
-    name: str
-    events: SplitEvents
-    seed: tuple[int, ...]
-    key: tuple[int, ...]
+    study: HepStudy  # that it is part of
+    recipe: ClassifierRecipe  # how it was trained
+    name: str  # of the network, the unit of its rows
+    events: SplitEvents  # its split of the events
+    seed: tuple[int, ...]  # key of its training
+    key: tuple[int, ...]  # key of everything else that is drawn
     trained: Trained
 
     @classmethod

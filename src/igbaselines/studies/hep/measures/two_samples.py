@@ -19,15 +19,10 @@ TREE_BINS = 64  # values of a feature that trees tell apart
 
 @dataclass(frozen=True)
 class WeightedSample:
-    """Events that stand for a distribution.
+    """Events that stand for a distribution."""
 
-    Args:
-        features: of the events.
-        weight: share of the distribution that each stands for; they add up to 1.
-    """
-
-    features: Float32[np.ndarray, "n d"]
-    weight: Float[np.ndarray, " n"]
+    features: Float32[np.ndarray, "n d"]  # of the events
+    weight: Float[np.ndarray, " n"]  # share of the distribution that each stands for; they add up to 1
 
     @classmethod
     def of(cls, features: Float32[np.ndarray, "n d"], weight: Float[np.ndarray, " n"] | None) -> "WeightedSample":

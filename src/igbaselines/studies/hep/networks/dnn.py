@@ -16,15 +16,10 @@ from igbaselines.models.stem import OfOutput, Stemmed
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation and its derivative.
+    """An activation and its derivative."""
 
-    Args:
-        value: z -> the activation.
-        backward: (gradient, z) -> the gradient times the derivative at z.
-    """
-
-    value: Callable[[Tensor], Tensor]
-    backward: Callable[[Tensor, Tensor], Tensor]
+    value: Callable[[Tensor], Tensor]  # z -> the activation
+    backward: Callable[[Tensor, Tensor], Tensor]  # (gradient, z) -> the gradient times the derivative at z
 
 
 def _silu_backward(gradient: Tensor, z: Tensor) -> Tensor:

@@ -14,17 +14,11 @@ REPLICATE = "bootstrap_"
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric against k, or the difference of two such curves.
+    """A metric against k, or the difference of two such curves."""
 
-    Args:
-        point: the value at each k: the mean over units, or the pooled value.
-        samples: k down; units, or bootstrap replicates, across.
-        resampled: whether the columns of `samples` are bootstrap replicates.
-    """
-
-    point: "pd.Series[float]"
-    samples: pd.DataFrame
-    resampled: bool
+    point: "pd.Series[float]"  # the value at each k: the mean over units, or the pooled value
+    samples: pd.DataFrame  # k down; units, or bootstrap replicates, across
+    resampled: bool  # whether the columns of `samples` are bootstrap replicates
 
     @classmethod
     def of(cls, rows: pd.DataFrame, metric: str, method: str) -> "Curve":

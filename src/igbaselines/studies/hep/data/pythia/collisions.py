@@ -28,21 +28,13 @@ _HOPELESS = 20_000  # vetoes on partons in a row, a minute of them: each event w
 
 @dataclass(frozen=True)
 class Batch:
-    """Particles of several events.
+    """Particles of several events."""
 
-    Args:
-        offsets: event i has the particles offsets[i] to offsets[i + 1].
-        pdg: absolute particle codes (Particle Data Group's numbering).
-        final: whether a particle is stable.
-        hard: whether it leaves the hard process, or a decay of what does.
-        momentum: four-momenta [GeV].
-    """
-
-    offsets: Integer[np.ndarray, " edges"]
-    pdg: Integer[np.ndarray, " p"]
-    final: Bool[np.ndarray, " p"]
-    hard: Bool[np.ndarray, " p"]
-    momentum: Float[np.ndarray, "4 p"]
+    offsets: Integer[np.ndarray, " edges"]  # event i has the particles offsets[i] to offsets[i + 1]
+    pdg: Integer[np.ndarray, " p"]  # absolute particle codes (Particle Data Group's numbering)
+    final: Bool[np.ndarray, " p"]  # whether a particle is stable
+    hard: Bool[np.ndarray, " p"]  # whether it leaves the hard process, or a decay of what does
+    momentum: Float[np.ndarray, "4 p"]  # four-momenta [GeV]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -38,17 +38,12 @@ from igbaselines.studies.hep.data.table import CROSS_SECTION_ERROR, read_events
 
 @dataclass
 class PythiaShare:
-    """How many events a process has, and in which ranges of pTHat.
+    """How many events a process has, and in which ranges of pTHat."""
 
-    Args:
-        share: part of its class's events (signal or background); the shares of a class add up to 1.
-        pt_hat: lower edges of the ranges [GeV], ascending; each range ends where the next begins, the last nowhere.
-        pt_hat_shares: part of the process's events in each range; they add up to 1.
-    """
-
-    share: float
+    share: float  # part of its class's events (signal or background); the shares of a class add up to 1
+    # lower edges of the ranges [GeV], ascending; each range ends where the next begins, the last nowhere
     pt_hat: list[float]
-    pt_hat_shares: list[float]
+    pt_hat_shares: list[float]  # part of the process's events in each range; they add up to 1
 
     def __post_init__(self) -> None:
         check_share(self.share)
@@ -69,27 +64,17 @@ class PythiaShare:
 
 @dataclass
 class HepPythia:
-    """Events of a signal and its backgrounds from Pythia.
+    """Events of a signal and its backgrounds from Pythia."""
 
-    Args:
-        n_events: selected events of all processes, at least: a shard ends with a batch of Pythia's, and is taken whole.
-        signal_fraction: part of them that is signal.
-        seed: full shards of a seed stay the same when `n_events` grows: more are added.
-        shard_events: selected events of a full shard, at least.
-        beam: how protons collide.
-        selection: what an event needs.
-        detector: what the detector makes of particles.
-        processes: the processes, by their names in `PROCESSES`.
-    """
-
+    # selected events of all processes, at least: a shard ends with a batch of Pythia's, and is taken whole
     n_events: int
-    signal_fraction: float
-    seed: int
-    shard_events: int
+    signal_fraction: float  # part of them that is signal
+    seed: int  # full shards of a seed stay the same when `n_events` grows: more are added
+    shard_events: int  # selected events of a full shard, at least
     beam: Beam
     selection: EventSelection
     detector: Detector
-    processes: dict[str, PythiaShare]
+    processes: dict[str, PythiaShare]  # the processes, by their names in `PROCESSES`
 
     def __post_init__(self) -> None:
         shares = {name: process.share for name, process in self.processes.items()}

@@ -35,19 +35,12 @@ _PHOTON = 22
 
 @dataclass(frozen=True)
 class Tracks:
-    """Particles of several events, sorted by event.
+    """Particles of several events, sorted by event."""
 
-    Args:
-        event: each particle's event.
-        momentum: four-momenta [GeV].
-        eta: pseudorapidities.
-        phi: azimuths.
-    """
-
-    event: Integer[np.ndarray, " p"]
-    momentum: Float[np.ndarray, "4 p"]
-    eta: Float[np.ndarray, " p"]
-    phi: Float[np.ndarray, " p"]
+    event: Integer[np.ndarray, " p"]  # each particle's event
+    momentum: Float[np.ndarray, "4 p"]  # four-momenta [GeV]
+    eta: Float[np.ndarray, " p"]  # pseudorapidities
+    phi: Float[np.ndarray, " p"]  # azimuths
 
     @classmethod
     def of(cls, event: Integer[np.ndarray, " p"], momentum: Float[np.ndarray, "4 p"]) -> "Tracks":
@@ -66,17 +59,11 @@ class Tracks:
 
 @dataclass(frozen=True)
 class AntiKtJets:
-    """Jets of `n` events, hardest first; the places after an event's last jet are zero.
+    """Jets of `n` events, hardest first; the places after an event's last jet are zero."""
 
-    Args:
-        momentum: four-momenta [GeV].
-        pt: transverse momenta [GeV], zero where there is no jet.
-        constituents: indices of the particles in each jet, events x jets x particles.
-    """
-
-    momentum: Float[np.ndarray, "4 n j"]
-    pt: Float[np.ndarray, "n j"]
-    constituents: ak.Array
+    momentum: Float[np.ndarray, "4 n j"]  # four-momenta [GeV]
+    pt: Float[np.ndarray, "n j"]  # transverse momenta [GeV], zero where there is no jet
+    constituents: ak.Array  # indices of the particles in each jet, events x jets x particles
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "AntiKtJets":
         """The chosen events; indices of particles stay what they are."""
@@ -85,25 +72,15 @@ class AntiKtJets:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of the events that pass the selection.
-
-    Args:
-        lepton: the lepton.
-        met: missing transverse momentum [GeV].
-        jets: jets.
-        tagged: which jets are b-tagged.
-        fat_jets: fat jets.
-        particles: what the constituents' indices count.
-        weight: by how much more an event counts than it was made.
-    """
+    """What was seen of the events that pass the selection."""
 
     lepton: Float[np.ndarray, "4 n"]
-    met: Float[np.ndarray, " n"]
+    met: Float[np.ndarray, " n"]  # missing transverse momentum [GeV]
     jets: AntiKtJets
-    tagged: Bool[np.ndarray, "n j"]
+    tagged: Bool[np.ndarray, "n j"]  # which jets are b-tagged
     fat_jets: AntiKtJets
-    particles: Tracks
-    weight: Float[np.ndarray, " n"]
+    particles: Tracks  # what the constituents' indices count
+    weight: Float[np.ndarray, " n"]  # by how much more an event counts than it was made
 
 
 def see(

@@ -102,30 +102,19 @@ class FinalState:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A fall of the cross-section as (pT^2 + scale^2)^-power per pT^2.
-
-    Args:
-        power: how steep.
-        scale: the mass [GeV] at which the fall begins, about that of the heavier body.
-    """
+    """A fall of the cross-section as (pT^2 + scale^2)^-power per pT^2."""
 
     power: float
-    scale: float
+    scale: float  # the mass [GeV] at which the fall begins, about that of the heavier body
 
 
 @dataclass(frozen=True)
 class ProposedCollisions:
-    """Sizes across the beam of `n` proposed collisions; angles are drawn for those that can be selected.
+    """Sizes across the beam of `n` proposed collisions; angles are drawn for those that can be selected."""
 
-    Args:
-        pt: transverse momentum of either body [GeV].
-        masses: of the two bodies [GeV].
-        extra_pt: transverse momenta of jets off the incoming partons [GeV], zero where absent.
-    """
-
-    pt: Float[np.ndarray, " n"]
-    masses: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
-    extra_pt: Float[np.ndarray, "x n"]
+    pt: Float[np.ndarray, " n"]  # transverse momentum of either body [GeV]
+    masses: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]  # of the two bodies [GeV]
+    extra_pt: Float[np.ndarray, "x n"]  # transverse momenta of jets off the incoming partons [GeV], zero where absent
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "ProposedCollisions":
         """The chosen collisions."""

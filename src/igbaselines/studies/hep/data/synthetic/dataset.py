@@ -37,17 +37,11 @@ _POOL_EVENTS = 60_000  # times workers; below, starting workers and what they ma
 
 @dataclass
 class Process:
-    """A process.
+    """A process."""
 
-    Args:
-        cross_section: after the reference selection [fb].
-        pt_hat_min: least transverse momentum of the collision's two bodies in their frame [GeV].
-        share: part of its class's events (signal or background); the shares of a class add up to 1.
-    """
-
-    cross_section: float
-    pt_hat_min: float
-    share: float
+    cross_section: float  # after the reference selection [fb]
+    pt_hat_min: float  # least transverse momentum of the collision's two bodies in their frame [GeV]
+    share: float  # part of its class's events (signal or background); the shares of a class add up to 1
 
     def __post_init__(self) -> None:
         fields_must("process", self, ["cross_section"], lambda value: value > 0, "be positive")
@@ -57,27 +51,16 @@ class Process:
 
 @dataclass
 class HepSynthetic:
-    """Synthetic events of a signal and its backgrounds.
+    """Synthetic events of a signal and its backgrounds."""
 
-    Args:
-        n_events: selected events of all processes.
-        signal_fraction: part of them that is signal.
-        seed: events of a seed stay the same when `n_events` grows: more are appended to each process.
-        cross_section_error: largest relative error of the counting behind each cross-section.
-        selection: what an event needs.
-        reference_selection: a looser selection, for which the cross-sections are known.
-        detector: what the detector makes of particles.
-        processes: the processes, by their names in `PROCESSES`.
-    """
-
-    n_events: int
-    signal_fraction: float
-    seed: int
-    cross_section_error: float
+    n_events: int  # selected events of all processes
+    signal_fraction: float  # part of them that is signal
+    seed: int  # events of a seed stay the same when `n_events` grows: more are appended to each process
+    cross_section_error: float  # largest relative error of the counting behind each cross-section
     selection: EventSelection
-    reference_selection: EventSelection
+    reference_selection: EventSelection  # a looser selection, for which the cross-sections are known
     detector: Detector
-    processes: dict[str, Process]
+    processes: dict[str, Process]  # the processes, by their names in `PROCESSES`
 
     def __post_init__(self) -> None:
         shares = {name: process.share for name, process in self.processes.items()}

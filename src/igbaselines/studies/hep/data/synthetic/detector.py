@@ -26,25 +26,15 @@ _HT_MARGIN = 0.85  # smearing lifts the sum of the jets by no more: its resoluti
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of `n` events; every array's event axis is the first, or the second after components.
+    """What was seen of `n` events; every array's event axis is the first, or the second after components."""
 
-    Args:
-        lepton: the one lepton that was found.
-        partons: smeared partons, zero where absent or out of coverage.
-        flavours: their flavours.
-        jets: jets.
-        tagged: which jets are b-tagged.
-        fat_jets: fat jets.
-        met: missing transverse momentum [GeV].
-    """
-
-    lepton: Float[np.ndarray, "4 n"]
-    partons: Float[np.ndarray, "4 n p"]
+    lepton: Float[np.ndarray, "4 n"]  # the one lepton that was found
+    partons: Float[np.ndarray, "4 n p"]  # smeared partons, zero where absent or out of coverage
     flavours: Int8[np.ndarray, "n p"]
     jets: ConeJets
-    tagged: Bool[np.ndarray, "n j"]
+    tagged: Bool[np.ndarray, "n j"]  # which jets are b-tagged
     fat_jets: ConeJets
-    met: Float[np.ndarray, " n"]
+    met: Float[np.ndarray, " n"]  # missing transverse momentum [GeV]
 
     @property
     def ht(self) -> Float[np.ndarray, " n"]:

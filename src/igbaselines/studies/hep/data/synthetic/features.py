@@ -45,17 +45,11 @@ def reconstructed(observed: Observed) -> tuple[Float[np.ndarray, "4 n 6"], Bool[
 
 @dataclass(frozen=True)
 class Contents:
-    """The pieces inside the hadronic objects; a row is a parton in an object.
+    """The pieces inside the hadronic objects; a row is a parton in an object."""
 
-    Args:
-        jet: the row's object, counted through all events.
-        pt: of the pieces [GeV], zero for what flies out of the object.
-        position: of the pieces in pseudorapidity and azimuth, from the object's axis.
-    """
-
-    jet: Int[np.ndarray, " r"]
-    pt: Float32[np.ndarray, "r c"]
-    position: Float32[np.ndarray, "2 r c"]
+    jet: Int[np.ndarray, " r"]  # the row's object, counted through all events
+    pt: Float32[np.ndarray, "r c"]  # of the pieces [GeV], zero for what flies out of the object
+    position: Float32[np.ndarray, "2 r c"]  # of the pieces in pseudorapidity and azimuth, from the object's axis
 
 
 def with_contents(

@@ -28,23 +28,14 @@ _FRUITLESS_CHUNKS = 40  # millions of collisions: if they give no event, more of
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a chunk of a process is made of.
+    """What a chunk of a process is made of."""
 
-    Args:
-        name: the process, a key of `CHAINS`.
-        pt_hat_min: least transverse momentum of the collision's two bodies [GeV].
-        detector: the detector.
-        selection: the selection of the events.
-        reference: a looser selection, whose cross-section is known.
-        seed: seed of all processes.
-    """
-
-    name: str
-    pt_hat_min: float
+    name: str  # the process, a key of `CHAINS`
+    pt_hat_min: float  # least transverse momentum of the collision's two bodies [GeV]
     detector: Detector
     selection: EventSelection
-    reference: EventSelection
-    seed: int
+    reference: EventSelection  # a looser selection, whose cross-section is known
+    seed: int  # seed of all processes
 
     def stream(self, purpose: int, chunk: int) -> np.random.Generator:
         """The random stream of a chunk."""
@@ -61,19 +52,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Cutflow:
-    """Cross-section of a process after the selection, from a count of raw collisions.
+    """Cross-section of a process after the selection, from a count of raw collisions."""
 
-    Args:
-        collisions: raw collisions.
-        reference: of these, events that pass the reference selection.
-        selected: of these, events that pass the selection.
-        cross_section: after the selection [fb].
-    """
-
-    collisions: int
-    reference: int
-    selected: int
-    cross_section: float
+    collisions: int  # raw collisions
+    reference: int  # of these, events that pass the reference selection
+    selected: int  # of these, events that pass the selection
+    cross_section: float  # after the selection [fb]
 
 
 def event_chunk(recipe: Recipe, chunk: int) -> Float32[np.ndarray, "n 87"]:

@@ -21,19 +21,12 @@ UNASSIGNED = -1
 
 @dataclass(frozen=True)
 class ConeJets:
-    """Jets of `n` events, hardest first, at most `j`; the places after an event's last jet are zero.
+    """Jets of `n` events, hardest first, at most `j`; the places after an event's last jet are zero."""
 
-    Args:
-        momenta: four-momenta [GeV].
-        pt: transverse momenta [GeV], zero where there is no jet.
-        member: for each parton the place of its jet, or `UNASSIGNED`.
-        radius: that they were made with.
-    """
-
-    momenta: Float[np.ndarray, "4 n j"]
-    pt: Float[np.ndarray, "n j"]
-    member: Int8[np.ndarray, "n p"]
-    radius: float
+    momenta: Float[np.ndarray, "4 n j"]  # four-momenta [GeV]
+    pt: Float[np.ndarray, "n j"]  # transverse momenta [GeV], zero where there is no jet
+    member: Int8[np.ndarray, "n p"]  # for each parton the place of its jet, or `UNASSIGNED`
+    radius: float  # that they were made with
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "ConeJets":
         """The chosen events."""

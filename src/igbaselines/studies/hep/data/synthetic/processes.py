@@ -56,23 +56,15 @@ class TopPair:
 
 @dataclass(frozen=True)
 class Chain:
-    """A process: two bodies from the collision and how they decay.
-
-    Args:
-        bodies: the two bodies.
-        decay: their decay chain.
-        spectrum: the collision's spectrum.
-        flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a b-tag.
-        batch: raw collisions in a chunk: enough for some thousand selected events, few enough for the memory.
-        visible: the largest part of each body's energy that can end up in jets.
-    """
+    """A process: two bodies from the collision and how they decay."""
 
     bodies: tuple[Body, Body]
-    decay: Callable[[Generator, Particles, Particles], FinalState]
+    decay: Callable[[Generator, Particles, Particles], FinalState]  # their decay chain
     spectrum: Spectrum
+    # the richest flavours that the chain's quarks can have, which bounds the probability of a b-tag
     flavours: tuple[int, ...]
-    batch: int
-    visible: tuple[float, float] = (1.0, 1.0)
+    batch: int  # raw collisions in a chunk: enough for some thousand selected events, few enough for the memory
+    visible: tuple[float, float] = (1.0, 1.0)  # the largest part of each body's energy that can end up in jets
 
 
 def generate(rng: Generator, chain: Chain, pt_hat_min: float, least_ht: float) -> FinalState:

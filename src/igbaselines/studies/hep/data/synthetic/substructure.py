@@ -28,14 +28,10 @@ _NO_VARIANCE = 1e-12  # of distances: what rounding leaves
 
 @dataclass(frozen=True)
 class Pieces:
-    """What partons are made of, the core first. Single precision: there are a hundred in an event.
+    """What partons are made of, the core first. Single precision: there are a hundred in an event."""
 
-    Args:
-        share: part of the parton's transverse momentum; adds up to one.
-        offset: from the parton, in pseudorapidity and azimuth; its mean, weighted with the share, is zero.
-    """
-
-    share: Float32[np.ndarray, "m c"]
+    share: Float32[np.ndarray, "m c"]  # part of the parton's transverse momentum; adds up to one
+    # from the parton, in pseudorapidity and azimuth; its mean, weighted with the share, is zero
     offset: Float32[np.ndarray, "2 m c"]
 
 
