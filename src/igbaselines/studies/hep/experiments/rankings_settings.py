@@ -30,11 +30,12 @@ class SampleCountsEvaluation(RankingsEvaluation):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("evaluation.draws", self.draws, 2)
-        if not self.counts:
-            raise UserError("evaluation.counts is empty: give numbers of events of each background, such as [5, 20]")
-        distinct("evaluation.counts", self.counts)
-        for count in self.counts:
-            at_least("evaluation.counts", count, 1)
+        _numbers("evaluation.counts", self.counts, "numbers of events of each background, such as [5, 20]")
+
+    @property
+    def events_a_process(self) -> int:
+        """Background events of each process that all draws take together."""
+        return self.draws * (max(self.counts) + 1)  # one more: parts are equal up to one event
 
 
 @dataclass
@@ -45,11 +46,7 @@ class RetrainedEvaluation(RankingsEvaluation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.top_k:
-            raise UserError("evaluation.top_k is empty: give numbers of features, such as [5, 12]")
-        distinct("evaluation.top_k", self.top_k)
-        for k in self.top_k:
-            at_least("evaluation.top_k", k, 1)
+        _numbers("evaluation.top_k", self.top_k, "numbers of features, such as [5, 12]")
 
 
 @dataclass
@@ -75,3 +72,12 @@ class ArchitecturesEvaluation(RankingsEvaluation):
             raise UserError("evaluation.architectures is empty: give at least one model")
         for name in self.architectures:
             check_file_name("evaluation.architectures", name)
+
+
+def _numbers(key: str, values: list[int], example: str) -> None:
+    """Refuse a list that is empty, or names a number twice or one below 1."""
+    if not values:
+        raise UserError(f"{key} is empty: give {example}")
+    distinct(key, values)
+    for value in values:
+        at_least(key, value, 1)

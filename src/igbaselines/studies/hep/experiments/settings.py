@@ -42,6 +42,11 @@ class HepSplits:
             )
 
     @property
+    def events_a_process(self) -> int | None:
+        """Background events of each process that a training part has to hold; None: the most that a method draws."""
+        return None
+
+    @property
     def test_fraction(self) -> float:
         """Share of the test part."""
         return 1 - self.train_fraction - self.validation_fraction

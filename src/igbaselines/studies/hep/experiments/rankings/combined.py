@@ -6,9 +6,6 @@ that a feature that one baseline ranks last is not dragged down by it.
 
 import pandas as pd
 
-from igbaselines.running.context import Run
-from igbaselines.running.settings import AttributionSettings
-from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.ranked import (
     PERFORMANCE,
     VALIDATION_LOSS,
@@ -17,7 +14,7 @@ from igbaselines.studies.hep.experiments.ranked import (
     ranked,
 )
 from igbaselines.studies.hep.experiments.rankings_settings import CombinedEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy
+from igbaselines.studies.hep.experiments.study import HepStudy, experiment
 from igbaselines.studies.hep.measures.rankings import by_borda_count, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
@@ -25,26 +22,16 @@ BEST_SINGLE = "best_single"
 MEASURED = (*PERFORMANCE, VALIDATION_LOSS)
 
 
-def run(
-    run: Run,
-    dataset: EventDataset,
-    model: ClassifierRecipe,
-    attribution: AttributionSettings,
-    evaluation: CombinedEvaluation,
-) -> None:
-    """Carry out the study; the measured values go into `run.rows`.
-
-    Raises:
-        UserError: where the events do not suffice for what is asked.
-    """
-    study = HepStudy.begin(run, dataset, attribution, evaluation)
+@experiment
+def run(study: HepStudy, model: ClassifierRecipe, evaluation: CombinedEvaluation) -> None:
+    """Retrain on the rankings of every baseline and on those that combine them."""
     for network in study.networks(model):
         single = ranked(study, network.name, network.explain())
         together = list(single.values())
         combined = {"mean_rank": by_mean_rank(together), "borda_count": by_borda_count(together, evaluation.points)}
         add_rankings(study, network.name, combined)
         retrained = add_retrained(network, {"": single | combined}, evaluation.top_k)
-        run.rows.add_table(best_by_validation(retrained[retrained["method"].isin(single)]))
+        study.run.rows.add_table(best_by_validation(retrained[retrained["method"].isin(single)]))
 
 
 def best_by_validation(retrained: pd.DataFrame) -> pd.DataFrame:
