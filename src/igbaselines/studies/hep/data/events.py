@@ -54,11 +54,7 @@ class EventTable:
         )
 
     def require(self, process_events: int) -> None:
-        """Check that there is signal, background, and enough events of every process.
-
-        Raises:
-            UserError: naming the process and how many events it has, or what has no cross-section.
-        """
+        """Check that there is signal, background, and enough events of every process; a UserError says what lacks."""
         for name, label, part in (("signal", 1, self.is_signal), ("background", 0, ~self.is_signal)):
             if not part.any():
                 raise UserError(f"the events hold no {name}: at least one needs label {label}")

@@ -46,11 +46,7 @@ class HepTable:
         return sha256(Path(self.path))
 
     def load(self, cache: Path, workers: int) -> EventTable:
-        """Read the file; nothing is cached and no workers are needed.
-
-        Raises:
-            UserError: naming the file, the column and what would be right.
-        """
+        """Read the file; nothing is cached and no workers are needed."""
         events = read_events(Path(self.path))
         chosen = events if self.n_events is None else events.at_most(self.n_events, self.seed)
         if self.n_events is not None and len(events) < self.n_events:

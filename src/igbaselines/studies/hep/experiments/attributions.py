@@ -62,8 +62,7 @@ def class_attribution(
         methods: by name.
         task: the signal events to explain.
         key: seeds whatever is random; all averages over baselines draw them from the same state.
-        checkpoint: where the finished attribution is kept; beside it an unfinished one, from which it goes on after a
-            kill.
+        checkpoint: of the finished attribution; beside it lies an unfinished one, from which it goes on after a kill.
         progress: called with the number of events done.
         metrics: whose values are averaged over the events.
 
@@ -121,14 +120,7 @@ def _jobs(methods: Mapping[str, Method], task: Task, key: tuple[int | str, ...])
 
 
 class _Sums:
-    """What the signal events explained so far add up to.
-
-    Args:
-        task: all events that are to be explained.
-        methods: by name.
-        metrics: that score what they give.
-        key: seeds what the metrics draw.
-    """
+    """What the signal events explained so far add up to."""
 
     def __init__(
         self, task: Task, methods: Mapping[str, Method], metrics: Mapping[str, Metric], key: tuple[int | str, ...]

@@ -40,15 +40,7 @@ class SplitEvents:
 def split_events(
     events: EventTable, evaluation: HepSplits, network: int, seed: int, device: torch.device
 ) -> SplitEvents:
-    """Split the events for one of the ranking networks.
-
-    Args:
-        events: all events.
-        evaluation: fractions, and how many networks share the circle.
-        network: which of them.
-        seed: of the order of events.
-        device: where networks are trained.
-    """
+    """Split the events for one of the ranking networks that share a circle, in the order that the seed draws."""
     turn = network / evaluation.networks
     fractions = evaluation.train_fraction, evaluation.validation_fraction
     split = rotated_split(events.process, seed, turn, *fractions)

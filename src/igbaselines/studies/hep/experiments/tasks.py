@@ -65,12 +65,9 @@ def ranking_task(
 
 
 def training_background(table: EventTable, train: Int[np.ndarray, " t"], mean: Float[Tensor, " d"]) -> Background:
-    """Background events of a training part, in strata by process, weighted by cross-section.
+    """Background events of a training part, in strata by process, weighted by cross-section, on the device of `mean`.
 
-    Args:
-        table: all events.
-        train: indices of the training part, of whose signal and background the features' ranges are.
-        mean: of the features, on the device where networks are trained.
+    The features' ranges are those of signal and background.
     """
     index = train[~table.is_signal[train]]
     part = table.features[train]
@@ -87,12 +84,7 @@ def training_background(table: EventTable, train: Int[np.ndarray, " t"], mean: F
 
 
 def untrained_task(table: EventTable, most: int = 1000) -> Task:
-    """What is known of every task before its network is trained: which methods and metrics fit it, it can say.
-
-    Args:
-        table: all events.
-        most: of them it holds so many.
-    """
+    """What some events tell of every task before its network is trained: which methods and metrics fit it."""
     some = np.arange(0, len(table), max(1, len(table) // most))
     inputs = torch.from_numpy(table.features[some[table.is_signal[some]]])
     background = training_background(table, some, torch.zeros(len(table.feature_names)))

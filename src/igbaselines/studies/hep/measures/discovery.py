@@ -18,9 +18,7 @@ Values = float | Float[np.ndarray, "..."]
 def asimov_significance(signal: Values, background: Values) -> Float[np.ndarray, "..."]:
     """Median discovery significance sqrt(2 ((S + B) ln(1 + S/B) - S)) (Cowan et al. 2011, eq. 97).
 
-    Args:
-        signal: expected signal events behind the cut.
-        background: expected background events; NaN comes back where it is not positive.
+    NaN where the expected background is not positive.
     """
     s, b = np.broadcast_arrays(np.asarray(signal, dtype=float), np.asarray(background, dtype=float))
     b = np.where(b > 0, b, np.nan)
@@ -92,16 +90,10 @@ class Significance:
 def pooled_significance(
     parts: list[Selected], cross_sections: CrossSections, luminosity: float, replicates: int, seed: int
 ) -> Significance:
-    """Pool the test parts of several networks.
+    """Pool the test parts of several networks, at an integrated luminosity [1/fb].
 
-    Args:
-        parts: one for each network.
-        cross_sections: of signal and backgrounds, with their errors.
-        luminosity: integrated luminosity [1/fb].
-        replicates: bootstrap replicates; each resamples networks with replacement, background events by
-            Poisson weights and cross-sections by normal factors not below 0, the same for every cut, so that
-            differences between cuts are paired.
-        seed: of the bootstrap.
+    Each bootstrap replicate resamples networks with replacement, background events by Poisson weights and
+    cross-sections by normal factors not below 0, the same for every cut, so that differences between cuts are paired.
     """
     events, sums = _sums_over_networks(parts)
     process = cross_sections.process[events]

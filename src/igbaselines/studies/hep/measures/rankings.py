@@ -29,15 +29,10 @@ def by_mean_rank(rankings: Sequence[Int[np.ndarray, " d"]]) -> Int[np.ndarray, "
 
 
 def by_borda_count(rankings: Sequence[Int[np.ndarray, " d"]], points: int) -> Int[np.ndarray, " d"]:
-    """Combine rankings by the Borda count of their first features.
+    """Combine rankings by the Borda count of their first features; equal counts keep the order of the mean rank.
 
-    Args:
-        rankings: indices of the features, best first.
-        points: what a first place gets; the second gets one less, and places beyond as many get none. With as many
-            points as features this is the order of the mean rank.
-
-    Returns:
-        Indices of the features, best first; equal counts keep the order of the mean rank.
+    A first place gets so many points, the second one less, and places beyond as many get none. With as many points as
+    features this is the order of the mean rank.
     """
     count = np.sum([np.maximum(points - places(ranking), 0) for ranking in rankings], axis=0)
     order = by_mean_rank(rankings)
@@ -62,15 +57,9 @@ def top_overlap(a: Int[np.ndarray, " d"], b: Int[np.ndarray, " d"], top: int) ->
 def top_masks(
     rankings: Sequence[Int[np.ndarray, " d"]], sizes: Sequence[int]
 ) -> tuple[Bool[np.ndarray, "sets d"], Int[np.ndarray, "rankings sizes"]]:
-    """The distinct sets of top-k features of several rankings.
+    """The distinct sets of top-k features of several rankings, as masks, and for each ranking and size the set's index.
 
-    Args:
-        rankings: indices of the features, best first.
-        sizes: the values of k.
-
-    Returns:
-        The distinct sets as masks, and for each ranking and size the index of its set: rankings that agree on
-        their first k features share a set, and so a network.
+    Rankings that agree on their first k features share a set, and so a network.
     """
     masks = np.zeros((len(rankings), len(sizes), len(rankings[0])), dtype=bool)
     for r, ranking in enumerate(rankings):

@@ -16,10 +16,8 @@ from igbaselines.studies.hep.networks.object_attention import ObjectAttention
 class AttentionEnsemble(Ensemble):
     """Networks of `ObjectAttention`.
 
-    Args:
-        state: `mask` (n, t, d), the features that each token of each network sees; the module's parameters by their
-            names, each with a first dimension over the networks.
-        heads: of each self-attention.
+    The state is `mask` (n, t, d), the features that each token of each network sees, and the module's parameters by
+    their names, each with a first dimension over the networks.
     """
 
     def __init__(self, state: State, heads: int) -> None:
@@ -42,13 +40,8 @@ class AttentionEnsemble(Ensemble):
     ) -> "AttentionEnsemble":
         """Draw initial weights, uniform within 1 / sqrt(fan-in) as PyTorch's linear layers have them.
 
-        Args:
-            mask: the features that each network sees.
-            tokens: the features that describe what each token stands for.
-            width: of a token.
-            heads: of each self-attention.
-            blocks: how many.
-            generator: the same draws serve every network up to its mask, so that differences between them are paired.
+        `tokens` has the features that describe what each token stands for. The same draws serve every network up to its
+        mask, so that differences between them are paired.
         """
         seen = mask[:, None] & tokens
         module = _unfilled(nn.Identity(), (mask.shape[1], len(tokens), width, heads, blocks))

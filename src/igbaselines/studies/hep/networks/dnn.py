@@ -45,14 +45,8 @@ class Classifier(Stemmed):
 class DNN(Classifier):
     """A fully connected network from features in physical units to the logit of being signal.
 
-    Each hidden layer is Linear, BatchNorm, Swish (or another activation), Dropout. The first Linear and the
+    Each hidden layer is Linear, BatchNorm, Swish (or another of `ACTIVATIONS`), Dropout. The first Linear and the
     standardisation before it are the stem.
-
-    Args:
-        standardise: the standardisation of the features.
-        hidden: widths of the hidden layers.
-        dropout: probability of dropping a unit.
-        activation: name of the activation in `ACTIVATIONS`.
     """
 
     def __init__(self, standardise: Standardise, hidden: list[int], dropout: float, activation: str = "swish") -> None:

@@ -45,15 +45,10 @@ class ClassifierRecipe:
     def untrained(
         self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
-        """Draw the initial weights of one network for each mask.
+        """Draw the initial weights of one network for each mask (n, d), the features that it sees.
 
-        Args:
-            mask: (n, d), the features that each network sees.
-            feature_names: names of the features.
-            generator: the same draws serve every network up to its mask, so that differences between them are paired.
-
-        Raises:
-            UserError: where the architecture has no use for a feature of that name.
+        The same draws serve every network up to its mask, so that differences between them are paired. A UserError says
+        where the architecture has no use for a feature of that name.
         """
         raise NotImplementedError
 

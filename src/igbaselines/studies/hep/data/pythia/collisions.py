@@ -54,10 +54,6 @@ class PythiaCollisions:
         detector: its jets, for the veto on partons.
         selection: what the vetoes look out for.
         seed: of Pythia and of the prescale.
-
-    Attributes:
-        process: the process.
-        prescale: with this probability an event without a hard bottom or charm quark was made.
     """
 
     def __init__(
@@ -85,11 +81,7 @@ class PythiaCollisions:
             raise RuntimeError(f"Pythia could not be set up for process {name!r}")
 
     def batch(self, events: int) -> Batch:
-        """The next events that were not vetoed.
-
-        Raises:
-            HopelessSelectionError: if the vetoes let no event through.
-        """
+        """The next events that were not vetoed; a HopelessSelectionError where the vetoes let none through."""
         particles = self._pythia.nextBatch(events).prt
         flat = ak.flatten(particles)
         pdg, status = np.abs(ak.to_numpy(flat.id)), ak.to_numpy(flat.status)

@@ -86,11 +86,7 @@ class HepPythia:
         return hashlib.sha256(json.dumps([recipe.fingerprint() for recipe in self.recipes()]).encode()).hexdigest()
 
     def load(self, cache: Path, workers: int) -> EventTable:
-        """Read the events, or make what is not yet under `cache`.
-
-        Args:
-            cache: a folder, made if missing.
-            workers: processes that may work at once; the events do not depend on it.
+        """Read the events, or make what is not yet under `cache`; they do not depend on the number of workers.
 
         Raises:
             UserError: if Pythia or FastJet is missing, a shard is of another configuration, or hardly any event passes.

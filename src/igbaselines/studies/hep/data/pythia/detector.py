@@ -86,19 +86,11 @@ class Seen:
 def see(
     rng: np.random.Generator, batch: Batch, detector: Detector, selection: EventSelection, prescale: float
 ) -> tuple[Seen, dict[str, int]]:
-    """Smear, cluster, tag and select.
+    """Smear, cluster, tag and select: the selected events, and how many were left after each step.
 
-    Args:
-        rng: source of randomness.
-        batch: the events.
-        detector: the detector.
-        selection: the selection.
-        prescale: with this probability an event without a hard bottom or charm quark was made. It is kept with its
-            probability of a b-tag over this, and others with that probability; then at least one tag is drawn.
-            Where the ratio is above one the event is weighted.
-
-    Returns:
-        The selected events, and how many were left after each step.
+    With probability `prescale` an event without a hard bottom or charm quark was made. It is kept with its probability
+    of a b-tag over this, and others with that probability; then at least one tag is drawn. Where the ratio is above one
+    the event is weighted.
     """
     event = np.repeat(np.arange(len(batch)), np.diff(batch.offsets))
     visible, lepton_code, hadrons = _visible(batch, event, detector)
@@ -173,14 +165,7 @@ def _has_heavy_quark(batch: Batch, event: Integer[np.ndarray, " p"]) -> Bool[np.
 def find_leptons(
     rng: np.random.Generator, visible: Tracks, code: Integer[np.ndarray, " v"], detector: Detector, events: int
 ) -> tuple[Float[np.ndarray, "4 n"], Bool[np.ndarray, " n"], Bool[np.ndarray, " v"]]:
-    """Isolated electrons and muons, dressed with the photons beside them.
-
-    Args:
-        rng: source of randomness.
-        visible: visible particles.
-        code: their absolute particle codes.
-        detector: acceptance, efficiency and isolation.
-        events: how many.
+    """Isolated electrons and muons among visible particles, by their absolute codes, dressed with photons beside them.
 
     Returns:
         For each event the lepton; whether exactly one was found; and which particles are the found leptons' own.
@@ -222,15 +207,7 @@ def smear(rng: np.random.Generator, visible: Tracks, detector: Detector) -> Trac
 
 
 def cluster(visible: Tracks, events: int, radius: float, min_pt: float, max_eta: float) -> AntiKtJets:
-    """Anti-kt jets that are hard and central, hardest first.
-
-    Args:
-        visible: particles.
-        events: how many.
-        radius: in the plane of rapidity and azimuth.
-        min_pt: jets need more transverse momentum than this [GeV].
-        max_eta: jets need less absolute pseudorapidity than this.
-    """
+    """Anti-kt jets above `min_pt` [GeV] and within `max_eta` (pseudorapidity), hardest first."""
     counts = np.bincount(visible.event, minlength=events)
     components = dict(zip(("E", "px", "py", "pz"), visible.momentum, strict=True))
     particles = ak.unflatten(ak.zip(components, with_name="Momentum4D"), counts)

@@ -90,11 +90,7 @@ class Shard:
 
 
 def make_shard(recipe: ShardRecipe, folder: Path) -> None:
-    """Generate one shard.
-
-    Raises:
-        UserError: if hardly any event passes the selection.
-    """
+    """Generate one shard; a UserError if hardly any event passes the selection."""
     # Pythia, FastJet and awkward come with the extra `pythia`, and are only needed where events are made.
     from igbaselines.studies.hep.data.pythia.collisions import HopelessSelectionError, PythiaCollisions
     from igbaselines.studies.hep.data.pythia.detector import see
@@ -134,19 +130,13 @@ def make_shard(recipe: ShardRecipe, folder: Path) -> None:
 
 
 def make_missing(recipes: Sequence[ShardRecipe], folder: Path, workers: int) -> list[Shard]:
-    """Generate the shards that are not there yet, side by side.
-
-    Args:
-        recipes: of all shards.
-        folder: of the shards, made if missing; one process at a time works on it.
-        workers: processes.
+    """Generate the shards that are not there yet, side by side; one process at a time works on the folder.
 
     Returns:
         All shards, in the order of the recipes.
 
     Raises:
-        UserError: if Pythia or FastJet is missing, for a shard of another configuration, or if hardly any event passes
-            the selection.
+        UserError: if Pythia or FastJet is missing, a shard is of another configuration, or hardly any event passes.
     """
     _remove_unfinished(folder)  # of a process that was killed
     missing = [recipe for recipe in recipes if not _is_there(recipe, folder)]

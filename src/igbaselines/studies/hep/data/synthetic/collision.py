@@ -157,12 +157,7 @@ def propose(
 def collide(
     rng: Generator, collisions: ProposedCollisions, least_mass: float
 ) -> tuple[Float[np.ndarray, "4 m"], Float[np.ndarray, "4 m"], Float[np.ndarray, "4 x m"]]:
-    """Angles of those collisions that the toy parton luminosity accepts.
-
-    Args:
-        rng: source of randomness.
-        collisions: sizes across the beam.
-        least_mass: no two bodies of the process are lighter than this together [GeV].
+    """Angles of collisions that the toy parton luminosity accepts; two bodies have at least `least_mass` [GeV].
 
     Returns:
         The two bodies, recoiling against the extra jets, and these; absent ones are zero.

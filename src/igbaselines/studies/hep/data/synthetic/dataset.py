@@ -75,11 +75,7 @@ class HepSynthetic:
                 )
 
     def load(self, cache: Path, workers: int) -> EventTable:
-        """Read the events, or make what is not yet under `cache`.
-
-        Args:
-            cache: a folder, made if missing.
-            workers: processes that may work at once; the events do not depend on it.
+        """Read the events, or make what is not yet under `cache`; they do not depend on the number of workers.
 
         Raises:
             UserError: if hardly any event of a process passes the selection.

@@ -72,16 +72,11 @@ def least_parton_ht(selection: EventSelection) -> float:
 def observe(
     rng: Generator, state: FinalState, detector: Detector, selection: EventSelection, most_tag: float
 ) -> Observed:
-    """Events as the detector sees them, cheapest vetoes first.
+    """Events as the detector sees them, cheapest vetoes first; most that fail the selection are left out already.
 
-    Args:
-        rng: source of randomness.
-        state: final states.
-        detector: the detector.
-        selection: events that fail it are mostly left out already.
-        most_tag: bound on the probability of a b-tag. An event is kept with its probability of a tag over this and
-            then gets at least one tag: mistagged processes would otherwise lose nearly every event. The acceptance is
-            that of ordinary tagging up to this constant, which drops out of the ratio of selections.
+    An event is kept with its probability of a b-tag over `most_tag`, a bound on it, and then gets at least one tag:
+    mistagged processes would otherwise lose nearly every event. The acceptance is that of ordinary tagging up to this
+    constant, which drops out of the ratio of selections.
     """
     found = found_leptons(rng, state, detector)
     pt = transverse_momentum(state.leptons)

@@ -19,12 +19,7 @@ _PARTONS = 6  # of a fat jet, the hardest, that N-subjettiness looks at
 
 
 def features(rng: np.random.Generator, observed: Observed) -> Float[np.ndarray, "n 87"]:
-    """Features, in the order of `FEATURE_NAMES`, of events that have three jets, a b-tag and a fat jet.
-
-    Args:
-        rng: source of the randomness in the jets' substructure.
-        observed: the events.
-    """
+    """Features, in the order of `FEATURE_NAMES`, of events that have three jets, a b-tag and a fat jet."""
     objects, inside = reconstructed(observed)
     contents, hadronic = with_contents(rng, observed, objects[:, :, 1:], inside)
     objects = np.concatenate([objects[:, :, :1], hadronic], axis=2)
@@ -58,16 +53,10 @@ def with_contents(
     hadronic: Float[np.ndarray, "4 n 5"],
     inside: Bool[np.ndarray, "n 5 p"],
 ) -> tuple[Contents, Float[np.ndarray, "4 n 5"]]:
-    """Let the partons radiate: what is inside the hadronic objects, and what becomes of these.
+    """Let the partons radiate: what is inside the hadronic objects [GeV], made of partons, and what becomes of these.
 
     An object keeps its transverse momentum. Its direction becomes that of what is inside, and its squared mass grows
     by the spread of the pieces around their partons.
-
-    Args:
-        rng: source of randomness.
-        observed: the events.
-        hadronic: the objects [GeV], made of partons.
-        inside: which partons are in each.
     """
     event, parton = np.nonzero(inside.any(axis=1))
     number = np.zeros((len(inside), inside.shape[2]), dtype=np.int64)

@@ -73,13 +73,9 @@ def calibration_chunk(recipe: Recipe, chunk: int) -> tuple[int, int]:
 
 
 def calibrate(recipe: Recipe, cross_section: float, largest_error: float, chunks: Iterator[tuple[int, int]]) -> Cutflow:
-    """Count raw collisions until the cross-section after the selection is known well enough.
+    """Count raw collisions until the cross-section after the selection is known to within `largest_error`, relative.
 
-    Args:
-        recipe: the process.
-        cross_section: after the reference selection [fb].
-        largest_error: relative error of the counting.
-        chunks: what `calibration_chunk` counts.
+    The cross-section [fb] that is given is that after the reference selection.
 
     Raises:
         UserError: if hardly any event passes the selection.
@@ -97,11 +93,7 @@ def calibrate(recipe: Recipe, cross_section: float, largest_error: float, chunks
 def collect(
     recipe: Recipe, events: int, chunks: Iterator[Float32[np.ndarray, "n 87"]]
 ) -> Iterator[Float32[np.ndarray, "n 87"]]:
-    """Chunks of events until there are exactly so many.
-
-    Raises:
-        UserError: if hardly any event passes the selection.
-    """
+    """Chunks of events until there are exactly so many; a UserError if hardly any event passes the selection."""
     missing = events
     for number, chunk in enumerate(chunks, 1):
         if len(chunk):

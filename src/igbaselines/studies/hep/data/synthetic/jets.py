@@ -34,14 +34,7 @@ class ConeJets:
 
 
 def cluster(partons: Float[np.ndarray, "4 n p"], radius: float, min_pt: float, max_eta: float) -> ConeJets:
-    """Merge partons into jets and keep those that are hard and central.
-
-    Args:
-        partons: padded with zeros.
-        radius: in the plane of rapidity and azimuth.
-        min_pt: jets need more transverse momentum than this [GeV].
-        max_eta: jets need less absolute pseudorapidity than this.
-    """
+    """Merge partons, padded with zeros, into jets above `min_pt` [GeV] and within `max_eta` (pseudorapidity)."""
     pt = transverse_momentum(partons)
     present = pt > 0
     y, phi = np.zeros_like(pt), azimuth(partons)

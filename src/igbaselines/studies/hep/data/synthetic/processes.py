@@ -68,16 +68,10 @@ class Chain:
 
 
 def generate(rng: Generator, chain: Chain, pt_hat_min: float, least_ht: float) -> FinalState:
-    """One chunk of collisions of a process, less those that cannot reach `least_ht`.
+    """One chunk of collisions of a process, less those whose jets cannot sum to `least_ht` [GeV].
 
-    Args:
-        rng: source of randomness.
-        chain: the process.
-        pt_hat_min: least transverse momentum of the two bodies in their frame [GeV].
-        least_ht: events whose jets cannot sum to this [GeV] are left out before they cost time.
-
-    Returns:
-        The final states; the last `EXTRA_JETS` quarks are the jets off the incoming partons.
+    The two bodies have at least `pt_hat_min` [GeV] of transverse momentum in their frame. The last `EXTRA_JETS` quarks
+    of the final states are the jets off the incoming partons.
     """
     proposed = propose(rng, chain.bodies, chain.spectrum, chain.batch, pt_hat_min)
     proposed = proposed.take(proposed.reach(chain.visible) > least_ht)

@@ -20,15 +20,7 @@ def save_drawn(
     samples: list[WeightedSample],
     references: list[WeightedSample],
 ) -> None:
-    """Write the arrays of both samples.
-
-    Args:
-        path: the file.
-        feature_names: of all features.
-        evaluation: what is compared and drawn.
-        samples: of each process.
-        references: of each process.
-    """
+    """Write what is drawn of both samples, given by process."""
     families = evaluation.members(feature_names)
     # a family that holds every feature says nothing of any
     smallest = sorted(families, key=lambda family: len(families[family]))

@@ -36,14 +36,7 @@ Pair: TypeAlias = tuple[WeightedSample, WeightedSample]  # events that are judge
 
 
 def run(run: Run, dataset: EventDataset, model: None, attribution: None, evaluation: HepGeneratorsEvaluation) -> None:
-    """Carry out the experiment; the measured values go into `run.rows`, and what is drawn into `comparison.npz`.
-
-    Args:
-        run: where results go.
-        dataset: the sample that is judged.
-        model: none.
-        attribution: none.
-        evaluation: the reference, and how the two are compared.
+    """Compare a sample with its reference; what is drawn goes into `comparison.npz`.
 
     Raises:
         UserError: where the two have not the features, processes and events that are to be compared, or methods or

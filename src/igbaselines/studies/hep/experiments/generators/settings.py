@@ -45,11 +45,7 @@ class HepGeneratorsEvaluation:
         return 10 * self.folds
 
     def members(self, feature_names: tuple[str, ...]) -> dict[str, list[int]]:
-        """Places of each family's features.
-
-        Raises:
-            UserError: for a family that has none.
-        """
+        """Places of each family's features; a UserError for a family that has none."""
         found = {
             family: [place for place, name in enumerate(feature_names) if re.fullmatch(pattern, name)]
             for family, pattern in self.families.items()

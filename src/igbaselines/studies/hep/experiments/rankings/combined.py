@@ -35,15 +35,9 @@ def run(study: HepStudy, model: ClassifierRecipe, evaluation: CombinedEvaluation
 
 
 def best_by_validation(retrained: pd.DataFrame) -> pd.DataFrame:
-    """What one gets who retrains with every baseline and keeps the one with the least validation loss.
+    """What one gets who retrains with every baseline and keeps the one with the least validation loss, for each k.
 
     The best on the test part would be chosen with the numbers that it is judged by.
-
-    Args:
-        retrained: of one network, as `add_retrained` returns it.
-
-    Returns:
-        Rows of the method `best_single`, for each k.
     """
     loss = retrained[retrained["metric"] == VALIDATION_LOSS.name]
     best = loss.loc[loss.groupby("k")["value"].idxmin(), ["method", "k"]]
