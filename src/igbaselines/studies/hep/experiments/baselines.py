@@ -21,9 +21,9 @@ from igbaselines.studies.hep.experiments.significance import (
     cross_sections,
     select_events,
 )
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, experiment
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
 from igbaselines.studies.hep.measures.discovery import Selected, pooled_significance
-from igbaselines.studies.hep.measures.rankings import by_single_feature_auc
+from igbaselines.studies.hep.measures.rankings import Ranking, by_single_feature_auc
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 MEASURED = (

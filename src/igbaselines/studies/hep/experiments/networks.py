@@ -86,7 +86,16 @@ def train_on_subsets(
             if stopped.is_set():
                 raise CancelledError
 
-        return _train_group(events, groups[index], recipe, seed, checkpoints, report)
+        mask = groups[index]
+        name = hashlib.sha256(repr((recipe, seed)).encode() + mask.numpy().tobytes()).hexdigest()[:16]
+        file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
+        trained = _load(file, recipe, events.data.x.device)
+        if trained is None:
+            trained = train(events.data, mask, recipe, seed, unfinished, report)
+            save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
+            unfinished.unlink(missing_ok=True)
+        report(len(mask))
+        return trained
 
     with _workers(events.data.x.device) as pool:
         try:
@@ -94,25 +103,6 @@ def train_on_subsets(
         except BaseException:
             stopped.set()
             raise
-
-
-def _train_group(
-    events: SplitEvents,
-    mask: Bool[Tensor, "group d"],
-    recipe: ClassifierRecipe,
-    seed: tuple[int, ...],
-    checkpoints: Path,
-    progress: Callable[[int], object],
-) -> Trained:
-    name = hashlib.sha256(repr((recipe, seed)).encode() + mask.numpy().tobytes()).hexdigest()[:16]
-    file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
-    trained = _load(file, recipe, events.data.x.device)
-    if trained is None:
-        trained = train(events.data, mask, recipe, seed, unfinished, progress)
-        save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
-        unfinished.unlink(missing_ok=True)
-    progress(len(mask))
-    return trained
 
 
 @contextmanager

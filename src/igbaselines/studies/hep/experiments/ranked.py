@@ -8,9 +8,9 @@ import pandas as pd
 from igbaselines.metrics import Quantity
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, Retrained
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, Retrained
 from igbaselines.studies.hep.measures.classification import classification_metrics
-from igbaselines.studies.hep.measures.rankings import by_score, places, rank_correlation, top_overlap
+from igbaselines.studies.hep.measures.rankings import Ranking, by_score, places, rank_correlation, top_overlap
 
 PERFORMANCE = (
     Quantity("accuracy", "accuracy", better="higher"),
@@ -59,12 +59,10 @@ def add_agreement(
     """
     assert isinstance(study.evaluation, RankingsEvaluation)
     top = study.evaluation.top
-    agreement = {
-        "spearman": np.mean([rank_correlation(a, b) for a, b in pairs]),
-        "top_overlap": np.mean([top_overlap(a, b, top) for a, b in pairs]),
-    }
-    for metric, value in agreement.items():
-        study.run.rows.add(method, metric, unit, float(value), **columns)
+    correlation = np.mean([rank_correlation(a, b) for a, b in pairs])
+    overlap = np.mean([top_overlap(a, b, top) for a, b in pairs])
+    study.run.rows.add(method, "spearman", unit, float(correlation), **columns)
+    study.run.rows.add(method, "top_overlap", unit, float(overlap), **columns)
 
 
 def performance(

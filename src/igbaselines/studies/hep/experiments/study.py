@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,15 +26,13 @@ from igbaselines.studies.hep.experiments.attributions import ClassAttribution, c
 from igbaselines.studies.hep.experiments.networks import SplitEvents, split_events, train_on_subsets
 from igbaselines.studies.hep.experiments.settings import HepSplits
 from igbaselines.studies.hep.experiments.tasks import ranking_task, training_background, untrained_task
-from igbaselines.studies.hep.measures.rankings import top_masks
+from igbaselines.studies.hep.measures.rankings import Ranking, top_masks
 from igbaselines.studies.hep.networks.dnn import Classifier
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained
 from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)
-
-Ranking: TypeAlias = Int[np.ndarray, " d"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Networks of self-attention between objects, side by side: one module, mapped over their parameters."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from igbaselines.models.standardise import Standardise
-from igbaselines.studies.hep.networks.ensemble import Ensemble, State
+from igbaselines.studies.hep.networks.ensemble import Ensemble, Keep, State
 from igbaselines.studies.hep.networks.object_attention import ObjectAttention
 
 
@@ -82,9 +81,7 @@ class AttentionEnsemble(Ensemble):
         network.load_state_dict(own | standardise.state_dict(prefix="standardise."), assign=True)
         return network
 
-    def logits(
-        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
-    ) -> Float[Tensor, "n b"]:
+    def logits(self, x: Float[Tensor, "b d"], keep: Keep = None) -> Float[Tensor, "n b"]:
         """Logits in training (with `keep`) or in evaluation mode."""
 
         def of_one(parameters: State) -> Tensor:

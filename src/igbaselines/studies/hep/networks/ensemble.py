@@ -18,6 +18,7 @@ from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Classifier
 
 State = dict[str, Tensor]
+Keep = Sequence[Float[Tensor, "_ b"]] | None  # dropout factors, of training
 _NOT_TRAINED = ("mask", "mean", "variance")
 
 
@@ -49,9 +50,7 @@ class Ensemble(ABC):
         return self.with_state({name: tensor.detach()[chosen] for name, tensor in self.state.items()})
 
     @abstractmethod
-    def logits(
-        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
-    ) -> Float[Tensor, "n b"]:
+    def logits(self, x: Float[Tensor, "b d"], keep: Keep = None) -> Float[Tensor, "n b"]:
         """Logits of standardised features, the same events for every network.
 
         With `keep` they are those of training, where batch statistics count and move the running ones: dropout factors
@@ -138,9 +137,7 @@ class DNNEnsemble(Ensemble):
         network.load_state_dict(state)
         return network.eval()
 
-    def logits(
-        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
-    ) -> Float[Tensor, "n b"]:
+    def logits(self, x: Float[Tensor, "b d"], keep: Keep = None) -> Float[Tensor, "n b"]:
         """Logits in training (with `keep`) or in evaluation mode."""
         n, a, activation = len(self), x.T, ACTIVATIONS[self.activation].value
         for layer in range(len(self.dropout_units)):

@@ -98,7 +98,7 @@ class HepPythia:
         folder = self.folder(cache)
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", folder):
-            shards = self.shards(folder, workers)
+            shards = make_missing(self.recipes(), folder, workers)
             path = folder / f"events-{VERSION}-{together_sha256(shards)[:16]}.parquet"
             record = path.with_suffix(".json")
             if read_record(record) is None:
@@ -107,19 +107,15 @@ class HepPythia:
                 write_record(record, {}, vouched_for=[path])
         return path
 
-    def shards(self, folder: Path, workers: int) -> list[Shard]:
-        """All shards; what is missing is generated."""
-        return make_missing(self.recipes(), folder, workers)
-
     def recipes(self) -> list[ShardRecipe]:
         """What each shard is made of."""
-        recipes = []
+        recipes, same = [], (self.beam, self.detector, self.selection, self.seed)
         for name, events in self.events_of().items():
             share = self.processes[name]
             for place, (pt_hat, part) in enumerate(zip(share.ranges(), share.pt_hat_shares, strict=True)):
                 full, rest = divmod(max(1, round(events * part)), self.shard_events)
                 sizes = [self.shard_events] * full + [rest] * (rest > 0)
-                recipes += [self._recipe(name, pt_hat, place, *size) for size in enumerate(sizes)]
+                recipes += [ShardRecipe(name, pt_hat, place, shard, size, *same) for shard, size in enumerate(sizes)]
         return recipes
 
     def events_of(self) -> dict[str, int]:
@@ -133,19 +129,6 @@ class HepPythia:
         settings = [asdict(part) for part in (self.beam, self.selection, self.detector)]
         name = hashlib.sha256(json.dumps([VERSION, self.seed, *settings]).encode()).hexdigest()[:16]
         return cache / f"hep_pythia-{name}"
-
-    def _recipe(self, name: str, pt_hat: tuple[float, float], place: int, number: int, events: int) -> ShardRecipe:
-        return ShardRecipe(
-            process=name,
-            pt_hat=pt_hat,
-            place=place,
-            number=number,
-            events=events,
-            beam=self.beam,
-            detector=self.detector,
-            selection=self.selection,
-            seed=self.seed,
-        )
 
 
 def stitched(shards: Sequence[Shard]) -> pa.Table:

@@ -39,6 +39,8 @@ _SPLIT_RANGE = 0.05, 0.95  # momentum fractions of the gluon in a branching
 _GLUON_FACTOR = 1.5  # sqrt(C_A / C_F): a gluon radiates more
 
 Generator = np.random.Generator
+Particles = Float[np.ndarray, "4 n"]
+Pair = tuple[Particles, Particles]
 
 
 @runtime_checkable
@@ -194,9 +196,7 @@ def _extra_jets(rng: Generator, sizes: Float[np.ndarray, "x n"]) -> Float[np.nda
     return jets
 
 
-def recoil(
-    first: Float[np.ndarray, "4 n"], second: Float[np.ndarray, "4 n"], extra: Float[np.ndarray, "4 n"]
-) -> tuple[Float[np.ndarray, "4 n"], Float[np.ndarray, "4 n"]]:
+def recoil(first: Particles, second: Particles, extra: Particles) -> Pair:
     """The two bodies boosted across the beam, so that they balance the extra jets' sum."""
     system = first + second
     energy = np.sqrt(system[0] ** 2 + extra[1] ** 2 + extra[2] ** 2)

@@ -80,7 +80,7 @@ class HepSynthetic:
         Raises:
             UserError: if hardly any event of a process passes the selection.
         """
-        path = cache / f"hep_synthetic-{self.fingerprint()}.parquet"
+        path = cache / f"hep_synthetic-{self.checksum()}.parquet"
         cache.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(f".{path.stem}.lock"), path):  # whoever comes second finds the events made
             if not is_whole(path):
@@ -90,13 +90,8 @@ class HepSynthetic:
         return read_events(path)
 
     def checksum(self) -> str:
-        """What the events depend on: a new version of the generator makes new results."""
-        return self.fingerprint()
-
-    def fingerprint(self) -> str:
-        """Hash of everything that the events depend on."""
-        text = json.dumps([VERSION, asdict(self)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Hash of everything that the events depend on: a new version of the generator makes new results."""
+        return hashlib.sha256(json.dumps([VERSION, asdict(self)]).encode()).hexdigest()[:16]
 
     def events_of(self) -> dict[str, int]:
         """Number of events of each process; they add up to `n_events`."""

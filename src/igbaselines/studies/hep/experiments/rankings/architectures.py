@@ -9,8 +9,9 @@ import itertools
 from igbaselines.common.randomness import stream
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, PERFORMANCE, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import ArchitecturesEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, experiment
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
 from igbaselines.studies.hep.measures.classification import classification_metrics
+from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 SEEDS = (0, 1)

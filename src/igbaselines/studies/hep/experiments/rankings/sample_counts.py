@@ -18,7 +18,8 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import SampleCountsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, experiment, sampled
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment, sampled
+from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.tasks import Background
 

@@ -10,8 +10,8 @@ from igbaselines.common.randomness import generator_for, stream
 from igbaselines.studies.hep.experiments.networks import split_events
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, add_agreement, add_rankings, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, experiment
-from igbaselines.studies.hep.measures.rankings import by_mean_rank
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
+from igbaselines.studies.hep.measures.rankings import Ranking, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 MEASURED = AGREEMENT
