@@ -41,9 +41,8 @@ def split_events(
     events: EventTable, evaluation: HepSplits, network: int, seed: int, device: torch.device
 ) -> SplitEvents:
     """Split the events for one of the ranking networks that share a circle, in the order that the seed draws."""
-    turn = network / evaluation.networks
     fractions = evaluation.train_fraction, evaluation.validation_fraction
-    split = rotated_split(events.process, seed, turn, *fractions)
+    split = rotated_split(events.process, seed, network / evaluation.networks, *fractions)
     part = events.features[split.train]
     mean = part.mean(axis=0, dtype=np.float64)
     scale = part.std(axis=0, dtype=np.float64)
@@ -89,8 +88,11 @@ def train_on_subsets(
         mask = groups[index]
         name = hashlib.sha256(repr((recipe, seed)).encode() + mask.numpy().tobytes()).hexdigest()[:16]
         file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
-        trained = _load(file, recipe, events.data.x.device)
-        if trained is None:
+        state = load_tensors(file, events.data.x.device)
+        if state is not None:
+            loss, epochs = state.pop("loss"), state.pop("epochs")
+            trained = Trained(recipe.with_state(state), loss, epochs)
+        else:
             trained = train(events.data, mask, recipe, seed, unfinished, report)
             save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
             unfinished.unlink(missing_ok=True)
@@ -115,14 +117,6 @@ def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
             yield pool
     finally:
         torch.set_num_threads(threads)
-
-
-def _load(file: Path, recipe: ClassifierRecipe, device: torch.device) -> Trained | None:
-    state = load_tensors(file, str(device))
-    if state is None:
-        return None
-    loss, epochs = state.pop("loss"), state.pop("epochs")
-    return Trained(recipe.with_state(state), loss, epochs)
 
 
 def _together(groups: list[Trained]) -> Trained:

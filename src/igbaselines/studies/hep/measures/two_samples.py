@@ -52,10 +52,6 @@ class WeightedSample:
         """Take a random part of at most so many events."""
         return self if len(self) <= events else self.part(generator.permutation(len(self))[:events])
 
-    def effective_events(self) -> float:
-        """Number of equally weighted events of the same statistical power, (sum w)^2 / sum w^2."""
-        return float(1 / (self.weight**2).sum())
-
     def is_constant(self) -> Bool[np.ndarray, " d"]:
         """Whether a feature has the same value in all events."""
         return np.asarray(np.ptp(self.features, axis=0) == 0)

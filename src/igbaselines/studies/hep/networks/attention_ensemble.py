@@ -83,12 +83,7 @@ class AttentionEnsemble(Ensemble):
 
     def logits(self, x: Float[Tensor, "b d"], keep: Keep = None) -> Float[Tensor, "n b"]:
         """Logits in training (with `keep`) or in evaluation mode."""
-
-        def of_one(parameters: State) -> Tensor:
-            logits: Tensor = functional_call(self._module, parameters, (x, keep))
-            return logits
-
-        logits: Tensor = vmap(of_one)(self.trained())
+        logits: Tensor = vmap(lambda own: functional_call(self._module, own, (x, keep)))(self.trained())
         return logits
 
 
