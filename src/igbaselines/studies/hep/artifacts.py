@@ -10,22 +10,12 @@ from igbaselines.common.arrays import Text
 
 @dataclass(frozen=True)
 class TwoSamples:
-    """Correlations and distributions of the features of a sample and, second, of its reference.
-
-    Args:
-        processes: names.
-        feature_names: names.
-        family_of: of each feature; empty where it is in none.
-        correlations: of all features.
-        drawn: features whose distributions are there.
-        density: in each bin.
-        edges: of the bins.
-    """
+    """Correlations and distributions of the features of a sample and, second, of its reference."""
 
     processes: Text[np.ndarray, " processes"]
     feature_names: Text[np.ndarray, " d"]
-    family_of: Text[np.ndarray, " d"]
-    correlations: Float[np.ndarray, "2 processes d d"]
-    drawn: Text[np.ndarray, " drawn"]
+    family_of: Text[np.ndarray, " d"]  # of each feature; empty where it is in none
+    correlations: Float[np.ndarray, "2 processes d d"]  # of all features
+    drawn: Text[np.ndarray, " drawn"]  # features whose distributions are there
     density: Float[np.ndarray, "2 processes drawn bins"]
     edges: Float[np.ndarray, "drawn bins+1"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from igbaselines.studies.hep.measures.discovery import effective_events
 from igbaselines.studies.hep.measures.two_samples import (
     WeightedSample,
     correlation_agreement,
@@ -81,9 +82,9 @@ def test_agreement_is_the_correlation_of_the_entries_above_the_diagonal() -> Non
 
 
 def test_effective_events_are_those_of_equal_weights(rng: np.random.Generator) -> None:
-    assert sample(rng, 70).effective_events() == pytest.approx(70)
+    assert effective_events(sample(rng, 70).weight) == pytest.approx(70)
     one = WeightedSample.of(np.zeros((3, 1), np.float32), np.array([2.0, 2.0, 0.0]))
-    assert one.effective_events() == pytest.approx(2)
+    assert effective_events(one.weight) == pytest.approx(2)
 
 
 def test_events_without_any_weight_are_no_sample() -> None:

@@ -32,14 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class EventWriter:
-    """Writes events in row groups.
-
-    Args:
-        file: the parquet file.
-
-    Attributes:
-        record: what else the record beside the file says.
-    """
+    """Writes events in row groups; `record` is what else the record beside the file says."""
 
     def __init__(self, file: Path) -> None:
         self._writer = pq.ParquetWriter(file, _SCHEMA, use_dictionary=["process"])

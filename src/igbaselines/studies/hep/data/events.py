@@ -13,27 +13,18 @@ from igbaselines.common.errors import UserError
 
 @dataclass(frozen=True)
 class EventTable:
-    """Selected events of a signal and its backgrounds.
+    """Selected events of a signal and its backgrounds."""
 
-    Args:
-        features: kinematic features in physical units (GeV for energies, momenta and masses).
-        feature_names: a name for each column.
-        process: for each event the index of its process in `processes`.
-        processes: names of the processes.
-        is_signal: for each event whether it is signal.
-        weight: cross-section [fb] that each event stands for, or None where it is unknown; the weights of a
-            process add up to its selected cross-section.
-        checksum: sha256 of the file that the events came from.
-        cross_section_error: process -> relative Monte Carlo error of its cross-section, or None where unknown.
-    """
-
-    features: Float32[np.ndarray, "n d"]
-    feature_names: tuple[str, ...]
-    process: Int[np.ndarray, " n"]
-    processes: tuple[str, ...]
-    is_signal: Bool[np.ndarray, " n"]
+    features: Float32[np.ndarray, "n d"]  # kinematic features in physical units (GeV for energies, momenta and masses)
+    feature_names: tuple[str, ...]  # a name for each column
+    process: Int[np.ndarray, " n"]  # for each event the index of its process in `processes`
+    processes: tuple[str, ...]  # names of the processes
+    is_signal: Bool[np.ndarray, " n"]  # for each event whether it is signal
+    # cross-section [fb] that each event stands for, or None where it is unknown; the weights of a process add up to
+    # its selected cross-section
     weight: Float[np.ndarray, " n"] | None
-    checksum: str
+    checksum: str  # sha256 of the file that the events came from
+    # process -> relative Monte Carlo error of its cross-section, or None where unknown
     cross_section_error: Mapping[str, float] | None = None
 
     def __len__(self) -> int:
@@ -63,11 +54,7 @@ class EventTable:
         )
 
     def require(self, process_events: int) -> None:
-        """Check that there is signal, background, and enough events of every process.
-
-        Raises:
-            UserError: naming the process and how many events it has, or what has no cross-section.
-        """
+        """Check that there is signal, background, and enough events of every process; a UserError says what lacks."""
         for name, label, part in (("signal", 1, self.is_signal), ("background", 0, ~self.is_signal)):
             if not part.any():
                 raise UserError(f"the events hold no {name}: at least one needs label {label}")

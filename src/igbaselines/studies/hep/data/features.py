@@ -43,12 +43,9 @@ def columns(
 ) -> Float[np.ndarray, "n 87"]:
     """Features, in the order of `FEATURE_NAMES`.
 
-    Args:
-        ht: scalar sum of the jets' transverse momenta [GeV].
-        met: missing transverse momentum [GeV].
-        objects: four-momenta [GeV] of the objects, in the order of `OBJECTS`.
-        subjettiness: tau21, tau32 of the fat jet for beta 1, then for beta 2.
-        shapes: girth, variance, skewness and kurtosis of each hadronic object.
+    `ht`, `met` and the four-momenta of the `objects`, in the order of `OBJECTS`, are in GeV; `subjettiness` has tau21
+    and tau32 of the fat jet for beta 1, then for beta 2; `shapes` girth, variance, skewness and kurtosis of hadronic
+    objects.
     """
     parts = [
         np.stack([ht, met], axis=1),

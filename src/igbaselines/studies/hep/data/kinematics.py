@@ -90,17 +90,10 @@ def two_body_momentum(parent: Scalar, first: Scalar, second: Scalar) -> Scalar:
 def two_body_decay(
     parent: FourMomentum, first_mass: Scalar, second_mass: Scalar, cos_theta: Scalar, phi: Scalar
 ) -> tuple[FourMomentum, FourMomentum]:
-    """Decay products of masses that fit into the parent's.
+    """Decay products of masses [GeV] that fit into the parent's; the two add up to the parent.
 
-    Args:
-        parent: decaying particles.
-        first_mass: mass of the first product [GeV].
-        second_mass: mass of the second product [GeV].
-        cos_theta: in the parent's rest frame, cosine between the first product and the parent's flight in the lab.
-        phi: in the parent's rest frame, angle of the first product around the parent's flight.
-
-    Returns:
-        The two products; they add up to the parent.
+    The first product's angles in the parent's rest frame: `cos_theta` to the parent's flight in the lab, `phi` around
+    it.
     """
     parent_mass = mass(parent)
     momentum = two_body_momentum(parent_mass, first_mass, second_mass)

@@ -22,23 +22,14 @@ _GLUON_TO_BOTTOM, _GLUON_TO_CHARM = 0.015, 0.03  # gluon jets with a heavy pair 
 
 @dataclass
 class EventSelection:
-    """What an event needs, beside one lepton; strict lower bounds, in GeV, and least numbers of jets.
+    """What an event needs, beside one lepton; strict lower bounds, in GeV, and least numbers of jets."""
 
-    Args:
-        ht: scalar sum of the jets' transverse momenta.
-        lepton_pt: transverse momentum of the lepton.
-        fat_jet_pt: transverse momentum of the hardest fat jet.
-        met: missing transverse momentum.
-        jets: jets, at least 3: the features name three.
-        b_tags: b-tagged jets, at least 1: the features name one.
-    """
-
-    ht: float
-    lepton_pt: float
-    fat_jet_pt: float
-    met: float
-    jets: int
-    b_tags: int
+    ht: float  # scalar sum of the jets' transverse momenta
+    lepton_pt: float  # transverse momentum of the lepton
+    fat_jet_pt: float  # transverse momentum of the hardest fat jet
+    met: float  # missing transverse momentum
+    jets: int  # jets, at least 3: the features name three
+    b_tags: int  # b-tagged jets, at least 1: the features name one
 
     def __post_init__(self) -> None:
         momenta = ("ht", "lepton_pt", "fat_jet_pt", "met")
@@ -55,42 +46,23 @@ class EventSelection:
 
 @dataclass
 class Detector:
-    """What a detector makes of particles.
+    """What a detector makes of particles."""
 
-    Args:
-        tag_bottom: probability that a jet with a b is b-tagged.
-        tag_charm: the same for a jet with a c.
-        tag_light: the same for any other jet.
-        lepton_efficiency: probability that a lepton is found.
-        lepton_eta: leptons are found within this absolute pseudorapidity.
-        lepton_veto_pt: a second lepton found above this [GeV] rejects the event.
-        isolation_radius: no other particle may fly this close to a lepton,
-        isolation_fraction: if it has more than this part of the lepton's transverse momentum.
-        stochastic: energy resolution of a particle falls as this over the root of its energy [root GeV].
-        constant: and does not fall below this.
-        coverage: absolute pseudorapidity beyond which nothing is seen.
-        soft_met: spread of each component of the missing momentum from soft particles [GeV].
-        jet_radius: radius of jets.
-        jet_pt: least transverse momentum of jets [GeV].
-        jet_eta: largest absolute pseudorapidity of jets.
-        fat_jet_radius: radius of fat jets.
-    """
-
-    tag_bottom: float
-    tag_charm: float
-    tag_light: float
-    lepton_efficiency: float
-    lepton_eta: float
-    lepton_veto_pt: float
-    isolation_radius: float
-    isolation_fraction: float
-    stochastic: float
-    constant: float
-    coverage: float
-    soft_met: float
+    tag_bottom: float  # probability that a jet with a b is b-tagged
+    tag_charm: float  # the same for a jet with a c
+    tag_light: float  # the same for any other jet
+    lepton_efficiency: float  # probability that a lepton is found
+    lepton_eta: float  # leptons are found within this absolute pseudorapidity
+    lepton_veto_pt: float  # a second lepton found above this [GeV] rejects the event
+    isolation_radius: float  # no other particle may fly this close to a lepton,
+    isolation_fraction: float  # if it has more than this part of the lepton's transverse momentum
+    stochastic: float  # energy resolution of a particle falls as this over the root of its energy [root GeV]
+    constant: float  # and does not fall below this
+    coverage: float  # absolute pseudorapidity beyond which nothing is seen
+    soft_met: float  # spread of each component of the missing momentum from soft particles [GeV]
     jet_radius: float
-    jet_pt: float
-    jet_eta: float
+    jet_pt: float  # least transverse momentum of jets [GeV]
+    jet_eta: float  # largest absolute pseudorapidity of jets
     fat_jet_radius: float
 
     def __post_init__(self) -> None:

@@ -30,17 +30,11 @@ CROSS_SECTION_ERROR = "cross_section_error"
 
 @dataclass
 class HepTable:
-    """Events of the user's.
+    """Events of the user's."""
 
-    Args:
-        path: a parquet file with the columns that this module describes.
-        n_events: take a random part of at most so many; None takes all.
-        seed: of the random part.
-    """
-
-    path: str
-    n_events: int | None = None
-    seed: int = 0
+    path: str  # a parquet file with the columns that this module describes
+    n_events: int | None = None  # take a random part of at most so many; None takes all
+    seed: int = 0  # of the random part
 
     def __post_init__(self) -> None:
         if self.n_events is not None and self.n_events < 1:
@@ -52,11 +46,7 @@ class HepTable:
         return sha256(Path(self.path))
 
     def load(self, cache: Path, workers: int) -> EventTable:
-        """Read the file; nothing is cached and no workers are needed.
-
-        Raises:
-            UserError: naming the file, the column and what would be right.
-        """
+        """Read the file; nothing is cached and no workers are needed."""
         events = read_events(Path(self.path))
         chosen = events if self.n_events is None else events.at_most(self.n_events, self.seed)
         if self.n_events is not None and len(events) < self.n_events:

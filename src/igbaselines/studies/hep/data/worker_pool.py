@@ -16,11 +16,7 @@ T = TypeVar("T")
 
 
 class WorkerPool(ProcessPoolExecutor):
-    """Processes for use in a `with` block; where it ends in an error, what they have in work is given up.
-
-    Args:
-        workers: their number.
-    """
+    """Processes for use in a `with` block; where it ends in an error, what they have in work is given up."""
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)

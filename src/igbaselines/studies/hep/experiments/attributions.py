@@ -26,38 +26,26 @@ EVENTS_PER_CHUNK = 256  # where a method takes care of its memory itself
 
 @dataclass(frozen=True)
 class MeanAttribution:
-    """What a method attributes to the features, averaged over the signal events.
+    """What a method attributes to the features, averaged over the signal events."""
 
-    Args:
-        signed: mean attribution.
-        magnitude: mean magnitude of the attribution of an event.
-        gap: quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')|, over events and those of the baselines
-            that count; over events alone where a method has weights and no paths.
-        effective_baselines: how many with equal weights would average as well, 1 / sum of the squared weights, mean
-            over the events; NaN where weights differ from feature to feature.
-        scores: mean of each metric over the events for which it has a meaning.
-    """
-
-    signed: Float[Tensor, " d"]
-    magnitude: Float[Tensor, " d"]
+    signed: Float[Tensor, " d"]  # mean attribution
+    magnitude: Float[Tensor, " d"]  # mean magnitude of the attribution of an event
+    # quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')|, over events and those of the baselines that
+    # count; over events alone where a method has weights and no paths
     gap: Float[Tensor, " quantiles"]
+    # how many with equal weights would average as well, 1 / sum of the squared weights, mean over the events; NaN
+    # where weights differ from feature to feature
     effective_baselines: Float[Tensor, ""]
-    scores: Mapping[str, Float[Tensor, ""]]
+    scores: Mapping[str, Float[Tensor, ""]]  # mean of each metric over the events for which it has a meaning
 
 
 @dataclass(frozen=True)
 class ClassAttribution:
-    """Attributions averaged over the signal events.
+    """Attributions averaged over the signal events."""
 
-    Args:
-        of: what each method gives.
-        gradient_points: that were spent on all of it.
-        seconds: that it took, in all attempts together.
-    """
-
-    of: Mapping[str, MeanAttribution]
-    gradient_points: Int[Tensor, ""]
-    seconds: Float[Tensor, ""]
+    of: Mapping[str, MeanAttribution]  # what each method gives
+    gradient_points: Int[Tensor, ""]  # that were spent on all of it
+    seconds: Float[Tensor, ""]  # that it took, in all attempts together
 
 
 def class_attribution(
@@ -74,8 +62,7 @@ def class_attribution(
         methods: by name.
         task: the signal events to explain.
         key: seeds whatever is random; all averages over baselines draw them from the same state.
-        checkpoint: where the finished attribution is kept; beside it an unfinished one, from which it goes on after a
-            kill.
+        checkpoint: of the finished attribution; beside it lies an unfinished one, from which it goes on after a kill.
         progress: called with the number of events done.
         metrics: whose values are averaged over the events.
 
@@ -104,19 +91,12 @@ def class_attribution(
 
 @dataclass(frozen=True)
 class _Job:
-    """Methods that explain events together, chunk by chunk.
+    """Methods that explain events together, chunk by chunk."""
 
-    Args:
-        names: of the methods.
-        spenders: those whose gradient points add up to what all spend.
-        size: events at a time.
-        attribute: explains some of the events.
-    """
-
-    names: list[str]
-    spenders: list[str]
-    size: int
-    attribute: Callable[[slice], Mapping[str, Attribution]]
+    names: list[str]  # of the methods
+    spenders: list[str]  # those whose gradient points add up to what all spend
+    size: int  # events at a time
+    attribute: Callable[[slice], Mapping[str, Attribution]]  # explains some of the events
 
 
 def _jobs(methods: Mapping[str, Method], task: Task, key: tuple[int | str, ...]) -> Iterator[_Job]:
@@ -140,14 +120,7 @@ def _jobs(methods: Mapping[str, Method], task: Task, key: tuple[int | str, ...])
 
 
 class _Sums:
-    """What the signal events explained so far add up to.
-
-    Args:
-        task: all events that are to be explained.
-        methods: by name.
-        metrics: that score what they give.
-        key: seeds what the metrics draw.
-    """
+    """What the signal events explained so far add up to."""
 
     def __init__(
         self, task: Task, methods: Mapping[str, Method], metrics: Mapping[str, Metric], key: tuple[int | str, ...]

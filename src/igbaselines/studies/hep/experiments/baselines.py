@@ -12,9 +12,6 @@ import torch
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.tensors import save_tensors
 from igbaselines.metrics import Quantity
-from igbaselines.running.context import Run
-from igbaselines.running.settings import AttributionSettings
-from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.attributions import GAP_QUANTILES, ClassAttribution
 from igbaselines.studies.hep.experiments.ranked import PERFORMANCE, VALIDATION_LOSS, add_rankings, performance, ranked
 from igbaselines.studies.hep.experiments.settings import HepEvaluation
@@ -24,9 +21,9 @@ from igbaselines.studies.hep.experiments.significance import (
     cross_sections,
     select_events,
 )
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
 from igbaselines.studies.hep.measures.discovery import Selected, pooled_significance
-from igbaselines.studies.hep.measures.rankings import by_single_feature_auc
+from igbaselines.studies.hep.measures.rankings import Ranking, by_single_feature_auc
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 MEASURED = (
@@ -37,21 +34,11 @@ MEASURED = (
 )
 
 
-def run(
-    run: Run,
-    dataset: EventDataset,
-    model: ClassifierRecipe,
-    attribution: AttributionSettings,
-    evaluation: HepEvaluation,
-) -> None:
-    """Carry out the experiment; the measured values go into `run.rows`.
-
-    Raises:
-        UserError: where the events do not suffice for what is asked.
-    """
-    study = HepStudy.begin(run, dataset, attribution, evaluation)
-    events, sizes = study.events, evaluation.sizes(len(study.events.feature_names))
-    add_event_counts(run.rows, events)
+@experiment
+def run(study: HepStudy, model: ClassifierRecipe, evaluation: HepEvaluation) -> None:
+    """Explain every network and retrain on its rankings; the significances are pooled over all networks."""
+    rows, events, sizes = study.run.rows, study.events, evaluation.sizes(len(study.events.feature_names))
+    add_event_counts(rows, events)
     cuts: list[tuple[str, int]] = []
     selected: list[Selected] = []
     for network in study.networks(model):
@@ -61,15 +48,15 @@ def run(
         rankings = ranked(study, network.name, explained) | _controls(network, evaluation.random_rankings)
         retrained = network.retrain(list(rankings.values()), sizes)
         classified = performance(network, [{"method": name} for name in rankings], sizes, retrained)
-        run.rows.add_table(classified[classified["metric"] != VALIDATION_LOSS.name])
+        rows.add_table(classified[classified["metric"] != VALIDATION_LOSS.name])
         cuts = [(name, k) for name in rankings for k in sizes]
         if events.weight is not None:
             logits = retrained.logits[retrained.network.flatten()]
             selected.append(select_events(events, network.events.split, logits, evaluation.signal_efficiency))
     if selected:
         luminosity, replicates = evaluation.luminosity, evaluation.bootstrap
-        significance = pooled_significance(selected, cross_sections(events), luminosity, replicates, run.seed)
-        add_significance(run.rows, cuts, significance)
+        significance = pooled_significance(selected, cross_sections(events), luminosity, replicates, study.run.seed)
+        add_significance(rows, cuts, significance)
 
 
 def _keep(network: RankingNetwork) -> None:

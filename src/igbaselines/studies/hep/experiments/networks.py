@@ -25,17 +25,11 @@ from igbaselines.studies.hep.networks.training import Trained, TrainingData, eva
 
 @dataclass(frozen=True)
 class SplitEvents:
-    """Events split for one ranking network and standardised on its training part.
+    """Events split for one ranking network and standardised on its training part."""
 
-    Args:
-        split: indices of the parts.
-        standardise: statistics of the training part.
-        data: standardised events on the device.
-    """
-
-    split: Split
-    standardise: Standardise
-    data: TrainingData
+    split: Split  # indices of the parts
+    standardise: Standardise  # statistics of the training part
+    data: TrainingData  # standardised events on the device
 
     def test_logits(self, networks: Ensemble) -> Float[np.ndarray, "n events"]:
         """Logits of the test part."""
@@ -46,18 +40,9 @@ class SplitEvents:
 def split_events(
     events: EventTable, evaluation: HepSplits, network: int, seed: int, device: torch.device
 ) -> SplitEvents:
-    """Split the events for one of the ranking networks.
-
-    Args:
-        events: all events.
-        evaluation: fractions, and how many networks share the circle.
-        network: which of them.
-        seed: of the order of events.
-        device: where networks are trained.
-    """
-    turn = network / evaluation.networks
+    """Split the events for one of the ranking networks that share a circle, in the order that the seed draws."""
     fractions = evaluation.train_fraction, evaluation.validation_fraction
-    split = rotated_split(events.process, seed, turn, *fractions)
+    split = rotated_split(events.process, seed, network / evaluation.networks, *fractions)
     part = events.features[split.train]
     mean = part.mean(axis=0, dtype=np.float64)
     scale = part.std(axis=0, dtype=np.float64)
@@ -100,7 +85,19 @@ def train_on_subsets(
             if stopped.is_set():
                 raise CancelledError
 
-        return _train_group(events, groups[index], recipe, seed, checkpoints, report)
+        mask = groups[index]
+        name = hashlib.sha256(repr((recipe, seed)).encode() + mask.numpy().tobytes()).hexdigest()[:16]
+        file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
+        state = load_tensors(file, events.data.x.device)
+        if state is not None:
+            loss, epochs = state.pop("loss"), state.pop("epochs")
+            trained = Trained(recipe.with_state(state), loss, epochs)
+        else:
+            trained = train(events.data, mask, recipe, seed, unfinished, report)
+            save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
+            unfinished.unlink(missing_ok=True)
+        report(len(mask))
+        return trained
 
     with _workers(events.data.x.device) as pool:
         try:
@@ -108,25 +105,6 @@ def train_on_subsets(
         except BaseException:
             stopped.set()
             raise
-
-
-def _train_group(
-    events: SplitEvents,
-    mask: Bool[Tensor, "group d"],
-    recipe: ClassifierRecipe,
-    seed: tuple[int, ...],
-    checkpoints: Path,
-    progress: Callable[[int], object],
-) -> Trained:
-    name = hashlib.sha256(repr((recipe, seed)).encode() + mask.numpy().tobytes()).hexdigest()[:16]
-    file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
-    trained = _load(file, recipe, events.data.x.device)
-    if trained is None:
-        trained = train(events.data, mask, recipe, seed, unfinished, progress)
-        save_tensors(file, {"loss": trained.loss, "epochs": trained.epochs, **trained.networks.state})
-        unfinished.unlink(missing_ok=True)
-    progress(len(mask))
-    return trained
 
 
 @contextmanager
@@ -139,14 +117,6 @@ def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
             yield pool
     finally:
         torch.set_num_threads(threads)
-
-
-def _load(file: Path, recipe: ClassifierRecipe, device: torch.device) -> Trained | None:
-    state = load_tensors(file, str(device))
-    if state is None:
-        return None
-    loss, epochs = state.pop("loss"), state.pop("epochs")
-    return Trained(recipe.with_state(state), loss, epochs)
 
 
 def _together(groups: list[Trained]) -> Trained:

@@ -8,9 +8,9 @@ import pandas as pd
 from igbaselines.metrics import Quantity
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, Retrained
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, Retrained
 from igbaselines.studies.hep.measures.classification import classification_metrics
-from igbaselines.studies.hep.measures.rankings import by_score, places, rank_correlation, top_overlap
+from igbaselines.studies.hep.measures.rankings import Ranking, by_score, places, rank_correlation, top_overlap
 
 PERFORMANCE = (
     Quantity("accuracy", "accuracy", better="higher"),
@@ -29,12 +29,7 @@ def ranked(
 ) -> dict[str, Ranking]:
     """Rank the features by every method; write their places, and what the run's own metrics say.
 
-    Args:
-        study: where rows go.
-        unit: of the rows.
-        attribution: by all methods.
-        ranking: by signed mean or magnitude; None takes that of the study's attribution.
-        columns: of the rows.
+    Features are ranked by signed mean or magnitude: by `ranking`, or as the study's attribution says.
     """
     by = ranking or study.attribution.ranking
     found = {
@@ -60,21 +55,14 @@ def add_agreement(
 ) -> None:
     """Write how well pairs of rankings agree: Spearman's correlation, and the overlap of their first features.
 
-    Args:
-        study: where rows go.
-        unit: of the rows: what is independent of the other units.
-        method: what the rankings were made with.
-        pairs: compared each by itself; the mean over them is one value.
-        columns: `variant` and `other`, what the two rankings of each pair are.
+    The mean over the pairs is one value. The columns `variant` and `other` say what the two rankings of each are.
     """
     assert isinstance(study.evaluation, RankingsEvaluation)
     top = study.evaluation.top
-    agreement = {
-        "spearman": np.mean([rank_correlation(a, b) for a, b in pairs]),
-        "top_overlap": np.mean([top_overlap(a, b, top) for a, b in pairs]),
-    }
-    for metric, value in agreement.items():
-        study.run.rows.add(method, metric, unit, float(value), **columns)
+    correlation = np.mean([rank_correlation(a, b) for a, b in pairs])
+    overlap = np.mean([top_overlap(a, b, top) for a, b in pairs])
+    study.run.rows.add(method, "spearman", unit, float(correlation), **columns)
+    study.run.rows.add(method, "top_overlap", unit, float(overlap), **columns)
 
 
 def performance(
@@ -82,14 +70,8 @@ def performance(
 ) -> pd.DataFrame:
     """How well networks retrained on the first features of rankings classify the test part.
 
-    Args:
-        network: whose split was taken.
-        names: of each ranking its method, and columns of its own.
-        sizes: numbers of first features.
-        retrained: on them.
-
     Returns:
-        Rows: the columns of the names, k, metric (with `validation_loss`), unit and value.
+        Columns k, metric (with `validation_loss`), unit, value, and each ranking's `names`: its method and others.
     """
     is_signal = network.study.events.is_signal[network.events.split.test]
     metrics = [

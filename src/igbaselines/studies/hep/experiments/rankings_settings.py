@@ -11,13 +11,9 @@ from igbaselines.studies.hep.experiments.settings import HepSplits
 
 @dataclass
 class RankingsEvaluation(HepSplits):
-    """What every study of rankings measures.
+    """What every study of rankings measures."""
 
-    Args:
-        top: how many first features of two rankings are compared as sets.
-    """
-
-    top: int
+    top: int  # how many first features of two rankings are compared as sets
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -26,54 +22,38 @@ class RankingsEvaluation(HepSplits):
 
 @dataclass
 class SampleCountsEvaluation(RankingsEvaluation):
-    """How many background events a baseline needs.
+    """How many background events a baseline needs."""
 
-    Args:
-        counts: events of each background.
-        draws: independent draws of each; no event is in two of them.
-    """
-
-    counts: list[int]
-    draws: int
+    counts: list[int]  # events of each background
+    draws: int  # independent draws of each; no event is in two of them
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("evaluation.draws", self.draws, 2)
-        if not self.counts:
-            raise UserError("evaluation.counts is empty: give numbers of events of each background, such as [5, 20]")
-        distinct("evaluation.counts", self.counts)
-        for count in self.counts:
-            at_least("evaluation.counts", count, 1)
+        _numbers("evaluation.counts", self.counts, "numbers of events of each background, such as [5, 20]")
+
+    @property
+    def events_a_process(self) -> int:
+        """Background events of each process that all draws take together."""
+        return self.draws * (max(self.counts) + 1)  # one more: parts are equal up to one event
 
 
 @dataclass
 class RetrainedEvaluation(RankingsEvaluation):
-    """Rankings that are also judged by networks retrained on their first features.
+    """Rankings that are also judged by networks retrained on their first features."""
 
-    Args:
-        top_k: numbers of first features to retrain on.
-    """
-
-    top_k: list[int]
+    top_k: list[int]  # numbers of first features to retrain on
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.top_k:
-            raise UserError("evaluation.top_k is empty: give numbers of features, such as [5, 12]")
-        distinct("evaluation.top_k", self.top_k)
-        for k in self.top_k:
-            at_least("evaluation.top_k", k, 1)
+        _numbers("evaluation.top_k", self.top_k, "numbers of features, such as [5, 12]")
 
 
 @dataclass
 class CombinedEvaluation(RetrainedEvaluation):
-    """Rankings that are combined into one.
+    """Rankings that are combined into one."""
 
-    Args:
-        points: what the Borda count gives for a first place; lower places get fewer, down to none.
-    """
-
-    points: int
+    points: int  # what the Borda count gives for a first place; lower places get fewer, down to none
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,13 +62,9 @@ class CombinedEvaluation(RetrainedEvaluation):
 
 @dataclass
 class ArchitecturesEvaluation(RankingsEvaluation):
-    """Networks of several architectures under the same baselines.
+    """Networks of several architectures under the same baselines."""
 
-    Args:
-        architectures: recipes by the name of their architecture.
-    """
-
-    architectures: dict[str, Any]
+    architectures: dict[str, Any]  # recipes by the name of their architecture
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,3 +72,12 @@ class ArchitecturesEvaluation(RankingsEvaluation):
             raise UserError("evaluation.architectures is empty: give at least one model")
         for name in self.architectures:
             check_file_name("evaluation.architectures", name)
+
+
+def _numbers(key: str, values: list[int], example: str) -> None:
+    """Refuse a list that is empty, or names a number twice or one below 1."""
+    if not values:
+        raise UserError(f"{key} is empty: give {example}")
+    distinct(key, values)
+    for value in values:
+        at_least(key, value, 1)

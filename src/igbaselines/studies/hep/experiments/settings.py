@@ -13,15 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class HepAttribution(AttributionSettings):
-    """Integrated Gradients averaged over weighted baselines, all by one quadrature rule.
-
-    Args:
-        rule: the quadrature rule.
-        baselines: sources of baselines by the name of their method.
-    """
+    """Integrated Gradients averaged over weighted baselines, all by one quadrature rule."""
 
     rule: Any
-    baselines: dict[str, Any]
+    baselines: dict[str, Any]  # sources of baselines by the name of their method
 
     def methods(self) -> "dict[str, Method]":
         """One for each source of baselines."""
@@ -32,17 +27,11 @@ class HepAttribution(AttributionSettings):
 
 @dataclass
 class HepSplits:
-    """The ranking networks of a run.
+    """The ranking networks of a run."""
 
-    Args:
-        networks: ranking networks, each with its own split of the events.
-        train_fraction: share of the events on which networks are trained.
-        validation_fraction: share on which early stopping decides; the rest is the test part.
-    """
-
-    networks: int
-    train_fraction: float
-    validation_fraction: float
+    networks: int  # ranking networks, each with its own split of the events
+    train_fraction: float  # share of the events on which networks are trained
+    validation_fraction: float  # share on which early stopping decides; the rest is the test part
 
     def __post_init__(self) -> None:
         at_least("evaluation.networks", self.networks, 1)
@@ -53,6 +42,11 @@ class HepSplits:
             )
 
     @property
+    def events_a_process(self) -> int | None:
+        """Background events of each process that a training part has to hold; None: the most that a method draws."""
+        return None
+
+    @property
     def test_fraction(self) -> float:
         """Share of the test part."""
         return 1 - self.train_fraction - self.validation_fraction
@@ -60,21 +54,13 @@ class HepSplits:
 
 @dataclass
 class HepEvaluation(HepSplits):
-    """The retrainings and the significance of a run.
+    """The retrainings and the significance of a run."""
 
-    Args:
-        top_k: numbers of best-ranked features to retrain on; "all" for all of them.
-        random_rankings: random rankings as a control.
-        luminosity: integrated luminosity of the significance [1/fb].
-        signal_efficiency: share of the selected signal behind the cut on the network's output.
-        bootstrap: replicates of the significance for its intervals.
-    """
-
-    top_k: list[Any]
-    random_rankings: int
-    luminosity: float
-    signal_efficiency: float
-    bootstrap: int
+    top_k: list[Any]  # numbers of best-ranked features to retrain on; "all" for all of them
+    random_rankings: int  # random rankings as a control
+    luminosity: float  # integrated luminosity of the significance [1/fb]
+    signal_efficiency: float  # share of the selected signal behind the cut on the network's output
+    bootstrap: int  # replicates of the significance for its intervals
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,17 +12,11 @@ from igbaselines.studies.hep.measures.splits import Split
 def select_events(
     table: EventTable, split: Split, logits: Float[np.ndarray, "cuts n"], signal_efficiency: float
 ) -> Selected:
-    """Cut every output at an efficiency of the signal events of the test part.
+    """Cut every output at an efficiency of the test part's signal events; the logits have a row for each network.
 
     Each event stands for its weight over the share of its process's events that are in the test part. Counting them,
     not their weights, is unbiased however weights differ within a process, and exact where the test parts of several
     networks cover every event equally often; a share by weight would add the fluctuation of what does not pass.
-
-    Args:
-        table: all events, with weights.
-        split: of the network.
-        logits: of the test part, one row a network.
-        signal_efficiency: share of the signal events behind the cut.
     """
     assert table.weight is not None
     test = split.test
@@ -65,13 +59,7 @@ def add_event_counts(rows: Rows, table: EventTable) -> None:
 
 
 def add_significance(rows: Rows, cuts: list[tuple[str, int]], significance: Significance) -> None:
-    """Write what was found behind each cut.
-
-    Args:
-        rows: where to.
-        cuts: method and number of features of each cut.
-        significance: of the cuts, in this order.
-    """
+    """Write what was found behind each cut: on the output with so many features by a method."""
     columns = {
         "signal_expected": significance.signal,
         "background_expected": significance.background,

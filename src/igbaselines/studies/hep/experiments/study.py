@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from igbaselines.studies.hep.experiments.attributions import ClassAttribution, c
 from igbaselines.studies.hep.experiments.networks import SplitEvents, split_events, train_on_subsets
 from igbaselines.studies.hep.experiments.settings import HepSplits
 from igbaselines.studies.hep.experiments.tasks import ranking_task, training_background, untrained_task
-from igbaselines.studies.hep.measures.rankings import top_masks
+from igbaselines.studies.hep.measures.rankings import Ranking, top_masks
 from igbaselines.studies.hep.networks.dnn import Classifier
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained
@@ -34,47 +34,23 @@ from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)
 
-Ranking: TypeAlias = Int[np.ndarray, " d"]
-
 
 @dataclass(frozen=True)
 class HepStudy:
-    """What every step of an experiment shares.
+    """What every step of an experiment shares."""
 
-    Args:
-        run: whose checkpoints belong to these events and to no others.
-        events: all events.
-        attribution: which output is explained, of how many events, and how features are ranked.
-        methods: that features are ranked by.
-        metrics: beside those of the experiment.
-        evaluation: fractions of the splits, and number of networks.
-    """
-
-    run: Run
+    run: Run  # whose checkpoints belong to these events and to no others
     events: EventTable
-    attribution: AttributionSettings
-    methods: Mapping[str, Method]
-    metrics: Mapping[str, Metric]
-    evaluation: HepSplits
+    attribution: AttributionSettings  # which output is explained, of how many events, and how features are ranked
+    methods: Mapping[str, Method]  # that features are ranked by
+    metrics: Mapping[str, Metric]  # beside those of the experiment
+    evaluation: HepSplits  # fractions of the splits, and number of networks
 
     @classmethod
     def begin(
-        cls,
-        run: Run,
-        dataset: EventDataset,
-        attribution: AttributionSettings,
-        evaluation: HepSplits,
-        events_a_process: int | None = None,
+        cls, run: Run, dataset: EventDataset, attribution: AttributionSettings, evaluation: HepSplits
     ) -> "HepStudy":
         """Load the events, choose the methods that fit them, and say before any work what they lack.
-
-        Args:
-            run: of the experiment.
-            dataset: of the experiment.
-            attribution: of the experiment.
-            evaluation: of the experiment.
-            events_a_process: background events of each process that a training part has to hold; None takes the most
-                that one of the methods draws.
 
         Raises:
             UserError: naming what the events lack, or where no method is left.
@@ -89,7 +65,14 @@ class HepStudy:
         task = untrained_task(events)
         methods, metrics = fitting_methods(run, attribution.methods(), task), fitting_metrics(run, task)
         counts = [source.count for source in sampled(methods).values() if not source.at_most]
-        _check_events(events, evaluation, events_a_process or max(counts, default=1), attribution.signal_events)
+        drawn = evaluation.events_a_process or max(counts, default=1)
+        events.require(process_events=max(10, int(np.ceil(drawn / evaluation.train_fraction)) + 1))
+        available = int(events.is_signal.sum() * evaluation.test_fraction)
+        if available < attribution.signal_events:
+            raise UserError(
+                f"attribution.signal_events={attribution.signal_events} but a test part holds {available} signal "
+                "events: take fewer, or more dataset.n_events"
+            )
         return cls(run, events, attribution, methods, metrics, evaluation)
 
     def split(self, network: int) -> SplitEvents:
@@ -109,51 +92,43 @@ def sampled(methods: Mapping[str, Method]) -> dict[str, PerStratum]:
     return {name: source for name, source in sources.items() if isinstance(source, PerStratum)}
 
 
-def _check_events(events: EventTable, splits: HepSplits, events_a_process: int, signal_events: int) -> None:
-    events.require(process_events=max(10, int(np.ceil(events_a_process / splits.train_fraction)) + 1))
-    available = int(events.is_signal.sum() * splits.test_fraction)
-    if available < signal_events:
-        raise UserError(
-            f"attribution.signal_events={signal_events} but a test part holds {available} signal "
-            "events: take fewer, or more dataset.n_events"
-        )
+Model = TypeVar("Model", ClassifierRecipe, None)
+Evaluation = TypeVar("Evaluation", bound=HepSplits)
+
+
+def experiment(
+    carry_out: Callable[[HepStudy, Model, Evaluation], None],
+) -> Callable[[Run, EventDataset, Model, AttributionSettings, Evaluation], None]:
+    """Make an experiment of what is done with events that suffice for it; the measured values go into `run.rows`."""
+
+    @wraps(carry_out)
+    def run(
+        run: Run, dataset: EventDataset, model: Model, attribution: AttributionSettings, evaluation: Evaluation
+    ) -> None:
+        carry_out(HepStudy.begin(run, dataset, attribution, evaluation), model, evaluation)
+
+    return run
 
 
 @dataclass(frozen=True)
 class Retrained:
-    """Networks retrained on the first features of rankings, on one split of the events.
+    """Networks retrained on the first features of rankings, on one split of the events."""
 
-    Args:
-        logits: of the test part, one row a distinct set of features.
-        loss: class-balanced validation loss.
-        network: of each ranking and number of features the row of its network.
-    """
-
-    logits: Float[np.ndarray, "sets n"]
-    loss: Float[np.ndarray, " sets"]
-    network: Int[np.ndarray, "rankings sizes"]
+    logits: Float[np.ndarray, "sets n"]  # of the test part, one row a distinct set of features
+    loss: Float[np.ndarray, " sets"]  # class-balanced validation loss
+    network: Int[np.ndarray, "rankings sizes"]  # of each ranking and number of features the row of its network
 
 
 @dataclass(frozen=True)
 class RankingNetwork:
-    """A network trained on all features, and what explaining it takes.
+    """A network trained on all features, and what explaining it takes."""
 
-    Args:
-        study: that it is part of.
-        recipe: how it was trained.
-        name: of the network, the unit of its rows.
-        events: its split of the events.
-        seed: key of its training.
-        key: key of everything else that is drawn.
-        trained: the network.
-    """
-
-    study: HepStudy
-    recipe: ClassifierRecipe
-    name: str
-    events: SplitEvents
-    seed: tuple[int, ...]
-    key: tuple[int, ...]
+    study: HepStudy  # that it is part of
+    recipe: ClassifierRecipe  # how it was trained
+    name: str  # of the network, the unit of its rows
+    events: SplitEvents  # its split of the events
+    seed: tuple[int, ...]  # key of its training
+    key: tuple[int, ...]  # key of everything else that is drawn
     trained: Trained
 
     @classmethod
@@ -166,16 +141,7 @@ class RankingNetwork:
         seed: tuple[int, ...],
         key: tuple[int, ...] | None = None,
     ) -> "RankingNetwork":
-        """Train a network on all features.
-
-        Args:
-            study: what the networks share.
-            recipe: architecture and optimiser.
-            name: of the network.
-            events: the split.
-            seed: key of the training.
-            key: key of everything else that is drawn; None takes `seed`.
-        """
+        """Train a network on all features; without a `key` everything else is drawn by that of the training, `seed`."""
         everything = np.ones((1, len(study.events.feature_names)), dtype=bool)
         with bar(f"ranking {name}", 1) as progress:
             trained = train_on_subsets(events, everything, recipe, seed, study.run.checkpoints / name, progress)
@@ -212,12 +178,12 @@ class RankingNetwork:
         output: str | None = None,
         label: str = "",
     ) -> ClassAttribution:
-        """Attribute the output to the features.
+        """Attribute the output to the features: by the study's methods, background and output, if no others are given.
 
         Args:
-            methods: None takes those of the study.
-            background: what baselines are made of; None takes all background events of the training part.
-            output: logit or probability; None takes that of the attribution.
+            methods: by name.
+            background: what baselines are made of.
+            output: logit or probability.
             label: tells attributions of the same network apart.
         """
         study, run, start = self.study, self.study.run, time.monotonic()
@@ -225,22 +191,15 @@ class RankingNetwork:
         task = ranking_task(
             self.name, self.model, study.events, self.explained, background, of_output, run.max_batch, run.fast_paths
         )
-        file, key = (
-            self.checkpoints / f"attribution-{self.name}{label}.safetensors",
-            (*self.key, stream("hep: baselines")),
-        )
+        file = self.checkpoints / f"attribution-{self.name}{label}.safetensors"
+        key = (*self.key, stream("hep: baselines"))
         with bar(f"attributions {self.name}{label}", len(task.inputs)) as progress:
             found = class_attribution(methods or study.methods, task, key, file, progress, study.metrics)
         log.info("%s%s: %d events explained in %.1f s", self.name, label, len(task.inputs), time.monotonic() - start)
         return found
 
     def retrain(self, rankings: Sequence[Ranking], sizes: Sequence[int]) -> Retrained:
-        """Train a network on each set of first features; the one with all of them is there already: this one.
-
-        Args:
-            rankings: indices of the features, best first.
-            sizes: numbers of first features.
-        """
+        """Train a network on each set of first features; the one with all of them is there already: this one."""
         masks, index = top_masks(rankings, sizes)
         smaller, name, recipe = ~masks.all(axis=1), self.name, self.recipe
         logits = np.repeat(self.events.test_logits(self.trained.networks), len(masks), axis=0)

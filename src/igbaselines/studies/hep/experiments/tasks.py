@@ -65,21 +65,22 @@ def ranking_task(
 
 
 def training_background(table: EventTable, train: Int[np.ndarray, " t"], mean: Float[Tensor, " d"]) -> Background:
-    """Background events of a training part, in strata by process, weighted by cross-section.
+    """Background events of a training part, in strata by process, weighted by cross-section, on the device of `mean`.
 
-    Args:
-        table: all events.
-        train: indices of the training part, of whose signal and background the features' ranges are.
-        mean: of the features, on the device where networks are trained.
+    The features' ranges are those of signal and background.
     """
     index = train[~table.is_signal[train]]
     part = table.features[train]
-    weight = None if table.weight is None else torch.from_numpy(table.weight[index]).to(mean.device)
+    weight = cross_sections = None
+    if table.weight is not None:
+        weight = torch.from_numpy(table.weight[index]).to(mean.device)
+        of_process = np.bincount(table.process, table.weight, len(table.processes))
+        cross_sections = torch.from_numpy(of_process).to(mean.device)  # [fb]
     return Background(
         examples=torch.from_numpy(table.features[index]).to(mean.device),
         centre=mean,
         stratum=torch.from_numpy(table.process[index].astype(np.int64)).to(mean.device),
-        stratum_weight=_cross_sections(table, mean.device),
+        stratum_weight=cross_sections,
         example_weight=weight,
         low=torch.from_numpy(part.min(axis=0)).to(mean.device),
         high=torch.from_numpy(part.max(axis=0)).to(mean.device),
@@ -87,12 +88,7 @@ def training_background(table: EventTable, train: Int[np.ndarray, " t"], mean: F
 
 
 def untrained_task(table: EventTable, most: int = 1000) -> Task:
-    """What is known of every task before its network is trained: which methods and metrics fit it, it can say.
-
-    Args:
-        table: all events.
-        most: of them it holds so many.
-    """
+    """What some events tell of every task before its network is trained: which methods and metrics fit it."""
     some = np.arange(0, len(table), max(1, len(table) // most))
     inputs = torch.from_numpy(table.features[some[table.is_signal[some]]])
     background = training_background(table, some, torch.zeros(len(table.feature_names)))
@@ -100,10 +96,3 @@ def untrained_task(table: EventTable, most: int = 1000) -> Task:
     return Task(
         "the events", lambda points: points.new_zeros(len(points)), inputs, None, units, background, imputers=IMPUTERS
     )
-
-
-def _cross_sections(table: EventTable, device: torch.device) -> Float[Tensor, " processes"] | None:
-    """Of each process [fb]; None where they are unknown."""
-    if table.weight is None:
-        return None
-    return torch.from_numpy(np.bincount(table.process, table.weight, len(table.processes))).to(device)

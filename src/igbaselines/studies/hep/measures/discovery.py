@@ -18,9 +18,7 @@ Values = float | Float[np.ndarray, "..."]
 def asimov_significance(signal: Values, background: Values) -> Float[np.ndarray, "..."]:
     """Median discovery significance sqrt(2 ((S + B) ln(1 + S/B) - S)) (Cowan et al. 2011, eq. 97).
 
-    Args:
-        signal: expected signal events behind the cut.
-        background: expected background events; NaN comes back where it is not positive.
+    NaN where the expected background is not positive.
     """
     s, b = np.broadcast_arrays(np.asarray(signal, dtype=float), np.asarray(background, dtype=float))
     b = np.where(b > 0, b, np.nan)
@@ -48,19 +46,12 @@ def effective_events(weight: Float[np.ndarray, " n"]) -> float:
 
 @dataclass(frozen=True)
 class CrossSections:
-    """The selected cross-sections and how well they are known; errors of different processes are independent.
+    """The selected cross-sections and how well they are known; errors of different processes are independent."""
 
-    Args:
-        signal: of the signal [fb].
-        signal_error: its relative error.
-        process: for each event of the table the index of its process.
-        process_error: relative error of each process.
-    """
-
-    signal: float
-    signal_error: float
-    process: Int[np.ndarray, " n"]
-    process_error: Float[np.ndarray, " processes"]
+    signal: float  # of the signal [fb]
+    signal_error: float  # its relative error
+    process: Int[np.ndarray, " n"]  # for each event of the table the index of its process
+    process_error: Float[np.ndarray, " processes"]  # relative error of each process
 
     def factors(self, replicates: int, seed: int) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "r processes"]]:
         """Draw for each replicate what the signal's and each process's cross-section is multiplied by."""
@@ -72,55 +63,37 @@ class CrossSections:
 
 @dataclass(frozen=True)
 class Selected:
-    """What one network's test part lets through, for every cut that is studied.
+    """What one network's test part lets through, for every cut that is studied."""
 
-    Args:
-        event: indices of the background events of the test part.
-        weight: cross-section [fb] that each stands for, scaled so that the test part stands for the whole sample.
-        passes: whether each event lies behind each cut.
-        signal_efficiency: share of the test part's signal behind each cut.
-    """
-
-    event: Int[np.ndarray, " b"]
+    event: Int[np.ndarray, " b"]  # indices of the background events of the test part
+    # cross-section [fb] that each stands for, scaled so that the test part stands for the whole sample
     weight: Float[np.ndarray, " b"]
-    passes: Bool[np.ndarray, "b cuts"]
-    signal_efficiency: Float[np.ndarray, " cuts"]
+    passes: Bool[np.ndarray, "b cuts"]  # whether each event lies behind each cut
+    signal_efficiency: Float[np.ndarray, " cuts"]  # share of the test part's signal behind each cut
 
 
 @dataclass(frozen=True)
 class Significance:
-    """The significance of each cut.
+    """The significance of each cut."""
 
-    Args:
-        signal: expected signal events.
-        background: expected background events.
-        n_eff: effective number of simulated background events behind the cut, (sum w)^2 / sum w^2.
-        value: Asimov significance.
-        mc_error: its error from the background's Monte Carlo statistics and the cross-sections.
-        replicates: its bootstrap replicates over background events, networks and cross-sections.
-    """
-
-    signal: Float[np.ndarray, " cuts"]
-    background: Float[np.ndarray, " cuts"]
+    signal: Float[np.ndarray, " cuts"]  # expected signal events
+    background: Float[np.ndarray, " cuts"]  # expected background events
+    # effective number of simulated background events behind the cut, (sum w)^2 / sum w^2
     n_eff: Float[np.ndarray, " cuts"]
-    value: Float[np.ndarray, " cuts"]
+    value: Float[np.ndarray, " cuts"]  # Asimov significance
+    # its error from the background's Monte Carlo statistics and the cross-sections
     mc_error: Float[np.ndarray, " cuts"]
+    # its bootstrap replicates over background events, networks and cross-sections
     replicates: Float[np.ndarray, "replicates cuts"]
 
 
 def pooled_significance(
     parts: list[Selected], cross_sections: CrossSections, luminosity: float, replicates: int, seed: int
 ) -> Significance:
-    """Pool the test parts of several networks.
+    """Pool the test parts of several networks, at an integrated luminosity [1/fb].
 
-    Args:
-        parts: one for each network.
-        cross_sections: of signal and backgrounds, with their errors.
-        luminosity: integrated luminosity [1/fb].
-        replicates: bootstrap replicates; each resamples networks with replacement, background events by
-            Poisson weights and cross-sections by normal factors not below 0, the same for every cut, so that
-            differences between cuts are paired.
-        seed: of the bootstrap.
+    Each bootstrap replicate resamples networks with replacement, background events by Poisson weights and
+    cross-sections by normal factors not below 0, the same for every cut, so that differences between cuts are paired.
     """
     events, sums = _sums_over_networks(parts)
     process = cross_sections.process[events]

@@ -1,6 +1,7 @@
 """Rankings of features: from attributions, from each feature alone, from other rankings; and how well two agree."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -9,68 +10,57 @@ from sklearn.metrics import roc_auc_score
 
 from igbaselines.metrics.agreement import spearman
 
+Ranking: TypeAlias = Int[np.ndarray, " d"]  # indices of the features, best first
 
-def by_score(scores: Float[np.ndarray, " d"]) -> Int[np.ndarray, " d"]:
+
+def by_score(scores: Float[np.ndarray, " d"]) -> Ranking:
     """Indices of the features from the highest score to the lowest; ties keep the order of the features."""
     return np.argsort(-scores, kind="stable")
 
 
-def by_single_feature_auc(
-    features: Float[np.ndarray, "n d"], is_signal: Bool[np.ndarray, " n"]
-) -> Int[np.ndarray, " d"]:
+def by_single_feature_auc(features: Float[np.ndarray, "n d"], is_signal: Bool[np.ndarray, " n"]) -> Ranking:
     """Rank features by how well each alone separates the classes: |ROC AUC - 1/2|, highest first."""
     auc = np.array([roc_auc_score(is_signal, column) for column in features.T])
     return by_score(np.abs(auc - 0.5))
 
 
-def by_mean_rank(rankings: Sequence[Int[np.ndarray, " d"]]) -> Int[np.ndarray, " d"]:
+def by_mean_rank(rankings: Sequence[Ranking]) -> Ranking:
     """Combine rankings by the mean place of each feature; ties keep the order of the features."""
     return by_score(-np.mean([places(ranking) for ranking in rankings], axis=0))
 
 
-def by_borda_count(rankings: Sequence[Int[np.ndarray, " d"]], points: int) -> Int[np.ndarray, " d"]:
-    """Combine rankings by the Borda count of their first features.
+def by_borda_count(rankings: Sequence[Ranking], points: int) -> Ranking:
+    """Combine rankings by the Borda count of their first features; equal counts keep the order of the mean rank.
 
-    Args:
-        rankings: indices of the features, best first.
-        points: what a first place gets; the second gets one less, and places beyond as many get none. With as many
-            points as features this is the order of the mean rank.
-
-    Returns:
-        Indices of the features, best first; equal counts keep the order of the mean rank.
+    A first place gets so many points, the second one less, and places beyond as many get none. With as many points as
+    features this is the order of the mean rank.
     """
     count = np.sum([np.maximum(points - places(ranking), 0) for ranking in rankings], axis=0)
     order = by_mean_rank(rankings)
     return np.asarray(order[np.argsort(-count[order], kind="stable")])
 
 
-def places(ranking: Int[np.ndarray, " d"]) -> Int[np.ndarray, " d"]:
+def places(ranking: Ranking) -> Int[np.ndarray, " d"]:
     """The place of each feature, counted from 0."""
     return np.argsort(ranking)
 
 
-def rank_correlation(a: Int[np.ndarray, " d"], b: Int[np.ndarray, " d"]) -> float:
+def rank_correlation(a: Ranking, b: Ranking) -> float:
     """Spearman's correlation of two rankings of the same two or more features."""
     return float(spearman(*(torch.from_numpy(places(ranking)).double()[None] for ranking in (a, b))))
 
 
-def top_overlap(a: Int[np.ndarray, " d"], b: Int[np.ndarray, " d"], top: int) -> float:
+def top_overlap(a: Ranking, b: Ranking, top: int) -> float:
     """Share of the first so many features of one ranking that are among the first so many of the other."""
     return len(np.intersect1d(a[:top], b[:top])) / len(a[:top])
 
 
 def top_masks(
-    rankings: Sequence[Int[np.ndarray, " d"]], sizes: Sequence[int]
+    rankings: Sequence[Ranking], sizes: Sequence[int]
 ) -> tuple[Bool[np.ndarray, "sets d"], Int[np.ndarray, "rankings sizes"]]:
-    """The distinct sets of top-k features of several rankings.
+    """The distinct sets of top-k features of several rankings, as masks, and for each ranking and size the set's index.
 
-    Args:
-        rankings: indices of the features, best first.
-        sizes: the values of k.
-
-    Returns:
-        The distinct sets as masks, and for each ranking and size the index of its set: rankings that agree on
-        their first k features share a set, and so a network.
+    Rankings that agree on their first k features share a set, and so a network.
     """
     masks = np.zeros((len(rankings), len(sizes), len(rankings[0])), dtype=bool)
     for r, ranking in enumerate(rankings):

@@ -23,13 +23,7 @@ def rotated_split(
 
     Turned by 0, 1/R, 2/R, ... the test parts of R networks cover every event as soon as they are long enough: then
     every event is scored by a network that was not trained on it, while each network sees the fractions of 2412.13864.
-
-    Args:
-        stratum: the process of each event.
-        seed: of the order.
-        turn: position of the split on the circle, in [0, 1).
-        train_fraction: share of the training part.
-        validation_fraction: share of the validation part; the rest is the test part.
+    What is left of the fractions is the test part.
     """
     shuffled = np.random.default_rng(seed).permutation(len(stratum))
     by_stratum = shuffled[np.argsort(stratum[shuffled], kind="stable")]

@@ -19,23 +19,14 @@ TREE_BINS = 64  # values of a feature that trees tell apart
 
 @dataclass(frozen=True)
 class WeightedSample:
-    """Events that stand for a distribution.
+    """Events that stand for a distribution."""
 
-    Args:
-        features: of the events.
-        weight: share of the distribution that each stands for; they add up to 1.
-    """
-
-    features: Float32[np.ndarray, "n d"]
-    weight: Float[np.ndarray, " n"]
+    features: Float32[np.ndarray, "n d"]  # of the events
+    weight: Float[np.ndarray, " n"]  # share of the distribution that each stands for; they add up to 1
 
     @classmethod
     def of(cls, features: Float32[np.ndarray, "n d"], weight: Float[np.ndarray, " n"] | None) -> "WeightedSample":
-        """Scale the weights to add up to 1; None weighs all events equally.
-
-        Raises:
-            ValueError: where no event has a weight.
-        """
+        """Scale the weights to add up to 1; None weighs all events equally; a ValueError if none has a weight."""
         found = np.ones(len(features)) if weight is None else weight.astype(float)
         if not found.sum() > 0:
             raise ValueError(f"none of {len(features)} events has a positive weight")
@@ -60,10 +51,6 @@ class WeightedSample:
     def at_most(self, events: int, generator: np.random.Generator) -> "WeightedSample":
         """Take a random part of at most so many events."""
         return self if len(self) <= events else self.part(generator.permutation(len(self))[:events])
-
-    def effective_events(self) -> float:
-        """Number of equally weighted events of the same statistical power, (sum w)^2 / sum w^2."""
-        return float(1 / (self.weight**2).sum())
 
     def is_constant(self) -> Bool[np.ndarray, " d"]:
         """Whether a feature has the same value in all events."""
@@ -115,19 +102,10 @@ def correlation_agreement(first: Float[np.ndarray, "d d"], second: Float[np.ndar
 def two_sample_auc(
     first: WeightedSample, second: WeightedSample, folds: int, trees: int, seed: int
 ) -> Float[np.ndarray, " folds"]:
-    """ROC AUC of a classifier that is to tell two samples apart, on events that it was not trained on.
+    """ROC AUC in each fold of boosted trees that are to tell two samples apart, on events they were not trained on.
 
-    Both samples have the same weight altogether, however many events they have.
-
-    Args:
-        first: one of the samples.
-        second: the other; each has at least as many events as there are folds.
-        folds: parts of the events; each is judged by boosted trees that were trained on the others.
-        trees: of a classifier.
-        seed: of the folds, below 2^31.
-
-    Returns:
-        The AUC in each fold: 0.5 where the features tell nothing.
+    Both samples have the same weight altogether, however many events they have; 0.5 where the features tell nothing.
+    The seed lies below 2^31.
     """
     features = _binned(np.concatenate([first.features, second.features]))
     is_first = np.arange(len(features)) < len(first)

@@ -1,7 +1,6 @@
 """Networks of self-attention between objects, side by side: one module, mapped over their parameters."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,17 +8,15 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from igbaselines.models.standardise import Standardise
-from igbaselines.studies.hep.networks.ensemble import Ensemble, State
+from igbaselines.studies.hep.networks.ensemble import Ensemble, Keep, State
 from igbaselines.studies.hep.networks.object_attention import ObjectAttention
 
 
 class AttentionEnsemble(Ensemble):
     """Networks of `ObjectAttention`.
 
-    Args:
-        state: `mask` (n, t, d), the features that each token of each network sees; the module's parameters by their
-            names, each with a first dimension over the networks.
-        heads: of each self-attention.
+    The state is `mask` (n, t, d), the features that each token of each network sees, and the module's parameters by
+    their names, each with a first dimension over the networks.
     """
 
     def __init__(self, state: State, heads: int) -> None:
@@ -42,13 +39,8 @@ class AttentionEnsemble(Ensemble):
     ) -> "AttentionEnsemble":
         """Draw initial weights, uniform within 1 / sqrt(fan-in) as PyTorch's linear layers have them.
 
-        Args:
-            mask: the features that each network sees.
-            tokens: the features that describe what each token stands for.
-            width: of a token.
-            heads: of each self-attention.
-            blocks: how many.
-            generator: the same draws serve every network up to its mask, so that differences between them are paired.
+        `tokens` has the features that describe what each token stands for. The same draws serve every network up to its
+        mask, so that differences between them are paired.
         """
         seen = mask[:, None] & tokens
         module = _unfilled(nn.Identity(), (mask.shape[1], len(tokens), width, heads, blocks))
@@ -89,16 +81,9 @@ class AttentionEnsemble(Ensemble):
         network.load_state_dict(own | standardise.state_dict(prefix="standardise."), assign=True)
         return network
 
-    def logits(
-        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
-    ) -> Float[Tensor, "n b"]:
+    def logits(self, x: Float[Tensor, "b d"], keep: Keep = None) -> Float[Tensor, "n b"]:
         """Logits in training (with `keep`) or in evaluation mode."""
-
-        def of_one(parameters: State) -> Tensor:
-            logits: Tensor = functional_call(self._module, parameters, (x, keep))
-            return logits
-
-        logits: Tensor = vmap(of_one)(self.trained())
+        logits: Tensor = vmap(lambda own: functional_call(self._module, own, (x, keep)))(self.trained())
         return logits
 
 

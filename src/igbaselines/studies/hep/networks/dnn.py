@@ -16,30 +16,15 @@ from igbaselines.models.stem import OfOutput, Stemmed
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation and its derivative.
+    """An activation and its derivative."""
 
-    Args:
-        value: z -> the activation.
-        backward: (gradient, z) -> the gradient times the derivative at z.
-    """
-
-    value: Callable[[Tensor], Tensor]
-    backward: Callable[[Tensor, Tensor], Tensor]
-
-
-def _silu_backward(gradient: Tensor, z: Tensor) -> Tensor:
-    slope: Tensor = torch.ops.aten.silu_backward(gradient, z)
-    return slope
-
-
-def _relu_backward(gradient: Tensor, z: Tensor) -> Tensor:
-    slope: Tensor = torch.ops.aten.threshold_backward(gradient, z, 0)
-    return slope
+    value: Callable[[Tensor], Tensor]  # z -> the activation
+    backward: Callable[[Tensor, Tensor], Tensor]  # (gradient, z) -> the gradient times the derivative at z
 
 
 ACTIVATIONS = {
-    "swish": Activation(nn.functional.silu, _silu_backward),
-    "relu": Activation(nn.functional.relu, _relu_backward),
+    "swish": Activation(nn.functional.silu, torch.ops.aten.silu_backward),
+    "relu": Activation(nn.functional.relu, lambda gradient, z: torch.ops.aten.threshold_backward(gradient, z, 0)),
 }
 
 
@@ -50,14 +35,8 @@ class Classifier(Stemmed):
 class DNN(Classifier):
     """A fully connected network from features in physical units to the logit of being signal.
 
-    Each hidden layer is Linear, BatchNorm, Swish (or another activation), Dropout. The first Linear and the
+    Each hidden layer is Linear, BatchNorm, Swish (or another of `ACTIVATIONS`), Dropout. The first Linear and the
     standardisation before it are the stem.
-
-    Args:
-        standardise: the standardisation of the features.
-        hidden: widths of the hidden layers.
-        dropout: probability of dropping a unit.
-        activation: name of the activation in `ACTIVATIONS`.
     """
 
     def __init__(self, standardise: Standardise, hidden: list[int], dropout: float, activation: str = "swish") -> None:

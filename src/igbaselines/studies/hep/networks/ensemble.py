@@ -18,15 +18,15 @@ from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Classifier
 
 State = dict[str, Tensor]
+Keep = Sequence[Float[Tensor, "_ b"]] | None  # dropout factors, of training
 _NOT_TRAINED = ("mask", "mean", "variance")
 
 
 class Ensemble(ABC):
     """Networks of one architecture, as training needs them.
 
-    Args:
-        state: what the networks are; every tensor has a first dimension over them. `mask` says which features
-            each sees; BatchNorm's running statistics are `mean...` and `variance...`; an optimiser moves the rest.
+    Every tensor of the state has a first dimension over them. `mask` says which features each sees; BatchNorm's running
+    statistics are `mean...` and `variance...`; an optimiser moves the rest.
     """
 
     def __init__(self, state: State) -> None:
@@ -50,15 +50,11 @@ class Ensemble(ABC):
         return self.with_state({name: tensor.detach()[chosen] for name, tensor in self.state.items()})
 
     @abstractmethod
-    def logits(
-        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
-    ) -> Float[Tensor, "n b"]:
+    def logits(self, x: Float[Tensor, "b d"], keep: Keep = None) -> Float[Tensor, "n b"]:
         """Logits of standardised features, the same events for every network.
 
-        Args:
-            x: standardised features.
-            keep: in training, where batch statistics count and move the running ones: dropout factors of
-                `dropout_units`, shared by the networks, 0 or 1 / (1 - p). None for evaluation mode.
+        With `keep` they are those of training, where batch statistics count and move the running ones: dropout factors
+        of `dropout_units`, shared by the networks, 0 or 1 / (1 - p).
         """
 
     @property
@@ -78,12 +74,9 @@ class Ensemble(ABC):
 class DNNEnsemble(Ensemble):
     """Fully connected networks as one batch of matrices.
 
-    Activations are (network, unit, event), so that BatchNorm normalises contiguous rows.
-
-    Args:
-        state: `mask` (n, d); for each hidden layer l `linear_l` (n, out, in), BatchNorm's `gain_l`,
-            `shift_l`, `mean_l`, `variance_l` (n, out); `logit` (n, 1, in) and `bias` (n, 1).
-        activation: name of the activation.
+    Activations are (network, unit, event), so that BatchNorm normalises contiguous rows. The state is `mask` (n, d);
+    for each hidden layer l `linear_l` (n, out, in), BatchNorm's `gain_l`, `shift_l`, `mean_l`, `variance_l` (n, out);
+    `logit` (n, 1, in) and `bias` (n, 1).
     """
 
     def __init__(self, state: State, activation: str = "swish") -> None:
@@ -96,11 +89,7 @@ class DNNEnsemble(Ensemble):
     ) -> "DNNEnsemble":
         """Draw initial weights, uniform within 1 / sqrt(fan-in) as PyTorch's linear layers have them.
 
-        Args:
-            mask: the features that each network sees.
-            hidden: widths of the hidden layers.
-            generator: the same draws serve every network up to its mask, so that differences between them are paired.
-            activation: name of the activation.
+        The same draws serve every network up to its mask, so that differences between them are paired.
         """
         n, d = mask.shape
         device = mask.device
@@ -148,9 +137,7 @@ class DNNEnsemble(Ensemble):
         network.load_state_dict(state)
         return network.eval()
 
-    def logits(
-        self, x: Float[Tensor, "b d"], keep: Sequence[Float[Tensor, "_ b"]] | None = None
-    ) -> Float[Tensor, "n b"]:
+    def logits(self, x: Float[Tensor, "b d"], keep: Keep = None) -> Float[Tensor, "n b"]:
         """Logits in training (with `keep`) or in evaluation mode."""
         n, a, activation = len(self), x.T, ACTIVATIONS[self.activation].value
         for layer in range(len(self.dropout_units)):

@@ -16,13 +16,7 @@ Keep = Sequence[Tensor] | None
 
 
 class Block(nn.Module):
-    """Self-attention between tokens, then a layer with Swish for each token by itself; both are added to their input.
-
-    Args:
-        width: of a token.
-        heads: of the self-attention.
-        dropout: probability of dropping a unit of what is added.
-    """
+    """Self-attention between tokens, then a layer with Swish for each by itself; both are added to their input."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -57,15 +51,6 @@ class ObjectAttention(Classifier):
 
     The embedding of all tokens is one linear layer, whose weights from features that do not describe an object are
     zero; with the standardisation before it, it is the stem.
-
-    Args:
-        standardise: the standardisation of the features.
-        features: how many features there are.
-        tokens: how many tokens.
-        width: of a token.
-        heads: of each self-attention.
-        blocks: how many blocks.
-        dropout: probability of dropping a unit of what a block adds.
     """
 
     def __init__(

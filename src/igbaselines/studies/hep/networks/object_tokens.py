@@ -19,8 +19,7 @@ OF_THE_FAT_JET = ("tau21_b1", "tau32_b1", "tau21_b2", "tau32_b2")
 def object_tokens(feature_names: tuple[str, ...]) -> Bool[Tensor, "7 d"]:
     """Say which features go into which token: one for each of `OBJECTS`, and the event's.
 
-    Raises:
-        UserError: naming the first feature whose name says neither.
+    A UserError names the first feature whose name says neither.
     """
     columns = [[name in objects for name in (*OBJECTS, "")] for objects in map(_objects, feature_names)]
     return torch.tensor(columns).T.contiguous()

@@ -15,28 +15,18 @@ ACTIVATIONS = ("swish", "relu")
 
 @dataclass
 class ClassifierRecipe:
-    """What all architectures have in common: their training.
+    """What all architectures have in common: their training."""
 
-    Args:
-        dropout: probability of dropping a unit.
-        learning_rate: of AdamW.
-        weight_decay: of AdamW, decoupled.
-        batch_size: events in a step.
-        epoch_events: events of the training part in an epoch, after which the validation loss is taken; the whole
-            part where it is smaller.
-        max_epochs: the most epochs.
-        patience: epochs without a better validation loss after which training ends.
-        networks_at_once: networks that are trained side by side; a matter of cache, not of the result.
-    """
-
-    dropout: float
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
+    dropout: float  # probability of dropping a unit
+    learning_rate: float  # of AdamW
+    weight_decay: float  # of AdamW, decoupled
+    batch_size: int  # events in a step
+    # events of the training part in an epoch, after which the validation loss is taken; the whole part where it is
+    # smaller
     epoch_events: int
     max_epochs: int
-    patience: int
-    networks_at_once: int
+    patience: int  # epochs without a better validation loss after which training ends
+    networks_at_once: int  # networks that are trained side by side; a matter of cache, not of the result
 
     def __post_init__(self) -> None:
         least = {"batch_size": 2, "epoch_events": 2, "max_epochs": 1, "patience": 1, "networks_at_once": 1}
@@ -55,15 +45,10 @@ class ClassifierRecipe:
     def untrained(
         self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
-        """Draw the initial weights of one network for each mask.
+        """Draw the initial weights of one network for each mask (n, d), the features that it sees.
 
-        Args:
-            mask: (n, d), the features that each network sees.
-            feature_names: names of the features.
-            generator: the same draws serve every network up to its mask, so that differences between them are paired.
-
-        Raises:
-            UserError: where the architecture has no use for a feature of that name.
+        The same draws serve every network up to its mask, so that differences between them are paired. A UserError says
+        where the architecture has no use for a feature of that name.
         """
         raise NotImplementedError
 
@@ -74,15 +59,10 @@ class ClassifierRecipe:
 
 @dataclass
 class DNNRecipe(ClassifierRecipe):
-    """A fully connected network, as 2412.13864 has it; with another activation for comparison.
+    """A fully connected network, as 2412.13864 has it; with another activation for comparison."""
 
-    Args:
-        hidden: widths of the hidden layers.
-        activation: behind each hidden layer, one of `ACTIVATIONS`.
-    """
-
-    hidden: list[int]
-    activation: str = "swish"
+    hidden: list[int]  # widths of the hidden layers
+    activation: str = "swish"  # behind each hidden layer, one of `ACTIVATIONS`
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -108,17 +88,11 @@ class DNNRecipe(ClassifierRecipe):
 
 @dataclass
 class ObjectAttentionRecipe(ClassifierRecipe):
-    """Self-attention between the objects of an event.
+    """Self-attention between the objects of an event."""
 
-    Args:
-        width: of an object's token.
-        heads: of each self-attention; they share the width.
-        blocks: self-attentions behind one another.
-    """
-
-    width: int
-    heads: int
-    blocks: int
+    width: int  # of an object's token
+    heads: int  # of each self-attention; they share the width
+    blocks: int  # self-attentions behind one another
 
     def __post_init__(self) -> None:
         super().__post_init__()

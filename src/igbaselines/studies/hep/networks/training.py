@@ -23,21 +23,13 @@ EVALUATION_BATCH = 4096
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Standardised events with their split.
+    """Standardised events with their split."""
 
-    Args:
-        x: standardised features.
-        target: 1 for signal, 0 for background.
-        train: indices of the training part.
-        validation: indices of the validation part.
-        feature_names: names of the features, for the networks that are built after them.
-    """
-
-    x: Float[Tensor, "events d"]
-    target: Float[Tensor, " events"]
-    train: Int[Tensor, " t"]
-    validation: Int[Tensor, " v"]
-    feature_names: tuple[str, ...] = ()
+    x: Float[Tensor, "events d"]  # standardised features
+    target: Float[Tensor, " events"]  # 1 for signal, 0 for background
+    train: Int[Tensor, " t"]  # indices of the training part
+    validation: Int[Tensor, " v"]  # indices of the validation part
+    feature_names: tuple[str, ...] = ()  # names of the features, for the networks that are built after them
 
     def class_weights(self, part: Int[Tensor, " p"]) -> Float[Tensor, " p"]:
         """Weights by which signal and background count the same in a part; their mean is one."""
@@ -48,17 +40,11 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Trained:
-    """Trained networks at their best epochs.
-
-    Args:
-        networks: the networks.
-        loss: best class-balanced validation loss of each.
-        epochs: epochs that each was trained for.
-    """
+    """Trained networks at their best epochs."""
 
     networks: Ensemble
-    loss: Float[Tensor, " n"]
-    epochs: Int[Tensor, " n"]
+    loss: Float[Tensor, " n"]  # best class-balanced validation loss of each
+    epochs: Int[Tensor, " n"]  # epochs that each was trained for
 
 
 def train(

@@ -49,13 +49,7 @@ LISTS = {"figure_3": BASELINES[:2], "figure_4": BASELINES[2:3], "figure_5": BASE
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
-    """Write every table and figure of the study for which there are rows.
-
-    Args:
-        folder: a run's folder.
-        rows: of the run.
-        printed: the paper's statement of each figure, and the length of its list.
-    """
+    """Write every table and figure of the study for which there are rows, each list as long as that of the paper."""
     baselines = methods_of(rows, "attribution", BASELINES)
     metric = ranking_metric(rows, baselines)
     rankings = {method: ranking(rows, metric, method) for method in baselines}
@@ -93,11 +87,7 @@ def ranking_metric(rows: pd.DataFrame, baselines: Sequence[str]) -> str:
 
 
 def ranking(rows: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
-    """Order a method's features by their mean attribution over the networks.
-
-    Returns:
-        Columns place, feature, mean, sd (over networks), rank_mean, rank_min and rank_max.
-    """
+    """Features by mean attribution: place, feature, mean, sd (over networks), rank_mean, rank_min and rank_max."""
     values, ranks = by_unit(rows, metric, method, "feature"), by_unit(rows, "rank", method, "feature")
     of_ranks = ranks.agg(["mean", "min", "max"], axis=1).add_prefix("rank_")
     spread = values.std(axis=1).fillna(0.0)  # one network has no spread
@@ -136,13 +126,7 @@ def thin_points(rows: pd.DataFrame, method: str) -> frozenset[int]:
 
 
 def run_tables(rows: pd.DataFrame, rankings: Mapping[str, pd.DataFrame], top: int) -> dict[str, pd.DataFrame]:
-    """Make every table of a run.
-
-    Args:
-        rows: of the run.
-        rankings: of each method.
-        top: how many features of each are listed.
-    """
+    """Make every table of a run, with the `top` first features of each ranking."""
     listed = [table.head(top).assign(method=method) for method, table in rankings.items()]
     ordered = pd.concat(listed) if listed else pd.DataFrame({"method": []})
     events = _wide(rows[rows["process"].notna()], EVENTS, ["process"])

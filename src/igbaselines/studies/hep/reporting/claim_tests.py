@@ -50,14 +50,7 @@ def rank_difference(
 
 
 def curve_difference(
-    rows: pd.DataFrame,
-    claimed: Region,
-    *,
-    metric: str,
-    method_a: str,
-    method_b: str,
-    up_to_k: int,
-    min_n_eff: int = 0,
+    rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str, up_to_k: int, min_n_eff: int = 0
 ) -> Outcome:
     """Test the mean over k <= up_to_k of the paired difference of two curves, and every k by itself: see `over_parts`.
 

@@ -14,17 +14,11 @@ REPLICATE = "bootstrap_"
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric against k, or the difference of two such curves.
+    """A metric against k, or the difference of two such curves."""
 
-    Args:
-        point: the value at each k: the mean over units, or the pooled value.
-        samples: k down; units, or bootstrap replicates, across.
-        resampled: whether the columns of `samples` are bootstrap replicates.
-    """
-
-    point: "pd.Series[float]"
-    samples: pd.DataFrame
-    resampled: bool
+    point: "pd.Series[float]"  # the value at each k: the mean over units, or the pooled value
+    samples: pd.DataFrame  # k down; units, or bootstrap replicates, across
+    resampled: bool  # whether the columns of `samples` are bootstrap replicates
 
     @classmethod
     def of(cls, rows: pd.DataFrame, metric: str, method: str) -> "Curve":
@@ -46,11 +40,7 @@ class Curve:
         return Curve(self.point - other.point, self.samples - other.samples, self.resampled)
 
     def below_all_features(self, up_to_k: int) -> "Curve":
-        """Keep k <= up_to_k, without the last k: with all features every ranking gives the same network.
-
-        Raises:
-            NotTestable: where nothing is left.
-        """
+        """Keep k <= up_to_k, without the last k: with all features every ranking gives the same network."""
         used = [k for k in self.point.index[:-1] if k <= up_to_k]
         if not used:
             raise NotTestable(f"the run has no k <= {up_to_k} below all features")
@@ -78,11 +68,7 @@ class Curve:
         return self._estimate(float(self.point.mean()), self.samples.mean(axis=0).to_numpy(float), threshold)
 
     def plateau(self, tolerance: float) -> Estimate:
-        """Estimate the smallest k from which the curve stays near its last value.
-
-        Args:
-            tolerance: how near, as a fraction of the last value.
-        """
+        """Estimate the smallest k from which the curve stays within a fraction, the tolerance, of its last value."""
         require_finite(self.samples.to_numpy(float))
         values = plateau_k(self.samples, tolerance).to_numpy(float)
         pooled = plateau_k(self.point.to_frame(), tolerance).iloc[0] if self.resampled else values.mean()

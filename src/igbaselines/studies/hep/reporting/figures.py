@@ -18,13 +18,7 @@ RANDOM = "random_"
 
 
 def ranked_bars(tables: Mapping[str, pd.DataFrame], styles: Mapping[str, Style], value_label: str) -> Figure:
-    """Draw a panel of horizontal bars for each method, the first feature on top.
-
-    Args:
-        tables: method -> the features to draw, in order; columns feature, mean, sd.
-        styles: method -> its look.
-        value_label: what the bars measure.
-    """
+    """Draw a panel of horizontal bars for each method, its first feature (columns feature, mean, sd) on top."""
     columns = min(2, len(tables))
     most = max(len(table) for table in tables.values())
     with page_style():
@@ -46,15 +40,9 @@ def curves_against_k(
     value_label: str,
     hollow: Mapping[str, Set[int]] | None = None,
 ) -> Figure:
-    """Draw curves with their bands, and below them the paired differences from one of them.
+    """Draw curves with their bands, and below them the paired differences of those compared from one of them.
 
-    Args:
-        curves: of all methods; those that are not compared are controls, thin and grey.
-        compared: the methods compared.
-        reference: the one of them that is subtracted in the lower panel.
-        styles: method -> its look.
-        value_label: of the upper axis.
-        hollow: method -> the k at which its points are too thin to trust.
+    Curves that are not compared are controls, thin and grey; `hollow` are the k at which points are too thin to trust.
     """
     tables = {method: curves[method].table() for method in compared}
     hollow = hollow or {}

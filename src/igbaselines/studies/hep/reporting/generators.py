@@ -27,13 +27,7 @@ METHODS = (SAMPLE, REFERENCE, FLOOR)
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
-    """Write every table and figure of the comparison.
-
-    Args:
-        folder: a run's folder; `comparison.npz` is drawn where it is there.
-        rows: of the run.
-        printed: of no paper.
-    """
+    """Write every table and figure of the comparison; `comparison.npz` is drawn where it is there."""
     tables = {"distances": distances_table(rows), "two_sample_auc": auc_table(rows), "processes": processes_table(rows)}
     write_tables(folder, tables)
     name = str(rows["dataset"].iloc[0])
@@ -51,9 +45,7 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
 def distances_table(rows: pd.DataFrame) -> pd.DataFrame:
     """The distances of each process and feature, the farthest feature of a process first.
 
-    Returns:
-        Columns process, feature, distance, mean_shift and whatever else was measured of a feature; each beside those of
-        the reference's halves.
+    Whatever was measured of a feature stands beside that of the reference's halves.
     """
     table = _wide(rows[rows["feature"].notna()], ["process", "feature"], ("distance", "mean_shift"))
     table["process"] = pd.Categorical(table["process"], in_order(rows["process"]))
@@ -62,11 +54,7 @@ def distances_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def auc_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The AUC of each process and family of features: its mean over the folds with its 95 % interval.
-
-    Returns:
-        Columns process, family, method, mean, low, high and folds; the method is the sample, or the reference's halves.
-    """
+    """The AUC by process, family of features, and method: its mean over the folds with its 95 % interval."""
     keys = ["process", "family", "method"]
     names = [*keys, "mean", "low", "high", "folds"]
     groups = rows[rows["metric"] == "two_sample_auc"].groupby(keys, sort=False)
@@ -78,12 +66,7 @@ def auc_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def processes_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """What there is of each process, and how far the correlations of its features agree.
-
-    Returns:
-        Columns process, and of both samples events, effective_events, correlation_agreement, and whatever else was
-        measured of a process.
-    """
+    """What there is of each process, how far correlations of its features agree, and what else was measured of it."""
     of_processes = rows[rows["feature"].isna() & rows["family"].isna()]
     table = _wide(of_processes, ["process"], ("events", "effective_events", "correlation_agreement"))
     counts = {name: int for name in table if str(name).startswith("events")}

@@ -41,7 +41,7 @@ def column(table: EventTable, name: str) -> np.ndarray:
 
 
 def cutflow(dataset: HepSynthetic, cache: Path) -> dict[str, dict[str, float]]:
-    record = cache / f"hep_synthetic-{dataset.fingerprint()}.json"
+    record = cache / f"hep_synthetic-{dataset.checksum()}.json"
     return dict(json.loads(record.read_text())["cutflow"])
 
 
@@ -142,7 +142,7 @@ def test_cached_events_are_not_generated_again(
     monkeypatch.setattr(hep_synthetic, "calibration_chunk", forbidden)
     again = make_dataset().load(cache, workers=1)
     np.testing.assert_array_equal(again.features, events.features)
-    path = cache / f"hep_synthetic-{make_dataset().fingerprint()}.parquet"
+    path = cache / f"hep_synthetic-{make_dataset().checksum()}.parquet"
     assert events.checksum == sha256(path)
 
 
@@ -154,7 +154,7 @@ def test_other_parameters_are_another_file(make_dataset: Make) -> None:
         make_dataset(ht=901.0),
         make_dataset(keep=("signal", "wj")),
     ]
-    prints = {dataset.fingerprint() for dataset in [base, make_dataset(), *others]}
+    prints = {dataset.checksum() for dataset in [base, make_dataset(), *others]}
     assert len(prints) == 1 + len(others)
 
 
@@ -172,7 +172,7 @@ def test_a_damaged_cache_is_made_again(
     dataset = make_dataset()
     make_dataset(seed=1).load(tmp_path, workers=1)
     (other,) = tmp_path.glob(f"[!.]*{suffix}")
-    path = tmp_path / f"hep_synthetic-{dataset.fingerprint()}.parquet"
+    path = tmp_path / f"hep_synthetic-{dataset.checksum()}.parquet"
     for file in (path, path.with_suffix(".json")):
         shutil.copy(cache / file.name, file)
     damage(path.with_suffix(suffix), kind, other)
@@ -190,7 +190,7 @@ def test_a_damaged_cache_is_made_again(
 def test_events_without_a_record_are_made_again_and_nothing_is_said(
     events: EventTable, make_dataset: Make, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = f"hep_synthetic-{make_dataset().fingerprint()}"
+    name = f"hep_synthetic-{make_dataset().checksum()}"
     shutil.copy(cache / f"{name}.parquet", tmp_path)
     (tmp_path / f".{name}-01234567.parquet").write_bytes(b"PAR1")  # of a process that was killed
     np.testing.assert_array_equal(make_dataset().load(tmp_path, workers=1).features, events.features)
@@ -202,7 +202,7 @@ def test_events_without_a_record_are_made_again_and_nothing_is_said(
 def test_a_record_of_changed_values_is_not_believed(
     events: EventTable, make_dataset: Make, cache: Path, tmp_path: Path
 ) -> None:
-    for file in cache.glob(f"hep_synthetic-{make_dataset().fingerprint()}.*"):
+    for file in cache.glob(f"hep_synthetic-{make_dataset().checksum()}.*"):
         shutil.copy(file, tmp_path)
     (path,) = tmp_path.glob("*.json")
     record = json.loads(path.read_text())

@@ -28,21 +28,13 @@ _HOPELESS = 20_000  # vetoes on partons in a row, a minute of them: each event w
 
 @dataclass(frozen=True)
 class Batch:
-    """Particles of several events.
+    """Particles of several events."""
 
-    Args:
-        offsets: event i has the particles offsets[i] to offsets[i + 1].
-        pdg: absolute particle codes (Particle Data Group's numbering).
-        final: whether a particle is stable.
-        hard: whether it leaves the hard process, or a decay of what does.
-        momentum: four-momenta [GeV].
-    """
-
-    offsets: Integer[np.ndarray, " edges"]
-    pdg: Integer[np.ndarray, " p"]
-    final: Bool[np.ndarray, " p"]
-    hard: Bool[np.ndarray, " p"]
-    momentum: Float[np.ndarray, "4 p"]
+    offsets: Integer[np.ndarray, " edges"]  # event i has the particles offsets[i] to offsets[i + 1]
+    pdg: Integer[np.ndarray, " p"]  # absolute particle codes (Particle Data Group's numbering)
+    final: Bool[np.ndarray, " p"]  # whether a particle is stable
+    hard: Bool[np.ndarray, " p"]  # whether it leaves the hard process, or a decay of what does
+    momentum: Float[np.ndarray, "4 p"]  # four-momenta [GeV]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -62,10 +54,6 @@ class PythiaCollisions:
         detector: its jets, for the veto on partons.
         selection: what the vetoes look out for.
         seed: of Pythia and of the prescale.
-
-    Attributes:
-        process: the process.
-        prescale: with this probability an event without a hard bottom or charm quark was made.
     """
 
     def __init__(
@@ -93,11 +81,7 @@ class PythiaCollisions:
             raise RuntimeError(f"Pythia could not be set up for process {name!r}")
 
     def batch(self, events: int) -> Batch:
-        """The next events that were not vetoed.
-
-        Raises:
-            HopelessSelectionError: if the vetoes let no event through.
-        """
+        """The next events that were not vetoed; a HopelessSelectionError where the vetoes let none through."""
         particles = self._pythia.nextBatch(events).prt
         flat = ak.flatten(particles)
         pdg, status = np.abs(ak.to_numpy(flat.id)), ak.to_numpy(flat.status)

@@ -38,17 +38,12 @@ from igbaselines.studies.hep.data.table import CROSS_SECTION_ERROR, read_events
 
 @dataclass
 class PythiaShare:
-    """How many events a process has, and in which ranges of pTHat.
+    """How many events a process has, and in which ranges of pTHat."""
 
-    Args:
-        share: part of its class's events (signal or background); the shares of a class add up to 1.
-        pt_hat: lower edges of the ranges [GeV], ascending; each range ends where the next begins, the last nowhere.
-        pt_hat_shares: part of the process's events in each range; they add up to 1.
-    """
-
-    share: float
+    share: float  # part of its class's events (signal or background); the shares of a class add up to 1
+    # lower edges of the ranges [GeV], ascending; each range ends where the next begins, the last nowhere
     pt_hat: list[float]
-    pt_hat_shares: list[float]
+    pt_hat_shares: list[float]  # part of the process's events in each range; they add up to 1
 
     def __post_init__(self) -> None:
         check_share(self.share)
@@ -69,27 +64,17 @@ class PythiaShare:
 
 @dataclass
 class HepPythia:
-    """Events of a signal and its backgrounds from Pythia.
+    """Events of a signal and its backgrounds from Pythia."""
 
-    Args:
-        n_events: selected events of all processes, at least: a shard ends with a batch of Pythia's, and is taken whole.
-        signal_fraction: part of them that is signal.
-        seed: full shards of a seed stay the same when `n_events` grows: more are added.
-        shard_events: selected events of a full shard, at least.
-        beam: how protons collide.
-        selection: what an event needs.
-        detector: what the detector makes of particles.
-        processes: the processes, by their names in `PROCESSES`.
-    """
-
+    # selected events of all processes, at least: a shard ends with a batch of Pythia's, and is taken whole
     n_events: int
-    signal_fraction: float
-    seed: int
-    shard_events: int
+    signal_fraction: float  # part of them that is signal
+    seed: int  # full shards of a seed stay the same when `n_events` grows: more are added
+    shard_events: int  # selected events of a full shard, at least
     beam: Beam
     selection: EventSelection
     detector: Detector
-    processes: dict[str, PythiaShare]
+    processes: dict[str, PythiaShare]  # the processes, by their names in `PROCESSES`
 
     def __post_init__(self) -> None:
         shares = {name: process.share for name, process in self.processes.items()}
@@ -101,11 +86,7 @@ class HepPythia:
         return hashlib.sha256(json.dumps([recipe.fingerprint() for recipe in self.recipes()]).encode()).hexdigest()
 
     def load(self, cache: Path, workers: int) -> EventTable:
-        """Read the events, or make what is not yet under `cache`.
-
-        Args:
-            cache: a folder, made if missing.
-            workers: processes that may work at once; the events do not depend on it.
+        """Read the events, or make what is not yet under `cache`; they do not depend on the number of workers.
 
         Raises:
             UserError: if Pythia or FastJet is missing, a shard is of another configuration, or hardly any event passes.
@@ -117,7 +98,7 @@ class HepPythia:
         folder = self.folder(cache)
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", folder):
-            shards = self.shards(folder, workers)
+            shards = make_missing(self.recipes(), folder, workers)
             path = folder / f"events-{VERSION}-{together_sha256(shards)[:16]}.parquet"
             record = path.with_suffix(".json")
             if read_record(record) is None:
@@ -126,19 +107,15 @@ class HepPythia:
                 write_record(record, {}, vouched_for=[path])
         return path
 
-    def shards(self, folder: Path, workers: int) -> list[Shard]:
-        """All shards; what is missing is generated."""
-        return make_missing(self.recipes(), folder, workers)
-
     def recipes(self) -> list[ShardRecipe]:
         """What each shard is made of."""
-        recipes = []
+        recipes, same = [], (self.beam, self.detector, self.selection, self.seed)
         for name, events in self.events_of().items():
             share = self.processes[name]
             for place, (pt_hat, part) in enumerate(zip(share.ranges(), share.pt_hat_shares, strict=True)):
                 full, rest = divmod(max(1, round(events * part)), self.shard_events)
                 sizes = [self.shard_events] * full + [rest] * (rest > 0)
-                recipes += [self._recipe(name, pt_hat, place, *size) for size in enumerate(sizes)]
+                recipes += [ShardRecipe(name, pt_hat, place, shard, size, *same) for shard, size in enumerate(sizes)]
         return recipes
 
     def events_of(self) -> dict[str, int]:
@@ -152,19 +129,6 @@ class HepPythia:
         settings = [asdict(part) for part in (self.beam, self.selection, self.detector)]
         name = hashlib.sha256(json.dumps([VERSION, self.seed, *settings]).encode()).hexdigest()[:16]
         return cache / f"hep_pythia-{name}"
-
-    def _recipe(self, name: str, pt_hat: tuple[float, float], place: int, number: int, events: int) -> ShardRecipe:
-        return ShardRecipe(
-            process=name,
-            pt_hat=pt_hat,
-            place=place,
-            number=number,
-            events=events,
-            beam=self.beam,
-            detector=self.detector,
-            selection=self.selection,
-            seed=self.seed,
-        )
 
 
 def stitched(shards: Sequence[Shard]) -> pa.Table:

@@ -35,19 +35,12 @@ _PHOTON = 22
 
 @dataclass(frozen=True)
 class Tracks:
-    """Particles of several events, sorted by event.
+    """Particles of several events, sorted by event."""
 
-    Args:
-        event: each particle's event.
-        momentum: four-momenta [GeV].
-        eta: pseudorapidities.
-        phi: azimuths.
-    """
-
-    event: Integer[np.ndarray, " p"]
-    momentum: Float[np.ndarray, "4 p"]
-    eta: Float[np.ndarray, " p"]
-    phi: Float[np.ndarray, " p"]
+    event: Integer[np.ndarray, " p"]  # each particle's event
+    momentum: Float[np.ndarray, "4 p"]  # four-momenta [GeV]
+    eta: Float[np.ndarray, " p"]  # pseudorapidities
+    phi: Float[np.ndarray, " p"]  # azimuths
 
     @classmethod
     def of(cls, event: Integer[np.ndarray, " p"], momentum: Float[np.ndarray, "4 p"]) -> "Tracks":
@@ -66,17 +59,11 @@ class Tracks:
 
 @dataclass(frozen=True)
 class AntiKtJets:
-    """Jets of `n` events, hardest first; the places after an event's last jet are zero.
+    """Jets of `n` events, hardest first; the places after an event's last jet are zero."""
 
-    Args:
-        momentum: four-momenta [GeV].
-        pt: transverse momenta [GeV], zero where there is no jet.
-        constituents: indices of the particles in each jet, events x jets x particles.
-    """
-
-    momentum: Float[np.ndarray, "4 n j"]
-    pt: Float[np.ndarray, "n j"]
-    constituents: ak.Array
+    momentum: Float[np.ndarray, "4 n j"]  # four-momenta [GeV]
+    pt: Float[np.ndarray, "n j"]  # transverse momenta [GeV], zero where there is no jet
+    constituents: ak.Array  # indices of the particles in each jet, events x jets x particles
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "AntiKtJets":
         """The chosen events; indices of particles stay what they are."""
@@ -85,43 +72,25 @@ class AntiKtJets:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of the events that pass the selection.
-
-    Args:
-        lepton: the lepton.
-        met: missing transverse momentum [GeV].
-        jets: jets.
-        tagged: which jets are b-tagged.
-        fat_jets: fat jets.
-        particles: what the constituents' indices count.
-        weight: by how much more an event counts than it was made.
-    """
+    """What was seen of the events that pass the selection."""
 
     lepton: Float[np.ndarray, "4 n"]
-    met: Float[np.ndarray, " n"]
+    met: Float[np.ndarray, " n"]  # missing transverse momentum [GeV]
     jets: AntiKtJets
-    tagged: Bool[np.ndarray, "n j"]
+    tagged: Bool[np.ndarray, "n j"]  # which jets are b-tagged
     fat_jets: AntiKtJets
-    particles: Tracks
-    weight: Float[np.ndarray, " n"]
+    particles: Tracks  # what the constituents' indices count
+    weight: Float[np.ndarray, " n"]  # by how much more an event counts than it was made
 
 
 def see(
     rng: np.random.Generator, batch: Batch, detector: Detector, selection: EventSelection, prescale: float
 ) -> tuple[Seen, dict[str, int]]:
-    """Smear, cluster, tag and select.
+    """Smear, cluster, tag and select: the selected events, and how many were left after each step.
 
-    Args:
-        rng: source of randomness.
-        batch: the events.
-        detector: the detector.
-        selection: the selection.
-        prescale: with this probability an event without a hard bottom or charm quark was made. It is kept with its
-            probability of a b-tag over this, and others with that probability; then at least one tag is drawn.
-            Where the ratio is above one the event is weighted.
-
-    Returns:
-        The selected events, and how many were left after each step.
+    With probability `prescale` an event without a hard bottom or charm quark was made. It is kept with its probability
+    of a b-tag over this, and others with that probability; then at least one tag is drawn. Where the ratio is above one
+    the event is weighted.
     """
     event = np.repeat(np.arange(len(batch)), np.diff(batch.offsets))
     visible, lepton_code, hadrons = _visible(batch, event, detector)
@@ -196,14 +165,7 @@ def _has_heavy_quark(batch: Batch, event: Integer[np.ndarray, " p"]) -> Bool[np.
 def find_leptons(
     rng: np.random.Generator, visible: Tracks, code: Integer[np.ndarray, " v"], detector: Detector, events: int
 ) -> tuple[Float[np.ndarray, "4 n"], Bool[np.ndarray, " n"], Bool[np.ndarray, " v"]]:
-    """Isolated electrons and muons, dressed with the photons beside them.
-
-    Args:
-        rng: source of randomness.
-        visible: visible particles.
-        code: their absolute particle codes.
-        detector: acceptance, efficiency and isolation.
-        events: how many.
+    """Isolated electrons and muons among visible particles, by their absolute codes, dressed with photons beside them.
 
     Returns:
         For each event the lepton; whether exactly one was found; and which particles are the found leptons' own.
@@ -245,15 +207,7 @@ def smear(rng: np.random.Generator, visible: Tracks, detector: Detector) -> Trac
 
 
 def cluster(visible: Tracks, events: int, radius: float, min_pt: float, max_eta: float) -> AntiKtJets:
-    """Anti-kt jets that are hard and central, hardest first.
-
-    Args:
-        visible: particles.
-        events: how many.
-        radius: in the plane of rapidity and azimuth.
-        min_pt: jets need more transverse momentum than this [GeV].
-        max_eta: jets need less absolute pseudorapidity than this.
-    """
+    """Anti-kt jets above `min_pt` [GeV] and within `max_eta` (pseudorapidity), hardest first."""
     counts = np.bincount(visible.event, minlength=events)
     components = dict(zip(("E", "px", "py", "pz"), visible.momentum, strict=True))
     particles = ak.unflatten(ak.zip(components, with_name="Momentum4D"), counts)

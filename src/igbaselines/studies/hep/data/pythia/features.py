@@ -15,12 +15,7 @@ from igbaselines.studies.hep.data.reconstruction import places_of_jets
 
 
 def pythia_features(seen: Seen, fat_jet_radius: float) -> Float[np.ndarray, "n 87"]:
-    """Features, in the order of `FEATURE_NAMES`.
-
-    Args:
-        seen: events that have three jets, a b-tag and a fat jet.
-        fat_jet_radius: radius of fat jets.
-    """
+    """Features, in the order of `FEATURE_NAMES`, of events that have three jets, a b-tag and a fat jet."""
     events, places = np.arange(len(seen.tagged)), places_of_jets(seen.tagged).T
     hadronic = [seen.jets.momentum[:, events, place] for place in places] + [seen.fat_jets.momentum[:, :, 0]]
     inside = [seen.jets.constituents[events, place] for place in places] + [seen.fat_jets.constituents[:, 0]]
@@ -35,13 +30,7 @@ def pythia_features(seen: Seen, fat_jet_radius: float) -> Float[np.ndarray, "n 8
 
 
 def radial_shapes(particles: Tracks, inside: ak.Array, axis: Float[np.ndarray, "4 n"]) -> Float[np.ndarray, "n 4"]:
-    """Girth, variance, skewness and kurtosis of the constituents' distance from the jet's axis, weighted with pT.
-
-    Args:
-        particles: all particles.
-        inside: for each jet the indices of its constituents.
-        axis: the jets' momenta [GeV].
-    """
+    """Girth, variance, skewness and kurtosis of the constituents' distance from each jet's axis, weighted with pT."""
     member = ak.to_numpy(ak.flatten(inside))
     jet = np.repeat(np.arange(len(inside)), ak.to_numpy(ak.num(inside)))
     pt = transverse_momentum(particles.momentum[:, member])
@@ -57,14 +46,9 @@ def radial_shapes(particles: Tracks, inside: ak.Array, axis: Float[np.ndarray, "
 
 
 def subjettiness_ratios(particles: Tracks, inside: ak.Array, radius: float) -> Float[np.ndarray, "n 4"]:
-    """N-subjettiness ratios tau21, tau32 for beta 1, then for beta 2 (arXiv:1011.2268).
+    """N-subjettiness ratios tau21, tau32 for beta 1, then for beta 2 (arXiv:1011.2268), of what is inside each fat jet.
 
     The axes are those of exclusive kt jets with winner-take-all recombination: tau of beta 2 depends on the choice.
-
-    Args:
-        particles: all particles.
-        inside: for each fat jet the indices of its constituents.
-        radius: of the fat jets.
     """
     if not len(inside):
         return np.zeros((0, 4))

@@ -11,36 +11,22 @@ from igbaselines.common.errors import UserError
 
 @dataclass(frozen=True)
 class PythiaProcess:
-    """A process.
+    """A process."""
 
-    Args:
-        settings: Pythia's own lines.
-        leptons: charged leptons (e, mu, tau) in the decays of its heavy particles; events with others are vetoed.
-        conjugates: assignments of the decays to particle and antiparticle that the settings stand for.
-        prescaled: whether most of its jets are light, so that hardly any event has a b-tag.
-    """
-
-    settings: tuple[str, ...]
-    leptons: int = 1
-    conjugates: int = 1
-    prescaled: bool = False
+    settings: tuple[str, ...]  # Pythia's own lines
+    leptons: int = 1  # charged leptons (e, mu, tau) in the decays of its heavy particles; events with others are vetoed
+    conjugates: int = 1  # assignments of the decays to particle and antiparticle that the settings stand for
+    prescaled: bool = False  # whether most of its jets are light, so that hardly any event has a b-tag
 
 
 @dataclass
 class Beam:
-    """How Pythia collides.
+    """How Pythia collides."""
 
-    Args:
-        energy: of both protons together [GeV].
-        mpi: whether more partons than two collide.
-        prescale: part of the events without a hard bottom or charm quark that goes on, in prescaled processes.
-        vetoes: whether hopeless events are vetoed early; False is for tests of the vetoes.
-    """
-
-    energy: float
-    mpi: bool
-    prescale: float
-    vetoes: bool = True
+    energy: float  # of both protons together [GeV]
+    mpi: bool  # whether more partons than two collide
+    prescale: float  # part of the events without a hard bottom or charm quark that goes on, in prescaled processes
+    vetoes: bool = True  # whether hopeless events are vetoed early; False is for tests of the vetoes
 
     def __post_init__(self) -> None:
         if not self.energy > 0:

@@ -42,30 +42,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ShardRecipe:
-    """What a shard is made of.
+    """What a shard is made of."""
 
-    Args:
-        process: its name, of `PROCESSES`.
-        pt_hat: range of the hard process's transverse momentum [GeV].
-        place: of the range among the process's ranges.
-        number: of the shard among the range's shards.
-        events: it ends with the batch that reaches so many selected events; the cross-section of n events is therefore
-            too high by a part of 1 / n.
-        beam: how Pythia collides.
-        detector: the detector.
-        selection: what an event needs.
-        seed: of the dataset.
-    """
-
-    process: str
-    pt_hat: tuple[float, float]
-    place: int
-    number: int
+    process: str  # its name, of `PROCESSES`
+    pt_hat: tuple[float, float]  # range of the hard process's transverse momentum [GeV]
+    place: int  # of the range among the process's ranges
+    number: int  # of the shard among the range's shards
+    # it ends with the batch that reaches so many selected events; the cross-section of n events is therefore too high
+    # by a part of 1 / n
     events: int
     beam: Beam
     detector: Detector
     selection: EventSelection
-    seed: int
+    seed: int  # of the dataset
 
     def path(self, folder: Path) -> Path:
         """The shard's parquet file."""
@@ -83,27 +72,16 @@ class ShardRecipe:
 
 @dataclass(frozen=True)
 class Shard:
-    """A finished shard.
-
-    Args:
-        recipe: what it was made of.
-        path: its parquet file.
-        accepted: events that were not vetoed.
-        cross_section: of these [fb].
-        cross_section_error: statistical error of it [fb].
-        cutflow: events left after each step.
-        sha256: checksum of the file.
-        cpu_seconds: that it took.
-    """
+    """A finished shard."""
 
     recipe: ShardRecipe
-    path: Path
-    accepted: int
-    cross_section: float
-    cross_section_error: float
-    cutflow: dict[str, int]
-    sha256: str
-    cpu_seconds: float
+    path: Path  # its parquet file
+    accepted: int  # events that were not vetoed
+    cross_section: float  # of these [fb]
+    cross_section_error: float  # statistical error of it [fb]
+    cutflow: dict[str, int]  # events left after each step
+    sha256: str  # checksum of the file
+    cpu_seconds: float  # that it took
 
     @property
     def luminosity(self) -> float:
@@ -112,11 +90,7 @@ class Shard:
 
 
 def make_shard(recipe: ShardRecipe, folder: Path) -> None:
-    """Generate one shard.
-
-    Raises:
-        UserError: if hardly any event passes the selection.
-    """
+    """Generate one shard; a UserError if hardly any event passes the selection."""
     # Pythia, FastJet and awkward come with the extra `pythia`, and are only needed where events are made.
     from igbaselines.studies.hep.data.pythia.collisions import HopelessSelectionError, PythiaCollisions
     from igbaselines.studies.hep.data.pythia.detector import see
@@ -156,19 +130,13 @@ def make_shard(recipe: ShardRecipe, folder: Path) -> None:
 
 
 def make_missing(recipes: Sequence[ShardRecipe], folder: Path, workers: int) -> list[Shard]:
-    """Generate the shards that are not there yet, side by side.
-
-    Args:
-        recipes: of all shards.
-        folder: of the shards, made if missing; one process at a time works on it.
-        workers: processes.
+    """Generate the shards that are not there yet, side by side; one process at a time works on the folder.
 
     Returns:
         All shards, in the order of the recipes.
 
     Raises:
-        UserError: if Pythia or FastJet is missing, for a shard of another configuration, or if hardly any event passes
-            the selection.
+        UserError: if Pythia or FastJet is missing, a shard is of another configuration, or hardly any event passes.
     """
     _remove_unfinished(folder)  # of a process that was killed
     missing = [recipe for recipe in recipes if not _is_there(recipe, folder)]

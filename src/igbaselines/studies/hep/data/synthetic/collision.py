@@ -39,6 +39,8 @@ _SPLIT_RANGE = 0.05, 0.95  # momentum fractions of the gluon in a branching
 _GLUON_FACTOR = 1.5  # sqrt(C_A / C_F): a gluon radiates more
 
 Generator = np.random.Generator
+Particles = Float[np.ndarray, "4 n"]
+Pair = tuple[Particles, Particles]
 
 
 @runtime_checkable
@@ -102,30 +104,19 @@ class FinalState:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A fall of the cross-section as (pT^2 + scale^2)^-power per pT^2.
-
-    Args:
-        power: how steep.
-        scale: the mass [GeV] at which the fall begins, about that of the heavier body.
-    """
+    """A fall of the cross-section as (pT^2 + scale^2)^-power per pT^2."""
 
     power: float
-    scale: float
+    scale: float  # the mass [GeV] at which the fall begins, about that of the heavier body
 
 
 @dataclass(frozen=True)
 class ProposedCollisions:
-    """Sizes across the beam of `n` proposed collisions; angles are drawn for those that can be selected.
+    """Sizes across the beam of `n` proposed collisions; angles are drawn for those that can be selected."""
 
-    Args:
-        pt: transverse momentum of either body [GeV].
-        masses: of the two bodies [GeV].
-        extra_pt: transverse momenta of jets off the incoming partons [GeV], zero where absent.
-    """
-
-    pt: Float[np.ndarray, " n"]
-    masses: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
-    extra_pt: Float[np.ndarray, "x n"]
+    pt: Float[np.ndarray, " n"]  # transverse momentum of either body [GeV]
+    masses: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]  # of the two bodies [GeV]
+    extra_pt: Float[np.ndarray, "x n"]  # transverse momenta of jets off the incoming partons [GeV], zero where absent
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "ProposedCollisions":
         """The chosen collisions."""
@@ -168,12 +159,7 @@ def propose(
 def collide(
     rng: Generator, collisions: ProposedCollisions, least_mass: float
 ) -> tuple[Float[np.ndarray, "4 m"], Float[np.ndarray, "4 m"], Float[np.ndarray, "4 x m"]]:
-    """Angles of those collisions that the toy parton luminosity accepts.
-
-    Args:
-        rng: source of randomness.
-        collisions: sizes across the beam.
-        least_mass: no two bodies of the process are lighter than this together [GeV].
+    """Angles of collisions that the toy parton luminosity accepts; two bodies have at least `least_mass` [GeV].
 
     Returns:
         The two bodies, recoiling against the extra jets, and these; absent ones are zero.
@@ -210,9 +196,7 @@ def _extra_jets(rng: Generator, sizes: Float[np.ndarray, "x n"]) -> Float[np.nda
     return jets
 
 
-def recoil(
-    first: Float[np.ndarray, "4 n"], second: Float[np.ndarray, "4 n"], extra: Float[np.ndarray, "4 n"]
-) -> tuple[Float[np.ndarray, "4 n"], Float[np.ndarray, "4 n"]]:
+def recoil(first: Particles, second: Particles, extra: Particles) -> Pair:
     """The two bodies boosted across the beam, so that they balance the extra jets' sum."""
     system = first + second
     energy = np.sqrt(system[0] ** 2 + extra[1] ** 2 + extra[2] ** 2)

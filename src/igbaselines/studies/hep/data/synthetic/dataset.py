@@ -37,17 +37,11 @@ _POOL_EVENTS = 60_000  # times workers; below, starting workers and what they ma
 
 @dataclass
 class Process:
-    """A process.
+    """A process."""
 
-    Args:
-        cross_section: after the reference selection [fb].
-        pt_hat_min: least transverse momentum of the collision's two bodies in their frame [GeV].
-        share: part of its class's events (signal or background); the shares of a class add up to 1.
-    """
-
-    cross_section: float
-    pt_hat_min: float
-    share: float
+    cross_section: float  # after the reference selection [fb]
+    pt_hat_min: float  # least transverse momentum of the collision's two bodies in their frame [GeV]
+    share: float  # part of its class's events (signal or background); the shares of a class add up to 1
 
     def __post_init__(self) -> None:
         fields_must("process", self, ["cross_section"], lambda value: value > 0, "be positive")
@@ -57,27 +51,16 @@ class Process:
 
 @dataclass
 class HepSynthetic:
-    """Synthetic events of a signal and its backgrounds.
+    """Synthetic events of a signal and its backgrounds."""
 
-    Args:
-        n_events: selected events of all processes.
-        signal_fraction: part of them that is signal.
-        seed: events of a seed stay the same when `n_events` grows: more are appended to each process.
-        cross_section_error: largest relative error of the counting behind each cross-section.
-        selection: what an event needs.
-        reference_selection: a looser selection, for which the cross-sections are known.
-        detector: what the detector makes of particles.
-        processes: the processes, by their names in `PROCESSES`.
-    """
-
-    n_events: int
-    signal_fraction: float
-    seed: int
-    cross_section_error: float
+    n_events: int  # selected events of all processes
+    signal_fraction: float  # part of them that is signal
+    seed: int  # events of a seed stay the same when `n_events` grows: more are appended to each process
+    cross_section_error: float  # largest relative error of the counting behind each cross-section
     selection: EventSelection
-    reference_selection: EventSelection
+    reference_selection: EventSelection  # a looser selection, for which the cross-sections are known
     detector: Detector
-    processes: dict[str, Process]
+    processes: dict[str, Process]  # the processes, by their names in `PROCESSES`
 
     def __post_init__(self) -> None:
         shares = {name: process.share for name, process in self.processes.items()}
@@ -92,16 +75,12 @@ class HepSynthetic:
                 )
 
     def load(self, cache: Path, workers: int) -> EventTable:
-        """Read the events, or make what is not yet under `cache`.
-
-        Args:
-            cache: a folder, made if missing.
-            workers: processes that may work at once; the events do not depend on it.
+        """Read the events, or make what is not yet under `cache`; they do not depend on the number of workers.
 
         Raises:
             UserError: if hardly any event of a process passes the selection.
         """
-        path = cache / f"hep_synthetic-{self.fingerprint()}.parquet"
+        path = cache / f"hep_synthetic-{self.checksum()}.parquet"
         cache.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(f".{path.stem}.lock"), path):  # whoever comes second finds the events made
             if not is_whole(path):
@@ -111,13 +90,8 @@ class HepSynthetic:
         return read_events(path)
 
     def checksum(self) -> str:
-        """What the events depend on: a new version of the generator makes new results."""
-        return self.fingerprint()
-
-    def fingerprint(self) -> str:
-        """Hash of everything that the events depend on."""
-        text = json.dumps([VERSION, asdict(self)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Hash of everything that the events depend on: a new version of the generator makes new results."""
+        return hashlib.sha256(json.dumps([VERSION, asdict(self)]).encode()).hexdigest()[:16]
 
     def events_of(self) -> dict[str, int]:
         """Number of events of each process; they add up to `n_events`."""

@@ -26,25 +26,15 @@ _HT_MARGIN = 0.85  # smearing lifts the sum of the jets by no more: its resoluti
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of `n` events; every array's event axis is the first, or the second after components.
+    """What was seen of `n` events; every array's event axis is the first, or the second after components."""
 
-    Args:
-        lepton: the one lepton that was found.
-        partons: smeared partons, zero where absent or out of coverage.
-        flavours: their flavours.
-        jets: jets.
-        tagged: which jets are b-tagged.
-        fat_jets: fat jets.
-        met: missing transverse momentum [GeV].
-    """
-
-    lepton: Float[np.ndarray, "4 n"]
-    partons: Float[np.ndarray, "4 n p"]
+    lepton: Float[np.ndarray, "4 n"]  # the one lepton that was found
+    partons: Float[np.ndarray, "4 n p"]  # smeared partons, zero where absent or out of coverage
     flavours: Int8[np.ndarray, "n p"]
     jets: ConeJets
-    tagged: Bool[np.ndarray, "n j"]
+    tagged: Bool[np.ndarray, "n j"]  # which jets are b-tagged
     fat_jets: ConeJets
-    met: Float[np.ndarray, " n"]
+    met: Float[np.ndarray, " n"]  # missing transverse momentum [GeV]
 
     @property
     def ht(self) -> Float[np.ndarray, " n"]:
@@ -82,16 +72,11 @@ def least_parton_ht(selection: EventSelection) -> float:
 def observe(
     rng: Generator, state: FinalState, detector: Detector, selection: EventSelection, most_tag: float
 ) -> Observed:
-    """Events as the detector sees them, cheapest vetoes first.
+    """Events as the detector sees them, cheapest vetoes first; most that fail the selection are left out already.
 
-    Args:
-        rng: source of randomness.
-        state: final states.
-        detector: the detector.
-        selection: events that fail it are mostly left out already.
-        most_tag: bound on the probability of a b-tag. An event is kept with its probability of a tag over this and
-            then gets at least one tag: mistagged processes would otherwise lose nearly every event. The acceptance is
-            that of ordinary tagging up to this constant, which drops out of the ratio of selections.
+    An event is kept with its probability of a b-tag over `most_tag`, a bound on it, and then gets at least one tag:
+    mistagged processes would otherwise lose nearly every event. The acceptance is that of ordinary tagging up to this
+    constant, which drops out of the ratio of selections.
     """
     found = found_leptons(rng, state, detector)
     pt = transverse_momentum(state.leptons)

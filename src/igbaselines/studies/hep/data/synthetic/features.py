@@ -19,12 +19,7 @@ _PARTONS = 6  # of a fat jet, the hardest, that N-subjettiness looks at
 
 
 def features(rng: np.random.Generator, observed: Observed) -> Float[np.ndarray, "n 87"]:
-    """Features, in the order of `FEATURE_NAMES`, of events that have three jets, a b-tag and a fat jet.
-
-    Args:
-        rng: source of the randomness in the jets' substructure.
-        observed: the events.
-    """
+    """Features, in the order of `FEATURE_NAMES`, of events that have three jets, a b-tag and a fat jet."""
     objects, inside = reconstructed(observed)
     contents, hadronic = with_contents(rng, observed, objects[:, :, 1:], inside)
     objects = np.concatenate([objects[:, :, :1], hadronic], axis=2)
@@ -45,17 +40,11 @@ def reconstructed(observed: Observed) -> tuple[Float[np.ndarray, "4 n 6"], Bool[
 
 @dataclass(frozen=True)
 class Contents:
-    """The pieces inside the hadronic objects; a row is a parton in an object.
+    """The pieces inside the hadronic objects; a row is a parton in an object."""
 
-    Args:
-        jet: the row's object, counted through all events.
-        pt: of the pieces [GeV], zero for what flies out of the object.
-        position: of the pieces in pseudorapidity and azimuth, from the object's axis.
-    """
-
-    jet: Int[np.ndarray, " r"]
-    pt: Float32[np.ndarray, "r c"]
-    position: Float32[np.ndarray, "2 r c"]
+    jet: Int[np.ndarray, " r"]  # the row's object, counted through all events
+    pt: Float32[np.ndarray, "r c"]  # of the pieces [GeV], zero for what flies out of the object
+    position: Float32[np.ndarray, "2 r c"]  # of the pieces in pseudorapidity and azimuth, from the object's axis
 
 
 def with_contents(
@@ -64,16 +53,10 @@ def with_contents(
     hadronic: Float[np.ndarray, "4 n 5"],
     inside: Bool[np.ndarray, "n 5 p"],
 ) -> tuple[Contents, Float[np.ndarray, "4 n 5"]]:
-    """Let the partons radiate: what is inside the hadronic objects, and what becomes of these.
+    """Let the partons radiate: what is inside the hadronic objects [GeV], made of partons, and what becomes of these.
 
     An object keeps its transverse momentum. Its direction becomes that of what is inside, and its squared mass grows
     by the spread of the pieces around their partons.
-
-    Args:
-        rng: source of randomness.
-        observed: the events.
-        hadronic: the objects [GeV], made of partons.
-        inside: which partons are in each.
     """
     event, parton = np.nonzero(inside.any(axis=1))
     number = np.zeros((len(inside), inside.shape[2]), dtype=np.int64)

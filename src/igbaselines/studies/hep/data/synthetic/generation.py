@@ -28,23 +28,14 @@ _FRUITLESS_CHUNKS = 40  # millions of collisions: if they give no event, more of
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a chunk of a process is made of.
+    """What a chunk of a process is made of."""
 
-    Args:
-        name: the process, a key of `CHAINS`.
-        pt_hat_min: least transverse momentum of the collision's two bodies [GeV].
-        detector: the detector.
-        selection: the selection of the events.
-        reference: a looser selection, whose cross-section is known.
-        seed: seed of all processes.
-    """
-
-    name: str
-    pt_hat_min: float
+    name: str  # the process, a key of `CHAINS`
+    pt_hat_min: float  # least transverse momentum of the collision's two bodies [GeV]
     detector: Detector
     selection: EventSelection
-    reference: EventSelection
-    seed: int
+    reference: EventSelection  # a looser selection, whose cross-section is known
+    seed: int  # seed of all processes
 
     def stream(self, purpose: int, chunk: int) -> np.random.Generator:
         """The random stream of a chunk."""
@@ -61,19 +52,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Cutflow:
-    """Cross-section of a process after the selection, from a count of raw collisions.
+    """Cross-section of a process after the selection, from a count of raw collisions."""
 
-    Args:
-        collisions: raw collisions.
-        reference: of these, events that pass the reference selection.
-        selected: of these, events that pass the selection.
-        cross_section: after the selection [fb].
-    """
-
-    collisions: int
-    reference: int
-    selected: int
-    cross_section: float
+    collisions: int  # raw collisions
+    reference: int  # of these, events that pass the reference selection
+    selected: int  # of these, events that pass the selection
+    cross_section: float  # after the selection [fb]
 
 
 def event_chunk(recipe: Recipe, chunk: int) -> Float32[np.ndarray, "n 87"]:
@@ -89,13 +73,9 @@ def calibration_chunk(recipe: Recipe, chunk: int) -> tuple[int, int]:
 
 
 def calibrate(recipe: Recipe, cross_section: float, largest_error: float, chunks: Iterator[tuple[int, int]]) -> Cutflow:
-    """Count raw collisions until the cross-section after the selection is known well enough.
+    """Count raw collisions until the cross-section after the selection is known to within `largest_error`, relative.
 
-    Args:
-        recipe: the process.
-        cross_section: after the reference selection [fb].
-        largest_error: relative error of the counting.
-        chunks: what `calibration_chunk` counts.
+    The cross-section [fb] that is given is that after the reference selection.
 
     Raises:
         UserError: if hardly any event passes the selection.
@@ -113,11 +93,7 @@ def calibrate(recipe: Recipe, cross_section: float, largest_error: float, chunks
 def collect(
     recipe: Recipe, events: int, chunks: Iterator[Float32[np.ndarray, "n 87"]]
 ) -> Iterator[Float32[np.ndarray, "n 87"]]:
-    """Chunks of events until there are exactly so many.
-
-    Raises:
-        UserError: if hardly any event passes the selection.
-    """
+    """Chunks of events until there are exactly so many; a UserError if hardly any event passes the selection."""
     missing = events
     for number, chunk in enumerate(chunks, 1):
         if len(chunk):

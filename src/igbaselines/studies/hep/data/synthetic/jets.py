@@ -21,19 +21,12 @@ UNASSIGNED = -1
 
 @dataclass(frozen=True)
 class ConeJets:
-    """Jets of `n` events, hardest first, at most `j`; the places after an event's last jet are zero.
+    """Jets of `n` events, hardest first, at most `j`; the places after an event's last jet are zero."""
 
-    Args:
-        momenta: four-momenta [GeV].
-        pt: transverse momenta [GeV], zero where there is no jet.
-        member: for each parton the place of its jet, or `UNASSIGNED`.
-        radius: that they were made with.
-    """
-
-    momenta: Float[np.ndarray, "4 n j"]
-    pt: Float[np.ndarray, "n j"]
-    member: Int8[np.ndarray, "n p"]
-    radius: float
+    momenta: Float[np.ndarray, "4 n j"]  # four-momenta [GeV]
+    pt: Float[np.ndarray, "n j"]  # transverse momenta [GeV], zero where there is no jet
+    member: Int8[np.ndarray, "n p"]  # for each parton the place of its jet, or `UNASSIGNED`
+    radius: float  # that they were made with
 
     def take(self, chosen: Bool[np.ndarray, " n"]) -> "ConeJets":
         """The chosen events."""
@@ -41,14 +34,7 @@ class ConeJets:
 
 
 def cluster(partons: Float[np.ndarray, "4 n p"], radius: float, min_pt: float, max_eta: float) -> ConeJets:
-    """Merge partons into jets and keep those that are hard and central.
-
-    Args:
-        partons: padded with zeros.
-        radius: in the plane of rapidity and azimuth.
-        min_pt: jets need more transverse momentum than this [GeV].
-        max_eta: jets need less absolute pseudorapidity than this.
-    """
+    """Merge partons, padded with zeros, into jets above `min_pt` [GeV] and within `max_eta` (pseudorapidity)."""
     pt = transverse_momentum(partons)
     present = pt > 0
     y, phi = np.zeros_like(pt), azimuth(partons)

@@ -6,6 +6,7 @@ Review of Particle Physics; the new quark B (1.5 TeV) and scalar Phi (0.4 TeV): 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int8
@@ -17,6 +18,8 @@ from igbaselines.studies.hep.data.synthetic.collision import (
     FinalState,
     Generator,
     Jet,
+    Pair,
+    Particles,
     Resonance,
     Spectrum,
     collide,
@@ -24,7 +27,6 @@ from igbaselines.studies.hep.data.synthetic.collision import (
     virtuality,
 )
 
-Particles = Float[np.ndarray, "4 n"]
 _Flavours = Sequence[Int8[np.ndarray, " n"] | int]  # of each quark: one an event, or the same in all
 
 HEAVY_B = Resonance(1500.0, 7.5, 1300.0, 1700.0)
@@ -56,36 +58,22 @@ class TopPair:
 
 @dataclass(frozen=True)
 class Chain:
-    """A process: two bodies from the collision and how they decay.
-
-    Args:
-        bodies: the two bodies.
-        decay: their decay chain.
-        spectrum: the collision's spectrum.
-        flavours: the richest flavours that the chain's quarks can have, which bounds the probability of a b-tag.
-        batch: raw collisions in a chunk: enough for some thousand selected events, few enough for the memory.
-        visible: the largest part of each body's energy that can end up in jets.
-    """
+    """A process: two bodies from the collision and how they decay."""
 
     bodies: tuple[Body, Body]
-    decay: Callable[[Generator, Particles, Particles], FinalState]
+    decay: Callable[[Generator, Particles, Particles], FinalState]  # their decay chain
     spectrum: Spectrum
+    # the richest flavours that the chain's quarks can have, which bounds the probability of a b-tag
     flavours: tuple[int, ...]
-    batch: int
-    visible: tuple[float, float] = (1.0, 1.0)
+    batch: int  # raw collisions in a chunk: enough for some thousand selected events, few enough for the memory
+    visible: tuple[float, float] = (1.0, 1.0)  # the largest part of each body's energy that can end up in jets
 
 
 def generate(rng: Generator, chain: Chain, pt_hat_min: float, least_ht: float) -> FinalState:
-    """One chunk of collisions of a process, less those that cannot reach `least_ht`.
+    """One chunk of collisions of a process, less those whose jets cannot sum to `least_ht` [GeV].
 
-    Args:
-        rng: source of randomness.
-        chain: the process.
-        pt_hat_min: least transverse momentum of the two bodies in their frame [GeV].
-        least_ht: events whose jets cannot sum to this [GeV] are left out before they cost time.
-
-    Returns:
-        The final states; the last `EXTRA_JETS` quarks are the jets off the incoming partons.
+    The two bodies have at least `pt_hat_min` [GeV] of transverse momentum in their frame. The last `EXTRA_JETS` quarks
+    of the final states are the jets off the incoming partons.
     """
     proposed = propose(rng, chain.bodies, chain.spectrum, chain.batch, pt_hat_min)
     proposed = proposed.take(proposed.reach(chain.visible) > least_ht)
@@ -104,23 +92,21 @@ def generate(rng: Generator, chain: Chain, pt_hat_min: float, least_ht: float) -
     )
 
 
-def isotropic(
-    rng: Generator, parent: Particles, first_mass: Scalar, second_mass: Scalar
-) -> tuple[Particles, Particles]:
+def isotropic(rng: Generator, parent: Particles, first_mass: Scalar, second_mass: Scalar) -> Pair:
     """A two-body decay without a preferred direction."""
     count = parent.shape[1]
     cos_theta, phi = rng.uniform(-1, 1, (count,)), rng.uniform(-np.pi, np.pi, (count,))
     return two_body_decay(parent, first_mass, second_mass, cos_theta, phi)
 
 
-def to_quarks(rng: Generator, parent: Particles) -> tuple[Particles, Particles]:
+def to_quarks(rng: Generator, parent: Particles) -> Pair:
     """Decay into two quarks that are yet to radiate."""
     energy = mass(parent) / 2
     first, second = (virtuality(rng, energy, 0.7 * energy) for _ in range(2))
     return isotropic(rng, parent, first, second)
 
 
-def to_quark_and(rng: Generator, parent: Particles, other: Resonance) -> tuple[Particles, Particles]:
+def to_quark_and(rng: Generator, parent: Particles, other: Resonance) -> Pair:
     """Decay into a quark that is yet to radiate and a resonance."""
     parent_mass, other_mass = mass(parent), other.draw(rng, parent.shape[1])
     energy = (parent_mass**2 - other_mass**2) / (2 * parent_mass)
@@ -128,7 +114,7 @@ def to_quark_and(rng: Generator, parent: Particles, other: Resonance) -> tuple[P
     return isotropic(rng, parent, quark_mass, other_mass)
 
 
-def to_lepton(rng: Generator, w: Particles) -> tuple[Particles, Particles]:
+def to_lepton(rng: Generator, w: Particles) -> Pair:
     """Decay of a W into a charged lepton and neutrinos; through a tau, the lepton loses momentum to them."""
     none = np.zeros(w.shape[1])
     lepton, neutrino = isotropic(rng, w, none, none)
@@ -140,12 +126,7 @@ def to_lepton(rng: Generator, w: Particles) -> tuple[Particles, Particles]:
     return seen, neutrino + (lepton - seen)
 
 
-def _state(
-    quarks: list[Particles],
-    flavours: _Flavours,
-    leptons: list[Particles],
-    neutrinos: Particles,
-) -> FinalState:
+def _state(quarks: list[Particles], flavours: _Flavours, leptons: list[Particles], neutrinos: Particles) -> FinalState:
     count = neutrinos.shape[1]
     return FinalState(
         np.stack(quarks, axis=2),
@@ -195,18 +176,11 @@ def _tops_two_leptons(rng: Generator, first: Particles, second: Particles) -> Fi
     return _state([bottom, other], [BOTTOM, BOTTOM], [lepton, second_lepton], neutrino + second_neutrino)
 
 
-def _top_and_light(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """Single top, t channel: t -> b W(l nu) and a light quark."""
+def _single_top(other: int, rng: Generator, first: Particles, second: Particles) -> FinalState:
+    """Single top: t -> b W(l nu), and a light quark (t channel) or a b (s channel)."""
     bottom, leptonic = to_quark_and(rng, first, W)
     lepton, neutrino = to_lepton(rng, leptonic)
-    return _state([bottom, second], [BOTTOM, LIGHT], [lepton], neutrino)
-
-
-def _top_and_bottom(rng: Generator, first: Particles, second: Particles) -> FinalState:
-    """Single top, s channel: t -> b W(l nu) and a b."""
-    bottom, leptonic = to_quark_and(rng, first, W)
-    lepton, neutrino = to_lepton(rng, leptonic)
-    return _state([bottom, second], [BOTTOM, BOTTOM], [lepton], neutrino)
+    return _state([bottom, second], [BOTTOM, other], [lepton], neutrino)
 
 
 def _w_and_jet(rng: Generator, first: Particles, second: Particles) -> FinalState:
@@ -265,8 +239,8 @@ CHAINS: dict[str, Chain] = {
     "tt1l": Chain((TOP, TOP), _tops_one_lepton, _TOPS, (BOTTOM, BOTTOM, CHARM, LIGHT), 100_000, _ONE_TOP),
     "wj": Chain((W, _JET), _w_and_jet, Spectrum(3.1, 80.4), (CHARM,), 300_000, _SECOND),
     "tt2l": Chain((TOP, TOP), _tops_two_leptons, _TOPS, (BOTTOM, BOTTOM), 300_000, (_BOTTOM_PART,) * 2),
-    "st_t": Chain((TOP, _JET), _top_and_light, Spectrum(3.4, 172.5), (BOTTOM, LIGHT), 300_000, _ONE_TOP),
-    "st_s": Chain((TOP, _JET), _top_and_bottom, Spectrum(3.4, 172.5), (BOTTOM, BOTTOM), 300_000, _ONE_TOP),
+    "st_t": Chain((TOP, _JET), partial(_single_top, LIGHT), Spectrum(3.4, 172.5), (BOTTOM, LIGHT), 300_000, _ONE_TOP),
+    "st_s": Chain((TOP, _JET), partial(_single_top, BOTTOM), Spectrum(3.4, 172.5), (BOTTOM, BOTTOM), 300_000, _ONE_TOP),
     "zj": Chain((Z, _JET), _z_and_jet, Spectrum(3.1, 91.2), (CHARM,), 300_000, _SECOND),
     "ww": Chain((W, W), _w_and_w, Spectrum(3.1, 80.4), (CHARM, LIGHT), 300_000, _SECOND),
     "wz": Chain((W, Z), _w_and_z, Spectrum(3.1, 91.2), (BOTTOM, BOTTOM), 300_000, _SECOND),

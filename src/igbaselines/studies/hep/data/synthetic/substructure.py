@@ -28,14 +28,10 @@ _NO_VARIANCE = 1e-12  # of distances: what rounding leaves
 
 @dataclass(frozen=True)
 class Pieces:
-    """What partons are made of, the core first. Single precision: there are a hundred in an event.
+    """What partons are made of, the core first. Single precision: there are a hundred in an event."""
 
-    Args:
-        share: part of the parton's transverse momentum; adds up to one.
-        offset: from the parton, in pseudorapidity and azimuth; its mean, weighted with the share, is zero.
-    """
-
-    share: Float32[np.ndarray, "m c"]
+    share: Float32[np.ndarray, "m c"]  # part of the parton's transverse momentum; adds up to one
+    # from the parton, in pseudorapidity and azimuth; its mean, weighted with the share, is zero
     offset: Float32[np.ndarray, "2 m c"]
 
 
@@ -61,11 +57,7 @@ def radial_shapes(
 ) -> Float[np.ndarray, "j 4"]:
     """Girth, variance, skewness and kurtosis of the pieces' distance from the jet's axis, weighted with pT.
 
-    Args:
-        jet: the jet of each row of pieces.
-        jets: how many there are.
-        pt: of the pieces [GeV].
-        distance: from their jet's axis.
+    A row has pieces of the jet that `jet` names.
     """
     total = np.bincount(jet, pt.sum(axis=1), jets)
     weight = pt / total[jet].astype(np.float32)[:, None]
@@ -84,14 +76,10 @@ def radial_shapes(
 
 
 def subjettiness(pt: Float32[np.ndarray, "n c"], place: Float32[np.ndarray, "2 n c"]) -> Float32[np.ndarray, "n 4"]:
-    """N-subjettiness ratios tau21, tau32 for beta 1, then for beta 2.
+    """N-subjettiness ratios tau21, tau32 for beta 1, then for beta 2, of pieces at (pseudorapidity, azimuth).
 
     The first axis is the hardest piece; each one after it the piece with the most momentum times distance from the
     axes so far. That is close to exclusive kt with winner-take-all recombination, which it stands for.
-
-    Args:
-        pt: of the pieces [GeV], zero where there is none.
-        place: in pseudorapidity and azimuth.
     """
     axis = pt.argmax(axis=1)[:, None]
     nearest = np.full_like(pt, np.inf)

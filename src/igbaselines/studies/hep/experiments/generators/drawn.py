@@ -10,36 +10,23 @@ from igbaselines.studies.hep.artifacts import TwoSamples
 from igbaselines.studies.hep.experiments.generators.settings import HepGeneratorsEvaluation
 from igbaselines.studies.hep.measures.two_samples import WeightedSample, correlation_matrix
 
+Both = tuple[list[WeightedSample], list[WeightedSample]]  # sample and reference, by process
 DRAWN_RANGE = (0.005, 0.995)  # quantiles of a feature between which its distribution is drawn
 
 
-def save_drawn(
-    path: Path,
-    feature_names: tuple[str, ...],
-    evaluation: HepGeneratorsEvaluation,
-    samples: list[WeightedSample],
-    references: list[WeightedSample],
-) -> None:
-    """Write the arrays of both samples.
-
-    Args:
-        path: the file.
-        feature_names: of all features.
-        evaluation: what is compared and drawn.
-        samples: of each process.
-        references: of each process.
-    """
+def save_drawn(path: Path, feature_names: tuple[str, ...], evaluation: HepGeneratorsEvaluation, both: Both) -> None:
+    """Write what is drawn of both samples."""
     families = evaluation.members(feature_names)
     # a family that holds every feature says nothing of any
     smallest = sorted(families, key=lambda family: len(families[family]))
     family_of = [next((f for f in smallest if place in families[f]), "") for place in range(len(feature_names))]
     places = [feature_names.index(name) for name in evaluation.figure_features]
-    edges = np.stack([_edges([*samples, *references], place, evaluation.bins) for place in places])
-    correlations = np.stack([[correlation_matrix(of) for of in some] for some in (samples, references)])
+    edges = np.stack([_edges([*both[0], *both[1]], place, evaluation.bins) for place in places])
+    correlations = np.stack([[correlation_matrix(of) for of in some] for some in both])
     density = np.stack(
         [
             [[_density(of, place, line) for place, line in zip(places, edges, strict=True)] for of in some]
-            for some in (samples, references)
+            for some in both
         ]
     )
     drawn = TwoSamples(

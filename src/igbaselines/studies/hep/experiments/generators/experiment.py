@@ -18,6 +18,7 @@ from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.generators.drawn import save_drawn
 from igbaselines.studies.hep.experiments.generators.samples import one_process, with_the_features_of
 from igbaselines.studies.hep.experiments.generators.settings import HepGeneratorsEvaluation
+from igbaselines.studies.hep.measures.discovery import effective_events
 from igbaselines.studies.hep.measures.two_samples import (
     LARGEST_SEED,
     WeightedSample,
@@ -36,14 +37,7 @@ Pair: TypeAlias = tuple[WeightedSample, WeightedSample]  # events that are judge
 
 
 def run(run: Run, dataset: EventDataset, model: None, attribution: None, evaluation: HepGeneratorsEvaluation) -> None:
-    """Carry out the experiment; the measured values go into `run.rows`, and what is drawn into `comparison.npz`.
-
-    Args:
-        run: where results go.
-        dataset: the sample that is judged.
-        model: none.
-        attribution: none.
-        evaluation: the reference, and how the two are compared.
+    """Compare a sample with its reference; what is drawn goes into `comparison.npz`.
 
     Raises:
         UserError: where the two have not the features, processes and events that are to be compared, or methods or
@@ -75,13 +69,13 @@ def run(run: Run, dataset: EventDataset, model: None, attribution: None, evaluat
                 _add_distances(run, method, process, pair, sample.feature_names)
                 _add_classifiers(run, method, process, pair, families, evaluation, generator)
                 progress(2 * number + place + 1)
-    save_drawn(run.artifacts / "comparison.npz", sample.feature_names, evaluation, samples, references)
+    save_drawn(run.artifacts / "comparison.npz", sample.feature_names, evaluation, (samples, references))
 
 
 def _add_counts(run: Run, process: str, sample: WeightedSample, reference: WeightedSample) -> None:
     for method, events in ((SAMPLE, sample), (REFERENCE, reference)):
         run.rows.add(method, "events", "all", len(events), process=process)
-        run.rows.add(method, "effective_events", "all", events.effective_events(), process=process)
+        run.rows.add(method, "effective_events", "all", effective_events(events.weight), process=process)
 
 
 def _add_distances(run: Run, method: str, process: str, pair: Pair, feature_names: tuple[str, ...]) -> None:

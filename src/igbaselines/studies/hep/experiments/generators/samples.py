@@ -10,11 +10,7 @@ from igbaselines.studies.hep.measures.two_samples import WeightedSample
 
 
 def with_the_features_of(sample: EventTable, reference: EventTable) -> EventTable:
-    """The reference with its features in the order of the sample's.
-
-    Raises:
-        UserError: where their names differ.
-    """
+    """The reference with its features in the order of the sample's; a UserError where their names differ."""
     only = [sorted(set(a.feature_names) - set(b.feature_names)) for a, b in ((sample, reference), (reference, sample))]
     if any(only):
         said = [
@@ -28,11 +24,7 @@ def with_the_features_of(sample: EventTable, reference: EventTable) -> EventTabl
 
 
 def one_process(events: EventTable, whose: str, process: str, least: int) -> WeightedSample:
-    """The events of a process, whose weights are those within it.
-
-    Raises:
-        UserError: where there are too few of them, or none has a weight.
-    """
+    """The events of a process, with their weights within it; a UserError where they are too few or have no weight."""
     if process not in events.processes:
         raise UserError(
             f"evaluation.processes names {process!r}, which {whose} does not have: it has {', '.join(events.processes)}"

@@ -10,27 +10,17 @@ from igbaselines.common.errors import UserError
 
 @dataclass
 class HepGeneratorsEvaluation:
-    """The comparison of a sample of events with a reference.
+    """The comparison of a sample of events with a reference."""
 
-    Args:
-        reference: the dataset that the sample is compared with.
-        processes: processes that are compared, each by itself.
-        families: families of features that a classifier is given; a regular expression for the names of each.
-        figure_features: features whose distributions are drawn.
-        bins: of a drawn distribution.
-        folds: of the events that a classifier is trained and judged on.
-        trees: of a classifier.
-        classifier_events: events of a process that a classifier is given of each sample, at most.
-    """
-
-    reference: Any
-    processes: list[str]
+    reference: Any  # the dataset that the sample is compared with
+    processes: list[str]  # processes that are compared, each by itself
+    # families of features that a classifier is given; a regular expression for the names of each
     families: dict[str, str]
-    figure_features: list[str]
-    bins: int
-    folds: int
-    trees: int
-    classifier_events: int
+    figure_features: list[str]  # features whose distributions are drawn
+    bins: int  # of a drawn distribution
+    folds: int  # of the events that a classifier is trained and judged on
+    trees: int  # of a classifier
+    classifier_events: int  # events of a process that a classifier is given of each sample, at most
 
     def __post_init__(self) -> None:
         for key, bound in (("bins", 2), ("folds", 2), ("trees", 1)):
@@ -55,11 +45,7 @@ class HepGeneratorsEvaluation:
         return 10 * self.folds
 
     def members(self, feature_names: tuple[str, ...]) -> dict[str, list[int]]:
-        """Places of each family's features.
-
-        Raises:
-            UserError: for a family that has none.
-        """
+        """Places of each family's features; a UserError for a family that has none."""
         found = {
             family: [place for place, name in enumerate(feature_names) if re.fullmatch(pattern, name)]
             for family, pattern in self.families.items()

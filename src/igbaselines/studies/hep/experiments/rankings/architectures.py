@@ -7,31 +7,21 @@ against how well one of them agrees with itself; both compare networks of differ
 import itertools
 
 from igbaselines.common.randomness import stream
-from igbaselines.running.context import Run
-from igbaselines.running.settings import AttributionSettings
-from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, PERFORMANCE, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import ArchitecturesEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
 from igbaselines.studies.hep.measures.classification import classification_metrics
+from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 SEEDS = (0, 1)
 MEASURED = (*PERFORMANCE, *AGREEMENT)
 
 
-def run(
-    run: Run, dataset: EventDataset, model: None, attribution: AttributionSettings, evaluation: ArchitecturesEvaluation
-) -> None:
-    """Carry out the study; the measured values go into `run.rows`.
-
-    The networks are those of `evaluation.architectures`; there is no other model.
-
-    Raises:
-        UserError: where the events do not suffice for what is asked.
-    """
-    study = HepStudy.begin(run, dataset, attribution, evaluation)
-    for split in run.units(range(evaluation.networks)):
+@experiment
+def run(study: HepStudy, model: None, evaluation: ArchitecturesEvaluation) -> None:
+    """Compare the networks of `evaluation.architectures`; there is no other model."""
+    for split in study.run.units(range(evaluation.networks)):
         rankings = {
             (architecture, seed): _ranked(study, architecture, recipe, split, seed)
             for architecture, recipe in evaluation.architectures.items()

@@ -6,18 +6,9 @@ that a feature that one baseline ranks last is not dragged down by it.
 
 import pandas as pd
 
-from igbaselines.running.context import Run
-from igbaselines.running.settings import AttributionSettings
-from igbaselines.studies.hep.data.events import EventDataset
-from igbaselines.studies.hep.experiments.ranked import (
-    PERFORMANCE,
-    VALIDATION_LOSS,
-    add_rankings,
-    add_retrained,
-    ranked,
-)
+from igbaselines.studies.hep.experiments.ranked import PERFORMANCE, VALIDATION_LOSS, add_rankings, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import CombinedEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy
+from igbaselines.studies.hep.experiments.study import HepStudy, experiment
 from igbaselines.studies.hep.measures.rankings import by_borda_count, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
@@ -25,38 +16,22 @@ BEST_SINGLE = "best_single"
 MEASURED = (*PERFORMANCE, VALIDATION_LOSS)
 
 
-def run(
-    run: Run,
-    dataset: EventDataset,
-    model: ClassifierRecipe,
-    attribution: AttributionSettings,
-    evaluation: CombinedEvaluation,
-) -> None:
-    """Carry out the study; the measured values go into `run.rows`.
-
-    Raises:
-        UserError: where the events do not suffice for what is asked.
-    """
-    study = HepStudy.begin(run, dataset, attribution, evaluation)
+@experiment
+def run(study: HepStudy, model: ClassifierRecipe, evaluation: CombinedEvaluation) -> None:
+    """Retrain on the rankings of every baseline and on those that combine them."""
     for network in study.networks(model):
         single = ranked(study, network.name, network.explain())
         together = list(single.values())
         combined = {"mean_rank": by_mean_rank(together), "borda_count": by_borda_count(together, evaluation.points)}
         add_rankings(study, network.name, combined)
         retrained = add_retrained(network, {"": single | combined}, evaluation.top_k)
-        run.rows.add_table(best_by_validation(retrained[retrained["method"].isin(single)]))
+        study.run.rows.add_table(best_by_validation(retrained[retrained["method"].isin(single)]))
 
 
 def best_by_validation(retrained: pd.DataFrame) -> pd.DataFrame:
-    """What one gets who retrains with every baseline and keeps the one with the least validation loss.
+    """What one gets who retrains with every baseline and keeps the one with the least validation loss, for each k.
 
     The best on the test part would be chosen with the numbers that it is judged by.
-
-    Args:
-        retrained: of one network, as `add_retrained` returns it.
-
-    Returns:
-        Rows of the method `best_single`, for each k.
     """
     loss = retrained[retrained["metric"] == VALIDATION_LOSS.name]
     best = loss.loc[loss.groupby("k")["value"].idxmin(), ["method", "k"]]

@@ -16,12 +16,10 @@ from igbaselines.attribution.methods import AveragedGradients
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity
-from igbaselines.running.context import Run
-from igbaselines.running.settings import AttributionSettings
-from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import SampleCountsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork, sampled
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment, sampled
+from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.tasks import Background
 
@@ -34,20 +32,9 @@ MEASURED = (*AGREEMENT, *COST)
 log = logging.getLogger(__name__)
 
 
-def run(
-    run: Run,
-    dataset: EventDataset,
-    model: ClassifierRecipe,
-    attribution: AttributionSettings,
-    evaluation: SampleCountsEvaluation,
-) -> None:
-    """Carry out the study with those of the methods that draw background events; the values go into `run.rows`.
-
-    Raises:
-        UserError: where no method draws any, or the events do not suffice for draws without common events.
-    """
-    needed = evaluation.draws * (max(evaluation.counts) + 1)  # one more: parts are equal up to one event
-    study = HepStudy.begin(run, dataset, attribution, evaluation, needed)
+@experiment
+def run(study: HepStudy, model: ClassifierRecipe, evaluation: SampleCountsEvaluation) -> None:
+    """Vary the number of events of those methods that draw background events; a UserError where none does."""
     sources = sampled(study.methods)
     if not sources:
         raise UserError(

@@ -6,30 +6,19 @@ features of each.
 
 import itertools
 
-from igbaselines.running.context import Run
-from igbaselines.running.settings import OUTPUTS, RANKINGS, AttributionSettings
-from igbaselines.studies.hep.data.events import EventDataset
+from igbaselines.running.settings import OUTPUTS, RANKINGS
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, PERFORMANCE, add_agreement, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RetrainedEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
+from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 MEASURED = (*AGREEMENT, *PERFORMANCE)
 
 
-def run(
-    run: Run,
-    dataset: EventDataset,
-    model: ClassifierRecipe,
-    attribution: AttributionSettings,
-    evaluation: RetrainedEvaluation,
-) -> None:
-    """Carry out the study, whatever `attribution.output` and `attribution.ranking` say: it takes all of them.
-
-    Raises:
-        UserError: where the events do not suffice for what is asked.
-    """
-    study = HepStudy.begin(run, dataset, attribution, evaluation)
+@experiment
+def run(study: HepStudy, model: ClassifierRecipe, evaluation: RetrainedEvaluation) -> None:
+    """Carry out the study, whatever `attribution.output` and `attribution.ranking` say: it takes all of them."""
     for network in study.networks(model):
         variants = _rankings(study, network)
         for (a, one), (b, two) in itertools.combinations(variants.items(), 2):

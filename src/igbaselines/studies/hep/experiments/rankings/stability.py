@@ -7,14 +7,11 @@ alone, two in the split alone, and two in both. No two blocks share a split or a
 import itertools
 
 from igbaselines.common.randomness import generator_for, stream
-from igbaselines.running.context import Run
-from igbaselines.running.settings import AttributionSettings
-from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.networks import split_events
 from igbaselines.studies.hep.experiments.ranked import AGREEMENT, add_agreement, add_rankings, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, Ranking, RankingNetwork
-from igbaselines.studies.hep.measures.rankings import by_mean_rank
+from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
+from igbaselines.studies.hep.measures.rankings import Ranking, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 MEASURED = AGREEMENT
@@ -25,20 +22,10 @@ PAIRS = {
 }
 
 
-def run(
-    run: Run,
-    dataset: EventDataset,
-    model: ClassifierRecipe,
-    attribution: AttributionSettings,
-    evaluation: RankingsEvaluation,
-) -> None:
-    """Carry out the study; the measured values go into `run.rows`. `evaluation.networks` counts blocks.
-
-    Raises:
-        UserError: where the events do not suffice for what is asked.
-    """
-    study = HepStudy.begin(run, dataset, attribution, evaluation)
-    for block in run.units(range(evaluation.networks)):
+@experiment
+def run(study: HepStudy, model: ClassifierRecipe, evaluation: RankingsEvaluation) -> None:
+    """Compare the four networks of each block; `evaluation.networks` counts blocks."""
+    for block in study.run.units(range(evaluation.networks)):
         rankings = {
             (split, seed): _ranked(study, model, block, split, seed)
             for split, seed in itertools.product(range(2), range(2))

@@ -21,14 +21,7 @@ TABLES = {
 
 
 def render(experiment: str, folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
-    """Write the tables and the figure of a study of rankings.
-
-    Args:
-        experiment: its name.
-        folder: a run's folder.
-        rows: of the run.
-        printed: what the paper says of the figure.
-    """
+    """Write the tables and the figure of a study of rankings."""
     tables = run_tables(experiment, rows)
     write_tables(folder, tables)
     save_figures(folder, {experiment.replace("hep", "figure", 1): FIGURES[experiment](tables)}, printed.figures)

@@ -12,28 +12,15 @@ LISTED = 20  # features whose places are written and drawn
 def means(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean and 95 % t-interval over the units of everything that was measured; several values of a unit are averaged.
 
-    Args:
-        rows: with the columns metric, method, unit, value, and any of variant, other and k.
-
     Returns:
-        Those columns without unit and value, in order of appearance; those of `mean_line`.
+        The columns that label a value, in order of appearance; those of `mean_line`.
     """
     labels = [column for column in LABELS if column in rows and rows[column].notna().any()]
     return means_table(rows.groupby([*labels, "unit"], dropna=False, sort=False)["value"].mean().reset_index(), labels)
 
 
 def paired_differences(rows: pd.DataFrame, metric: str, column: str, reference: str) -> pd.DataFrame:
-    """Subtract one of a column's names from all others, unit by unit and for each of the other labels.
-
-    Args:
-        rows: of a run.
-        metric: measured of all of them.
-        column: method or variant.
-        reference: the name that is subtracted.
-
-    Returns:
-        As `means`, of the differences.
-    """
+    """Means of the differences from one of a column's names, unit by unit and for each of the other labels."""
     found = rows[(rows["metric"] == metric) & rows["k"].notna()]
     fixed = ["metric", "k", "unit", *({"method", "variant"} - {column} if "variant" in found else ())]
     subtracted = found.loc[found[column] == reference, [*fixed, "value"]]
