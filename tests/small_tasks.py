@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from igbaselines.attribution import Attribution
+from igbaselines.metrics import Quantity
 from igbaselines.tasks import Background, Function, Task
 
 
@@ -21,3 +22,10 @@ def players_of(attribution: Attribution) -> Tensor:
     """What each player gets."""
     assert attribution.players is not None
     return attribution.players
+
+
+def neither() -> Quantity:
+    """A quantity of which neither more nor less is better, and that does not say so."""
+    quantity = Quantity("mine", "mine")
+    object.__setattr__(quantity, "better", "more")
+    return quantity

@@ -3,7 +3,8 @@
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from igbaselines.reporting.labels import known_label, labelled, latex_label, plot_label
+from igbaselines.reporting.labels import known_label, latex_label, plot_label, printed_as
+from igbaselines.running.rows import Names
 
 OBJECTS = ("l", "j1", "j2", "j3", "b", "J")
 
@@ -38,7 +39,7 @@ def test_other_names_are_not_known(name: str) -> None:
 
 
 def test_the_methods_and_metrics_of_a_run_are_printed_as_it_says() -> None:
-    with labelled({"background": r"$B_{\mathrm{bg}}$", "HT": "mine"}):
+    with printed_as(Names({"background": r"$B_{\mathrm{bg}}$", "HT": "mine"})):
         assert plot_label("background") == latex_label("background") == r"$B_{\mathrm{bg}}$"
         assert plot_label("HT") == "mine"
         assert plot_label("MET") == r"$E_T^{\mathrm{miss}}$"

@@ -1,6 +1,7 @@
 """Methods and metrics that a command line names: what fits a task joins in, what does not is said."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from igbaselines.attribution.baselines import ZeroBaseline
 from igbaselines.attribution.image_baselines import Blurred
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.common.errors import UserError
-from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC
-from igbaselines.running.choice import fitting_methods, fitting_metrics
+from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC, Quantity, counted
+from igbaselines.running.choice import check_metrics, fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.tasks import Background, Task
+from tests.small_tasks import neither
 
 ZERO, BLUR = AveragedGradients(ZeroBaseline()), AveragedGradients(Blurred(1.0))
 VECTORS = torch.zeros(2, 3)
@@ -55,4 +57,31 @@ def test_nothing_is_measured_twice_under_one_name(own: tuple[str, ...]) -> None:
     metrics: dict[str, Metric] = {"a": DeletionAUC("mean", name="deletion_mean"), "b": DeletionAUC("zero")}
     metrics |= {} if own else {"c": DeletionAUC("mean")}
     with pytest.raises(UserError, match="metrics=b" if own else "metrics=c"):
-        fitting_metrics(run_with(metrics=metrics), TASK, own)
+        check_metrics(metrics, counted(*own))
+
+
+@dataclass
+class Half:
+    """A metric as a user may leave it."""
+
+    quantity: object
+    why_not: object = None
+
+
+@dataclass
+class Whole(Half):
+    score: object = None
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (object(), "metrics.mine has no quantity: object is none of the metrics"),
+        (Half(Quantity("mine", "mine")), "metrics.mine has no score"),
+        (Whole("accuracy"), "must be a Quantity.*not 'accuracy'"),
+        (Whole(neither()), "better one of lower, higher and None"),
+    ],
+)
+def test_a_metric_says_what_it_measures(metric: Metric, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        check_metrics({"mine": metric}, ())

@@ -8,6 +8,7 @@ from igbaselines.metrics import Quantity
 from igbaselines.running.rows import Names
 from igbaselines.running.runner import prepare
 from tests.running.test_config import composed
+from tests.small_tasks import neither
 
 
 def test_names_come_back_as_they_went_in(tmp_path: Path) -> None:
@@ -35,9 +36,18 @@ def test_damaged_names_are_an_error(tmp_path: Path, content: str) -> None:
         Names.read(tmp_path)
 
 
-def test_a_metric_says_which_direction_is_better() -> None:
-    with pytest.raises(ValueError, match="lower or higher is better, not None"):
-        Names().metric(Quantity("auc", "AUC", ""))
+def test_a_metric_says_which_direction_is_better(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="lower or higher is better, not 'more'"):
+        Names().metric(neither())
+    names = Names()
+    names.metric(Quantity("events", "events"))
+    names.write(tmp_path)
+    assert Names.read(tmp_path).metrics["events"]["better"] == ""
+
+
+def test_of_several_runs_the_last_says_what_they_say_otherwise() -> None:
+    runs = [Names({"a": "A"}), Names({"a": "B"}, {"m": {"label": "M"}}), Names({"c": "C"})]
+    assert Names.of_all(runs) == Names({"a": "B", "c": "C"}, {"m": {"label": "M"}})
 
 
 def test_labels_are_no_part_of_a_run(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from igbaselines.reporting.labels import labelled
+from igbaselines.reporting.labels import printed_as
 from igbaselines.running.config import PROJECT_ROOT
+from igbaselines.running.rows import Names
 
 LABELS = {
     name: label
@@ -17,5 +18,5 @@ LABELS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _labels_of_the_run() -> Iterator[None]:
-    with labelled(LABELS):
+    with printed_as(Names(LABELS)):
         yield

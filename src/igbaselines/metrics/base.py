@@ -31,6 +31,11 @@ class Quantity:
     better: Direction | None = None
 
 
+def counted(*names: str) -> tuple[Quantity, ...]:
+    """Quantities of which neither more nor less is better, printed by their names."""
+    return tuple(Quantity(name, name.replace("_", " ")) for name in names)
+
+
 @runtime_checkable
 class Metric(Protocol):
     """Judges attributions by the task that they explain; it knows neither the method nor the study."""

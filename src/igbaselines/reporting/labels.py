@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import MappingProxyType
 
+from igbaselines.running.rows import Names
 from igbaselines.running.study import look_up, studies
 
-_of_run: ContextVar[Mapping[str, str]] = ContextVar("_of_run", default=MappingProxyType({}))
+_of_run: ContextVar[Names] = ContextVar("_of_run")
 
 _LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -35,16 +35,21 @@ def escape_latex(text: str) -> str:
 
 def known_label(name: str) -> str | None:
     """Find the label of a name: the run's, then a study's; None for any other name."""
-    if found := _of_run.get().get(name):
+    if found := _of_run.get(Names()).labels.get(name):
         return found
     named = (look_up(study.label)(name) for study in studies() if study.label)
     return next(filter(None, named), None)
 
 
+def metric_of_run(name: str) -> Mapping[str, str] | None:
+    """What a run says of a metric: label, unit, and better direction or ""; None where it says nothing."""
+    return _of_run.get(Names()).metrics.get(name)
+
+
 @contextmanager
-def labelled(labels: Mapping[str, str]) -> Iterator[None]:
-    """Print a run's methods and metrics by these labels while the context is open."""
-    token = _of_run.set(labels)
+def printed_as(names: Names) -> Iterator[None]:
+    """Print methods and metrics as a run says while the context is open."""
+    token = _of_run.set(names)
     try:
         yield
     finally:

@@ -26,13 +26,13 @@ def render_run(folder: Path, rows: "pd.DataFrame", config: Mapping[str, Any], cl
     import pandas as pd  # here and below: a run that is complete already loads nothing that draws
 
     from igbaselines.reporting.claims import judge, load_papers, printed_for
-    from igbaselines.reporting.labels import labelled
+    from igbaselines.reporting.labels import printed_as
     from igbaselines.reporting.tables import write_table
 
     experiment = config["experiment"]
     render = look_up(find_experiment(experiment).render)
     papers = load_papers(claims_root)
-    with labelled(Names.read(folder).labels):
+    with printed_as(Names.read(folder)):
         render(folder, rows, printed_for(papers, experiment))
     records = [judge(claim, rows) for paper in papers for claim in paper.claims.get(experiment, ())]
     if records:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from igbaselines.reporting.labels import metric_of_run
 from igbaselines.reporting.statistics.estimates import require_finite
 from igbaselines.reporting.statistics.verdicts import NotTestable
 
@@ -16,10 +17,10 @@ POOLED = "pooled"  # the unit of what was measured once for all units together
 
 @dataclass(frozen=True)
 class MetricLook:
-    """What a metric is called, and in which direction it is better; None: nobody said."""
+    """What a metric is called, and in which direction it is better; None: in neither, or nobody said."""
 
     label: str
-    better: Literal["lower", "higher"] | None = None
+    better: str | None = None  # lower or higher
 
     @property
     def sign(self) -> int:
@@ -28,8 +29,11 @@ class MetricLook:
 
 
 def look_up(metric: str, known: Mapping[str, MetricLook]) -> MetricLook:
-    """What is known of a metric; one that nobody knows is called by its name."""
-    return known.get(metric) or MetricLook(metric.replace("_", " "))
+    """What is known of a metric, or else what its run says; one that nobody knows is called by its name."""
+    if metric in known:
+        return known[metric]
+    said = metric_of_run(metric) or {"label": metric.replace("_", " "), "better": ""}
+    return MetricLook(said["label"], said["better"] or None)
 
 
 def in_order(found: Iterable[Any], first: Sequence[str] = ()) -> list[str]:

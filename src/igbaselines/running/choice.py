@@ -1,13 +1,14 @@
 """What a run works with beside its own: the methods and metrics that were named for it, where they fit its tasks."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from igbaselines.attribution.methods import Method, why_not
 from igbaselines.common.errors import UserError
-from igbaselines.metrics import Metric
+from igbaselines.metrics import Metric, Quantity
 from igbaselines.running.context import Run
+from igbaselines.running.rows import BETTER
 from igbaselines.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -33,17 +34,27 @@ def fitting_methods(run: Run, own: Mapping[str, Method], task: Task) -> dict[str
     return _without(methods, reasons, "method")
 
 
-def fitting_metrics(run: Run, task: Task, own: Collection[str] = ()) -> dict[str, Metric]:
-    """The metrics named on the command line that can judge the run's tasks, beside what it measures anyway (`own`).
+def check_metrics(metrics: Mapping[str, Metric], measured: Iterable[Quantity]) -> None:
+    """Check before any work what metrics named on the command line measure, beside what the run measures anyway.
 
     Raises:
-        UserError: where two metrics would have one name in the rows.
+        UserError: where one does not say what it measures, or two would have one name in the rows.
     """
-    taken = set(own)
-    for key, metric in run.metrics.items():
+    taken = {quantity.name for quantity in measured}
+    for key, metric in metrics.items():
+        for member in ("quantity", "why_not", "score"):
+            if not hasattr(metric, member):
+                raise UserError(f"metrics.{key} has no {member}: {type(metric).__name__} is none of the metrics")
+        if not isinstance(metric.quantity, Quantity) or metric.quantity.better not in (*BETTER, None):
+            said = f"a Quantity(name, label, unit, better), better one of {', '.join(BETTER)} and None"
+            raise UserError(f"metrics.{key}: its quantity must be {said}, not {metric.quantity!r}")
         if (name := metric.quantity.name) in taken:
             raise UserError(f"metrics={key}: {name} is measured already, give yours another name")
         taken.add(name)
+
+
+def fitting_metrics(run: Run, task: Task) -> dict[str, Metric]:
+    """The metrics named on the command line that can judge the run's tasks; the others are left out."""
     reasons = {name: reason for name, metric in run.metrics.items() if (reason := metric.why_not(task)) is not None}
     return _without(run.metrics, reasons, "metric")
 

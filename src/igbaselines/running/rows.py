@@ -4,6 +4,7 @@ What methods and metrics are called is said where they are defined, and kept in 
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ class Names:
 
     Args:
         methods: method -> label.
-        metrics: metric -> its label, unit and the better direction.
+        metrics: metric -> its label, unit and the better direction, "" where neither is.
     """
 
     methods: dict[str, str] = field(default_factory=dict)
@@ -83,10 +84,10 @@ class Names:
         self.methods.setdefault(name, label)
 
     def metric(self, metric: "Quantity") -> None:
-        """Name a metric; a ValueError says where it has no better direction."""
-        if metric.better not in BETTER:
+        """Name a metric; a ValueError says where its better direction is none."""
+        if metric.better not in (*BETTER, None):
             raise ValueError(f"of the metric {metric.name} {' or '.join(BETTER)} is better, not {metric.better!r}")
-        self.metrics[metric.name] = {word: getattr(metric, word) for word in WORDS}
+        self.metrics[metric.name] = {word: getattr(metric, word) or "" for word in WORDS}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -96,6 +97,15 @@ class Names:
     def write(self, folder: Path) -> None:
         """Write names.json into a run's folder."""
         write_text(folder / NAMES_FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def of_all(cls, runs: Iterable["Names"]) -> "Names":
+        """The names of several runs; where they differ those of the last."""
+        found = cls()
+        for run in runs:
+            found.methods |= run.methods
+            found.metrics |= run.metrics
+        return found
 
     @classmethod
     def read(cls, folder: Path) -> "Names":

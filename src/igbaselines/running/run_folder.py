@@ -11,8 +11,9 @@ import logging
 import shutil
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,22 @@ def is_held(file: Path) -> bool:
         return True
     except OSError:  # a folder that can only be read: nobody writes there
         return False
+
+
+def data_changed(folder: Path, settings: dict[str, Any]) -> bool:
+    """Whether a file of the user's is another than the one that a complete run was made from."""
+    try:
+        recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return True  # damaged since
+    current = [source.checksum() for source in _sources(settings)]
+    return any(checksum is not None and checksum not in recorded.values() for checksum in current)
+
+
+def _sources(settings: object) -> Iterator[Any]:
+    """What a run is made from that may change outside of its configuration: whatever has a checksum."""
+    if hasattr(settings, "checksum"):
+        yield settings
+    elif isinstance(settings, dict) or is_dataclass(settings):
+        for part in (settings if isinstance(settings, dict) else vars(settings)).values():
+            yield from _sources(part)

@@ -4,9 +4,9 @@ import importlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,15 @@ from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, re
 from igbaselines.running.context import Run, RunShard, ShardFinished
 from igbaselines.running.plugins import load_plugins
 from igbaselines.running.rows import Names, Rows, write_rows
-from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash
+from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed
 from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import instantiate
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
+
+    from igbaselines.metrics import Quantity
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Prepared:
         """Whether there is nothing left to do: the run is complete, from the data and weights of today."""
         if not self.folder.is_complete() or self.plain["force"]:
             return False
-        return not _data_changed(self.folder.path, self.settings)
+        return not data_changed(self.folder.path, self.settings)
 
 
 def prepare(config: DictConfig) -> Prepared:
@@ -111,12 +113,15 @@ def _named(config: DictConfig, plain: dict[str, Any], group: str, names: Names) 
             names.method(name, label)
             plain[group][name].pop("label")
         found[name] = instantiate(bare)
-        wanted = "attribute" if group == "methods" else "score"
-        if not callable(getattr(found[name], wanted, None)):
+        if group == "methods" and not hasattr(found[name], "attribute"):
             kind = type(found[name]).__name__
-            raise UserError(f"{group}.{name} has no {wanted}(task, ...): {kind} is none of the {group}")
+            raise UserError(f"methods.{name} has no attribute(task, generator): {kind} is none of the methods")
     if not found:
         del plain[group]
+    elif group == "metrics":
+        from igbaselines.running.choice import check_metrics
+
+        check_metrics(found, _measured(plain["experiment"]))
     return found
 
 
@@ -222,11 +227,12 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
     plain = prepared.plain
     keep_freed_memory()
     carry_out = look_up(find_experiment(plain["experiment"]).run)
-    measured = getattr(importlib.import_module(carry_out.__module__), "MEASURED", ())
     names = Names(dict(prepared.names.methods))
-    for quantity in (*measured, *(metric.quantity for metric in prepared.named["metrics"].values())):
-        if quantity.better is not None:
-            names.metric(quantity)
+    for quantity in (
+        *_measured(plain["experiment"]),
+        *(metric.quantity for metric in prepared.named["metrics"].values()),
+    ):
+        names.metric(quantity)
     prepared.folder.checkpoints.mkdir(parents=True, exist_ok=True)
     artifacts.mkdir(exist_ok=True)
     run = Run(
@@ -249,6 +255,13 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
     return run
 
 
+def _measured(experiment: str) -> "Iterable[Quantity]":
+    """What an experiment measures of its own: MEASURED in its module."""
+    module = look_up(find_experiment(experiment).run).__module__
+    measured: Iterable[Quantity] = getattr(importlib.import_module(module), "MEASURED", ())
+    return measured
+
+
 def _device(name: str) -> "torch.device":
     import torch
 
@@ -263,25 +276,6 @@ def _device(name: str) -> "torch.device":
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
     return device
-
-
-def _data_changed(folder: Path, settings: dict[str, Any]) -> bool:
-    """Whether a file of the user's is another than the one that a complete run was made from."""
-    try:
-        recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return True  # damaged since
-    current = [source.checksum() for source in _sources(settings)]
-    return any(checksum is not None and checksum not in recorded.values() for checksum in current)
-
-
-def _sources(settings: object) -> Iterator[Any]:
-    """What a run is made from that may change outside of its configuration: whatever has a checksum."""
-    if hasattr(settings, "checksum"):
-        yield settings
-    elif isinstance(settings, dict) or is_dataclass(settings):
-        for part in (settings if isinstance(settings, dict) else vars(settings)).values():
-            yield from _sources(part)
 
 
 @contextmanager

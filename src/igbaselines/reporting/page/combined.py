@@ -6,12 +6,13 @@ from pathlib import Path
 
 from igbaselines.reporting.claims import Paper, printed_for
 from igbaselines.reporting.combination import Combination, Noted
-from igbaselines.reporting.labels import labelled
+from igbaselines.reporting.labels import printed_as
 from igbaselines.reporting.page.missing import say_part
 from igbaselines.reporting.page.runs import FigureFile, ReportedRun, Results, read_results
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import save_figure
 from igbaselines.reporting.tables import write_table
+from igbaselines.running.rows import Names
 from igbaselines.running.study import experiments, look_up
 from igbaselines.running.sweeps import Sweep
 
@@ -49,7 +50,7 @@ def write_combined(
         complete = [run for run in runs if run.experiment == experiment and run.state == "complete"]
         results, skipped = _readable(complete)
         if results or skipped:
-            with labelled({name: label for of in results for name, label in of.names.labels.items()}):
+            with printed_as(Names.of_all(result.names for result in results)):
                 made: Combination = look_up(combine)(results, printed_for(papers, experiment))
                 tables, figures = _written(report, experiment, made)
             written[experiment] = CombinedRuns(len(results), tables, figures, skipped, _parts(experiment, sweeps, runs))

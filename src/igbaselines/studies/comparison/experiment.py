@@ -73,7 +73,7 @@ def _measured(run: Run, attribution: AttributionSettings | None, name: str, make
 def _compared(run: Run, attribution: AttributionSettings | None, task: Task) -> pd.DataFrame:
     """Attribute by every method that fits, and judge by every metric that fits."""
     methods = fitting_methods(run, {} if attribution is None else attribution.methods(), task)
-    metrics = fitting_metrics(run, task, [EVALUATIONS.name])
+    metrics = fitting_metrics(run, task)
     found = attribute_all(methods, task, generator_for(run.seed, "comparison: attribution", task.name))
     tables = []
     for method, result in found.items():

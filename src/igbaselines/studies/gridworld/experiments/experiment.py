@@ -17,7 +17,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.threads import one_thread
-from igbaselines.metrics import Quantity
+from igbaselines.metrics import Quantity, counted
 from igbaselines.metrics.agreement import AGREEMENT, QUANTITIES
 from igbaselines.models.standardise import Standardise
 from igbaselines.running.choice import fitting_methods, fitting_metrics
@@ -41,6 +41,7 @@ MEASURED = (
     Quantity("stability_spearman", "Spearman correlation between networks", better="higher"),
     Quantity("seconds", "time of one state", "s", "lower"),
     Quantity("seconds_per_point", "time of one evaluation", "s", "lower"),
+    *counted("r2_value", "r2_action", "optimal_success", "greedy_success"),
 )
 
 
@@ -116,7 +117,7 @@ def _with_what_fits(run: Run, shared: Shared, attribution: AttributionSettings) 
         own[KERNEL_SHAP] = KernelSHAP("mean", shared.evaluation.evaluations)
     fitting = fitting_methods(run, own, task)
     methods = {name: method for name, method in fitting.items() if not shared.own_methods or name in run.methods}
-    return replace(run, methods=methods, metrics=fitting_metrics(run, task, AGREEMENT))
+    return replace(run, methods=methods, metrics=fitting_metrics(run, task))
 
 
 def _add_stability(run: Run, shared: Shared, attributions: list[dict[str, Float[Tensor, "n d"]]]) -> None:

@@ -11,9 +11,16 @@ import torch
 
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.tensors import save_tensors
-from igbaselines.metrics import Quantity
+from igbaselines.metrics import Quantity, counted
 from igbaselines.studies.hep.experiments.attributions import GAP_QUANTILES, ClassAttribution
-from igbaselines.studies.hep.experiments.ranked import PERFORMANCE, VALIDATION_LOSS, add_rankings, performance, ranked
+from igbaselines.studies.hep.experiments.ranked import (
+    PERFORMANCE,
+    RANK,
+    VALIDATION_LOSS,
+    add_rankings,
+    performance,
+    ranked,
+)
 from igbaselines.studies.hep.experiments.settings import HepEvaluation
 from igbaselines.studies.hep.experiments.significance import (
     add_event_counts,
@@ -27,10 +34,14 @@ from igbaselines.studies.hep.measures.rankings import Ranking, by_single_feature
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 MEASURED = (
+    RANK,
     *PERFORMANCE,
     Quantity("significance", "discovery significance Z", better="higher"),
     Quantity("attribution", "mean attribution", "output"),
     Quantity("attribution_magnitude", "mean |attribution|", "output"),
+    *counted("network_loss", "network_epochs", *(f"completeness_gap_{part}" for part in GAP_QUANTILES)),
+    *counted("selected_events", "n_eff", "cross_section", "cross_section_error", "background_n_eff"),
+    *counted("signal_expected", "background_expected", "significance_mc_error"),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from igbaselines.metrics import Quantity
+from igbaselines.metrics import Quantity, counted
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, Retrained
@@ -18,6 +18,7 @@ PERFORMANCE = (
     Quantity("roc_auc", "ROC AUC", better="higher"),
 )
 VALIDATION_LOSS = Quantity("validation_loss", "validation loss", better="lower")
+(RANK,) = counted("rank")
 AGREEMENT = (
     Quantity("spearman", "Spearman's rank correlation", better="higher"),
     Quantity("top_overlap", "share of the first features in common", better="higher"),

@@ -11,7 +11,7 @@ from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.rows import POOLED, MetricLook, by_unit, in_order, look_up, methods_of
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import Drawing, Style, looks, save_figures, style_of
-from igbaselines.reporting.tables import write_tables
+from igbaselines.reporting.tables import methods_table, write_tables
 from igbaselines.studies.hep.reporting.claim_tests import EFFECTIVE_BACKGROUND
 from igbaselines.studies.hep.reporting.curves import Curve
 from igbaselines.studies.hep.reporting.figures import curves_against_k, ranked_bars
@@ -27,6 +27,7 @@ METRICS = {
     "significance": MetricLook("discovery significance Z", "higher"),
 }
 EVENTS = ("selected_events", "n_eff", "cross_section", "cross_section_error")  # counts, and fb
+OF_NETWORKS = ("network_loss", "network_epochs")  # how training went
 GAPS = tuple(f"completeness_gap_{part}" for part in ("median", "q95", "max"))
 PERFORMANCE = (
     "accuracy",
@@ -130,12 +131,14 @@ def run_tables(rows: pd.DataFrame, rankings: Mapping[str, pd.DataFrame], top: in
     listed = [table.head(top).assign(method=method) for method, table in rankings.items()]
     ordered = pd.concat(listed) if listed else pd.DataFrame({"method": []})
     events = _wide(rows[rows["process"].notna()], EVENTS, ["process"])
+    once = rows[["feature", "k", "process"]].isna().all(axis=1) & ~rows["metric"].isin([*GAPS, *OF_NETWORKS])
     whole = {name: "Int64" for name in ("selected_events",) if name in events}
     return {
         "rankings": ordered[["method", *ordered.columns.drop("method")]],
         "events": events.astype(whole),
         "completeness": _wide(rows[rows["metric"].isin(GAPS)], GAPS, ["method", "unit"]),
         "curves": curves_table(rows),
+        "other_metrics": methods_table(rows[once], METRICS, "networks"),
     }
 
 

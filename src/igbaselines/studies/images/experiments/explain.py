@@ -8,6 +8,7 @@ import torch
 
 from igbaselines.attribution import Attribution
 from igbaselines.common.errors import UserError
+from igbaselines.metrics import counted
 from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
@@ -15,7 +16,7 @@ from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
 from igbaselines.studies.images.experiments.judging import by_others, gap
 from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
-from igbaselines.studies.images.experiments.selection import Chosen
+from igbaselines.studies.images.experiments.selection import SELECTION, Chosen
 from igbaselines.studies.images.experiments.settings import (
     IG_ABSENT,
     SHAPLEY_IG,
@@ -29,7 +30,10 @@ from igbaselines.studies.images.experiments.tasks import attribute_photograph
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Task
 
-MEASURED = (COMPLETENESS_GAP, GRADIENT_POINTS)
+MEASURED = (
+    *(COMPLETENESS_GAP, GRADIENT_POINTS, *SELECTION),
+    *counted("predicted_class", "d_alpha", "weight"),
+)
 
 
 def run(
@@ -50,7 +54,7 @@ def run(
     own = attribution.methods()
     if isinstance(attribution, ShapleyImagesAttribution):
         own = {name: own[name] for name in (SHAPLEY_IG, IG_ABSENT)}
-    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own, MEASURED)
+    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own)
     study.for_each("explanations", partial(one_photograph, study))
 
 

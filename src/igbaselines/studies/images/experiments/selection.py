@@ -14,6 +14,7 @@ from torch import Tensor
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
+from igbaselines.metrics import counted
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
 from igbaselines.studies.images.data.pictures import UnreadablePhotographError, open_photograph
@@ -124,6 +125,9 @@ def photograph_background(
     stratum = torch.tensor([classes.index(label) for label in labels], device=examples.device)
     weight = torch.tensor([frequency[label] for label in classes], dtype=torch.float64, device=examples.device)
     return Background(examples, centre, stratum, weight / weight.sum())
+
+
+SELECTION = counted("images_used", "images_left_out", "top1", "probability")
 
 
 def add_selection(run: Run, selection: Selection) -> None:

@@ -24,7 +24,7 @@ from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments import judging
 from igbaselines.studies.images.experiments.explanations import save_maps
 from igbaselines.studies.images.experiments.records import Record, Row, rows_of
-from igbaselines.studies.images.experiments.selection import Chosen
+from igbaselines.studies.images.experiments.selection import SELECTION, Chosen
 from igbaselines.studies.images.experiments.settings import (
     IG_ABSENT,
     SHAPLEY_IG,
@@ -40,7 +40,7 @@ from igbaselines.tasks import Task
 METHODS, PATCH, COALITIONS = "methods", "patch", "coalitions"  # the studies of a run
 GRADIENT_POINTS = Quantity("gradient_points", "gradient points", better="lower")
 SECONDS = Quantity("seconds", "seconds", "s", "lower")
-MEASURED = (*judging.JUDGED, CONSISTENCY, GRADIENT_POINTS, SECONDS)
+MEASURED = (*judging.JUDGED, CONSISTENCY, GRADIENT_POINTS, SECONDS, *SELECTION)
 
 
 def run(
@@ -53,7 +53,7 @@ def run(
     """Carry out the experiment; the measured values go into `run.rows`."""
     check_settings(model, attribution, evaluation)
     models = {"": model, "other_": evaluation.other_model}
-    study = PhotographStudy.begin(run, dataset, models, attribution, attribution.methods(), MEASURED)
+    study = PhotographStudy.begin(run, dataset, models, attribution, attribution.methods())
     every_map(study, study.task(study.chosen[0]), 1)  # the first gradients of a process take longer
     study.for_each("examples", partial(one_photograph, study, evaluation))
 

@@ -1,6 +1,6 @@
 """What the experiments on photographs share: a network, the photographs chosen, and the methods that explain them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,7 +9,7 @@ from igbaselines.attribution.baselines import BaselineSet, Given, TooFewExamples
 from igbaselines.attribution.methods import Method
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics import Metric, Quantity
+from igbaselines.metrics import Metric
 from igbaselines.running.choice import fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
@@ -49,12 +49,11 @@ class PhotographStudy:
         models: Mapping[str, ImageModel],
         attribution: AttributionSettings,
         own: Mapping[str, Method],
-        measured: Collection[Quantity],
     ) -> "PhotographStudy":
         """Load the networks, find what fits photographs, and choose those to explain; rows say what was left out.
 
         Networks come by the prefix of their checksums' names, and the first is explained; `own` are the experiment's
-        methods, `measured` is what it measures of its own.
+        methods.
 
         Raises:
             UserError: for photographs, networks or settings that cannot work, before any attribution.
@@ -71,7 +70,7 @@ class PhotographStudy:
         target = torch.zeros(1, dtype=torch.int64, device=pixels.device)
         task = replace(photograph_task("", pixels, target, mask, one, background), name="the photographs")
         methods = fitting_methods(run, own, task)
-        metrics = fitting_metrics(run, task, {quantity.name for quantity in measured})
+        metrics = fitting_metrics(run, task)
         selection = select(found, one)
         add_selection(run, selection)
         return cls(run, attribution, classifiers, background, selection.chosen, methods, metrics)

@@ -20,6 +20,7 @@ from igbaselines.attribution.methods import Method
 from igbaselines.attribution.weighting import InverseFitness, WithoutLeastFit
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
+from igbaselines.metrics import counted
 from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.metrics.perturbation_curves import PerturbationGrid
 from igbaselines.metrics.stability import MAP_VARIANCE, map_variance
@@ -28,7 +29,7 @@ from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments import judging
 from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
 from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
-from igbaselines.studies.images.experiments.selection import Chosen
+from igbaselines.studies.images.experiments.selection import SELECTION, Chosen
 from igbaselines.studies.images.experiments.settings import (
     EG,
     FILTERED,
@@ -43,7 +44,11 @@ from igbaselines.tasks import Task
 
 PERMUTED = "permuted_weights"
 CURVES = (EG, WG, FILTERED)  # whose mean curves are kept
-MEASURED = (*judging.JUDGED, MAP_VARIANCE)
+MEASURED = (
+    *(*judging.JUDGED, MAP_VARIANCE, *SELECTION),
+    *counted("d_alpha", "d_alpha_share", "reached", "f_baseline", "weight", "filtered_weight", "weight_sum_gap"),
+    *counted("deletion_curve", "deletion_curve_sd", "insertion_curve", "insertion_curve_sd"),
+)
 
 
 def run(
@@ -58,7 +63,7 @@ def run(
     if method != WG:
         raise UserError(f"this experiment compares methods itself: attribution={WG}, not {method}")
     own = compared(attribution, evaluation.removed)
-    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own | {PERMUTED: own[WG]}, MEASURED)
+    study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own | {PERMUTED: own[WG]})
     records = study.for_each("examples", partial(one_photograph, study, evaluation))
     _add_mean_curves(run, [record["curves"] for record in records], _shares(evaluation.grid))
 

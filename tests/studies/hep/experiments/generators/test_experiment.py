@@ -10,7 +10,7 @@ from PIL import Image
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import sha256
-from igbaselines.running.runner import _data_changed
+from igbaselines.running.run_folder import data_changed
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.data.features import FEATURE_NAMES
@@ -122,10 +122,10 @@ def test_what_is_drawn_is_of_the_samples(folder: Path) -> None:
 def test_a_reference_that_has_changed_makes_another_run(folder: Path, arguments: list[str], tmp_path: Path) -> None:
     config = composed(*arguments)
     settings = {name: instantiate(config[name]) for name in ("dataset", "evaluation")} | {"model": None}
-    assert not _data_changed(folder, settings)
+    assert not data_changed(folder, settings)
     events(2).to_parquet(tmp_path / "other.parquet")
     settings["evaluation"].reference.path = str(tmp_path / "other.parquet")
-    assert _data_changed(folder, settings)
+    assert data_changed(folder, settings)
 
 
 def small(feature_names: tuple[str, ...] = ("a", "b"), weight: np.ndarray | None = None) -> EventTable:
