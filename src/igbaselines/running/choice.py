@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from igbaselines.attribution.methods import Method, why_not
 from igbaselines.common.errors import UserError
@@ -34,7 +34,7 @@ def fitting_methods(run: Run, own: Mapping[str, Method], task: Task) -> dict[str
     return _without(methods, reasons, "method")
 
 
-def check_metrics(metrics: Mapping[str, Metric], measured: Iterable[Quantity]) -> None:
+def check_metrics(metrics: Mapping[str, Any], measured: Iterable[Quantity]) -> None:
     """Check before any work what metrics named on the command line measure, beside what the run measures anyway.
 
     Raises:
