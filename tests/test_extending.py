@@ -57,6 +57,7 @@ def check(folder: Path, experiment: str, methods: set[str]) -> Path:
     assert '"concentration"' in (status.with_name("names.json")).read_text()
     tables = "".join(table.read_text() for table in status.parent.glob("tables/*.md"))
     assert "IDGI" in tables or "idgi" in tables
+    assert "Gini index of the attributions" in tables or "concentration" in tables
     assert list(status.parent.glob("figures/*.png"))
     return status.parent
 

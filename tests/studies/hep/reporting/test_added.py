@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 from igbaselines.reporting.claims import load_papers, printed_for
+from igbaselines.reporting.labels import printed_as
 from igbaselines.reporting.style import GREY
+from igbaselines.running.rows import Names
 from igbaselines.studies.hep.reporting.baselines import STYLES, performance_figure, ranking, render, run_tables
 from igbaselines.studies.hep.reporting.rankings.figures import FIGURES
 from igbaselines.studies.hep.reporting.rankings.render import run_tables as ranking_tables
-from tests.hep_rows import CLAIMS_ROOT
+from tests.hep_rows import CLAIMS_ROOT, as_rows, series
 from tests.reporting.added import METHOD, METRIC, says, with_method, with_metric, words_of
 
 RANKED = ("background", "background_weighted", "best_single", METHOD)
@@ -43,6 +45,13 @@ def test_a_fifth_baseline_stands_in_every_table(added: pd.DataFrame, name: str) 
 def test_a_metric_of_ones_own_stands_in_the_tables(added: pd.DataFrame) -> None:
     for like, table in (("accuracy", "curves"), ("n_eff", "events")):
         assert METRIC in run_tables(with_metric(added, like), {}, 5)[table]
+    scores = as_rows(series(METRIC, METHOD, {"network_0": 0.5, "network_1": 0.7}))
+    told = Names(metrics={METRIC: {"label": "my label", "unit": "1", "better": "lower"}})
+    with printed_as(told):
+        (line,) = run_tables(pd.concat([added, scores]), {}, 5)["other_metrics"].to_dict("records")
+    assert (line["metric"], line["better"], line["method"]) == ("my label", "lower", METHOD)
+    assert line["mean"] == pytest.approx(0.6)
+    assert line["networks"] == 2
 
 
 def test_a_fifth_baseline_has_its_bars(added: pd.DataFrame, tmp_path: Path) -> None:
