@@ -1,6 +1,7 @@
 """Every file and every command of docs/extending.md, as a reader would try them."""
 
 import hashlib
+import json
 import pickle
 import re
 import shlex
@@ -54,7 +55,9 @@ def check(folder: Path, experiment: str, methods: set[str]) -> Path:
     rows = pd.read_parquet(status.with_name("rows.parquet"))
     assert methods <= set(rows["method"])
     assert methods <= set(rows.loc[rows["metric"] == "concentration", "method"])
-    assert '"concentration"' in (status.with_name("names.json")).read_text()
+    named = json.loads(status.with_name("names.json").read_text())["metrics"]
+    assert set(rows["metric"]) <= set(named)  # what the experiment measures itself, too
+    assert named["concentration"]["better"] == "higher"
     tables = "".join(table.read_text() for table in status.parent.glob("tables/*.md"))
     assert "IDGI" in tables or "idgi" in tables
     assert "Gini index of the attributions" in tables or "concentration" in tables

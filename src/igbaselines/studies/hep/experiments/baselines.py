@@ -13,14 +13,7 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.common.tensors import save_tensors
 from igbaselines.metrics import Quantity, counted
 from igbaselines.studies.hep.experiments.attributions import GAP_QUANTILES, ClassAttribution
-from igbaselines.studies.hep.experiments.ranked import (
-    PERFORMANCE,
-    RANK,
-    VALIDATION_LOSS,
-    add_rankings,
-    performance,
-    ranked,
-)
+from igbaselines.studies.hep.experiments.ranked import RANKED, VALIDATION_LOSS, add_rankings, performance, ranked
 from igbaselines.studies.hep.experiments.settings import HepEvaluation
 from igbaselines.studies.hep.experiments.significance import (
     add_event_counts,
@@ -34,8 +27,7 @@ from igbaselines.studies.hep.measures.rankings import Ranking, by_single_feature
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 MEASURED = (
-    RANK,
-    *PERFORMANCE,
+    *RANKED,
     Quantity("significance", "discovery significance Z", better="higher"),
     Quantity("attribution", "mean attribution", "output"),
     Quantity("attribution_magnitude", "mean |attribution|", "output"),

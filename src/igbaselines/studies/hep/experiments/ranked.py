@@ -18,11 +18,11 @@ PERFORMANCE = (
     Quantity("roc_auc", "ROC AUC", better="higher"),
 )
 VALIDATION_LOSS = Quantity("validation_loss", "validation loss", better="lower")
-(RANK,) = counted("rank")
 AGREEMENT = (
     Quantity("spearman", "Spearman's rank correlation", better="higher"),
     Quantity("top_overlap", "share of the first features in common", better="higher"),
 )
+RANKED = (*counted("rank"), *PERFORMANCE, VALIDATION_LOSS, *AGREEMENT)  # what an experiment on rankings may measure
 
 
 def ranked(

@@ -7,7 +7,7 @@ against how well one of them agrees with itself; both compare networks of differ
 import itertools
 
 from igbaselines.common.randomness import stream
-from igbaselines.studies.hep.experiments.ranked import AGREEMENT, PERFORMANCE, RANK, add_agreement, ranked
+from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import ArchitecturesEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
 from igbaselines.studies.hep.measures.classification import classification_metrics
@@ -15,7 +15,7 @@ from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 SEEDS = (0, 1)
-MEASURED = (RANK, *PERFORMANCE, *AGREEMENT)
+MEASURED = RANKED
 
 
 @experiment

@@ -6,21 +6,14 @@ that a feature that one baseline ranks last is not dragged down by it.
 
 import pandas as pd
 
-from igbaselines.studies.hep.experiments.ranked import (
-    PERFORMANCE,
-    RANK,
-    VALIDATION_LOSS,
-    add_rankings,
-    add_retrained,
-    ranked,
-)
+from igbaselines.studies.hep.experiments.ranked import RANKED, VALIDATION_LOSS, add_rankings, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import CombinedEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, experiment
 from igbaselines.studies.hep.measures.rankings import by_borda_count, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 BEST_SINGLE = "best_single"
-MEASURED = (RANK, *PERFORMANCE, VALIDATION_LOSS)
+MEASURED = RANKED
 
 
 @experiment

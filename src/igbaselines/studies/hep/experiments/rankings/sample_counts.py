@@ -16,7 +16,7 @@ from igbaselines.attribution.methods import AveragedGradients
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity
-from igbaselines.studies.hep.experiments.ranked import AGREEMENT, RANK, add_agreement, ranked
+from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import SampleCountsEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment, sampled
 from igbaselines.studies.hep.measures.rankings import Ranking
@@ -27,7 +27,7 @@ COST = (
     Quantity("seconds", "seconds for a network", "s", better="lower"),
     Quantity("gradient_points", "gradient points", better="lower"),
 )
-MEASURED = (RANK, *AGREEMENT, *COST)
+MEASURED = (*RANKED, *COST)
 
 log = logging.getLogger(__name__)
 

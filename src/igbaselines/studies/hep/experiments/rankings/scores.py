@@ -7,21 +7,13 @@ features of each.
 import itertools
 
 from igbaselines.running.settings import OUTPUTS, RANKINGS
-from igbaselines.studies.hep.experiments.ranked import (
-    AGREEMENT,
-    PERFORMANCE,
-    RANK,
-    VALIDATION_LOSS,
-    add_agreement,
-    add_retrained,
-    ranked,
-)
+from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RetrainedEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
 from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
-MEASURED = (RANK, *AGREEMENT, *PERFORMANCE, VALIDATION_LOSS)
+MEASURED = RANKED
 
 
 @experiment

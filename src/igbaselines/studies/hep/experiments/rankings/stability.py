@@ -8,13 +8,13 @@ import itertools
 
 from igbaselines.common.randomness import generator_for, stream
 from igbaselines.studies.hep.experiments.networks import split_events
-from igbaselines.studies.hep.experiments.ranked import AGREEMENT, RANK, add_agreement, add_rankings, ranked
+from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, add_rankings, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
 from igbaselines.studies.hep.measures.rankings import Ranking, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
-MEASURED = (RANK, *AGREEMENT)
+MEASURED = RANKED
 PAIRS = {
     "seed": [((0, 0), (0, 1)), ((1, 0), (1, 1))],
     "split": [((0, 0), (1, 0)), ((0, 1), (1, 1))],

@@ -8,21 +8,13 @@ import itertools
 
 from igbaselines.common.errors import UserError
 from igbaselines.metrics import Quantity
-from igbaselines.studies.hep.experiments.ranked import (
-    AGREEMENT,
-    PERFORMANCE,
-    RANK,
-    VALIDATION_LOSS,
-    add_agreement,
-    add_retrained,
-    ranked,
-)
+from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RetrainedEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, experiment
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 EFFECTIVE = Quantity("effective_baselines", "effective number of baselines", "baselines")
-MEASURED = (RANK, *AGREEMENT, *PERFORMANCE, VALIDATION_LOSS, EFFECTIVE)
+MEASURED = (*RANKED, EFFECTIVE)
 
 
 @experiment
