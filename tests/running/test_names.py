@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from igbaselines.common.errors import UserError
 from igbaselines.metrics import Quantity
 from igbaselines.running.rows import Names
 from igbaselines.running.runner import prepare
@@ -59,3 +60,21 @@ def test_labels_are_no_part_of_a_run(tmp_path: Path) -> None:
 
     assert place() == place("attribution.labels.background=mine") == place("+attribution.labels.new=newer")
     assert place() != place("attribution.output=probability")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "name"),
+    [
+        ("hep_baselines", "accuracy"),
+        ("hep_stability", "rank"),
+        ("shapley_gridworld", "cosine"),
+        ("shapley_images", "deletion_auc"),
+        ("weighted_gradients", "weight"),
+        ("comparison", "evaluations"),
+    ],
+)
+def test_a_metric_takes_no_name_of_the_experiments_own(tmp_path: Path, experiment: str, name: str) -> None:
+    metric = f"{{_target_: igbaselines.metrics.DeletionAUC, imputer: zero, name: {name}}}"
+    overrides = ("scale=smoke", f"+metrics.mine={metric}", f"output_root={tmp_path}", f"data_root={tmp_path}")
+    with pytest.raises(UserError, match=f"metrics=mine: {name} is measured already"):
+        prepare(composed(f"experiment={experiment}", *overrides))

@@ -14,7 +14,7 @@ from igbaselines.attribution.image_baselines import Blurred
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.weighting import ByStratum, InverseFitness
 from igbaselines.common.errors import UserError
-from igbaselines.metrics import DeletionAUC, KnownAgreement, Metric, OverlapAUC
+from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.settings import AttributionSettings
@@ -89,16 +89,7 @@ def test_an_attribution_of_another_study(tmp_path: Path, caplog: pytest.LogCaptu
     assert len(list((tmp_path / "examples").glob("*.npz"))) == 1
 
 
-@pytest.mark.parametrize(
-    ("methods", "metrics", "words"),
-    [
-        ({"ig_zero": WEIGHTED}, {}, "methods=ig_zero"),
-        ({"kernel_shap": WEIGHTED}, {}, "methods=kernel_shap"),
-        ({}, {"known": KnownAgreement("cosine")}, "metrics=known: cosine"),
-    ],
-)
-def test_a_name_that_is_taken(
-    methods: dict[str, Method], metrics: dict[str, Metric], words: str, tmp_path: Path
-) -> None:
-    with pytest.raises(UserError, match=words):
-        rows_of(tmp_path, OWN, methods, metrics)
+@pytest.mark.parametrize("name", ["ig_zero", "kernel_shap"])
+def test_a_name_that_is_taken(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"methods={name}"):
+        rows_of(tmp_path, OWN, {name: WEIGHTED}, {})

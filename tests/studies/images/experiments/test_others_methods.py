@@ -319,8 +319,6 @@ def test_too_few_photographs_of_a_label_name_the_key(compare: Callable[..., obje
 def test_a_name_that_is_taken_is_refused(carry: Callable[..., object], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="methods=expected_gradients: the attribution has a method of this name"):
         carry(tmp_path, methods={"expected_gradients": EXAMPLES})
-    with pytest.raises(UserError, match="metrics=mine: deletion_auc is measured already"):
-        carry(tmp_path, metrics={"mine": DeletionAUC("zero")})
 
 
 def test_methods_of_photographs_explain_a_table() -> None:
