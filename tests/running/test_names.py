@@ -75,6 +75,6 @@ def test_labels_are_no_part_of_a_run(tmp_path: Path) -> None:
 )
 def test_a_metric_takes_no_name_of_the_experiments_own(tmp_path: Path, experiment: str, name: str) -> None:
     metric = f"{{_target_: igbaselines.metrics.DeletionAUC, imputer: zero, name: {name}}}"
-    overrides = ("scale=smoke", f"+metrics.mine={metric}", f"output_root={tmp_path}", f"data_root={tmp_path}")
+    named = ("dataset_name=d", "model_name=m", f"output_root={tmp_path}", f"data_root={tmp_path}")
     with pytest.raises(UserError, match=f"metrics=mine: {name} is measured already"):
-        prepare(composed(f"experiment={experiment}", *overrides))
+        prepare(composed(f"experiment={experiment}", "scale=smoke", f"+metrics.mine={metric}", *named))
