@@ -59,7 +59,7 @@ def _smoke_run(tmp_path_factory: pytest.TempPathFactory, data_root: Path, experi
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
-    """The folder of a smoke run on synthetic collisions."""
+    """The folder of a smoke run on collisions."""
     return _smoke_run(tmp_path_factory, data_root, "hep_baselines")
 
 

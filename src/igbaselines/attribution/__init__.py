@@ -1,4 +1,4 @@
-"""The engine: weighted path attributions from any baselines; it needs torch and numpy alone."""
+"""The engine: weighted path attributions from any baselines; it needs torch, numpy, jaxtyping and, of the suite, tasks and common."""
 
 from igbaselines.attribution.engine.adaptive import Adaptive
 from igbaselines.attribution.engine.path import path_attribution

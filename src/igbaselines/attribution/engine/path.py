@@ -4,7 +4,7 @@ All three papers compute
 
     phi(x) = sum_k w_k(x) * (x - x'_k) * sum_s c_s grad f(x'_k + a_s (x - x'_k))
 
-(2412.13864 eqs. 1 and 2; 2310.04821; 2505.03201 eq. 8) and differ in the baselines x'_k, the weights w_k and
+(2412.13864 eqs. 1 and 2; 2310.04821; 2505.03201 eq. 6) and differ in the baselines x'_k, the weights w_k and
 the quadrature (a_s, c_s). The points (input, baseline, step) are a stream that is cut into chunks, so memory
 does not grow with any of them.
 """

@@ -6,8 +6,6 @@ HERE = "igbaselines.studies.comparison"
 
 STUDY = Study(
     name="comparison",
-    experiments=(
-        Experiment("comparison", run=f"{HERE}.experiment.run", render=f"{HERE}.reporting.render", is_question=True),
-    ),
+    experiments=(Experiment("comparison", run=f"{HERE}.experiment.run", render=f"{HERE}.reporting.render"),),
     schemas={"comparison_evaluation": f"{HERE}.settings.ComparisonEvaluation"},
 )

@@ -111,7 +111,7 @@ class WeightedGradientsEvaluation(MapEvaluation):
 
 @dataclass
 class ExplainEvaluation:
-    """Nothing is judged: `explain` has no metrics."""
+    """Nothing is judged: `explain` has no metrics of its own."""
 
 
 @dataclass(kw_only=True)
