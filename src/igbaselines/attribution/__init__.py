@@ -1,4 +1,4 @@
-"""The engine: weighted path attributions from any baselines; it needs torch, numpy, jaxtyping and, of the suite, tasks and common."""
+"""The engine: weighted path attributions from any baselines; of the suite it needs `tasks` and `common` alone."""
 
 from igbaselines.attribution.engine.adaptive import Adaptive
 from igbaselines.attribution.engine.path import path_attribution
