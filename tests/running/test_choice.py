@@ -11,7 +11,7 @@ from igbaselines.attribution.baselines import ZeroBaseline
 from igbaselines.attribution.image_baselines import Blurred
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.common.errors import UserError
-from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC, Quantity, counted
+from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC, Quantity, undirected
 from igbaselines.running.choice import check_metrics, fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
@@ -57,7 +57,7 @@ def test_nothing_is_measured_twice_under_one_name(own: tuple[str, ...]) -> None:
     metrics: dict[str, Metric] = {"a": DeletionAUC("mean", name="deletion_mean"), "b": DeletionAUC("zero")}
     metrics |= {} if own else {"c": DeletionAUC("mean")}
     with pytest.raises(UserError, match="metrics=b" if own else "metrics=c"):
-        check_metrics(metrics, counted(*own))
+        check_metrics(metrics, undirected(*own))
 
 
 @dataclass
@@ -65,21 +65,19 @@ class Half:
     """A metric as a user may leave it."""
 
     quantity: object
-    why_not: object = None
+    score: object = print
 
-
-@dataclass
-class Whole(Half):
-    score: object = None
+    def why_not(self, task: Task) -> None:
+        """Any task will do."""
 
 
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        (object(), "metrics.mine has no quantity: object is none of the metrics"),
-        (Half(Quantity("mine", "mine")), "metrics.mine has no score"),
-        (Whole("accuracy"), "must be a Quantity.*not 'accuracy'"),
-        (Whole(neither()), "better one of lower, higher and None"),
+        (object(), "metrics.mine has no why_not"),
+        (Half(Quantity("mine", "mine"), score=0.5), "metrics.mine has no score.*Half is none of the metrics"),
+        (Half("accuracy"), "must be a Quantity.*not 'accuracy'"),
+        (Half(neither()), "better one of lower, higher and None"),
     ],
 )
 def test_a_metric_says_what_it_measures(metric: Metric, words: str) -> None:

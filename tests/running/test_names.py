@@ -29,7 +29,11 @@ def test_a_run_without_names_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"methods": 1, "metrics": {}}', '{"methods": {}, "metrics": {"a": 1}}']
+    "content",
+    [
+        *("", "[]", "{}", '{"methods": 1, "metrics": {}}', '{"methods": {}, "metrics": {"a": 1}}'),
+        '{"methods": {}, "metrics": {"a": {"label": "a", "unit": "1", "better": "more"}}}',
+    ],
 )
 def test_damaged_names_are_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "names.json").write_text(content)

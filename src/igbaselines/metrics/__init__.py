@@ -1,8 +1,8 @@
 """Metrics of attributions, a file a family; each says its name, label, unit and direction."""
 
 from igbaselines.metrics.agreement import KnownAgreement
-from igbaselines.metrics.base import Metric, Quantity, counted
+from igbaselines.metrics.base import Metric, Quantity, undirected
 from igbaselines.metrics.localisation import OverlapAUC, PointingGame
 from igbaselines.metrics.perturbation_curves import DeletionAUC
 
-__all__ = ["DeletionAUC", "KnownAgreement", "Metric", "OverlapAUC", "PointingGame", "Quantity", "counted"]
+__all__ = ["DeletionAUC", "KnownAgreement", "Metric", "OverlapAUC", "PointingGame", "Quantity", "undirected"]

@@ -31,8 +31,8 @@ class Quantity:
     better: Direction | None = None
 
 
-def counted(*names: str) -> tuple[Quantity, ...]:
-    """Quantities of which neither more nor less is better, printed by their names."""
+def undirected(*names: str) -> tuple[Quantity, ...]:
+    """Quantities by their names, in neither direction better."""
     return tuple(Quantity(name, name.replace("_", " ")) for name in names)
 
 

@@ -42,15 +42,17 @@ def check_metrics(metrics: Mapping[str, Any], measured: Iterable[Quantity]) -> N
     """
     taken = {quantity.name for quantity in measured}
     for key, metric in metrics.items():
-        for member in ("quantity", "why_not", "score"):
-            if not hasattr(metric, member):
-                raise UserError(f"metrics.{key} has no {member}: {type(metric).__name__} is none of the metrics")
-        if not isinstance(metric.quantity, Quantity) or metric.quantity.better not in (*BETTER, None):
+        kind = type(metric).__name__
+        for member in ("why_not", "score"):
+            if not callable(getattr(metric, member, None)):
+                raise UserError(f"metrics.{key} has no {member}(task, ...): {kind} is none of the metrics")
+        quantity = getattr(metric, "quantity", None)
+        if not isinstance(quantity, Quantity) or quantity.better not in (*BETTER, None):
             said = f"a Quantity(name, label, unit, better), better one of {', '.join(BETTER)} and None"
-            raise UserError(f"metrics.{key}: its quantity must be {said}, not {metric.quantity!r}")
-        if (name := metric.quantity.name) in taken:
-            raise UserError(f"metrics={key}: {name} is measured already, give yours another name")
-        taken.add(name)
+            raise UserError(f"metrics.{key}: the quantity of {kind} must be {said}, not {quantity!r}")
+        if quantity.name in taken:
+            raise UserError(f"metrics={key}: {quantity.name} is measured already, give yours another name")
+        taken.add(quantity.name)
 
 
 def fitting_metrics(run: Run, task: Task) -> dict[str, Metric]:

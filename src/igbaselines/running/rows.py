@@ -119,4 +119,7 @@ class Names:
             return cls()
         found = json.loads(path.read_text(encoding="utf-8"))
         methods = {name: str(label) for name, label in found["methods"].items()}
-        return cls(methods, {name: {key: str(of[key]) for key in WORDS} for name, of in found["metrics"].items()})
+        metrics = {name: {key: str(of[key]) for key in WORDS} for name, of in found["metrics"].items()}
+        if unknown := {of["better"] for of in metrics.values()} - {*BETTER, ""}:
+            raise ValueError(f"{min(unknown)!r} is no better direction")
+        return cls(methods, metrics)

@@ -113,7 +113,7 @@ def _named(config: DictConfig, plain: dict[str, Any], group: str, names: Names) 
             names.method(name, label)
             plain[group][name].pop("label")
         found[name] = instantiate(bare)
-        if group == "methods" and not hasattr(found[name], "attribute"):
+        if group == "methods" and not callable(getattr(found[name], "attribute", None)):
             kind = type(found[name]).__name__
             raise UserError(f"methods.{name} has no attribute(task, generator): {kind} is none of the methods")
     if not found:
@@ -228,10 +228,8 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
     keep_freed_memory()
     carry_out = look_up(find_experiment(plain["experiment"]).run)
     names = Names(dict(prepared.names.methods))
-    for quantity in (
-        *_measured(plain["experiment"]),
-        *(metric.quantity for metric in prepared.named["metrics"].values()),
-    ):
+    chosen = [metric.quantity for metric in prepared.named["metrics"].values()]
+    for quantity in (*_measured(plain["experiment"]), *chosen):
         names.metric(quantity)
     prepared.folder.checkpoints.mkdir(parents=True, exist_ok=True)
     artifacts.mkdir(exist_ok=True)

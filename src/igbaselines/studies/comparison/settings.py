@@ -21,7 +21,8 @@ class ComparisonEvaluation:
     def __post_init__(self) -> None:
         for key in ("networks", "inputs", "pictures", "side"):
             at_least(f"evaluation.{key}", getattr(self, key), 1)
-        known, choice = task_makers(), ",".join(task_makers())
+        known = task_makers()
+        choice = ",".join(known)
         if not self.domains:
             raise UserError(f"choose what is explained: tasks=[{choice}]")
         for name, domain in self.domains.items():

@@ -17,7 +17,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.threads import one_thread
-from igbaselines.metrics import Quantity, counted
+from igbaselines.metrics import Quantity, undirected
 from igbaselines.metrics.agreement import AGREEMENT, QUANTITIES
 from igbaselines.models.standardise import Standardise
 from igbaselines.running.choice import fitting_methods, fitting_metrics
@@ -41,7 +41,7 @@ MEASURED = (
     Quantity("stability_spearman", "Spearman correlation between networks", better="higher"),
     Quantity("seconds", "time of one state", "s", "lower"),
     Quantity("seconds_per_point", "time of one evaluation", "s", "lower"),
-    *counted("r2_value", "r2_action", "optimal_success", "greedy_success"),
+    *undirected("r2_value", "r2_action", "optimal_success", "greedy_success"),
 )
 
 

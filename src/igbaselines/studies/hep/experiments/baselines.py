@@ -11,7 +11,7 @@ import torch
 
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.tensors import save_tensors
-from igbaselines.metrics import Quantity, counted
+from igbaselines.metrics import Quantity, undirected
 from igbaselines.studies.hep.experiments.attributions import GAP_QUANTILES, ClassAttribution
 from igbaselines.studies.hep.experiments.ranked import RANKED, VALIDATION_LOSS, add_rankings, performance, ranked
 from igbaselines.studies.hep.experiments.settings import HepEvaluation
@@ -31,9 +31,9 @@ MEASURED = (
     Quantity("significance", "discovery significance Z", better="higher"),
     Quantity("attribution", "mean attribution", "output"),
     Quantity("attribution_magnitude", "mean |attribution|", "output"),
-    *counted("network_loss", "network_epochs", *(f"completeness_gap_{part}" for part in GAP_QUANTILES)),
-    *counted("selected_events", "n_eff", "cross_section", "cross_section_error", "background_n_eff"),
-    *counted("signal_expected", "background_expected", "significance_mc_error"),
+    *undirected("network_loss", "network_epochs", *(f"completeness_gap_{part}" for part in GAP_QUANTILES)),
+    *undirected("selected_events", "n_eff", "cross_section", "cross_section_error", "background_n_eff"),
+    *undirected("signal_expected", "background_expected", "significance_mc_error"),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from igbaselines.metrics import Quantity, counted
+from igbaselines.metrics import Quantity, undirected
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, Retrained
@@ -22,7 +22,12 @@ AGREEMENT = (
     Quantity("spearman", "Spearman's rank correlation", better="higher"),
     Quantity("top_overlap", "share of the first features in common", better="higher"),
 )
-RANKED = (*counted("rank"), *PERFORMANCE, VALIDATION_LOSS, *AGREEMENT)  # what an experiment on rankings may measure
+RANKED = (
+    *undirected("rank"),
+    *PERFORMANCE,
+    VALIDATION_LOSS,
+    *AGREEMENT,
+)  # what an experiment on rankings may measure
 
 
 def ranked(

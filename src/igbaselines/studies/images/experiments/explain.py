@@ -8,7 +8,7 @@ import torch
 
 from igbaselines.attribution import Attribution
 from igbaselines.common.errors import UserError
-from igbaselines.metrics import counted
+from igbaselines.metrics import undirected
 from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
@@ -32,7 +32,7 @@ from igbaselines.tasks import Task
 
 MEASURED = (
     *(COMPLETENESS_GAP, GRADIENT_POINTS, *SELECTION),
-    *counted("predicted_class", "d_alpha", "weight"),
+    *undirected("predicted_class", "d_alpha", "weight"),
 )
 
 

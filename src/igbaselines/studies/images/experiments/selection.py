@@ -14,7 +14,7 @@ from torch import Tensor
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics import counted
+from igbaselines.metrics import undirected
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
 from igbaselines.studies.images.data.pictures import UnreadablePhotographError, open_photograph
@@ -127,7 +127,7 @@ def photograph_background(
     return Background(examples, centre, stratum, weight / weight.sum())
 
 
-SELECTION = counted("images_used", "images_left_out", "top1", "probability")
+SELECTION = undirected("images_used", "images_left_out", "top1", "probability")
 
 
 def add_selection(run: Run, selection: Selection) -> None:

@@ -20,7 +20,7 @@ from igbaselines.attribution.methods import Method
 from igbaselines.attribution.weighting import InverseFitness, WithoutLeastFit
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics import counted
+from igbaselines.metrics import undirected
 from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.metrics.perturbation_curves import PerturbationGrid
 from igbaselines.metrics.stability import MAP_VARIANCE, map_variance
@@ -46,8 +46,8 @@ PERMUTED = "permuted_weights"
 CURVES = (EG, WG, FILTERED)  # whose mean curves are kept
 MEASURED = (
     *(*judging.JUDGED, MAP_VARIANCE, *SELECTION),
-    *counted("d_alpha", "d_alpha_share", "reached", "f_baseline", "weight", "filtered_weight", "weight_sum_gap"),
-    *counted("deletion_curve", "deletion_curve_sd", "insertion_curve", "insertion_curve_sd"),
+    *undirected("d_alpha", "d_alpha_share", "reached", "f_baseline", "weight", "filtered_weight", "weight_sum_gap"),
+    *undirected("deletion_curve", "deletion_curve_sd", "insertion_curve", "insertion_curve_sd"),
 )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import stream
-from igbaselines.metrics import counted
+from igbaselines.metrics import undirected
 from igbaselines.running.context import Run
 from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.generators.drawn import save_drawn
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 SAMPLE, REFERENCE, REFERENCE_HALVES = "sample", "reference", "reference_halves"
 HALVES, CLASSIFIERS = (stream(f"hep generators: {name}") for name in ("halves", "classifiers"))
-MEASURED = counted("events", "effective_events", "distance", "mean_shift", "correlation_agreement", "two_sample_auc")
+MEASURED = undirected("events", "effective_events", "distance", "mean_shift", "correlation_agreement", "two_sample_auc")
 Pair: TypeAlias = tuple[WeightedSample, WeightedSample]  # events that are judged, and those they are held against
 
 
