@@ -1,5 +1,7 @@
 """The network of 2412.13864."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -48,6 +50,15 @@ def test_declares_an_affine_stem(network: DNN, probability: bool, generator: tor
 def test_probability_is_the_sigmoid(network: DNN, generator: torch.Generator) -> None:
     x = torch.randn(5, 6, generator=generator)
     torch.testing.assert_close(Probability(network).eval()(x), torch.sigmoid(network(x)))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_network_is_saved_whole_and_comes_back(activation: str, generator: torch.Generator, tmp_path: Path) -> None:
+    network = DNN(Standardise(torch.zeros(4), torch.ones(4)), [5, 3], 0.1, activation).eval()
+    torch.save(network, tmp_path / "network.pt")
+    x = torch.randn(6, 4, generator=generator)
+    again = torch.load(tmp_path / "network.pt", weights_only=False)
+    torch.testing.assert_close(again(x), network(x), rtol=0, atol=0)
 
 
 def test_the_statistics_travel_with_the_network(network: DNN) -> None:

@@ -22,12 +22,7 @@ AGREEMENT = (
     Quantity("spearman", "Spearman's rank correlation", better="higher"),
     Quantity("top_overlap", "share of the first features in common", better="higher"),
 )
-RANKED = (
-    *undirected("rank"),
-    *PERFORMANCE,
-    VALIDATION_LOSS,
-    *AGREEMENT,
-)  # what an experiment on rankings may measure
+RANKED = (*undirected("rank"), *PERFORMANCE, VALIDATION_LOSS, *AGREEMENT)  # what an experiment on rankings may measure
 
 
 def ranked(

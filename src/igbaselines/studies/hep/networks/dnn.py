@@ -22,9 +22,20 @@ class Activation:
     backward: Callable[[Tensor, Tensor], Tensor]  # (gradient, z) -> the gradient times the derivative at z
 
 
+# Functions with names: a network that holds them can be pickled, which torch's own operators and lambdas cannot.
+def _silu_backward(gradient: Tensor, z: Tensor) -> Tensor:
+    slope: Tensor = torch.ops.aten.silu_backward(gradient, z)
+    return slope
+
+
+def _relu_backward(gradient: Tensor, z: Tensor) -> Tensor:
+    slope: Tensor = torch.ops.aten.threshold_backward(gradient, z, 0)
+    return slope
+
+
 ACTIVATIONS = {
-    "swish": Activation(nn.functional.silu, torch.ops.aten.silu_backward),
-    "relu": Activation(nn.functional.relu, lambda gradient, z: torch.ops.aten.threshold_backward(gradient, z, 0)),
+    "swish": Activation(nn.functional.silu, _silu_backward),
+    "relu": Activation(nn.functional.relu, _relu_backward),
 }
 
 

@@ -59,7 +59,7 @@ def removals(rows: pd.DataFrame, metric: str) -> dict[int, str]:
     return {0: WG} | dict(sorted(found.items())) if found else {}
 
 
-def selected(rows: pd.DataFrame) -> pd.DataFrame:
+def selection(rows: pd.DataFrame) -> pd.DataFrame:
     """How many images were used, how many were left out and why, and the network's accuracy on those looked at."""
     found = rows[rows["metric"].isin(["images_used", "images_left_out", "top1"])]
     reasons = found["reason"] if "reason" in found else pd.Series(pd.NA, index=found.index)

@@ -15,7 +15,7 @@ from igbaselines.reporting.tables import (
     who_is_better,
     with_holm,
 )
-from igbaselines.studies.images.reporting.rows import METRICS, selected
+from igbaselines.studies.images.reporting.rows import METRICS, selection
 
 SIG, CONTROL = "shapley_ig", "ig_absent"
 METHODS = "methods"
@@ -62,7 +62,7 @@ def run_tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "patches": sweep_table(rows, "patch"),
         "coalitions": sweep_table(rows, "coalitions"),
         "consistency": consistency_table(rows),
-        "selection": selected(rows),
+        "selection": selection(rows),
     }
 
 

@@ -12,7 +12,7 @@ from igbaselines.reporting.rows import by_finite_unit, in_order, look_up, method
 from igbaselines.reporting.statistics import paired
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.tables import Line, methods_table, paired_line
-from igbaselines.studies.images.reporting.rows import EG, FILTERED, IG, METRICS, WG, by_baseline, of_images, selected
+from igbaselines.studies.images.reporting.rows import EG, FILTERED, IG, METRICS, WG, by_baseline, of_images, selection
 
 PERCENT = 100  # Table 2 prints the AUC of deletion in percent
 QUANTILES = {"median": 0.5, "q95": 0.95, "max": 1.0}
@@ -30,7 +30,7 @@ def run_tables(rows: pd.DataFrame, printed: Printed) -> dict[str, pd.DataFrame]:
         "methods": methods_table(found, METRICS, "images"),
         "baselines": baselines_table(rows),
         "completeness": completeness_table(rows),
-        "selection": selected(rows),
+        "selection": selection(rows),
     }
 
 
