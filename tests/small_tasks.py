@@ -24,8 +24,8 @@ def players_of(attribution: Attribution) -> Tensor:
     return attribution.players
 
 
-def neither() -> Quantity:
-    """A quantity of which neither more nor less is better, and that does not say so."""
+def misdirected() -> Quantity:
+    """A quantity whose better direction is no direction; its constructor, whose types tests check, would refuse it."""
     quantity = Quantity("mine", "mine")
     object.__setattr__(quantity, "better", "more")
     return quantity

@@ -16,7 +16,7 @@ from igbaselines.running.choice import check_metrics, fitting_methods, fitting_m
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.tasks import Background, Task
-from tests.small_tasks import neither
+from tests.small_tasks import misdirected
 
 ZERO, BLUR = AveragedGradients(ZeroBaseline()), AveragedGradients(Blurred(1.0))
 VECTORS = torch.zeros(2, 3)
@@ -77,7 +77,7 @@ class Half:
         (object(), "metrics.mine has no why_not"),
         (Half(Quantity("mine", "mine"), score=0.5), "metrics.mine has no score.*Half is none of the metrics"),
         (Half("accuracy"), "must be a Quantity.*not 'accuracy'"),
-        (Half(neither()), "better one of lower, higher and None"),
+        (Half(misdirected()), "better one of lower, higher and None"),
     ],
 )
 def test_a_metric_says_what_it_measures(metric: Metric, words: str) -> None:

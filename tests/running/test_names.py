@@ -9,7 +9,7 @@ from igbaselines.metrics import Quantity
 from igbaselines.running.rows import Names
 from igbaselines.running.runner import prepare
 from tests.running.test_config import composed
-from tests.small_tasks import neither
+from tests.small_tasks import misdirected
 
 
 def test_names_come_back_as_they_went_in(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_damaged_names_are_an_error(tmp_path: Path, content: str) -> None:
 
 def test_a_metric_says_which_direction_is_better(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="lower or higher is better, not 'more'"):
-        Names().metric(neither())
+        Names().metric(misdirected())
     names = Names()
     names.metric(Quantity("events", "events"))
     names.write(tmp_path)

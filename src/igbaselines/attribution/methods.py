@@ -66,8 +66,9 @@ class AveragedGradients:
         if self.weighting is not None:
             return SharedGradients.draw({"": self}, task, generator).attribute()[""]
         baselines, weights = task.imputer(self.baselines).draw(task.inputs, task.background, generator)
-        given = task.f, task.inputs, baselines, weights, self.rule, task.targets, task.max_batch
-        found = path_attribution(*given, generator=generator)
+        found = path_attribution(
+            task.f, task.inputs, baselines, weights, self.rule, task.targets, task.max_batch, generator=generator
+        )
         return replace(found, players=task.player_map.sums(found.attributions))
 
 
@@ -223,8 +224,10 @@ class SharedGradients:
         rule = next(iter(self.methods.values())).rule
         found: dict[str, Attribution] = {}
         for group in self.groups:
-            given = task.f, task.inputs, group.baselines(rows), None, rule, task.targets, task.max_batch
-            every = path_attribution(*given, keep_per_baseline=True, generator=generator)
+            baselines, keep = group.baselines(rows), True
+            every = path_attribution(
+                task.f, task.inputs, baselines, None, rule, task.targets, task.max_batch, keep, generator=generator
+            )
             found |= dict(self._averaged(group, every, task, generator))
         return {name: found[name] for name in self.methods}
 

@@ -164,8 +164,9 @@ class _Paths:
             spent: Tensor | int = self.steps
         else:
             change = changes[rows, columns].flatten()
-            step = self.gradients, starts, moves, change, row_of_pair, self.adaptive, max_batch
-            total, taken = integrate_adaptively(*step)
+            total, taken = integrate_adaptively(
+                self.gradients, starts, moves, change, row_of_pair, self.adaptive, max_batch
+            )
             spent = taken.view(start.shape[:2])
         total = total.view_as(start)
         difference = self.inputs[rows].unsqueeze(1) - self.baselines[rows, columns]

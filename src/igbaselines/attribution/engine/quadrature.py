@@ -38,14 +38,13 @@ class _FixedRule:
         n_steps: number of nodes, at least as many as make the rule exact on linear functions.
     """
 
-    fewest: ClassVar[str] = "one step"
+    fewest: ClassVar[int] = 1
     n_steps: int
 
     def __post_init__(self) -> None:
-        if self.n_steps < {"one step": 1, "two steps": 2}[self.fewest]:
-            raise ValueError(
-                f"a {type(self).__name__} quadrature rule needs at least {self.fewest}, got {self.n_steps}"
-            )
+        if self.n_steps < self.fewest:
+            needed = "one step" if self.fewest == 1 else "two steps"
+            raise ValueError(f"a {type(self).__name__} quadrature rule needs at least {needed}, got {self.n_steps}")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Midpoint(_FixedRule):
 class Trapezoid(_FixedRule):
     """Trapezoidal rule with both end points, whose weights are halved: they sum to one."""
 
-    fewest: ClassVar[str] = "two steps"
+    fewest: ClassVar[int] = 2
 
     def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
         """Return the nodes and weights."""

@@ -58,10 +58,12 @@ class ShapleyIG(CoalitionMethod):
             for rows, columns in coalitions.blocks(_most_pairs(inputs)):
                 starts = game.points(*coalitions.choices(game, rows, columns))
                 weights = coalitions.weights(rows, columns).to(starts)
-                paths = starts.view(*weights.shape[:2], *starts.shape[1:]), weights[:, :, game.map.player_of]
-                target = None if task.targets is None else task.targets[rows]
-                given = task.f, game.inputs[rows], *paths, self.rule, target, task.max_batch
-                result = path_attribution(*given, generator=generator)
+                starts = starts.view(*weights.shape[:2], *starts.shape[1:])
+                weights = weights[:, :, game.map.player_of]
+                inputs_here, target = game.inputs[rows], None if task.targets is None else task.targets[rows]
+                result = path_attribution(
+                    task.f, inputs_here, starts, weights, self.rule, target, task.max_batch, generator=generator
+                )
                 attributions[rows] += result.attributions
                 f_inputs[rows] = result.f_inputs
                 f_start[rows, columns], gap[rows, columns] = result.f_baselines, result.completeness_gap
@@ -97,18 +99,17 @@ class ShapleySampling(CoalitionMethod):
         game, inputs = self._game(task, generator), task.inputs
         if self.rule is None:
             players, evaluations = self._by_values(game, generator)
-            attributions, points = game.map.spread(players).to(inputs.dtype), None
+            attributions, gradients = game.map.spread(players).to(inputs.dtype), None
         else:
-            attributions, players, evaluations = self._by_paths(task, self.rule, game, generator)
-            points = evaluations
+            attributions, players, gradients = self._by_paths(task, self.rule, game, generator)
+            gradients, evaluations = gradients[:, None], None
         f_inputs, f_absent = game.at_ends()
         gap = players.sum(dim=1, keepdim=True) - (f_inputs[:, None] - f_absent)
         weights = f_absent.new_tensor(game.shares).expand_as(f_absent)
         f_inputs, f_absent, gap, weights, players = (
             some.to(inputs.dtype) for some in (f_inputs, f_absent, gap, weights, players)
         )
-        spent = (None, players, evaluations) if points is None else (points[:, None], players)
-        return Attribution(attributions, None, f_inputs, f_absent, gap, weights, *spent)
+        return Attribution(attributions, None, f_inputs, f_absent, gap, weights, gradients, players, evaluations)
 
     def _by_values(self, game: Game, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Each player's value, float64, and the evaluations of f for each input."""
@@ -137,8 +138,9 @@ class ShapleySampling(CoalitionMethod):
                     row, _ = steps.places()
                     ends, starts = game.points(*steps.ends(every)), game.points(*steps.starts(steps.coalition))
                     target = None if task.targets is None else task.targets.to(row.device)[row]
-                    given = task.f, ends, starts[:, None], None, rule, target, task.max_batch
-                    result = path_attribution(*given, generator=generator)
+                    result = path_attribution(
+                        task.f, ends, starts[:, None], None, rule, target, task.max_batch, generator=generator
+                    )
                     assert result.gradients is not None
                     points.index_add_(0, row, result.gradients.squeeze(1))
                     weight = steps.weight.to(attributions).view(-1, *[1] * (attributions.dim() - 1))
