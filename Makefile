@@ -54,7 +54,7 @@ status: setup ## Print which runs are there, which failed and why, and which sti
 test: setup ## Run the tests, a file a core at a time
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-test-slow: setup ## Run the tests that take minutes: generation at scale, closure of its vetoes
+test-slow: setup ## Run the tests that take minutes: generation at scale, closures, whole runs that are killed or compared
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 slurm-test: setup ## Run the tests on a SLURM cluster of their own (Debian or Ubuntu, as root; elsewhere they are skipped)

@@ -35,9 +35,8 @@ def timings(folder: Path) -> pd.DataFrame:
     return found
 
 
-@pytest.mark.parametrize(
-    "only", ["hep", *(pytest.param(job, marks=pytest.mark.slow) for job in CANDIDATES if job != "hep")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("only", CANDIDATES)
 def test_a_job_runs_its_candidates_agree_and_are_timed(only: str, tmp_path: Path) -> None:
     done = run_benchmark("bench", "--only", only, "--threads", "1", "--output", str(tmp_path))
     found = timings(tmp_path)

@@ -70,6 +70,7 @@ def test_the_page_shows_files_and_commands() -> None:
     assert len(COMMANDS) == 6
 
 
+@pytest.mark.slow
 def test_ideas_meet_grid_worlds(folder: Path) -> None:
     check(folder, "shapley_gridworld", {"idgi"})
 
@@ -106,7 +107,7 @@ def test_no_configuration_file_can_name_code(folder: Path) -> None:
 
 
 def test_another_file_is_another_run(folder: Path) -> None:
-    command = command_with("shapley_gridworld") + " evaluation.networks=1 evaluation.study_networks=1"
+    command = command_with("hep_baselines").replace("hep_baselines", "hep_combined") + " evaluation.networks=1"
     for text in (FILES["my_ideas.py"], FILES["my_ideas.py"] + "\n# one more line\n"):
         (folder / "my_ideas.py").write_text(text)
         result = run(folder, command)

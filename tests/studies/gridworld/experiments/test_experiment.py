@@ -134,6 +134,7 @@ def test_tables_figures_and_claims_come_out(gridworld_smoke: Path) -> None:
     assert untested == [], "every claim of the paper has a test that the rows can answer"
 
 
+@pytest.mark.slow
 def test_what_a_kill_leaves_is_taken_up_and_the_rows_are_the_same(rows: pd.DataFrame, command: Command) -> None:
     process = command.start(*SMOKE)
     while not list(command.outputs.rglob("10-features-0.json")) and process.poll() is None:

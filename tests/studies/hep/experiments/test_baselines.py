@@ -180,6 +180,7 @@ def test_all_features_alone_need_no_retraining(command: Command, smoke: Path) ->
     assert set(values(pd.read_parquet(folder / "rows.parquet"), "accuracy")["k"]) == {87}
 
 
+@pytest.mark.slow
 def test_a_run_without_fast_paths_measures_the_same(smoke: Path, command: Command) -> None:
     result = command("experiment=hep_baselines", "scale=smoke", "fast_paths=false")
     assert result.returncode == 0, result.stderr
