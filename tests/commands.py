@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import prepared
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,9 +29,7 @@ class Command:
         return subprocess.Popen(self.arguments(*overrides), stderr=subprocess.PIPE, text=True, env=_environment())
 
     def __call__(self, *overrides: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.arguments(*overrides), capture_output=True, text=True, env=_environment(), timeout=300, check=False
-        )
+        return prepared.run(self.arguments(*overrides)[1:], _environment())
 
     def runs(self) -> list[Path]:
         return sorted(path.parent for path in self.outputs.glob("[!.]*/[!.]*/status.json"))

@@ -1,10 +1,7 @@
 """What a command line means, and what is said where it means nothing."""
 
 import errno
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
 from pathlib import Path
 
 import pytest
@@ -13,8 +10,9 @@ from omegaconf.errors import ConfigKeyError
 
 from igbaselines.common.errors import RunFailedError, UserError
 from igbaselines.running.config import explanation
+from tests import prepared
+from tests.commands import ROOT
 
-ROOT = Path(__file__).parents[1]
 HEP = "experiment=hep_baselines"
 RUN, SWEEP = "give -m", "leave shard.count out"  # what the one and the other say of shards that are forced
 MEANT = [
@@ -28,30 +26,18 @@ MEANT = [
     (["experiment=weighted_gradients"], SWEEP),
     (["experiment=weighted_gradients", "hydra.mode=RUN"], RUN),
 ]
-Results = list["Future[subprocess.CompletedProcess[str]]"]
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
-    folders = [f"{key}={tmp_path_factory.mktemp(key)}" for key in ("output_root", "data_root")]
-
-    def run(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, str(ROOT / "run.py"), "shard.count=2", "force=true", *folders, *arguments]
-        if arguments[0] == "-m":
-            command.insert(2, command.pop(command.index("-m")))
-        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-
-    with ThreadPoolExecutor(2) as pool:
-        yield [pool.submit(run, arguments) for arguments, _ in MEANT]
-
-
-@pytest.mark.parametrize("which", range(len(MEANT)), ids=lambda which: " ".join(MEANT[which][0]))
-def test_whoever_chooses_a_launcher_means_a_sweep(results: Results, which: int) -> None:
-    result = results[which].result()
+@pytest.mark.parametrize(("arguments", "meant"), MEANT)
+def test_whoever_chooses_a_launcher_means_a_sweep(tmp_path: Path, arguments: list[str], meant: str) -> None:
+    more = [f"output_root={tmp_path}", f"data_root={tmp_path}", "shard.count=2", "force=true"]
+    options = [word for word in arguments[:1] if word == "-m"]  # argparse takes -m only before the overrides
+    command = [str(ROOT / "run.py"), *options, *more, *arguments[len(options) :]]
+    result = prepared.run(command, dict(os.environ))
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
-    assert MEANT[which][1] in line
+    assert meant in line
 
 
 @pytest.mark.parametrize(

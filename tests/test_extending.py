@@ -2,11 +2,11 @@
 
 import hashlib
 import json
+import os
 import pickle
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from torchvision.datasets import CIFAR10
 
+from tests import prepared
 from tests.commands import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -32,14 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, command: str, *more: str) -> "subprocess.CompletedProcess[str]":
-    words = [
-        sys.executable,
-        str(ROOT / "run.py"),
-        *shlex.split(command)[2:],
-        f"output_root={folder / 'outputs'}",
-        *more,
-    ]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    words = [str(ROOT / "run.py"), *shlex.split(command)[2:], f"output_root={folder / 'outputs'}", *more]
+    return prepared.run(words, dict(os.environ), folder)
 
 
 def command_with(word: str) -> str:

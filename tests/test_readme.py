@@ -4,10 +4,11 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import prepared
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -16,8 +17,7 @@ TARGETS = sorted(set(re.findall(r"\bmake ([a-z-]+)", README)))
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
-    environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -26,7 +26,8 @@ def test_every_run_command_is_a_configuration(command: str) -> None:
     assert "-m" not in arguments[1:], "argparse takes -m only before the overrides"
     arguments = [script, *(word for word in arguments if word != "-m")]  # --cfg shows one job of a sweep
     overrides = [re.sub(r"=([0-9]+),.*", r"=\1", word) for word in arguments]
-    result = run(sys.executable, *overrides, *(() if "--cfg" in overrides else ("--cfg", "job")))
+    environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
+    result = prepared.run([*overrides, *(() if "--cfg" in overrides else ("--cfg", "job"))], environment, ROOT)
     assert result.returncode == 0, result.stderr
     assert "output_root" in result.stdout
 

@@ -2,8 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -51,23 +49,9 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def mistaken(
-    tmp_path_factory: pytest.TempPathFactory, data_root: Path
-) -> Iterator[list[tuple[Command, "Future[subprocess.CompletedProcess[str]]"]]]:
-    """All these commands, two at a time: each does little more than start Python."""
-    commands = [Command(tmp_path_factory.mktemp("mistake"), data_root) for _ in MISTAKES]
-    with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(command, *overrides) for command, (overrides, _) in zip(commands, MISTAKES, strict=True)]
-        yield list(zip(commands, runs, strict=True))
-
-
-@pytest.mark.parametrize("which", range(len(MISTAKES)), ids=lambda which: " ".join(MISTAKES[which][0]))
-def test_a_mistake_on_the_command_line(
-    mistaken: list[tuple[Command, "Future[subprocess.CompletedProcess[str]]"]], which: int
-) -> None:
-    command, result = mistaken[which]
-    expect_one_line(result.result(), *MISTAKES[which][1])
+@pytest.mark.parametrize(("overrides", "words"), MISTAKES)
+def test_a_mistake_on_the_command_line(command: Command, overrides: list[str], words: list[str]) -> None:
+    expect_one_line(command(*overrides), *words)
     assert command.runs() == []
     assert not list(command.outputs.rglob("rows.parquet"))
 

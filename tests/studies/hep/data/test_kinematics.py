@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -34,6 +34,7 @@ def test_cylindrical_coordinates_are_read_back(pt: float, y: float, phi: float, 
 
 
 @given(st.floats(0, 2000), VELOCITIES, ANGLES, st.floats(0, 1), st.floats(0, 1), st.floats(-1, 1), ANGLES)
+@example(2.7e-160, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)  # its square is subnormal
 @settings(max_examples=200)
 def test_decay_conserves_four_momentum_and_masses(
     pt: float, y: float, phi: float, first: float, second: float, cos_theta: float, turn: float

@@ -110,7 +110,7 @@ def two_body_decay(
 
 def _frame_along(spatial: Scalar, magnitude: Scalar) -> tuple[Scalar, Scalar, Scalar]:
     """Orthonormal axes (3, *batch), the first along `spatial`, or along the beam for a particle at rest."""
-    at_rest = magnitude == 0
+    at_rest = magnitude < 1e-100  # [GeV]; squares of less lose digits, and then vanish
     x, y, z = spatial / np.where(at_rest, 1, magnitude)
     z = np.where(at_rest, 1, z)
     across = length(x, y)
