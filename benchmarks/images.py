@@ -152,6 +152,7 @@ def bare_passes(make: partial[Pictures]) -> Work:
     """Forward and backward of the network made for gradients, for as many points as the job has, and nothing else."""
     pictures = make()
     fast = for_gradients(pictures.network)
+    fast(pictures.inputs)  # the first call checks it
 
     def passes(chunk: int, points: int) -> None:
         batch = pictures.inputs[:1].expand(chunk, -1, -1, -1).clone().requires_grad_()
