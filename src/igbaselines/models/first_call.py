@@ -71,7 +71,9 @@ class FirstCall:
 
     @classmethod
     def await_in(cls, network: nn.Module, shortcuts: Shortcuts) -> None:
-        """Have a network wait for its first call."""
+        """Have a network wait for its first call, if that decides anything, and no method is the instance's own."""
+        if not (shortcuts.joins or shortcuts.convolutions) or any(method in vars(network) for method in ENTRIES):
+            return
         for method in ENTRIES:
             if hasattr(network, method):
                 network.__dict__[method] = cls(network, method, shortcuts)

@@ -11,12 +11,14 @@ import logging
 from collections import Counter
 from functools import partial
 from operator import attrgetter
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Node, Tracer
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from igbaselines.attribution.engine.path import evaluation_mode
 from igbaselines.models.first_call import FirstCall, Shortcuts
@@ -37,17 +39,14 @@ def for_gradients(model: Network) -> Network:
     in a module that runs it, in evaluation mode, and leaves it as it was.
     """
     try:
-        if any("forward" in vars(m) and not isinstance(m.forward, FirstCall) for m in model.modules()):
-            raise TypeError("a forward of its own may hold on to the original")
-        frozen = _copied(model).train().eval().requires_grad_(False)  # `train` drops what some keep for evaluation
+        frozen = _copied(model)
+        frozen.train().eval().requires_grad_(False)  # `train` drops what some have kept for evaluation
     except Exception as error:  # copying runs the model's own code: anything can come back
         log.info("%s cannot be copied, it is used itself: %s", type(model).__name__, error)
         return cast("Network", Itself(model))
     FirstCall.withdraw(frozen)  # of a copy that has not been called yet
     convolutions = [module for module in frozen.modules() if isinstance(module, nn.Conv2d)]
-    shortcuts = Shortcuts(_joins(frozen), convolutions)
-    if shortcuts.joins or convolutions:
-        FirstCall.await_in(frozen, shortcuts)
+    FirstCall.await_in(frozen, Shortcuts(_joins(frozen), convolutions))
     return frozen
 
 
@@ -77,8 +76,23 @@ class _WithoutHistory(TorchFunctionMode):
 
 
 def _copied(model: Network) -> Network:
+    """A copy that shares nothing with the original, or a TypeError."""
+    if any(_holds_on(value) for module in model.modules() for value in tree_leaves(vars(module))):
+        raise TypeError("a function that it keeps holds on to modules, and would to those of the original")
     with torch.inference_mode(False), _WithoutHistory():
-        return copy.deepcopy(model)
+        copied = copy.deepcopy(model)
+    parts = [{id(part) for part in (*m.modules(), *m.parameters(), *m.buffers())} for m in (model, copied)]
+    if not parts[0].isdisjoint(parts[1]):
+        raise TypeError("its copies share parts with it")
+    return copied
+
+
+def _holds_on(value: object, depth: int = 3) -> bool:
+    """Whether a function knows modules by itself; functions are not copied."""
+    if not isinstance(value, FunctionType) or depth == 0:
+        return False
+    known = [cell.cell_contents for cell in value.__closure__ or ()], value.__defaults__, value.__kwdefaults__
+    return any(isinstance(getattr(v, "__self__", v), nn.Module) or _holds_on(v, depth - 1) for v in tree_leaves(known))
 
 
 class _Calls:
@@ -126,7 +140,8 @@ class _Calls:
 
     def shown(self, module: nn.Module, times: int = 1) -> bool:
         """Whether it is called so often and not otherwise, and nothing is run beside it, such as a spectral norm."""
-        return self.used[module] == times and module not in self.elsewhere and not _has_hooks(module)
+        ordinary = "forward" not in vars(module) and not _has_hooks(module)
+        return ordinary and self.used[module] == times and module not in self.elsewhere
 
     def _forward(self, traced: nn.Module, module: nn.Module, *args: Any) -> Any:  # noqa: ANN401
         self.elsewhere.add(module)  # called by its `forward`, which leaves no call in the trace
