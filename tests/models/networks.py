@@ -32,6 +32,13 @@ ACTIVATIONS: tuple[Callable[[], nn.Module], ...] = (
 class Unit(nn.Module):
     """The parts, under names, in containers and out of sight; what is done with them is its way."""
 
+    first: Any
+    layer: Any
+    again: Any
+    norm: Any
+    activation: Any
+    call: Any
+
     def __init__(self, kind: str, way: str, activation: int) -> None:
         super().__init__()
         make, norm, dims = KINDS[kind]
@@ -72,7 +79,8 @@ def dropped(u: Unit, z: Tensor) -> Tensor:
 
 
 def residual(u: Unit, z: Tensor) -> Tensor:
-    return u.again(u.rectify(z)) + z  # the input of an activation in place is read again
+    rectified: Tensor = u.again(u.rectify(z)) + z  # the input of an activation in place is read again
+    return rectified
 
 
 def written_into(u: Unit, x: Tensor, z: Tensor) -> Tensor:
@@ -115,7 +123,9 @@ WAYS: dict[str, Callable[[Unit, Tensor], Tensor]] = {
     "type": lambda u, x: u.after(u.layer(x)) if type(x) is not Tensor else u.layer(x),
     "type of a layer": lambda u, x: u.after(u.layer(x)) * len(type(u.norm).__name__),
     "grad mode": lambda u, x: u.after(u.layer(x)) if torch.is_grad_enabled() else u.norm(torch.sin(u.layer(x))),
-    "values": lambda u, x: u.after(u.layer(x)) if float(u.layer.weight.sum()) > 0 else u.norm(torch.sin(u.layer(x))),
+    "values": lambda u, x: (
+        u.after(u.layer(x)) if float(u.layer.weight.detach().sum()) > 0 else u.norm(torch.sin(u.layer(x)))
+    ),
     "weight": lambda u, x: u.after(u.layer(x)) * u.layer.weight.sum(),
     "parameters": lambda u, x: u.after(u.layer(x)) * sum(p.sum() for p in u.parameters()),
     "state dict": lambda u, x: u.after(u.layer(x)) * u.state_dict()["layer.weight"].sum(),
