@@ -26,7 +26,8 @@ def fast_parts(model: nn.Module) -> int:
 def network(*behind: nn.Module) -> nn.Sequential:
     torch.manual_seed(0)
     norm = nn.BatchNorm2d(4)
-    nn.init.uniform_(norm.running_var.detach(), 0.5, 2)
+    assert norm.running_var is not None
+    nn.init.uniform_(norm.running_var, 0.5, 2)
     return nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.ReLU(), *behind).eval()
 
 
@@ -47,7 +48,8 @@ class Scaled(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.network = network()
-        self.conv, self.norm = self.network[0], self.network[1]
+        self.conv: Any = self.network[0]
+        self.norm: Any = self.network[1]
 
     def forward(self, x: Tensor) -> Tensor:
         z: Tensor = self.conv(x)
@@ -165,7 +167,8 @@ class Tables(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bias, self.table = nn.Parameter(torch.ones(3)), None
+        self.bias = nn.Parameter(torch.ones(3))
+        self.table: Tensor | None = None
 
     def train(self, mode: bool = True) -> "Tables":
         if mode:
