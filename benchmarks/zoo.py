@@ -28,7 +28,7 @@ from igbaselines.models.inference import for_gradients
 from igbaselines.models.joined import Joined
 
 CLOSE = 1e-9
-SIDES = (64, 96, 128, 192, 224, 256)
+SIDES = (64, 96, 128, 192, 224, 240, 256)
 NODES = 4
 TIMM = """bat_resnext26ts beit_base_patch16_224 botnet26t_256 caformer_s18 cait_xxs24_224 coat_lite_tiny
 coatnet_nano_rw_224 coatnext_nano_rw_224 convformer_s18 convit_tiny convmixer_768_32 convnext_atto cpubone_nano

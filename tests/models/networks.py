@@ -177,6 +177,13 @@ def without_factors(u: Unit) -> None:
     u.norm = type(u.norm)(WIDTH, affine=False)
 
 
+def relu6_written_into(u: Unit) -> None:
+    """Which it allows, since it keeps its input; what is fused with a convolution keeps its output."""
+    u.activation, u.norm = nn.ReLU6(), nn.Identity()
+    WAYS.setdefault("into its output", lambda u, x: written_into(u, x, u.after(u.layer(x))))
+    u.way = "into its output"
+
+
 def tied(u: Unit) -> None:
     u.first.weight = u.layer.weight
 
@@ -216,6 +223,7 @@ TREATMENTS: tuple[Callable[[Unit], None], ...] = (
     hooked_layer,
     hooked_backward,
     without_factors,
+    relu6_written_into,
     tied,
     closed_over,
     own_forward,

@@ -89,7 +89,8 @@ class FirstCall:
 
 def _doubt(network: nn.Module, shortcuts: Shortcuts, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
     """Take the shortcuts; say why they should not have been taken, or None."""
-    if len(args) != 1 or kwargs or type(args[0]) is not Tensor or not args[0].is_floating_point() or not len(args[0]):
+    alone = len(args) == 1 and not kwargs and type(args[0]) in (Tensor, nn.Parameter)
+    if not alone or not args[0].is_floating_point() or not args[0].numel():
         return "its first call was not one with a tensor of inputs alone"
     value_tolerance, gradient_tolerance = TOLERANCE.get(args[0].dtype, TOLERANCE_OF_HALF)
     try:
