@@ -114,11 +114,11 @@ def _made(name: str, side: int) -> nn.Module:
     return network.eval()
 
 
-def expected(network: nn.Module, x: Tensor, black: Tensor) -> Tensor:
-    """Integrated Gradients of the first class, by autograd at all nodes together."""
+def expected(network: nn.Module, x: Tensor, black: Tensor, target: Tensor) -> Tensor:
+    """Integrated Gradients of a class, by autograd at all nodes together."""
     nodes, weights = (torch.from_numpy(part) / 2 for part in np.polynomial.legendre.leggauss(NODES))
     points = (black + (nodes.view(-1, 1, 1, 1) + 0.5) * (x - black)).requires_grad_()
-    (gradients,) = torch.autograd.grad(network(points)[:, 0].sum(), points)
+    (gradients,) = torch.autograd.grad(network(points)[:, int(target)].sum(), points)
     return (x - black) * (weights.view(-1, 1, 1, 1) * gradients).sum(0, keepdim=True)
 
 
@@ -130,10 +130,10 @@ def compare(name: str) -> Row:
     x = x + 0.01 * torch.rand(
         x.shape, generator=torch.Generator().manual_seed(1), dtype=x.dtype
     )  # no ties of max pools
-    wanted = expected(copy.deepcopy(network), x, black)
+    target = network(x).argmax(1)  # of the others some are zero everywhere: SqueezeNet ends in a ReLU
+    wanted = expected(copy.deepcopy(network), x, black, target)
     with logged() as lines:
         fast = for_gradients(network)
-        target = torch.tensor([0])
         found = path_attribution(fast, x, black, rule=GaussLegendre(NODES), target=target).attributions
     joined = sum(isinstance(module, Joined) for module in fast.modules())
     became = f"{joined} layers joined" if joined or not lines else "plain"
