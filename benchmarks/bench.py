@@ -43,6 +43,7 @@ def jobs(quick: bool, full: bool = False) -> Iterator[Job]:
         yield images.job(architecture, 1, 16, quick, everybody=full or architecture == "mobilenet_v2")
         more = ((8, 16), (1, 50), (8, 50)) if full else ((8, 16),) if architecture == "mobilenet_v2" else ()
         yield from (images.job(architecture, n, steps, quick) for n, steps in more if not quick)
+    yield images.first_call_job("mobilenet_v2", quick)
     yield weighted.job(quick)
     yield players.job(quick)
     yield retraining.job(quick)

@@ -120,6 +120,7 @@ def bare_gradients(make: partial[Events]) -> Work:
     """Forward and backward behind the stem for as many points as the job has, and nothing else."""
     events = make()
     fast = for_gradients(events.network)
+    fast(events.inputs)  # the first call checks it
 
     def work(chunk: int, k: int) -> None:
         points = torch.randn(chunk, HIDDEN[0]).requires_grad_()

@@ -107,6 +107,30 @@ def job(architecture: str, n: int, steps: int, quick: bool, everybody: bool = Fa
     return Job(name, title, "baselines", BASELINES, candidates, goals, LIMIT, fewest_units=2 if n == 1 else 1)
 
 
+def first_call_job(architecture: str, quick: bool) -> Job:
+    """What `for_gradients` costs once for each network: the copy, its trace, and the check at the first call."""
+    pictures = partial(Pictures.make, architecture, max(SIZES), 1, 64 if quick else SIDE)
+    candidates = [
+        Candidate("for_gradients and the checked first call", partial(prepared, pictures, True)),
+        Candidate("for_gradients", partial(prepared, pictures, False)),
+        Candidate(f"{max(SIZES)} gradients, for comparison", partial(bare_passes, pictures)),
+    ]
+    return Job(f"first_call-{architecture}", f"{architecture}: the check of its fast copy", "times", 1, candidates)
+
+
+def prepared(make: partial[Pictures], called: bool) -> Work:
+    """The copy that is made for gradients, called once or not."""
+    pictures = make()
+
+    def work(times: int) -> None:
+        for _ in range(times):
+            fast = for_gradients(pictures.network)
+            if called:
+                fast(pictures.inputs[:1])
+
+    return work
+
+
 def ours(make: partial[Pictures]) -> Work:
     """The engine with the network made for input gradients."""
     pictures = make()
@@ -152,6 +176,7 @@ def bare_passes(make: partial[Pictures]) -> Work:
     """Forward and backward of the network made for gradients, for as many points as the job has, and nothing else."""
     pictures = make()
     fast = for_gradients(pictures.network)
+    fast(pictures.inputs)  # the first call checks it
 
     def passes(chunk: int, points: int) -> None:
         batch = pictures.inputs[:1].expand(chunk, -1, -1, -1).clone().requires_grad_()

@@ -1,67 +1,129 @@
 """A frozen copy of a network that computes the same function and is made for input gradients.
 
 Evaluation mode; BatchNorm folded into the layer before it; ReLU fused with the convolution before it; channels_last for
-convolutions; no gradients for parameters; no in-place activations, which would overwrite what the backward pass needs.
+convolutions; no gradients for parameters. What is folded and fused is proven by a trace of the network (torch.fx) and,
+since a trace does not see everything, checked at the first call (`first_call`).
 """
 
 import copy
 import inspect
 import logging
 from collections import Counter
-from typing import TypeVar, cast
+from functools import partial
+from operator import attrgetter
+from types import FunctionType
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.fx import Node, Tracer
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
-from igbaselines.models.conv_relu import fused, fusion_pays
+from igbaselines.attribution.engine.path import evaluation_mode
+from igbaselines.models.first_call import FirstCall, Shortcuts
+from igbaselines.models.joined import JOINABLE, Join, can_fold, can_fuse, fusion_pays
 
 log = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound=nn.Module)
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def for_gradients(model: Network) -> Network:
     """Return a frozen copy that computes the same function, made for input gradients: first derivatives, by autograd.
 
-    Any network will do and is left untouched; the copy is of its class, in evaluation mode.
+    Any network will do and is left untouched; the copy is of its class, in evaluation mode. Its first call, of
+    `forward` or `affine_stem`, compares the shortcuts with the plain layers at the first input, values and a gradient:
+    where they differ, or nothing can be compared, the copy does without them for good, and the log says so. Until then
+    it does so, too: call it once before you compile it or take parts of it. A network that cannot be copied comes back
+    in a module that runs it, in evaluation mode, and leaves it as it was.
     """
-    frozen = copy.deepcopy(model).eval().requires_grad_(False)
-    for module in frozen.modules():
-        if getattr(module, "inplace", False):
-            cast("nn.ReLU", module).inplace = False
-    calls = _Calls(frozen)
-    _fold_batch_norms(calls)
-    if fusion_pays(frozen):
-        _fuse_activations(calls)
-    for module in frozen.modules():
-        if isinstance(module, nn.Conv2d):  # not the network as a whole: the weights of a Conv3d have five dimensions
-            module.to(memory_format=torch.channels_last)
+    try:
+        frozen = _copied(model)
+        frozen.train().eval().requires_grad_(False)  # `train` drops what some have kept for evaluation
+    except Exception as error:  # copying runs the model's own code: anything can come back
+        log.info("%s cannot be copied, it is used itself: %s", type(model).__name__, error)
+        return cast("Network", Itself(model))
+    FirstCall.withdraw(frozen)  # of a copy that has not been called yet
+    convolutions = [module for module in frozen.modules() if isinstance(module, nn.Conv2d)]
+    FirstCall.await_in(frozen, Shortcuts(_joins(frozen), convolutions))
     return frozen
 
 
+class Itself(nn.Module):
+    """A network that is not copied: in evaluation mode whenever it is called, and left as it was found."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.training = False
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """What the network returns."""
+        with evaluation_mode(self.network):
+            return self.network(*args, **kwargs)
+
+
+class _WithoutHistory(TorchFunctionMode):
+    """Copies of tensors that were computed from others, which torch refuses: they are what stands in them now."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
+            tensor, memo = args
+            memo[id(tensor)] = tensor.detach().clone()
+            return memo[id(tensor)]
+        return func(*args, **(kwargs or {}))
+
+
+def _copied(model: Network) -> Network:
+    """A copy that shares nothing with the original, or a TypeError."""
+    if any(_holds_on(value) for module in model.modules() for value in tree_leaves(vars(module))):
+        raise TypeError("a function that it keeps holds on to modules, and would to those of the original")
+    with torch.inference_mode(False), _WithoutHistory():
+        copied = copy.deepcopy(model)
+    parts = [{id(part) for part in (*m.modules(), *m.parameters(), *m.buffers())} for m in (model, copied)]
+    if not parts[0].isdisjoint(parts[1]):
+        raise TypeError("its copies share parts with it")
+    return copied
+
+
+def _holds_on(value: object, depth: int = 3) -> bool:
+    """Whether a function knows modules by itself; functions are not copied."""
+    if not isinstance(value, FunctionType) or depth == 0:
+        return False
+    known = [cell.cell_contents for cell in value.__closure__ or ()], value.__defaults__, value.__kwdefaults__
+    return any(isinstance(getattr(v, "__self__", v), nn.Module) or _holds_on(v, depth - 1) for v in tree_leaves(known))
+
+
 class _Calls:
-    """The calls of modules in a network's forward pass: none where it cannot be traced, and then it stays as it is."""
+    """The calls of modules in a network's forward pass: none where it cannot be traced; then its layers stay apart."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.model = model
         self.modules = dict(model.named_modules(remove_duplicate=False))
         self.nodes: list[Node] = []
-        self.used: Counter[int] = Counter()
+        self.used: Counter[nn.Module] = Counter()
+        self.elsewhere: set[nn.Module] = set()  # used in ways that the calls do not show
         try:
-            graph = Tracer().trace(model, _defaults(model))
+            traced = _copied(model)  # what it keeps of its first call are the tracer's proxies
+            names = {module: name for name, module in traced.named_modules()}
+            for module in names:
+                if type(module) in JOINABLE:
+                    module.forward = partial(self._forward, module, self.modules[names[module]])
+            graph = Tracer().trace(traced, _defaults(traced))
         except Exception as error:  # tracing runs the model's own code on proxies: anything can come back
             log.info("%s cannot be traced, its layers stay apart: %s", type(model).__name__, error)
             return
         self.nodes = [node for node in graph.nodes if node.op == "call_module"]
-        used = [id(self.module(node)) for node in self.nodes]
-        # Whose weights the network also reads by itself; a change would change them under its hands.
-        read = [node for node in graph.nodes if node.op == "get_attr"]
-        used += [id(self.modules[str(node.target).rpartition(".")[0]]) for node in read]
-        self.used.update(used)
+        for node in self.nodes:
+            called, *inside = self.module(node).modules()
+            self.used[called] += 1
+            self.elsewhere.update(inside)  # they are called as it likes
+        # A trace knows tensors by the first of their names.
+        read = {id(attrgetter(str(node.target))(traced)) for node in graph.nodes if node.op == "get_attr"}
+        for module, name in names.items():
+            own = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+            if any(id(tensor) in read for tensor in own):
+                self.elsewhere.add(self.modules[name])
 
     def module(self, node: Node) -> nn.Module:
         """The module that is called."""
@@ -76,50 +138,45 @@ class _Calls:
         passed_on = type(self.module(source)) is nn.Identity and not _has_hooks(self.module(source))
         return self.only_source(source) if passed_on else source
 
-    def called_once(self, node: Node) -> bool:
-        """Whether the module is called nowhere else, and nothing is run beside it, such as a spectral norm."""
-        return self.used[id(self.module(node))] == 1 and not _has_hooks(self.module(node))
+    def shown(self, module: nn.Module, times: int = 1) -> bool:
+        """Whether it is called so often and not otherwise, and nothing is run beside it, such as a spectral norm."""
+        ordinary = "forward" not in vars(module) and not _has_hooks(module)
+        return ordinary and self.used[module] == times and module not in self.elsewhere
 
-    def replace(self, node: Node, module: nn.Module) -> None:
-        """Put another module in the place of the one that is called, under each name that the trace has seen into."""
-        called = self.module(node)
-        inside = tuple(f"{leaf.target}." for leaf in self.nodes)
-        for name in [name for name, one in self.modules.items() if one is called and not name.startswith(inside)]:
-            parent, _, child = name.rpartition(".")
-            setattr(self.model.get_submodule(parent), child, module)
-            self.modules[name] = module
-        self.used[id(module)] = 1
+    def _forward(self, traced: nn.Module, module: nn.Module, *args: Any) -> Any:  # noqa: ANN401
+        self.elsewhere.add(module)  # called by its `forward`, which leaves no call in the trace
+        return type(traced).forward(traced, *args)
 
 
-def _fold_batch_norms(calls: _Calls) -> None:
-    """Fold each BatchNorm that alone reads a convolution or linear layer into that layer."""
-    for norm in calls.nodes:
-        layer = calls.only_source(norm)
-        if layer is None or not calls.called_once(layer) or not calls.called_once(norm):
-            continue
-        folded = _folded(calls.module(layer), calls.module(norm))
-        if folded is not None:
-            calls.replace(layer, folded)
-            calls.replace(norm, nn.Identity().eval())
-
-
-def _fuse_activations(calls: _Calls) -> None:
-    """Make one module of each convolution and the ReLU that alone reads it.
+def _joins(model: nn.Module) -> list[Join]:
+    """Each convolution or linear layer with the BatchNorm and the ReLU that alone read it.
 
     A ReLU that is called in several places goes only if none of them needs it any longer.
     """
+    calls = _Calls(model)
+    layers: dict[Node, Node] = {}  # of each norm that is folded
+    for norm in calls.nodes:
+        layer = calls.only_source(norm)
+        pair = (calls.module(layer), calls.module(norm)) if layer is not None else ()
+        if layer is not None and can_fold(*pair) and all(calls.shown(module) for module in pair):
+            layers[norm] = layer
+    norms = {layer: calls.module(norm) for norm, layer in layers.items()}
+    activations: dict[Node, nn.Module] = {}
     places: dict[nn.Module, list[Node]] = {}
-    for node in calls.nodes:
+    for node in calls.nodes if fusion_pays(model) else []:
         places.setdefault(calls.module(node), []).append(node)
     for activation, nodes in places.items():
-        layers = [layer for node in nodes if (layer := calls.only_source(node)) is not None]
-        if _has_hooks(activation) or not calls.used[id(activation)] == len(layers) == len(nodes):
-            continue
-        pairs = [fused(calls.module(layer), activation) if calls.called_once(layer) else None for layer in layers]
-        for node, layer, pair in zip(nodes, layers, pairs, strict=True):
-            if pair is not None and None not in pairs:
-                calls.replace(layer, pair[0])
-                calls.replace(node, pair[1])
+        sources = [source for node in nodes if (source := calls.only_source(node)) is not None]
+        fused = [layers.get(source, source) for source in sources]
+        if calls.shown(activation, len(fused)) and all(
+            can_fuse(calls.module(layer), activation) and calls.shown(calls.module(layer)) for layer in fused
+        ):
+            activations.update(dict.fromkeys(fused, activation))
+    return [
+        Join(calls.module(layer), norms.get(layer), activations.get(layer))
+        for layer in calls.nodes
+        if layer in norms or layer in activations
+    ]
 
 
 def _defaults(model: nn.Module) -> dict[str, object]:
@@ -131,20 +188,3 @@ def _defaults(model: nn.Module) -> dict[str, object]:
 def _has_hooks(module: nn.Module) -> bool:
     forward, backward = ("_forward_hooks", "_forward_pre_hooks"), ("_backward_hooks", "_backward_pre_hooks")
     return any(getattr(module, hooks) for hooks in forward + backward)
-
-
-def _folded(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
-    """The two as one layer, or None: subclasses, such as a parametrised convolution, may do anything."""
-    if type(norm) not in _BATCH_NORMS:
-        return None
-    norm = cast("nn.BatchNorm1d", norm)
-    if norm.running_mean is None:  # it normalises with the statistics of the batch, also in evaluation
-        return None
-    if type(layer) is nn.Linear:
-        # Without factors fuse_linear_bn_eval fails; with another width BatchNorm runs over another dimension.
-        if not norm.affine or layer.out_features != norm.num_features:
-            return None
-        return fuse_linear_bn_eval(layer, norm)
-    if type(layer) in _CONVOLUTIONS:
-        return fuse_conv_bn_eval(cast("nn.Conv2d", layer), norm)
-    return None

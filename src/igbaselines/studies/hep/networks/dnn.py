@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from igbaselines.models.joined import Applied, weight_and_bias
 from igbaselines.models.linear import linear_without_graph
 from igbaselines.models.standardise import Standardise
 from igbaselines.models.stem import OfOutput, Stemmed
@@ -81,20 +82,20 @@ class DNN(Classifier):
 
         The same products as autograd's, without the last activation and the logit, which no gradient needs.
         """
-        linear = [cast("nn.Linear", layer) for layer in self.linear]
         before: list[Tensor] = []  # what goes into each activation
         for layer, norm in enumerate(self.norm):
             if layer > 0:
-                z = linear_without_graph(self.activation.value(before[-1]), linear[layer].weight, linear[layer].bias)
+                z = linear_without_graph(self.activation.value(before[-1]), *weight_and_bias(self.linear[layer]))
             before.append(norm(z))
         gradient: Tensor = self.logit.weight.expand_as(before[-1])
         for layer, norm in reversed(list(enumerate(self.norm))):
             gradient = self.activation.backward(gradient, before[layer])
-            if isinstance(norm, nn.BatchNorm1d):  # where `for_gradients` has not folded it away
+            if not isinstance(norm, Applied):  # by `for_gradients`, which has it in the layer before
+                norm = cast("nn.BatchNorm1d", norm)
                 assert norm.running_var is not None
                 gradient = gradient * (norm.weight / (norm.running_var + norm.eps).sqrt())
             if layer > 0:
-                gradient = linear_without_graph(gradient, linear[layer].weight.T)
+                gradient = linear_without_graph(gradient, weight_and_bias(self.linear[layer])[0].T)
         return gradient
 
 

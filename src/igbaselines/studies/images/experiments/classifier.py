@@ -71,7 +71,13 @@ def load_classifier(
     run.checksums[f"{prefix}weights"] = state_checksum(network)
     if (checkpoint := model.checksum()) is not None:
         run.checksums[f"{prefix}checkpoint"] = checkpoint
-    fast: ImageNetwork = for_gradients(network) if run.fast_paths else network
+    side = model.preprocessing.size
+    point = torch.zeros(1, 3, side, side, device=run.device)
+    fast = for_gradients(network) if run.fast_paths else network
+    if not isinstance(fast, ImageNetwork):
+        fast = network  # it could not be copied
+    with torch.no_grad():
+        fast(point)  # its first call checks it, and parts of it are taken below
     probabilities = Probabilities(fast)
     differentiated = fast
     if of_images is not None and of_images.precision == "bfloat16":
@@ -81,8 +87,6 @@ def load_classifier(
     if not run.fast_paths:
         explained = nn.Sequential(explained)  # hides the stem
     scored = Probabilities(fast.without_normalisation()) if as_they_are else probabilities
-    side = model.preprocessing.size
-    point = torch.zeros(1, 3, side, side, device=run.device)
     max_batch = run.max_batch or automatic_max_batch(explained, point)
     log.info("%s: %d pictures at once", model.architecture, max_batch)
     return PhotographClassifier(
