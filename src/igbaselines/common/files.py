@@ -90,6 +90,11 @@ def _checksum(path: Path, content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([path.name, content]).encode()).hexdigest()
 
 
+def as_path(text: str) -> Path:
+    """The path that a user typed: `~` and `~name` are folders of users, any other name is taken as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's raises where there is no such user)
+
+
 def check_file_name(key: str, name: str) -> None:
     """Refuse a name, `key` in the configuration, that is to be part of a file's and would lead elsewhere."""
     if not re.fullmatch(r"\w[\w.:+-]{0,79}", name):

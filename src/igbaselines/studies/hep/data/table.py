@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Float32, Int
 
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import sha256
+from igbaselines.common.files import as_path, sha256
 from igbaselines.studies.hep.data.events import EventTable
 
 _log = logging.getLogger(__name__)
@@ -42,12 +42,12 @@ class HepTable:
 
     def checksum(self) -> str:
         """The file's checksum: events that have changed make another result."""
-        _open(Path(self.path)).close()
-        return sha256(Path(self.path))
+        _open(as_path(self.path)).close()
+        return sha256(as_path(self.path))
 
     def load(self, cache: Path, workers: int) -> EventTable:
         """Read the file; nothing is cached and no workers are needed."""
-        events = read_events(Path(self.path))
+        events = read_events(as_path(self.path))
         chosen = events if self.n_events is None else events.at_most(self.n_events, self.seed)
         if self.n_events is not None and len(events) < self.n_events:
             _log.warning("%s holds only %d of the %d events asked for", self.path, len(events), self.n_events)

@@ -16,6 +16,7 @@ from jaxtyping import Bool
 
 from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import as_path
 from igbaselines.studies.images.data.pictures import Picture
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -175,9 +176,9 @@ def folder_at(text: str, key: str, what: str) -> Path:
     Raises:
         UserError: if it is not there.
     """
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
-        problem = "this is a file" if folder.exists() else "no such folder"
+    folder = as_path(text)
+    if not text or not folder.is_dir():
+        problem = "no path" if not text else "this is a file" if folder.exists() else "no such folder"
         raise UserError(f"{folder}: {problem}, {key} must name {what}")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UserError(f"{folder}: may not be read, {key} must name {what}")

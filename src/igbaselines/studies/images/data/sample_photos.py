@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import as_path
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
 from igbaselines.studies.images.data.photographs import Photograph, PhotographFiles, Photographs, image_files, shuffled
 
@@ -30,11 +31,11 @@ class SamplePhotos(PhotographFiles):
 
     def described_in(self) -> list[Path]:
         """The outlines."""
-        return [Path(self.annotations).expanduser()]
+        return [as_path(self.annotations)]
 
     def find(self) -> list[Photograph]:
         """The photographs with their labels and outlines."""
-        outlines = {image.file_name: image for image in read_annotations(Path(self.annotations).expanduser()).images}
+        outlines = {image.file_name: image for image in read_annotations(as_path(self.annotations)).images}
         return [
             Photograph(path.stem, path, label, InstanceMasks(outlines[path.name]) if path.name in outlines else None)
             for path, label in _labelled_files()

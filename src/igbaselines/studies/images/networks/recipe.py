@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import sha256
+from igbaselines.common.files import as_path, sha256
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +77,7 @@ class ImageModel:
         """The file of the checkpoint, or None; one that is not there is refused."""
         if self.checkpoint is None:
             return None
-        path = Path(self.checkpoint).expanduser()
+        path = as_path(self.checkpoint)
         if not path.is_file():
             wrong = "this is a folder" if path.is_dir() else "no such file"
             raise UserError(f"{path}: {wrong}, model.checkpoint must name a state dict of {self.architecture}")
