@@ -1,4 +1,4 @@
-"""What is typed is what is meant: paths of any kind reach the configuration, and no word is taken for something else."""
+"""What is typed is what is meant: paths of any kind reach the configuration, and no word is taken for another."""
 
 import shlex
 import subprocess
@@ -15,8 +15,43 @@ from tests.commands import Command
 from tests.running.test_errors import expect_one_line
 
 # Lightning's checkpoints, dates, what people call their folders, and every character that shells or Hydra know
-PIECES = ["epoch=3-step=10.ckpt", "photo (1).jpg", "(2)", "[a]", "{b}", "#1", "a&b", "it's", '"q"', "~", "é", "日本", "Ω"]
-PIECES += ["2024_11_05", "1e3", "true", "null", "a b", "$x", "%", "@", "!", ";", "<", ">", "^", "`", "|", "*", "?", ":", "+", "-"]
+PIECES = [
+    "epoch=3-step=10.ckpt",
+    "photo (1).jpg",
+    "(2)",
+    "[a]",
+    "{b}",
+    "#1",
+    "a&b",
+    "it's",
+    '"q"',
+    "~",
+    "é",
+    "日本",
+    "Ω",
+]
+PIECES += [
+    "2024_11_05",
+    "1e3",
+    "true",
+    "null",
+    "a b",
+    "$x",
+    "%",
+    "@",
+    "!",
+    ";",
+    "<",
+    ">",
+    "^",
+    "`",
+    "|",
+    "*",
+    "?",
+    ":",
+    "+",
+    "-",
+]
 PIECES += ["f(x)", "x=", "=x", "\t", "\\", "\n"]
 
 
@@ -52,7 +87,9 @@ def test_a_name_alone_is_taken_as_it_is(name: str) -> None:
     assert config.model.checkpoint == name
 
 
-@pytest.mark.parametrize("value", ["[2024] x.jpg", "{x", "'x", '"a"b', "a,b=c", "range(1", "int(x).jpg", "a='b,c(", "[$`!\\x"])
+@pytest.mark.parametrize(
+    "value", ["[2024] x.jpg", "{x", "'x", '"a"b', "a,b=c", "range(1", "int(x).jpg", "a='b,c(", "[$`!\\x"]
+)
 def test_what_may_be_more_than_text_is_shown_quoted(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["experiment=explain", f"dataset.path={value}"], lambda _: None) == 2
     line = capsys.readouterr().err
@@ -70,7 +107,9 @@ def test_a_comma_is_no_sweep_without_being_asked(capsys: pytest.CaptureFixture[s
 
 
 def test_what_hydra_reads_stays_hydras() -> None:
-    config = typed("experiment=hep_baselines", "evaluation.top_k=[1,2]", "seed=1_0", "model.learning_rate=1e-2", "++shard.count=1")
+    config = typed(
+        "experiment=hep_baselines", "evaluation.top_k=[1,2]", "seed=1_0", "model.learning_rate=1e-2", "++shard.count=1"
+    )
     assert (config.evaluation.top_k, config.seed, config.model.learning_rate) == ([1, 2], 10, 0.01)
     assert typed("experiment=explain", "dataset.path=${output_root}/a=b", "output_root=/x").dataset.path == "/x/a=b"
 
@@ -84,8 +123,14 @@ def test_a_home_is_expanded(command: Command, tmp_path: Path) -> None:
 
 
 MISTAKES: list[tuple[list[str], list[str]]] = [
-    *(([f"{key}=null"], [f"{key}=null does not exist", "choose from"]) for key in ("experiment", "scale", "model", "dataset")),
-    *(([f"{key}=null"], [f"{key}=null does not exist", "choose from"]) for key in ("attribution", "attribution/rule", "protocol")),
+    *(
+        ([f"{key}=null"], [f"{key}=null does not exist", "choose from"])
+        for key in ("experiment", "scale", "model", "dataset")
+    ),
+    *(
+        ([f"{key}=null"], [f"{key}=null does not exist", "choose from"])
+        for key in ("attribution", "attribution/rule", "protocol")
+    ),
     *(([f"model={value}"], ["model=", "choose from"]) for value in ("5", "1.5", "true", "", "nan")),
     (["~model=5"], ["model=5 does not exist"]),
     (["methods=5"], ["methods=5", "shapley_ig"]),
@@ -121,7 +166,11 @@ def test_a_mistake_is_one_line(which: int, capsys: pytest.CaptureFixture[str], t
         ("explain", ["model=swish_dnn", "dataset.path=x"], ["DNNRecipe", "resnet50", "timm_model"]),
         ("explain", ["dataset=hep_pythia_sample"], ["HepTable", "image_folder"]),
         ("weighted_gradients", ["dataset=hep_pythia_sample", "hydra.mode=RUN"], ["HepTable", "sample_photos"]),
-        ("weighted_gradients", ["attribution=averaged_baselines", "hydra.mode=RUN"], ["attribution", "weighted_gradients"]),
+        (
+            "weighted_gradients",
+            ["attribution=averaged_baselines", "hydra.mode=RUN"],
+            ["attribution", "weighted_gradients"],
+        ),
         ("shapley_gridworld", ["dataset=hep_pythia_sample"], ["HepTable", "gridworld"]),
         ("shapley_images", ["dataset=gridworld"], ["GridWorld"]),
         ("hep_scores", ["dataset=gridworld"], ["GridWorld"]),

@@ -37,6 +37,8 @@ def run_command(arguments: Sequence[str], act: Callable[[DictConfig], object]) -
         The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 128 + signal where a signal ended it.
     """
     show_everything = FULL_ERROR in os.environ
+    # That of a notebook, which its terminals inherit, may not be there: matplotlib would not even be imported.
+    os.environ["MPLBACKEND"] = "agg"
     _log_to_terminal()
     register()
     try:

@@ -144,7 +144,9 @@ def check_kinds(experiment: str, settings: Mapping[str, object]) -> None:
         came = "nothing" if found is None else type(found).__name__
         if kind is type(None):
             raise UserError(f"experiment={experiment} takes no {name}, not even {came}: leave {name}=... out")
-        raise UserError(f"{name}: {came} does not fit experiment={experiment}: choose from {', '.join(_options(name, kind))}")
+        raise UserError(
+            f"{name}: {came} does not fit experiment={experiment}: choose from {', '.join(_options(name, kind))}"
+        )
 
 
 def _options(group: str, kind: Any) -> list[str]:  # noqa: ANN401 (a class, or a union)

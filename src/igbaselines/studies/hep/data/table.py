@@ -10,6 +10,7 @@ that an event stands for); every other column is a numeric feature. The file's s
 
 import json
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def read_events(path: Path) -> EventTable:
     """
     schema = _open(path).schema_arrow
     columns = schema.names
+    if repeated := [name for name, count in Counter(columns).items() if count > 1]:
+        raise UserError(f"{path}: column {repeated[0]!r} is there more than once, every column needs a name of its own")
     for name in ("process", "label"):
         if name not in columns:
             raise UserError(f"{path}: there is no column {name!r}; found {_some(columns)}")
@@ -109,11 +112,12 @@ def _some(names: list[str]) -> str:
 def _processes(path: Path, column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
     """Index of each event's process; processes are in the order in which they appear."""
     value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(value_type) or pa.types.is_large_string(value_type)):
+    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if not any(is_kind(value_type) for is_kind in is_text):
         raise UserError(f"{path}: column 'process' must hold text, found {column.type}")
     if column.null_count:
         raise UserError(f"{path}: column 'process' has {column.null_count} missing values, every event needs a name")
-    encoded = pc.dictionary_encode(column.cast(value_type)).combine_chunks()
+    encoded = pc.dictionary_encode(column.cast(value_type).cast(pa.string())).combine_chunks()
     return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
 
 

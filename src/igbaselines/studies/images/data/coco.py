@@ -24,6 +24,7 @@ from igbaselines.studies.images.data.photographs import (
     listed,
     shuffled,
 )
+from igbaselines.studies.images.networks.class_names import imagenet_names
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,9 @@ class Coco(PhotographFiles):
 
     def photographs(self) -> Photographs:
         """The annotated images in random order; there are no ImageNet labels."""
-        return Photographs(shuffled(self.found, self.seed), self.n_images, mask_required=True)
+        return Photographs(
+            shuffled(self.found, self.seed), self.n_images, mask_required=True, class_names=imagenet_names()
+        )
 
     def described_in(self) -> list[Path]:
         """The annotations and the table of categories."""

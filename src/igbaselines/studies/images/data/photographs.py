@@ -58,8 +58,7 @@ class Photographs:
     wanted: int | None = None  # how many are to be used; None takes all
     only_correct: bool = False  # leave out those whose prediction is not the label
     mask_required: bool = False  # leave out those without a mask for the predicted class
-    # Of the classes that the network must have, in the order of its outputs; None where these are ImageNet's,
-    # or nobody knows
+    # Of the classes that the network must have, in the order of its outputs; None where nobody knows
     class_names: Sequence[str] | None = None
 
 

@@ -69,7 +69,7 @@ def select(found: Photographs, classifier: PhotographClassifier) -> Selection:
         UserError: where none can be used, saying what was wrong with them, or the network has other classes.
     """
     wanted = found.wanted or len(found.candidates)
-    selection, names = Selection(), class_names(found.class_names, classifier.outputs)
+    selection, names = Selection(), class_names(found.class_names, classifier.outputs, classifier.published)
     with bar("choosing photographs", wanted) as progress:
         candidates = iter(found.candidates)
         while len(selection.chosen) < wanted and (some := list(islice(candidates, READ_AT_ONCE))):
