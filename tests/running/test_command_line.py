@@ -1,5 +1,6 @@
 """What is typed is what is meant: paths of any kind reach the configuration, and no word is taken for another."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -116,7 +117,7 @@ def test_what_hydra_reads_stays_hydras() -> None:
 
 def test_a_home_is_expanded(command: Command, tmp_path: Path) -> None:
     (tmp_path / "pics").mkdir()
-    env = {"HOME": str(tmp_path)}
+    env = os.environ | {"HOME": str(tmp_path)}
     words = command.arguments("experiment=explain", "dataset.path=~/pics")
     result = subprocess.run(words, capture_output=True, text=True, env=env, timeout=100, check=False)
     expect_one_line(result, f"{tmp_path}/pics: no images")

@@ -98,7 +98,7 @@ def as_path(text: str) -> Path:
 
 
 def file_name_of(name: str) -> str:
-    """A file name that no other name gets: `a/b` is a__b where it is short and nothing else could be; a checksum else."""
+    """A file name that no other name gets: `a/b` is a__b where it is short and nothing else can be it."""
     parts = name.split("/")
     readable = "__".join(parts)
     is_plain = all(part and "__" not in part for part in parts) and len(readable.encode()) <= LONGEST_NAME

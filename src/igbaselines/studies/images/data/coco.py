@@ -24,7 +24,6 @@ from igbaselines.studies.images.data.photographs import (
     listed,
     shuffled,
 )
-from igbaselines.studies.images.networks.class_names import imagenet_names
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +39,7 @@ class Coco(PhotographFiles):
 
     def photographs(self) -> Photographs:
         """The annotated images in random order; there are no ImageNet labels."""
-        return Photographs(
-            shuffled(self.found, self.seed), self.n_images, mask_required=True, class_names=imagenet_names()
-        )
+        return Photographs(shuffled(self.found, self.seed), self.n_images, mask_required=True, of_imagenet=True)
 
     def described_in(self) -> list[Path]:
         """The annotations and the table of categories."""

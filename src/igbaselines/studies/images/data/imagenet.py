@@ -15,7 +15,6 @@ from igbaselines.studies.images.data.photographs import (
     listed,
     shuffled,
 )
-from igbaselines.studies.images.networks.class_names import imagenet_names
 
 CLASSES = 1000
 _LAYOUT = "the folder that holds val/<wnid>/*.JPEG or <wnid>/*.JPEG"
@@ -31,9 +30,7 @@ class Imagenet(PhotographFiles):
 
     def photographs(self) -> Photographs:
         """All images in random order."""
-        return Photographs(
-            shuffled(self.found, self.seed), self.n_images, self.only_correct, class_names=imagenet_names()
-        )
+        return Photographs(shuffled(self.found, self.seed), self.n_images, self.only_correct, of_imagenet=True)
 
     def described_in(self) -> list[Path]:
         """The list of the classes."""

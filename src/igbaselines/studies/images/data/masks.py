@@ -140,7 +140,7 @@ def read_annotations(path: Path) -> Annotations:
 def _check_once(path: Path, what: str, names: Sequence[object]) -> None:
     """Two entries of one name would get each other's outlines, or one of them be dropped."""
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
-        raise UserError(f"{path}: {what} {repeated[0]!r:.80} is there more than once, every {what} needs one entry")
+        raise UserError(f"{path}: {what} {repeated[0]!r:.80} is named more than once, every {what} needs one entry")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -170,8 +170,8 @@ def _records(path: Path, content: dict[str, Any], key: str, fields: _Fields) -> 
 
 
 def _length(polygons: object, height: int, width: int) -> float:
-    """The pixels along polygons; refused is what pycocotools would take for something else, as four numbers for a box."""
-    if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
+    """The pixels along polygons; refused is what pycocotools would take for another thing, as 4 numbers for a box."""
+    if not isinstance(polygons, list) or not polygons or not all(isinstance(polygon, list) for polygon in polygons):
         raise UnreadablePhotographError("an outline of its mask is neither polygons nor run lengths")
     length = 0.0
     for polygon in polygons:
@@ -191,7 +191,7 @@ def _runs(outline: Mapping[str, Any], height: int, width: int) -> list[int]:
     """The run lengths of an image of this size, whose pixels they cover."""
     counts, size = outline.get("counts"), outline.get("size")
     if size != [height, width]:
-        raise UnreadablePhotographError(f"run lengths of its mask are of another size than {[height, width]}")
+        raise UnreadablePhotographError(f"run lengths of its mask are of size {size!r:.40}, not {[height, width]}")
     runs = _decompress(counts) if isinstance(counts, str) else counts
     if not isinstance(runs, list) or not all(type(run) is int and 0 <= run <= height * width for run in runs):
         raise UnreadablePhotographError("run lengths of its mask are broken")

@@ -60,6 +60,7 @@ class Photographs:
     mask_required: bool = False  # leave out those without a mask for the predicted class
     # Of the classes that the network must have, in the order of its outputs; None where nobody knows
     class_names: Sequence[str] | None = None
+    of_imagenet: bool = False  # labels or masks go by ImageNet's classes, which the network must have
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 Picture = Path | Image.Image  # a file, or what has been read already
 
 # What is meant by a photograph. PIL would open much else by its content, and start Ghostscript for PostScript.
-FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MIN_SIDE = 16  # pixels; anything smaller is an icon or a spacer, and networks would only see its interpolation
 MAX_ASPECT = 64  # a longer strip, resized by its short side, would not fit into memory; a network sees its middle alone
 _UPRIGHT = {  # EXIF orientation -> what turns the stored pixels upright; 1 is upright already

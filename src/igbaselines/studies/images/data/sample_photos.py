@@ -12,7 +12,6 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
 from igbaselines.studies.images.data.photographs import Photograph, PhotographFiles, Photographs, image_files, shuffled
-from igbaselines.studies.images.networks.class_names import imagenet_names
 
 _NAME = re.compile(r"imagenet_\d+_(\d+)\.jpg")  # the number of the photograph and its ImageNet class
 
@@ -28,7 +27,7 @@ class SamplePhotos(PhotographFiles):
         """The photographs, all in the order of their numbers; a mask is of the labelled object."""
         found = self.found
         chosen = found if self.n_images is None else shuffled(found, self.seed)
-        return Photographs(chosen, self.n_images, self.only_correct, class_names=imagenet_names())
+        return Photographs(chosen, self.n_images, self.only_correct, of_imagenet=True)
 
     def described_in(self) -> list[Path]:
         """The outlines."""
