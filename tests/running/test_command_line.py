@@ -145,7 +145,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["dataset.pa th=x"], ["key=value"]),
     (["model=resnet50"], ["does not fit", "hep_baselines"]),
     (["dataset=sample_photos"], ["does not fit", "hep_baselines"]),
-    (["dataset.path="], []),
+    (["+n_events=3"], ["unknown key n_events", "dataset.n_events"]),
 ]
 
 
@@ -167,11 +167,6 @@ def test_a_mistake_is_one_line(which: int, capsys: pytest.CaptureFixture[str], t
         ("explain", ["model=swish_dnn", "dataset.path=x"], ["DNNRecipe", "resnet50", "timm_model"]),
         ("explain", ["dataset=hep_pythia_sample"], ["HepTable", "image_folder"]),
         ("weighted_gradients", ["dataset=hep_pythia_sample", "hydra.mode=RUN"], ["HepTable", "sample_photos"]),
-        (
-            "weighted_gradients",
-            ["attribution=averaged_baselines", "hydra.mode=RUN"],
-            ["attribution", "weighted_gradients"],
-        ),
         ("shapley_gridworld", ["dataset=hep_pythia_sample"], ["HepTable", "gridworld"]),
         ("shapley_images", ["dataset=gridworld"], ["GridWorld"]),
         ("hep_scores", ["dataset=gridworld"], ["GridWorld"]),

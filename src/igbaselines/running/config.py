@@ -168,11 +168,10 @@ def _check_keys(config: DictConfig, place: str = "") -> None:
     """Refuse what `+key=...` has added where a schema says which keys there are: nobody would read it."""
     schema = OmegaConf.get_type(config)
     unknown = set(config) - {one.name for one in fields(schema)} if is_dataclass(schema) else ()
-    for name in sorted(map(str, unknown)):
-        OmegaConf.set_struct(config, False)
-        del config[name]
+    if unknown:
+        name = min(map(str, unknown))
         raise UserError(f"unknown key {place}{name}{_suggestion(name, config)}")
-    for name in config:
+    for name in map(str, config):
         if isinstance(node := config._get_node(name), DictConfig) and not (node._is_missing() or node._is_none()):
             _check_keys(node, f"{place}{name}.")
 
@@ -192,8 +191,9 @@ def one_line(error: BaseException) -> str:
     text = str(error)
     if unknown := re.search(r"Could not override '(\S+)'", text):
         cause = error.__cause__
-        node = cause.parent_node if isinstance(cause, OmegaConfBaseException) else None
-        near = _suggestion(str(cause.key), node) if isinstance(node, DictConfig) else ""
+        near = ""
+        if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
+            near = _suggestion(str(cause.key), cause.parent_node)
         return _gone(unknown[1]) or f"unknown key {unknown[1]}{near}"
     if swept := re.search(r"Ambiguous value for argument '(.+?)=(.*)'\n", text):
         key, value = swept.groups()
@@ -232,8 +232,9 @@ def _gone(name: str) -> str | None:
 
 def _suggestion(key: str, node: DictConfig) -> str:
     """The nearest right name: in the node where it was looked for, else anywhere in the configuration."""
-    beside = {str(name).lower(): str(name) for name in node}
-    anywhere = {path.rpartition(".")[2].lower(): path for path in _paths(node._get_root())}
+    own = node._get_full_key(key)
+    beside = {str(name).lower(): str(name) for name in node if name != key}
+    anywhere = {path.rpartition(".")[2].lower(): path for path in _paths(node._get_root()) if path != own}
     for names, cutoff in ((beside, 0.6), (anywhere, 0.8)):
         if near := difflib.get_close_matches(key.lower(), names, n=1, cutoff=cutoff):
             return f": did you mean {names[near[0]]}?"

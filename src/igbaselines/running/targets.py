@@ -71,7 +71,7 @@ def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target build
     if not isinstance(node, DictConfig):
         raise UserError(f"nothing can be built from {node!r}: a node with a _target_ is needed")
     resolved = _resolved(node)
-    _check(OmegaConf.to_container(resolved))
+    _check(OmegaConf.to_container(resolved), keys=True)
     try:
         return build(resolved, _convert_="object")
     except InstantiationException as error:
@@ -175,22 +175,22 @@ def _resolved(node: DictConfig) -> DictConfig:
     return resolved
 
 
-def _check(node: Any) -> None:  # noqa: ANN401 (any YAML)
-    """Refuse a node if anything in it would call something else than this package's dataclasses."""
+def _check(node: Any, keys: bool = False) -> None:  # noqa: ANN401 (any YAML)
+    """Refuse a node if anything in it would call something else than this package's dataclasses, or sets what they have not."""
     if isinstance(node, Mapping):
         for key in CALLING_KEYS:
             if key in node:
                 raise UserError(f"{key} is not allowed: an object is built from its own keys alone")
         if "_target_" in node:
             known = {one.name for one in dataclasses.fields(_checked_target(node["_target_"]))}
-            for key in (key for key in node if key not in ("_target_", *known)):
+            for key in (key for key in node if keys and key not in ("_target_", *known)):
                 has = ", ".join(sorted(known)) or "none"
                 raise UserError(f"unknown key {key}: the keys of {node['_target_'].rpartition('.')[2]} are {has}")
         for value in node.values():
-            _check(value)
+            _check(value, keys)
     elif isinstance(node, list):
         for value in node:
-            _check(value)
+            _check(value, keys)
     elif isinstance(node, str) and "${" in node:  # Hydra would resolve it once more
         raise UserError(f"{node!r} is not allowed: an interpolation that makes another one")
 
@@ -213,7 +213,7 @@ def _checked_target(target: object) -> type[Any]:
         raise UserError(f"_target_ {target!r} {_why_not_found(target, error)}") from error
     # A module of ours also holds what it imports (`igbaselines.common.files.os.system`), and functions that write.
     is_ours = isinstance(found, type) and _is_allowed(f"{found.__module__}.")
-    if not is_ours or not dataclasses.is_dataclass(found):
+    if not (is_ours and isinstance(found, type) and dataclasses.is_dataclass(found)):
         raise refusal
     return found
 

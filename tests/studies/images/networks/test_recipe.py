@@ -194,7 +194,7 @@ def test_what_weights_were_published_for_is_said(
     if isinstance(recipe, TimmModel):
         published = timm.get_pretrained_cfg(recipe.architecture)
         assert published is not None
-        network.pretrained_cfg = published.to_dict()
+        network.pretrained_cfg = published.to_dict()  # type: ignore[no-untyped-call]
     monkeypatch.setattr(type(recipe), "network", lambda _: network)  # its weights are elsewhere
     caplog.set_level("WARNING")
     recipe.load(torch.device("cpu"))

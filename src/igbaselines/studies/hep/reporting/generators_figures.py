@@ -130,7 +130,7 @@ def distances_figure(table: pd.DataFrame, name: str) -> Drawing:
         for place, (process, axes) in enumerate(panels.items()):
             _distance_bars(axes, shown[process], _color(place))
             axes.set_xlabel("Kolmogorov-Smirnov distance", loc="center")
-        farthest = max(worst.filter(regex="^distance").max(axis=None) for worst in shown.values())
+        farthest = max(float(worst.filter(regex="^distance").to_numpy(float).max()) for worst in shown.values())
         axes.set_xlim(0, 1.25 * farthest or 1)  # room for the shifts; a sample may be its own reference
     return figure, (
         f"The features whose distributions differ most between {name} and the reference sample, by the Kolmogorov-"

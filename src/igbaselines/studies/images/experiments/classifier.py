@@ -48,7 +48,7 @@ class PhotographClassifier:
         if output.ndim != 2 or output.shape[1] < 2:
             shape = tuple(output.shape)
             raise UserError(f"the network makes {shape} of a photograph: a classifier gives (1, classes), two or more")
-        return output.shape[1]
+        return int(output.shape[1])
 
     @torch.no_grad()
     def predict(self, pixels: Float[Tensor, "m 3 h w"]) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:

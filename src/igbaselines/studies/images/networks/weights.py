@@ -204,8 +204,9 @@ def _is_embedding(architecture: str) -> bool:
 
 
 def _is_state(content: object) -> TypeGuard[Mapping[str, Tensor]]:
-    is_mapping = isinstance(content, Mapping) and bool(content)
-    return is_mapping and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
+    if not isinstance(content, Mapping) or not content:
+        return False
+    return all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
 
 
 def _unwrapped(content: object, path: Path) -> object | None:
@@ -219,7 +220,8 @@ def _unwrapped(content: object, path: Path) -> object | None:
     if others or len(known) > 1:
         left = ", ".join(map(str, known[1:] + others))
         log.warning("%s: %r is taken, not %s: save the other one alone to have it instead", path, known[0], left)
-    return content[known[0]]
+    taken: object = content[known[0]]
+    return taken
 
 
 def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
