@@ -176,7 +176,7 @@ def _resolved(node: DictConfig) -> DictConfig:
 
 
 def _check(node: Any, keys: bool = False) -> None:  # noqa: ANN401 (any YAML)
-    """Refuse a node if anything in it would call something else than this package's dataclasses, or has other `keys`."""
+    """Refuse what would call something else than this package's dataclasses, or gives one `keys` that it has not."""
     if isinstance(node, Mapping):
         for key in CALLING_KEYS:
             if key in node:
