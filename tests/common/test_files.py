@@ -1,6 +1,7 @@
 """Files are whole or not there."""
 
 import errno
+import itertools
 import json
 import math
 import os
@@ -9,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import check_writable, read_record, replacing, write_record, write_text
+from igbaselines.common.files import (
+    LONGEST_NAME,
+    as_path,
+    check_writable,
+    file_name_of,
+    read_record,
+    replacing,
+    write_record,
+    write_text,
+)
 from tests.damage import EVERY_DAMAGE, damage, say_damaged
 
 
@@ -114,3 +124,21 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(UserError, match=r"output_root=.* without file locks \(Function not implemented\).*-o flock"):
         check_writable("output_root", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_name_has_a_file_name_of_its_own() -> None:
+    """All names of up to six characters out of those that separate, and some that are long."""
+    names = ["".join(chars) for size in range(1, 7) for chars in itertools.product("a_/b", repeat=size)]
+    names += ["x" * 151, "x" * 152, "é" * 76, "é" * 77, "a b", "a_b", "a  b", "photograph a b", "photograph a_b"]
+    files = [file_name_of(name) for name in set(names)]
+    assert len(set(files)) == len(set(names))
+    assert not any("/" in file or len(file.encode()) > LONGEST_NAME for file in files)
+    assert [file_name_of(name) for name in ("plain", "a/b", "imagenet_03")] == ["plain", "a__b", "imagenet_03"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("~", "HOME"), ("~/a", "HOME/a"), ("~nobody_here/a", "~nobody_here/a"), ("a~", "a~")]
+)
+def test_a_home_is_a_home(typed: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(as_path(typed)) == meant.replace("HOME", "/home/me")

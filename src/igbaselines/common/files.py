@@ -23,6 +23,8 @@ from igbaselines.common.stopping import stop_here
 
 log = logging.getLogger(__name__)
 
+LONGEST_NAME = 150  # bytes
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -88,6 +90,21 @@ def sha256(path: Path) -> str:
 
 def _checksum(path: Path, content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([path.name, content]).encode()).hexdigest()
+
+
+def as_path(text: str) -> Path:
+    """The path that a user typed: `~` and `~name` are folders of users, any other name is taken as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's raises where there is no such user)
+
+
+def file_name_of(name: str) -> str:
+    """A file name that no other name gets: `a/b` is a__b where it is short and nothing else can be it."""
+    parts = name.split("/")
+    readable = "__".join(parts)
+    is_plain = all(part and "__" not in part for part in parts) and len(readable.encode()) <= LONGEST_NAME
+    if is_plain and (len(parts) == 1 or all(part.strip("_") == part for part in parts)):
+        return readable
+    return f"{readable[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def check_file_name(key: str, name: str) -> None:

@@ -59,7 +59,7 @@ def looks(names: Iterable[str], known: Mapping[str, Style] | None = None) -> dic
 def page_style() -> Iterator[None]:
     """Draw in the style of high-energy physics while the context is open."""
     with matplotlib.rc_context():
-        matplotlib.style.use([mplhep.style.CMS, PAGE])
+        matplotlib.style.use(["default", mplhep.style.CMS, PAGE])  # whatever the user's own matplotlibrc says
         yield
 
 

@@ -5,19 +5,29 @@ What the composed configuration makes happen is the caller's: a command does any
 
 import logging
 import os
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
+from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import StoppedError, stoppable
 from igbaselines.running.config import FULL_ERROR, PROJECT_ROOT, explanation, register
 from igbaselines.running.targets import guard_hydra
 
 SWEEP = "hydra.mode=MULTIRUN"
+KEY = re.compile(r"(\+{0,2}[\w$./@:-]+)=(.*)", re.DOTALL)
+# What Hydra's grammar cannot read is text, unless it may be a broken list, dictionary, quotation, sweep or function.
+NOT_ONLY_TEXT = re.compile(rf"\s*([\[{{'\"]|({'|'.join(create_functions().functions)})\s*\()|.*,", re.DOTALL)
 
 
 def run_command(arguments: Sequence[str], act: Callable[[DictConfig], object]) -> int:
@@ -27,10 +37,12 @@ def run_command(arguments: Sequence[str], act: Callable[[DictConfig], object]) -
         The exit code: 0, 1 for a failure, 2 for a mistake of the user's, 128 + signal where a signal ended it.
     """
     show_everything = FULL_ERROR in os.environ
-    sys.argv[1:] = _with_mode(arguments)  # where Hydra reads them
+    # That of a notebook, which its terminals inherit, may not be there: matplotlib would not even be imported.
+    os.environ["MPLBACKEND"] = "agg"
     _log_to_terminal()
     register()
     try:
+        sys.argv[1:] = _with_mode(as_text(arguments))  # where Hydra reads them
         guard_hydra(arguments)
         with _errors_unwrapped(), stoppable():
             _compose(act)
@@ -44,7 +56,7 @@ def run_command(arguments: Sequence[str], act: Callable[[DictConfig], object]) -
         line, code = explanation(error)
         if line is None or show_everything:
             raise
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {' '.join(line.splitlines())}", file=sys.stderr)
         return code
     return 0
 
@@ -63,6 +75,37 @@ def _compose(act: Callable[[DictConfig], object]) -> None:
     composed()
     if errors:
         raise errors.pop()
+
+
+def as_text(arguments: Sequence[str]) -> list[str]:
+    """Quote the values that can be text alone: paths with `=`, brackets, `#`, `~`, quotes, or letters of any language.
+
+    Raises:
+        UserError: for a word that is no override, or may have been meant as more than text; it shows the quoted form.
+    """
+    overrides = get_args_parser().parse_args(list(arguments)).overrides
+    return [_quoted(word) if word in overrides else word for word in arguments]
+
+
+def _quoted(word: str) -> str:
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        if (parts := KEY.fullmatch(word)) is None:
+            if word.startswith("~"):
+                raise
+            raise UserError(f"{word!r} is no key=value: quote what holds spaces, such as 'key=two words'") from error
+        key, value = parts.groups()
+        quoted = f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+        if NOT_ONLY_TEXT.match(value):
+            reason = " ".join(str(error).split())
+            raise UserError(f"{key}={value} cannot be read ({reason}); if it is text: {_for_shell(quoted)}") from error
+        return quoted
+    return word
+
+
+def _for_shell(word: str) -> str:
+    return shlex.quote(word) if re.search(r'["$`!\\]', word) else f'"{word}"'
 
 
 def _with_mode(arguments: Sequence[str]) -> list[str]:

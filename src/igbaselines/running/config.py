@@ -3,9 +3,9 @@
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
@@ -13,7 +13,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
-from igbaselines.common.files import check_file_name
+from igbaselines.common.files import as_path, check_file_name
 from igbaselines.running.study import experiments, find_experiment, look_up, schemas
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
@@ -107,6 +107,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: for a missing value, an action or experiment that does not exist, or a name that is no file's.
     """
+    _check_keys(config)
     if config.action not in ACTIONS:
         raise UserError(f"action={config.action} is unknown: {' or '.join(ACTIONS)}")
     if config.action == "run" and OmegaConf.is_missing(config, "experiment"):
@@ -130,9 +131,49 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     return named
 
 
+def check_kinds(experiment: str, settings: Mapping[str, object]) -> None:
+    """Check that an experiment's `run` takes such a dataset, model, attribution and evaluation, by its signature.
+
+    Raises:
+        UserError: naming what came and what would do.
+    """
+    hints = get_type_hints(look_up(find_experiment(experiment).run))
+    for name, found in settings.items():
+        if isinstance(found, kind := hints[name]):
+            continue
+        came = "nothing" if found is None else type(found).__name__
+        if kind is type(None):
+            raise UserError(f"experiment={experiment} takes no {name}, not even {came}: leave {name}=... out")
+        raise UserError(
+            f"{name}: {came} does not fit experiment={experiment}: choose from {', '.join(_options(name, kind))}"
+        )
+
+
+def _options(group: str, kind: Any) -> list[str]:  # noqa: ANN401 (a class, or a union)
+    """The files of a group whose schema is of a kind."""
+    found = []
+    for path in sorted((PROJECT_ROOT / "conf" / group).glob("*.yaml")):
+        schema = re.search(r"/schema/(\w+)@_here_", path.read_text(encoding="utf-8"))
+        if schema and issubclass(look_up(schemas()[schema[1]]), kind):
+            found.append(path.stem)
+    return found
+
+
 def absolute(path: str) -> str:
     """A folder of the configuration's, with `~` for the user's own."""
-    return str(Path(path).expanduser().absolute())
+    return str(as_path(path).absolute())
+
+
+def _check_keys(config: DictConfig, place: str = "") -> None:
+    """Refuse what `+key=...` has added where a schema says which keys there are: nobody would read it."""
+    schema = OmegaConf.get_type(config)
+    unknown = set(config) - {one.name for one in fields(schema)} if is_dataclass(schema) else ()
+    if unknown:
+        name = min(map(str, unknown))
+        raise UserError(f"unknown key {place}{name}{_suggestion(name, config)}")
+    for name in map(str, config):
+        if isinstance(node := config._get_node(name), DictConfig) and not (node._is_missing() or node._is_none()):
+            _check_keys(node, f"{place}{name}.")
 
 
 def _model_name(plain: Mapping[Any, Any]) -> str | None:
@@ -149,8 +190,15 @@ def one_line(error: BaseException) -> str:
     """Say in one line what a configuration error means, with the nearest right name where a name was wrong."""
     text = str(error)
     if unknown := re.search(r"Could not override '(\S+)'", text):
-        return _gone(unknown[1]) or f"unknown key {unknown[1]}{_suggestion(error)}"
-    if missing := re.search(r"Could not find '(\S+)/(\S+)'", text):
+        cause = error.__cause__
+        near = ""
+        if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
+            near = _suggestion(str(cause.key), cause.parent_node)
+        return _gone(unknown[1]) or f"unknown key {unknown[1]}{near}"
+    if swept := re.search(r"Ambiguous value for argument '(.+?)=(.*)'\n", text):
+        key, value = swept.groups()
+        return f"{key}={value} has a comma: a list is {key}=[{value}], text \"{key}='{value}'\", a sweep needs -m"
+    if missing := re.search(r"Could not find '(\S+)/(\S*)'", text):
         options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
         choice = f"{missing[1]}={missing[2]}"
         return _gone(choice) or f"{choice} does not exist: choose from {', '.join(options)}"
@@ -182,10 +230,20 @@ def _gone(name: str) -> str | None:
     return f"{name} is gone: give {NOW[name]} instead" if name in NOW else None
 
 
-def _suggestion(error: BaseException) -> str:
-    cause = error.__cause__
-    if not isinstance(cause, OmegaConfBaseException) or cause.parent_node is None:
-        return ""
-    names = {str(name).lower(): str(name) for name in cause.parent_node}
-    near = difflib.get_close_matches(str(cause.key).lower(), names, n=1)
-    return f": did you mean {names[near[0]]}?" if near else ""
+def _suggestion(key: str, node: DictConfig) -> str:
+    """The nearest right name: in the node where it was looked for, else anywhere in the configuration."""
+    own = node._get_full_key(key)
+    beside = {str(name).lower(): str(name) for name in node if name != key}
+    anywhere = {path.rpartition(".")[2].lower(): path for path in _paths(node._get_root()) if path != own}
+    for names, cutoff in ((beside, 0.6), (anywhere, 0.8)):
+        if near := difflib.get_close_matches(key.lower(), names, n=1, cutoff=cutoff):
+            return f": did you mean {names[near[0]]}?"
+    return ""
+
+
+def _paths(node: Any, place: str = "") -> list[str]:  # noqa: ANN401 (any node)
+    """The keys of a configuration in full, but Hydra's own."""
+    if not isinstance(node, DictConfig) or node._is_missing() or node._is_none() or node._is_interpolation():
+        return [place] if place else []
+    names = [str(name) for name in node if place or name != "hydra"]
+    return [path for name in names for path in _paths(node._get_node(name), f"{place}.{name}" if place else name)]

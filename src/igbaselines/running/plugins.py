@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import sha256
+from igbaselines.common.files import as_path, sha256
 
 _loaded: dict[str, Path] = {}  # module -> file
 
@@ -30,7 +30,7 @@ def is_plugin(module: str) -> bool:
 
 
 def _checked(file: str) -> Path:
-    path = Path(file).expanduser().absolute()
+    path = as_path(file).absolute()
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UserError(f"plugins={file}: a Python file is needed whose name is one of a module, such as my_ideas.py")
     if not path.is_file():

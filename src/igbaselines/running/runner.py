@@ -16,7 +16,7 @@ from igbaselines.common.allocator import keep_freed_memory
 from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
 from igbaselines.common.files import check_writable, write_text
 from igbaselines.common.stopping import stop_here
-from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
+from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, check_kinds, one_line, resolve
 from igbaselines.running.context import Run, RunShard, ShardFinished
 from igbaselines.running.plugins import load_plugins
 from igbaselines.running.rows import Names, Rows, write_rows
@@ -92,6 +92,7 @@ def prepare(config: DictConfig) -> Prepared:
         name: None if config[name] is None else instantiate(config[name])
         for name in ("dataset", "model", "attribution", "evaluation")
     }
+    check_kinds(plain["experiment"], settings)
     names = Names(dict(getattr(settings["attribution"], "labels", {})))
     if plain["attribution"] is not None:
         plain["attribution"].pop("labels", None)  # how methods are printed changes no number: names.json has them

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import hydra._internal.hydra
@@ -21,6 +22,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import InstantiationException
 from hydra.plugins.launcher import Launcher
@@ -68,7 +71,7 @@ def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target build
     if not isinstance(node, DictConfig):
         raise UserError(f"nothing can be built from {node!r}: a node with a _target_ is needed")
     resolved = _resolved(node)
-    _check(OmegaConf.to_container(resolved))
+    _check(OmegaConf.to_container(resolved), keys=True)
     try:
         return build(resolved, _convert_="object")
     except InstantiationException as error:
@@ -111,8 +114,12 @@ class GuardedLoader(ConfigLoaderImpl):
 
     def load_configuration(self, config_name: str | None, *args: Any, **kwargs: Any) -> DictConfig:  # noqa: ANN401
         """Compose a configuration as Hydra does; a UserError says where it would make Hydra call or write something."""
+        words = kwargs.get("overrides", args[0] if args else [])
+        overrides = [one for one in OverridesParser.create().parse_overrides(words) if not one.is_sweep_override()]
+        self._check_groups(overrides)
         config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
-        _check_code(config, kwargs.get("overrides", args[0] if args else []))
+        _keep_text(config, overrides)
+        _check_code(config, words)
         written = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
         _check_logging(written)
         _check_environment(written)
@@ -121,6 +128,15 @@ class GuardedLoader(ConfigLoaderImpl):
         _check_places(written)
         _check_launcher_folder(config)
         return config
+
+    def _check_groups(self, overrides: Sequence[Override]) -> None:
+        """Refuse for a group what names no file of it: a number, null, a dictionary."""
+        for override in overrides:
+            key, value = override.key_or_group, override.value()
+            is_name = isinstance(value, str | list) or (override.is_delete() and value is None)
+            if not is_name and self.repository.group_exists(key):
+                shown = "null" if value is None else value
+                raise UserError(f"{key}={shown} does not exist: choose from {', '.join(self.get_group_options(key))}")
 
     def get_group_options(
         self,
@@ -139,6 +155,15 @@ class GuardedLoader(ConfigLoaderImpl):
         return super().get_group_options(group_name, results_filter, config_name, overrides)
 
 
+def _keep_text(config: DictConfig, overrides: Sequence[Override]) -> None:
+    """What is text stays as it was typed: a folder 2024_11_05 is no number 20241105."""
+    for override in overrides:
+        key, typed = override.key_or_group, str(override.input_line).partition("=")[2].strip()
+        number = isinstance(override.value(), int | float) and not override.is_delete()
+        if number and isinstance(OmegaConf.select(config, key, throw_on_missing=False), str):
+            OmegaConf.update(config, key, typed, force_add=True)
+
+
 def _resolved(node: DictConfig) -> DictConfig:
     """A copy without interpolations, so that what is checked is what is built."""
     resolved = copy.deepcopy(node)  # of which OmegaConf keeps the parent: interpolations reach out of the node
@@ -150,19 +175,22 @@ def _resolved(node: DictConfig) -> DictConfig:
     return resolved
 
 
-def _check(node: Any) -> None:  # noqa: ANN401 (any YAML)
-    """Refuse a node if anything in it would call something else than this package's dataclasses."""
+def _check(node: Any, keys: bool = False) -> None:  # noqa: ANN401 (any YAML)
+    """Refuse what would call something else than this package's dataclasses, or gives one `keys` that it has not."""
     if isinstance(node, Mapping):
         for key in CALLING_KEYS:
             if key in node:
                 raise UserError(f"{key} is not allowed: an object is built from its own keys alone")
         if "_target_" in node:
-            _check_target(node["_target_"])
+            known = {one.name for one in dataclasses.fields(_checked_target(node["_target_"]))}
+            for key in (key for key in node if keys and key not in ("_target_", *known)):
+                has = ", ".join(sorted(known)) or "none"
+                raise UserError(f"unknown key {key}: the keys of {node['_target_'].rpartition('.')[2]} are {has}")
         for value in node.values():
-            _check(value)
+            _check(value, keys)
     elif isinstance(node, list):
         for value in node:
-            _check(value)
+            _check(value, keys)
     elif isinstance(node, str) and "${" in node:  # Hydra would resolve it once more
         raise UserError(f"{node!r} is not allowed: an interpolation that makes another one")
 
@@ -172,7 +200,8 @@ def _is_allowed(name: str) -> bool:
     return name.startswith(PACKAGE) or is_plugin(name.partition(".")[0])
 
 
-def _check_target(target: object) -> None:
+def _checked_target(target: object) -> type[Any]:
+    """The dataclass that a target names, if it may be built."""
     refusal = UserError(f"_target_ {target!r} is not allowed: only dataclasses of igbaselines, and of plugins=[...]")
     if not isinstance(target, str) or not _is_allowed(target):
         raise refusal
@@ -181,11 +210,22 @@ def _check_target(target: object) -> None:
     try:
         found = hydra.utils.get_object(target)
     except Exception as error:
-        raise UserError(f"_target_ {target!r} does not exist") from error
+        raise UserError(f"_target_ {target!r} {_why_not_found(target, error)}") from error
     # A module of ours also holds what it imports (`igbaselines.common.files.os.system`), and functions that write.
     is_ours = isinstance(found, type) and _is_allowed(f"{found.__module__}.")
-    if not is_ours or not dataclasses.is_dataclass(found):
+    if not (is_ours and isinstance(found, type) and dataclasses.is_dataclass(found)):
         raise refusal
+    return found
+
+
+def _why_not_found(target: str, error: BaseException) -> str:
+    """Whether there is no such name, or what kept its module from being imported: too little memory, a package."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    is_absent = f"{target}.".startswith(f"{error.name}.") if isinstance(error, ModuleNotFoundError) else False
+    if is_absent or (isinstance(error, AttributeError) and isinstance(error.obj, type | ModuleType)):
+        return "does not exist"
+    return f"cannot be imported ({type(error).__name__}: {one_line(error)})"
 
 
 def _check_code(config: DictConfig, overrides: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from igbaselines.attribution.methods import attribute_all
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import read_record, write_record
+from igbaselines.common.files import file_name_of, read_record, write_record
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity
@@ -58,7 +58,7 @@ def _planned(run: Run, evaluation: ComparisonEvaluation, domain: str) -> Iterato
 
 def _measured(run: Run, attribution: AttributionSettings | None, name: str, make: Callable[[], Task]) -> pd.DataFrame:
     """The rows of a task, unless an earlier attempt has left them."""
-    record = run.checkpoints / run.fingerprint() / f"{name.replace('/', '_').replace(' ', '_')}.json"
+    record = run.checkpoints / run.fingerprint() / f"{file_name_of(name)}.json"
     table = record.with_suffix(".parquet")
     if read_record(record) is None:
         start = time.monotonic()

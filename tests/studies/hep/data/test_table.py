@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -167,3 +168,33 @@ def test_a_class_without_cross_section_is_refused(name: str, label: int, tmp_pat
     events = load(write(tmp_path / "events.parquet", weight=weight))
     with pytest.raises(UserError, match=f"the weights of the {name} add up to 0"):
         events.require(process_events=1)
+
+
+TEXT_TYPES = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+
+
+@pytest.mark.parametrize("kind", TEXT_TYPES, ids=str)
+def test_processes_of_any_kind_of_text(kind: pa.DataType, tmp_path: Path) -> None:
+    columns = GOOD | {"process": pa.array(GOOD["process"]).cast(kind)}
+    pq.write_table(pa.table(columns), tmp_path / "events.parquet")
+    assert load(tmp_path / "events.parquet").processes == ("new", "old", "older")
+
+
+@pytest.mark.parametrize("name", list(GOOD))
+def test_columns_of_one_name_are_refused(name: str, tmp_path: Path) -> None:
+    arrays = [*(pa.array(values) for values in GOOD.values()), pa.array(GOOD[name])]
+    pq.write_table(pa.table(arrays, names=[*GOOD, name]), tmp_path / "events.parquet")
+    with pytest.raises(UserError, match=f"column '{name}' is there more than once"):
+        load(tmp_path / "events.parquet")
+
+
+def test_a_process_without_weight_is_refused_before_work(tmp_path: Path) -> None:
+    table = load(write(tmp_path / "events.parquet"))  # of the process `older` all weights are zero
+    with pytest.raises(UserError, match="the weights of process 'older' are all 0"):
+        table.require(process_events=1)
+
+
+def test_a_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "events.parquet")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(load(Path("~/events.parquet"))) == 4

@@ -284,3 +284,104 @@ def test_files_that_are_no_annotations(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message) as error:
             read_annotations(path)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        [[value for i in range(50_000) for value in (30, i % 2 * HEIGHT)]],  # zigzag
+        [[x for _ in range(40_000) for x in (0, 0, WIDTH, HEIGHT)]],
+        [box(0, 0, WIDTH, HEIGHT)] * 20_000,
+        [[10**400, 0, 1, 0, 1, 1]],
+        [[-(10**400), 0, 1, 0, 1, 1]],
+        [[float("inf"), 0, 1, 0, 1, 1]],
+        [[float("nan"), 0, 1, 0, 1, 1]],
+        [[1e308, 0, 1, 0, 1, 1]],
+        [[True, 0, 1, 0, 1, 1]],
+        [["1", 0, 1, 0, 1, 1]],
+        [[[0], 0, 1, 0, 1, 1]],
+        {"size": [HEIGHT, WIDTH], "counts": "P" * 500_000},  # one number that goes on and on
+        {"size": [HEIGHT, WIDTH], "counts": "PPPPPPPPPPPPPPPPPPP0"},
+        {"size": [HEIGHT, WIDTH], "counts": "0`"},
+        {"size": [HEIGHT, WIDTH], "counts": "\u20ac"},
+        {"size": [HEIGHT, WIDTH], "counts": [10**400, -(10**400) + HEIGHT * WIDTH]},
+        {"size": [HEIGHT, WIDTH], "counts": [2**32 + HEIGHT * WIDTH]},
+        {"size": [HEIGHT, WIDTH], "counts": [float(HEIGHT * WIDTH)]},
+        {"size": [HEIGHT, WIDTH], "counts": [True, HEIGHT * WIDTH - 1]},
+        {"size": [HEIGHT, WIDTH], "counts": []},
+        {"size": [HEIGHT, WIDTH], "counts": None},
+        {"size": [HEIGHT, WIDTH]},
+        {"size": [10**400, WIDTH], "counts": [HEIGHT * WIDTH]},
+        {"size": None, "counts": [HEIGHT * WIDTH]},
+    ],
+    ids=lambda outline: str(outline)[:50],
+)
+def test_what_is_broken_or_without_bounds_is_left_out(outline: Any) -> None:
+    with pytest.raises(UnreadablePhotographError, match="of its mask") as caught:
+        rasterise([outline], HEIGHT, WIDTH)
+    assert len(str(caught.value)) < 200
+
+
+def test_whatever_stands_in_an_outline_ends_in_a_mask_or_in_a_line() -> None:
+    rng = np.random.default_rng(0)
+    numbers = [
+        0,
+        1,
+        -1,
+        3.5,
+        WIDTH,
+        2 * WIDTH,
+        -WIDTH,
+        10**30,
+        float("nan"),
+        True,
+        None,
+        "0",
+        2**31,
+        2**32,
+        2**63,
+        1e20,
+    ]
+    for _ in range(2000):
+        drawn = [numbers[i] for i in rng.integers(len(numbers), size=rng.integers(0, 12))]
+        text = "".join(map(chr, rng.integers(40, 120, size=rng.integers(0, 30))))
+        for outline in ([drawn], drawn, {"size": [HEIGHT, WIDTH], "counts": drawn}, {"size": drawn, "counts": text}):
+            try:
+                assert rasterise([outline], HEIGHT, WIDTH).shape == (HEIGHT, WIDTH)
+            except UnreadablePhotographError as error:
+                assert "\n" not in str(error)  # noqa: PT017 (it may also be a mask)
+
+
+def test_run_lengths_are_those_of_pycocotools() -> None:
+    rng = np.random.default_rng(1)
+    for share in (0.0, 0.1, 0.5, 1.0):
+        mask = rng.random((HEIGHT, WIDTH)) < share
+        for outline in (plain_runs(mask), compressed_runs(mask)):
+            np.testing.assert_array_equal(rasterise([outline], HEIGHT, WIDTH), mask)
+
+
+IMAGE = {"id": 1, "file_name": "a.jpg", "width": 4, "height": 4}
+
+
+@pytest.mark.parametrize(
+    ("images", "categories", "what"),
+    [
+        ([IMAGE, IMAGE | {"file_name": "b.jpg"}], [], "image id 1 is named more than once"),
+        ([IMAGE, IMAGE | {"id": 2, "file_name": "./a.jpg"}], [], "image 'a.jpg' is named more than once"),
+        ([IMAGE, IMAGE | {"id": 2, "file_name": "b/../a.jpg"}], [], "image 'a.jpg' is named more than once"),
+        ([IMAGE, IMAGE | {"id": 2, "file_name": ".//a.jpg"}], [], "image 'a.jpg' is named more than once"),
+        ([IMAGE], [{"id": 1, "name": "cat"}, {"id": 2, "name": "cat"}], "category 'cat' is named more than once"),
+        ([IMAGE], [{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}], "category id 1 is named more than once"),
+    ],
+)
+def test_entries_of_one_name_or_id_are_refused(
+    images: list[Any], categories: list[Any], what: str, write: Callable[..., Path]
+) -> None:
+    with pytest.raises(UserError, match=what):
+        read_annotations(write({"images": images, "categories": categories, "annotations": []}))
+
+
+def test_a_name_has_its_shortest_form(write: Callable[..., Path]) -> None:
+    images = [IMAGE | {"file_name": ".//b/./a.jpg"}]
+    (found,) = read_annotations(write({"images": images, "categories": [], "annotations": []})).images
+    assert found.file_name == "b/a.jpg"

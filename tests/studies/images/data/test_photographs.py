@@ -287,3 +287,29 @@ def test_real_photographs_are_read_as_pil_does() -> None:
     for path in files:
         with Image.open(path) as image:
             np.testing.assert_array_equal(read(path), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "ICO", "TGA", "SGI", "PCX", "DDS", "JPEG2000", "ICNS", "MSP", "XBM"])
+def test_only_the_formats_that_are_meant_are_opened(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of others PIL starts programs, or readers that nobody looks after; whatever the file is called."""
+    monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("a program was started"))
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program was started"))
+    mode = "1" if kind in ("MSP", "XBM") else "RGBA" if kind == "ICNS" else "RGB"
+    path = tmp_path / "holiday.jpg"
+    Image.new(mode, (64, 64)).save(path, format=kind)
+    with pytest.raises(UnreadablePhotographError, match=r"holiday.jpg is not an image \(BMP, GIF, JPEG, "):
+        open_photograph(path)
+
+
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP"])
+def test_the_formats_that_are_meant_are_opened_whatever_the_suffix(kind: str, tmp_path: Path) -> None:
+    more = {"save_all": True, "append_images": [Image.new("RGB", (64, 48))]} if kind == "MPO" else {}
+    Image.new("RGB", (64, 48)).save(tmp_path / "photo.jpg", format=kind, **more)
+    assert open_photograph(tmp_path / "photo.jpg").size == (64, 48)
+
+
+@pytest.mark.parametrize("size", [(500_000, 16), (16, 500_000), (1_100, 17), (17, 1_100)])
+def test_a_strip_is_left_out_before_its_pixels_are_read(size: tuple[int, int], tmp_path: Path) -> None:
+    Image.new("1", size).save(tmp_path / "strip.png")
+    with pytest.raises(UnreadablePhotographError, match=f"{size[0]} x {size[1]} pixels are a strip"):
+        open_photograph(tmp_path / "strip.png")

@@ -16,7 +16,6 @@ from igbaselines.running.rows import Rows
 from igbaselines.studies.images.data.image_folder import ImageFolder
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
 from igbaselines.studies.images.data.pictures import Picture
-from igbaselines.studies.images.experiments import records as photograph_records
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.experiments.records import Record, for_each
 from igbaselines.studies.images.experiments.selection import (
@@ -154,7 +153,7 @@ def test_records_of_names_that_look_alike_are_kept_apart(tmp_path: Path, monkeyp
     other = replace(again, rows=Rows("e", "d", "m", 0), checksums={"weights": "x"})
     for_each(other, chosen[:1], "kept", work)
     assert len(worked) == len(names) + 1  # other weights, other records
-    assert photograph_records._file_name(chosen[-1].photograph) == "plain"
+    assert (again.checkpoints / again.fingerprint() / "plain.json").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of files are text here")

@@ -168,3 +168,35 @@ def test_the_packaged_networks_recognise_photographs(number: int) -> None:
     recipe = schema(**values)
     network = recipe.load(torch.device("cpu"))
     assert top1(network, recipe.preprocessing, [(file, int(file.stem.split("_")[2])) for file in photographs]) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (TorchvisionModel("resnet18"), ""),
+        (TorchvisionModel("resnet18", short_side=None), ""),
+        (TorchvisionModel("resnet18", weights="", short_side=300), ""),
+        (TorchvisionModel("resnet50", weights="IMAGENET1K_V2"), "model.short_side=232"),
+        (TorchvisionModel("inception_v3"), "model.size=299 model.short_side=342"),
+        (TorchvisionModel("resnet18", mean=[0.5] * 3), "model.mean=[0.485, 0.456, 0.406]"),
+        (TorchvisionModel("resnet18", interpolation="bicubic"), "model.interpolation=bilinear"),
+        (TimmModel("resnet18.a1_in1k", interpolation="bicubic", short_side=235), ""),
+        (TimmModel("tf_efficientnet_lite0.in1k", interpolation="bicubic"), "model.mean=(0.5, 0.5, 0.5)"),
+    ],
+    ids=lambda value: getattr(value, "architecture", value),
+)
+def test_what_weights_were_published_for_is_said(
+    recipe: ImageModel, said: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import timm
+
+    network = torch.nn.Linear(1, 1)
+    if isinstance(recipe, TimmModel):
+        published = timm.get_pretrained_cfg(recipe.architecture)
+        assert published is not None
+        network.pretrained_cfg = published.to_dict()  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(type(recipe), "network", lambda _: network)  # its weights are elsewhere
+    caplog.set_level("WARNING")
+    recipe.load(torch.device("cpu"))
+    assert len(caplog.messages) == bool(said)
+    assert said in caplog.text

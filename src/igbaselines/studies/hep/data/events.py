@@ -61,6 +61,10 @@ class EventTable:
             if self.weight is not None and not self.weight[part].sum() > 0:
                 raise UserError(f"the weights of the {name} add up to 0: give cross-sections [fb], or no column weight")
         for index, name in enumerate(self.processes):
+            if self.weight is not None and not self.weight[self.process == index].sum() > 0:
+                raise UserError(
+                    f"the weights of process {name!r} are all 0: give its cross-section [fb], or leave it out"
+                )
             found = int((self.process == index).sum())
             if found < process_events:
                 needed = f"at least {process_events} are needed: raise dataset.n_events"

@@ -10,6 +10,7 @@ that an event stands for); every other column is a numeric feature. The file's s
 
 import json
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Float32, Int
 
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import sha256
+from igbaselines.common.files import as_path, sha256
 from igbaselines.studies.hep.data.events import EventTable
 
 _log = logging.getLogger(__name__)
@@ -42,12 +43,12 @@ class HepTable:
 
     def checksum(self) -> str:
         """The file's checksum: events that have changed make another result."""
-        _open(Path(self.path)).close()
-        return sha256(Path(self.path))
+        _open(as_path(self.path)).close()
+        return sha256(as_path(self.path))
 
     def load(self, cache: Path, workers: int) -> EventTable:
         """Read the file; nothing is cached and no workers are needed."""
-        events = read_events(Path(self.path))
+        events = read_events(as_path(self.path))
         chosen = events if self.n_events is None else events.at_most(self.n_events, self.seed)
         if self.n_events is not None and len(events) < self.n_events:
             _log.warning("%s holds only %d of the %d events asked for", self.path, len(events), self.n_events)
@@ -64,6 +65,8 @@ def read_events(path: Path) -> EventTable:
     """
     schema = _open(path).schema_arrow
     columns = schema.names
+    if repeated := [name for name, count in Counter(columns).items() if count > 1]:
+        raise UserError(f"{path}: column {repeated[0]!r} is there more than once, every column needs a name of its own")
     for name in ("process", "label"):
         if name not in columns:
             raise UserError(f"{path}: there is no column {name!r}; found {_some(columns)}")
@@ -109,11 +112,12 @@ def _some(names: list[str]) -> str:
 def _processes(path: Path, column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
     """Index of each event's process; processes are in the order in which they appear."""
     value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(value_type) or pa.types.is_large_string(value_type)):
+    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if not any(is_kind(value_type) for is_kind in is_text):
         raise UserError(f"{path}: column 'process' must hold text, found {column.type}")
     if column.null_count:
         raise UserError(f"{path}: column 'process' has {column.null_count} missing values, every event needs a name")
-    encoded = pc.dictionary_encode(column.cast(value_type)).combine_chunks()
+    encoded = pc.dictionary_encode(column.cast(value_type).cast(pa.string())).combine_chunks()
     return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
 
 

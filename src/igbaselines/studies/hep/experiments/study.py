@@ -107,6 +107,8 @@ def experiment(
     ) -> None:
         carry_out(HepStudy.begin(run, dataset, attribution, evaluation), model, evaluation)
 
+    # Which kinds a run takes is read from these: `wraps` has put those of `carry_out` in their place.
+    run.__annotations__ = carry_out.__annotations__ | {"dataset": EventDataset, "attribution": AttributionSettings}
     return run
 
 

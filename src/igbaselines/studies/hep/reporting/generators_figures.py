@@ -130,7 +130,8 @@ def distances_figure(table: pd.DataFrame, name: str) -> Drawing:
         for place, (process, axes) in enumerate(panels.items()):
             _distance_bars(axes, shown[process], _color(place))
             axes.set_xlabel("Kolmogorov-Smirnov distance", loc="center")
-        axes.set_xlim(0, 1.25 * max(worst["distance"].max() for worst in shown.values()))  # room for the shifts
+        farthest = max(float(worst.filter(regex="^distance").to_numpy(float).max()) for worst in shown.values())
+        axes.set_xlim(0, 1.25 * farthest or 1)  # room for the shifts; a sample may be its own reference
     return figure, (
         f"The features whose distributions differ most between {name} and the reference sample, by the Kolmogorov-"
         "Smirnov distance: the largest difference between the two cumulative distributions. Beside each bar the shift "

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import as_path
 from igbaselines.studies.images.data.imagenet import CLASSES
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
 from igbaselines.studies.images.data.photographs import (
@@ -38,16 +39,16 @@ class Coco(PhotographFiles):
 
     def photographs(self) -> Photographs:
         """The annotated images in random order; there are no ImageNet labels."""
-        return Photographs(shuffled(self.found, self.seed), self.n_images, mask_required=True)
+        return Photographs(shuffled(self.found, self.seed), self.n_images, mask_required=True, of_imagenet=True)
 
     def described_in(self) -> list[Path]:
         """The annotations and the table of categories."""
-        return [self._annotations(), Path(self.categories).expanduser()]
+        return [self._annotations(), as_path(self.categories)]
 
     def _annotations(self) -> Path:
         if self.annotations is not None:
-            return Path(self.annotations).expanduser()
-        return Path(self.root).expanduser() / "annotations" / f"instances_{self.split}.json"
+            return as_path(self.annotations)
+        return as_path(self.root) / "annotations" / f"instances_{self.split}.json"
 
     def find(self) -> list[Photograph]:
         """The annotated images, sorted by their names."""
@@ -55,7 +56,7 @@ class Coco(PhotographFiles):
         root = folder_at(self.root, "dataset.root", layout)
         folder = folder_at(str(root / self.split), "dataset.root", layout)
         annotations = read_annotations(self._annotations())
-        category_of = read_categories(Path(self.categories).expanduser(), annotations.categories)
+        category_of = read_categories(as_path(self.categories), annotations.categories)
         images = annotations.images
         there = [image for image in images if (folder / image.file_name).is_file()]
         found = sorted(there, key=lambda image: image.file_name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import as_path
 from igbaselines.studies.images.data.masks import InstanceMasks, PngMask, read_annotations
 from igbaselines.studies.images.data.photographs import (
     MaskSource,
@@ -41,7 +42,7 @@ class ImageFolder(PhotographFiles):
 
     def described_in(self) -> list[Path]:
         """The instances file, if there is one."""
-        masks = Path(self.masks or "").expanduser()
+        masks = as_path(self.masks or "")
         return [masks] if masks.is_file() else []
 
     def find(self) -> list[Photograph]:
@@ -51,13 +52,13 @@ class ImageFolder(PhotographFiles):
 
     def _files(self) -> tuple[Path, list[Path]]:
         """The folder of the images, and their sorted paths relative to it."""
-        path = Path(self.path).expanduser()
+        path = as_path(self.path)
         if path.is_file():
             if not is_image(path):
                 raise UserError(f"{path}: no image by its suffix, dataset.path must name {_IMAGES}")
             return path.parent, [Path(path.name)]
         folder = folder_at(self.path, "dataset.path", "a folder of images, or one image")
-        masks = None if self.masks is None else Path(self.masks).expanduser().resolve()
+        masks = None if self.masks is None else as_path(self.masks).resolve()
         if masks == folder.resolve():
             raise UserError(f"{folder}: holds the images, dataset.masks must name another folder than dataset.path")
         images, others = [], 0
@@ -78,7 +79,7 @@ class ImageFolder(PhotographFiles):
     def _mask_sources(self, files: list[Path]) -> list[MaskSource | None]:
         if self.masks is None:
             return [None] * len(files)
-        masks = Path(self.masks).expanduser()
+        masks = as_path(self.masks)
         if masks.is_dir():
             pngs = [masks / file.with_suffix(".png") for file in files]
             sources: list[MaskSource | None] = [PngMask(png) if png.is_file() else None for png in pngs]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import as_path
 from igbaselines.studies.images.data.photographs import (
     Photograph,
     PhotographFiles,
@@ -29,17 +30,17 @@ class Imagenet(PhotographFiles):
 
     def photographs(self) -> Photographs:
         """All images in random order."""
-        return Photographs(shuffled(self.found, self.seed), self.n_images, self.only_correct)
+        return Photographs(shuffled(self.found, self.seed), self.n_images, self.only_correct, of_imagenet=True)
 
     def described_in(self) -> list[Path]:
         """The list of the classes."""
-        return [Path(self.wnids).expanduser()]
+        return [as_path(self.wnids)]
 
     def find(self) -> list[Photograph]:
         """All images in the order of their classes."""
         root = folder_at(self.root, "dataset.root", _LAYOUT)
         split = root / "val" if (root / "val").is_dir() else root
-        label_of = {wnid: label for label, wnid in enumerate(read_wnids(Path(self.wnids).expanduser()))}
+        label_of = {wnid: label for label, wnid in enumerate(read_wnids(as_path(self.wnids)))}
         folders = sorted(path for path in split.iterdir() if path.is_dir() and not path.name.startswith("."))
         for folder in folders:
             if folder.name not in label_of:

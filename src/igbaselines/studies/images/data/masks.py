@@ -5,9 +5,9 @@ photograph that its EXIF orientation turns takes its mask along. Masks without a
 """
 
 import json
-import math
+import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from jaxtyping import Bool
 from igbaselines.common.errors import UserError
 from igbaselines.studies.images.data.pictures import Frame, Picture, UnreadablePhotographError, opened, read_frame
 
+MAX_OUTLINE = 1_000_000  # pixels along all polygons of a mask; pycocotools counts in 32 bits, at a fifth of a pixel
+MOST_BITS = 30  # of a run length; padded texts, which grow for ever, have more
 _Fields = Mapping[str, type | tuple[type, ...]]  # of a record, with their types
 
 
@@ -25,7 +27,7 @@ _Fields = Mapping[str, type | tuple[type, ...]]  # of a record, with their types
 class AnnotatedImage:
     """An image of a COCO instances file."""
 
-    file_name: str  # as the file has it
+    file_name: str  # relative to the folder of the images, in its shortest form: a.jpg for ./a.jpg
     width: int  # in pixels
     height: int  # in pixels
     # Category id and segmentation (polygons or run lengths) of each object, crowds included
@@ -92,16 +94,18 @@ def rasterise(outlines: Iterable[Any], height: int, width: int) -> Bool[np.ndarr
     """
     from pycocotools import mask as coco_mask
 
-    encoded = []
+    union, length = np.zeros((height, width), dtype=bool), 0.0
     for outline in outlines:
         if isinstance(outline, dict):
-            _check_runs(outline, height, width)
-            compressed = isinstance(outline["counts"], str)
-            encoded.append(outline if compressed else coco_mask.frPyObjects(outline, height, width))
+            runs = _runs(outline, height, width)
+            union |= np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T  # column by column
         else:
-            _check_polygons(outline, height, width)
-            encoded += coco_mask.frPyObjects(outline, height, width)
-    return np.asarray(coco_mask.decode(coco_mask.merge(encoded))).astype(bool)
+            length += _length(outline, height, width)
+            if length > MAX_OUTLINE:
+                raise UnreadablePhotographError(f"the polygons of its mask are longer than {MAX_OUTLINE} pixels")
+            encoded = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
+            union |= np.asarray(coco_mask.decode(encoded)).astype(bool)
+    return union
 
 
 def read_annotations(path: Path) -> Annotations:
@@ -117,16 +121,26 @@ def read_annotations(path: Path) -> Annotations:
         outlines[annotation["image_id"]].append((annotation["category_id"], annotation["segmentation"]))
     of_categories = _records(path, content, "categories", {"id": int, "name": str})
     categories = {record["name"]: record["id"] for record in of_categories}
-    fields = {"id": int, "file_name": str, "width": int, "height": int}
+    _check_once(path, "category", [record["name"] for record in of_categories])
+    _check_once(path, "category id", [record["id"] for record in of_categories])
+    of_images = _records(path, content, "images", {"id": int, "file_name": str, "width": int, "height": int})
     images = tuple(
-        AnnotatedImage(record["file_name"], record["width"], record["height"], tuple(outlines[record["id"]]))
-        for record in _records(path, content, "images", fields)
+        AnnotatedImage(
+            posixpath.normpath(record["file_name"]), record["width"], record["height"], tuple(outlines[record["id"]])
+        )
+        for record in of_images
     )
     if not images:
         raise UserError(f"{path}: no images, a COCO instances file names at least one")
-    if repeated := [name for name, count in Counter(image.file_name for image in images).items() if count > 1]:
-        raise UserError(f"{path}: image {repeated[0]!r} is named more than once, every image needs one entry")
+    _check_once(path, "image", [image.file_name for image in images])
+    _check_once(path, "image id", [record["id"] for record in of_images])
     return Annotations(images, categories)
+
+
+def _check_once(path: Path, what: str, names: Sequence[object]) -> None:
+    """Two entries of one name would get each other's outlines, or one of them be dropped."""
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(f"{path}: {what} {repeated[0]!r:.80} is named more than once, every {what} needs one entry")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -155,30 +169,35 @@ def _records(path: Path, content: dict[str, Any], key: str, fields: _Fields) -> 
     return records
 
 
-def _check_polygons(polygons: object, height: int, width: int) -> None:
-    """Refuse what pycocotools would take for something else (four numbers are a box to it) or draw for ever."""
-    if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
+def _length(polygons: object, height: int, width: int) -> float:
+    """The pixels along polygons; refused is what pycocotools would take for another thing, as 4 numbers for a box."""
+    if not isinstance(polygons, list) or not polygons or not all(isinstance(polygon, list) for polygon in polygons):
         raise UnreadablePhotographError("an outline of its mask is neither polygons nor run lengths")
+    length = 0.0
     for polygon in polygons:
         if len(polygon) < 6 or len(polygon) % 2:
             raise UnreadablePhotographError(f"a polygon of its mask has {len(polygon)} numbers, not x, y of 3 points")
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in polygon):
+        if not all(type(value) in (int, float) and value == value for value in polygon):
             raise UnreadablePhotographError("a polygon of its mask has a coordinate that is no finite number")
         for values, side in ((polygon[::2], width), (polygon[1::2], height)):
-            if min(values) < -side or max(values) > 2 * side:
+            if min(values) < -side or max(values) > 2 * side:  # an integer of any size, or an infinite number
                 raise UnreadablePhotographError(f"a polygon of its mask is far outside the {width} x {height} pixels")
+        points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
+        length += len(points) + float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+    return length
 
 
-def _check_runs(outline: Mapping[str, Any], height: int, width: int) -> None:
-    """Refuse run lengths of another image: pycocotools would leave the pixels that they do not reach undefined."""
+def _runs(outline: Mapping[str, Any], height: int, width: int) -> list[int]:
+    """The run lengths of an image of this size, whose pixels they cover."""
     counts, size = outline.get("counts"), outline.get("size")
     if size != [height, width]:
         raise UnreadablePhotographError(f"run lengths of its mask are of size {size!r:.40}, not {[height, width]}")
     runs = _decompress(counts) if isinstance(counts, str) else counts
-    if not isinstance(runs, list) or not all(isinstance(run, int) and run >= 0 for run in runs):
+    if not isinstance(runs, list) or not all(type(run) is int and 0 <= run <= height * width for run in runs):
         raise UnreadablePhotographError("run lengths of its mask are broken")
     if sum(runs) != height * width:
         raise UnreadablePhotographError(f"run lengths of its mask cover {sum(runs)} of {height * width} pixels")
+    return runs
 
 
 def _decompress(counts: str) -> list[int]:
@@ -187,7 +206,7 @@ def _decompress(counts: str) -> list[int]:
     value = shift = 0
     for character in counts:
         bits = ord(character) - 48
-        if not 0 <= bits < 64:
+        if not 0 <= bits < 64 or shift > MOST_BITS:
             raise UnreadablePhotographError("run lengths of its mask are broken")
         value |= (bits & 0x1F) << shift
         shift += 5
@@ -197,6 +216,8 @@ def _decompress(counts: str) -> list[int]:
             value -= 1 << shift
         runs.append(value + (runs[-2] if len(runs) > 2 else 0))
         value = shift = 0
+    if shift:
+        raise UnreadablePhotographError("run lengths of its mask are broken")
     return runs
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Bool
 
 from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import as_path
 from igbaselines.studies.images.data.pictures import Picture
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -57,9 +58,9 @@ class Photographs:
     wanted: int | None = None  # how many are to be used; None takes all
     only_correct: bool = False  # leave out those whose prediction is not the label
     mask_required: bool = False  # leave out those without a mask for the predicted class
-    # Of the classes that the network must have, in the order of its outputs; None where these are ImageNet's,
-    # or nobody knows
+    # Of the classes that the network must have, in the order of its outputs; None where nobody knows
     class_names: Sequence[str] | None = None
+    of_imagenet: bool = False  # labels or masks go by ImageNet's classes, which the network must have
 
 
 @runtime_checkable
@@ -175,9 +176,9 @@ def folder_at(text: str, key: str, what: str) -> Path:
     Raises:
         UserError: if it is not there.
     """
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
-        problem = "this is a file" if folder.exists() else "no such folder"
+    folder = as_path(text)
+    if not text or not folder.is_dir():
+        problem = "no path" if not text else "this is a file" if folder.exists() else "no such folder"
         raise UserError(f"{folder}: {problem}, {key} must name {what}")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UserError(f"{folder}: may not be read, {key} must name {what}")

@@ -15,7 +15,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 Picture = Path | Image.Image  # a file, or what has been read already
 
+# What is meant by a photograph. PIL would open much else by its content, and start Ghostscript for PostScript.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MIN_SIDE = 16  # pixels; anything smaller is an icon or a spacer, and networks would only see its interpolation
+MAX_ASPECT = 64  # a longer strip, resized by its short side, would not fit into memory; a network sees its middle alone
 _UPRIGHT = {  # EXIF orientation -> what turns the stored pixels upright; 1 is upright already
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -58,13 +61,11 @@ def open_photograph(picture: Picture) -> Image.Image:
         UnreadablePhotographError: if the file is missing, broken, no image, too small or too large.
     """
     with opened(picture) as image:
+        _check_size(image.size)  # before the pixels are read
         image.load()
         upright = _to_rgb(image)
         if (orientation := _orientation(image)) in _UPRIGHT:
             upright = upright.transpose(_UPRIGHT[orientation])
-    if min(upright.size) < MIN_SIDE:
-        size = " x ".join(map(str, upright.size))
-        raise UnreadablePhotographError(f"{size} pixels are too few, at least {MIN_SIDE} on each side are needed")
     upright.info = {}  # nobody downstream may turn it a second time
     return upright
 
@@ -95,7 +96,7 @@ def opened(picture: Picture) -> Iterator[Image.Image]:
                 yield picture
                 return
             # By its handle: of a path PIL maps bare pixels into memory, and garbles a grey TIFF that lies on its side.
-            with picture.open("rb") as file, Image.open(file) as image:
+            with picture.open("rb") as file, Image.open(file, formats=FORMATS) as image:
                 yield image
     except UnreadablePhotographError:
         raise
@@ -103,10 +104,19 @@ def opened(picture: Picture) -> Iterator[Image.Image]:
         raise UnreadablePhotographError(f"{name}: no such file") from error
     except UnidentifiedImageError as error:
         empty = isinstance(picture, Path) and picture.is_file() and not picture.stat().st_size
-        raise UnreadablePhotographError(f"{name} is {'empty' if empty else 'not an image'}") from error
+        known = f"not an image ({', '.join(FORMATS)})"
+        raise UnreadablePhotographError(f"{name} is {'empty' if empty else known}") from error
     except Exception as error:  # PIL's decoders raise nearly anything on a broken file
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadablePhotographError(f"{name}: {reason}") from error
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    pixels = f"{size[0]} x {size[1]} pixels"
+    if min(size) < MIN_SIDE:
+        raise UnreadablePhotographError(f"{pixels} are too few, at least {MIN_SIDE} on each side are needed")
+    if max(size) > MAX_ASPECT * min(size):
+        raise UnreadablePhotographError(f"{pixels} are a strip, a side may be {MAX_ASPECT} times the other at most")
 
 
 def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import as_path
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
 from igbaselines.studies.images.data.photographs import Photograph, PhotographFiles, Photographs, image_files, shuffled
 
@@ -26,15 +27,15 @@ class SamplePhotos(PhotographFiles):
         """The photographs, all in the order of their numbers; a mask is of the labelled object."""
         found = self.found
         chosen = found if self.n_images is None else shuffled(found, self.seed)
-        return Photographs(chosen, self.n_images, self.only_correct)
+        return Photographs(chosen, self.n_images, self.only_correct, of_imagenet=True)
 
     def described_in(self) -> list[Path]:
         """The outlines."""
-        return [Path(self.annotations).expanduser()]
+        return [as_path(self.annotations)]
 
     def find(self) -> list[Photograph]:
         """The photographs with their labels and outlines."""
-        outlines = {image.file_name: image for image in read_annotations(Path(self.annotations).expanduser()).images}
+        outlines = {image.file_name: image for image in read_annotations(as_path(self.annotations)).images}
         return [
             Photograph(path.stem, path, label, InstanceMasks(outlines[path.name]) if path.name in outlines else None)
             for path, label in _labelled_files()

@@ -1,14 +1,17 @@
 """An image network as the experiments use it: what is explained, what is scored, and how photographs come in."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from igbaselines.attribution.engine.chunking import automatic_max_batch
+from igbaselines.common.errors import UserError
 from igbaselines.models.inference import for_gradients
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
@@ -33,14 +36,19 @@ class PhotographClassifier:
     minimum_top1: float  # below this the run warns
     max_batch: int  # gradient points, and pictures scored, in one pass
     device: torch.device  # where it computes
+    published: Mapping[str, Any] = field(default_factory=dict)  # what timm says of the weights
     as_they_are: bool = False  # whether `scored` takes pixels as they are, without the normalisation that is explained
 
     @cached_property
     def outputs(self) -> int:
-        """How many classes the network has."""
+        """How many classes the network has; a UserError says if its output is none of classes."""
         side = self.preprocessing.size
         with torch.no_grad():
-            return len(self.predicting(torch.zeros(1, 3, side, side, device=self.device))[0])
+            output = self.predicting(torch.zeros(1, 3, side, side, device=self.device))
+        if output.ndim != 2 or output.shape[1] < 2:
+            shape = tuple(output.shape)
+            raise UserError(f"the network makes {shape} of a photograph: a classifier gives (1, classes), two or more")
+        return int(output.shape[1])
 
     @torch.no_grad()
     def predict(self, pixels: Float[Tensor, "m 3 h w"]) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
@@ -98,5 +106,6 @@ def load_classifier(
         minimum_top1=model.minimum_top1,
         max_batch=max_batch,
         device=run.device,
+        published=getattr(network.network, "pretrained_cfg", None) or {},
         as_they_are=as_they_are,
     )

@@ -1,6 +1,5 @@
 """One record a photograph: what is measured is kept as soon as it is there, and an attempt that follows goes on."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,15 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from igbaselines.common.files import read_record, write_record
+from igbaselines.common.files import file_name_of, read_record, write_record
 from igbaselines.common.progress import bar
 from igbaselines.running.context import Run
-from igbaselines.studies.images.data.photographs import Photograph
 from igbaselines.studies.images.experiments.selection import Chosen
 
 Row = dict[str, Any]  # arguments of Rows.add, but the unit
 Record = dict[str, Any]  # "rows"; whatever else the experiment needs again
-LONGEST_NAME = 150  # bytes
 Work = Callable[[int, Chosen, Path], Record]
 
 
@@ -31,7 +28,7 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work) -> list[R
     records = []
     with bar("photographs", len(chosen)) as progress:
         for done, (index, one) in enumerate(run.units(list(enumerate(chosen))), start=1):
-            file = folder / f"{_file_name(one.photograph)}.json"
+            file = folder / f"{file_name_of(one.photograph.name)}.json"
             record = read_record(file)
             if record is None:
                 npz = file.with_suffix(".npz")
@@ -60,11 +57,3 @@ def baseline_rows(values: Mapping[str, Tensor], names: Sequence[str]) -> list[Ro
         for name, value in zip(names, of_baselines.tolist(), strict=True)
         for row in rows_of("ig", {metric: value}, baseline=name)
     ]
-
-
-def _file_name(photograph: Photograph) -> str:
-    """A name for files: readable where that is unique and short, else with a checksum."""
-    name = photograph.name.replace("/", "__")
-    if "__" not in photograph.name and len(name.encode()) <= LONGEST_NAME:
-        return name
-    return f"{name[:40]}-{hashlib.sha256(photograph.name.encode()).hexdigest()[:12]}"

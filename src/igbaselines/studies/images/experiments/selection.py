@@ -19,7 +19,7 @@ from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
 from igbaselines.studies.images.data.pictures import UnreadablePhotographError, open_photograph
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
-from igbaselines.studies.images.networks.class_names import class_names
+from igbaselines.studies.images.networks.class_names import class_names, imagenet_names
 from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,8 @@ def select(found: Photographs, classifier: PhotographClassifier) -> Selection:
         UserError: where none can be used, saying what was wrong with them, or the network has other classes.
     """
     wanted = found.wanted or len(found.candidates)
-    selection, names = Selection(), class_names(found.class_names, classifier.outputs)
+    own = imagenet_names() if found.of_imagenet else found.class_names
+    selection, names = Selection(), class_names(own, classifier.outputs, classifier.published)
     with bar("choosing photographs", wanted) as progress:
         candidates = iter(found.candidates)
         while len(selection.chosen) < wanted and (some := list(islice(candidates, READ_AT_ONCE))):

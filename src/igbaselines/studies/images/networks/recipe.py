@@ -4,19 +4,22 @@ The networks of 2505.03201 (Table 1) are torchvision's; EfficientNet-Lite comes 
 all, for machines that reach nothing else; timm has most of the others.
 """
 
+import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import sha256
+from igbaselines.common.files import as_path, sha256
 
 if TYPE_CHECKING:
     import torch
 
     import igbaselines.studies.images.networks.network
     import igbaselines.studies.images.networks.preprocessing
+
+log = logging.getLogger(__name__)
 
 INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")
 EFFICIENTNET_LITE = tuple(f"efficientnet_lite{number}" for number in range(5))
@@ -77,7 +80,7 @@ class ImageModel:
         """The file of the checkpoint, or None; one that is not there is refused."""
         if self.checkpoint is None:
             return None
-        path = Path(self.checkpoint).expanduser()
+        path = as_path(self.checkpoint)
         if not path.is_file():
             wrong = "this is a folder" if path.is_dir() else "no such file"
             raise UserError(f"{path}: {wrong}, model.checkpoint must name a state dict of {self.architecture}")
@@ -92,12 +95,20 @@ class ImageModel:
         """
         from igbaselines.studies.images.networks.network import ImageNetwork
 
-        network = ImageNetwork(self.network(), self.mean, self.std, self.rotated)
+        inner = self.network()
+        own = self.published(inner)
+        if unlike := [f"model.{key}={value}" for key, value in own.items() if not _same(getattr(self, key), value)]:
+            log.warning("%s: its weights were published for %s, unlike this run", self.architecture, " ".join(unlike))
+        network = ImageNetwork(inner, self.mean, self.std, self.rotated)
         return network.eval().requires_grad_(False).to(device)
 
     def network(self) -> "torch.nn.Module":
         """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of the classes of its weights."""
         raise NotImplementedError
+
+    def published(self, network: "torch.nn.Module") -> dict[str, object]:
+        """The values of keys of ours that the family gives for the weights; a run that has others says so."""
+        return {}
 
 
 @dataclass
@@ -112,6 +123,18 @@ class TorchvisionModel(ImageModel):
 
         return torchvision_network(self.architecture, self.weights, self.checkpoint_path())
 
+    def published(self, network: "torch.nn.Module") -> dict[str, object]:
+        """Side, short side, filter and normalisation by torchvision's own transforms."""
+        from torchvision.models import get_model_weights
+
+        weights = get_model_weights(self.architecture).__members__.get(self.weights)
+        if weights is None:
+            return {}
+        of = weights.transforms()
+        short_side = {} if self.short_side is None else {"short_side": of.resize_size[0]}
+        normalised = {"interpolation": of.interpolation.value, "mean": of.mean, "std": of.std}
+        return {"size": of.crop_size[0], **short_side, **normalised}
+
 
 @dataclass
 class TimmModel(ImageModel):
@@ -121,7 +144,15 @@ class TimmModel(ImageModel):
         """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import timm_network
 
-        return timm_network(self.architecture, self.checkpoint_path())
+        return timm_network(self.architecture, self.checkpoint_path(), self.size)
+
+    def published(self, network: "torch.nn.Module") -> dict[str, object]:
+        """Side, short side, filter and normalisation by timm's configuration of the weights."""
+        of: dict[str, Any] = getattr(network, "pretrained_cfg", {})
+        found = {"size": of["input_size"][-1], **{key: of[key] for key in ("interpolation", "mean", "std")}}
+        if self.short_side is not None:
+            found["short_side"] = math.floor(self.size / of["crop_pct"])
+        return found
 
 
 @dataclass
@@ -148,3 +179,9 @@ class EfficientNetLite(ImageModel):
         from igbaselines.studies.images.networks.weights import efficientnet_lite_network
 
         return efficientnet_lite_network(self.architecture, self.size, self.checkpoint_path())
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (numbers, texts, or one number a channel)
+    if isinstance(one, list):
+        return all(math.isclose(a, b, abs_tol=1e-3) for a, b in zip(one, other, strict=True))
+    return bool(one == other)

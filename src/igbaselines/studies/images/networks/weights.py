@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from typing import TypeGuard
 
 import safetensors.torch
 import torch
@@ -49,11 +50,12 @@ def torchvision_network(architecture: str, weights: str, checkpoint: Path | None
         raise _not_fetched(architecture, "torchvision", error) from error
 
 
-def timm_network(architecture: str, checkpoint: Path | None) -> nn.Module:
+def timm_network(architecture: str, checkpoint: Path | None, size: int | None = None) -> nn.Module:
     """Build a classifier of timm, whose name may have a tag, with a checkpoint or the weights that timm fetches.
 
     Raises:
-        UserError: where timm is not installed, and as `torchvision_network`.
+        UserError: where timm is not installed, the weights have features and no classes, the network cannot take images
+            of this size [px], and as `torchvision_network`.
     """
     try:
         import timm
@@ -61,6 +63,17 @@ def timm_network(architecture: str, checkpoint: Path | None) -> nn.Module:
         raise UserError("model=timm_model needs the package timm: pip install timm") from error
     if not timm.is_model(architecture):
         raise UserError(f"timm has no network {architecture!r}{_nearest(architecture, timm.list_models())}")
+    try:
+        published = timm.get_pretrained_cfg(architecture)
+    except RuntimeError as error:  # a tag that it does not know
+        known = timm.list_models(f"{architecture.partition('.')[0]}.*", pretrained=True)
+        raise UserError(f"timm has no weights {architecture!r}: give {' or '.join(known)}") from error
+    if published is not None:
+        if not published.num_classes or _is_embedding(architecture):
+            raise UserError(f"timm's {architecture} has features and no classes to explain: give a network with a head")
+        side = published.input_size[-1]
+        if published.fixed_input_size and size not in (None, side):
+            raise UserError(f"model.size={size}: timm's {architecture} takes images of {side} alone, model.size={side}")
     if checkpoint is not None:
         return _with_weights(partial(timm.create_model, architecture, pretrained=False), checkpoint)
     log.info("weights of timm's %s", architecture)
@@ -118,10 +131,9 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
                 "a checkpoint must hold tensors alone, as torch.save(network.state_dict(), FILE) writes"
             ) from error
         raise UserError(f"{path}: cannot be read as a checkpoint ({_first_line(error)})") from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping) or not content or not all(map(_is_entry, content.items())):
+    while not _is_state(content) and (inner := _unwrapped(content, path)) is not None:
+        content = inner
+    if not _is_state(content):
         raise UserError(f"{path}: not a state dict, which maps the names of a network's tensors to tensors")
     if all(name.startswith("module.") for name in content):  # saved from inside DataParallel
         return {name.removeprefix("module."): tensor for name, tensor in content.items()}
@@ -186,8 +198,30 @@ def _plain(padded: nn.Conv2d, padding: nn.Module) -> nn.Module:
     return convolution
 
 
-def _is_entry(item: tuple[object, object]) -> bool:
-    return isinstance(item[0], str) and isinstance(item[1], Tensor)
+def _is_embedding(architecture: str) -> bool:
+    """CLIP's encoders: their outputs are an embedding, unless they were fine-tuned to classes."""
+    return "clip" in architecture and "_ft_" not in architecture
+
+
+def _is_state(content: object) -> TypeGuard[Mapping[str, Tensor]]:
+    if not isinstance(content, Mapping) or not content:
+        return False
+    return all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
+
+
+def _unwrapped(content: object, path: Path) -> object | None:
+    """What a training script has put the weights in; the log says which where there are several."""
+    if not isinstance(content, Mapping):
+        return None
+    known = [key for key in ("state_dict", "model") if isinstance(content.get(key), Mapping)]
+    others = [key for key, value in content.items() if key not in known and _is_state(value)]
+    if not known:
+        return None
+    if others or len(known) > 1:
+        left = ", ".join(map(str, known[1:] + others))
+        log.warning("%s: %r is taken, not %s: save the other one alone to have it instead", path, known[0], left)
+    taken: object = content[known[0]]
+    return taken
 
 
 def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
