@@ -18,7 +18,7 @@ from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureR
 from igbaselines.attribution.engine.result import Attribution, MinimalDeletion
 from igbaselines.attribution.fitness import Fitness
 from igbaselines.attribution.weighting import FitnessWeighting
-from igbaselines.tasks import Imputer, Task
+from igbaselines.tasks import Imputer, Task, draw, for_each
 
 
 @runtime_checkable
@@ -65,8 +65,8 @@ class AveragedGradients:
         """
         if self.weighting is not None:
             return SharedGradients.draw({"": self}, task, generator).attribute()[""]
-        baselines, weights = task.imputer(self.baselines).draw(task.inputs, task.background, generator)
-        given = task.f, task.inputs, baselines, weights, self.rule, task.targets, task.max_batch
+        baselines, weights = draw(task.imputer(self.baselines), task.inputs, task.background, generator)
+        given = task.f, task.inputs, for_each(baselines, task.inputs), weights, self.rule, task.targets, task.max_batch
         found = path_attribution(*given, generator=generator)
         return replace(found, players=task.player_map.sums(found.attributions))
 
@@ -189,7 +189,7 @@ class SharedGradients:
         state = behind = generator.get_state()
         for name, method in methods.items():
             source = task.imputer(method.baselines)
-            baselines, weights = source.draw(task.inputs, task.background, generator.set_state(state))
+            baselines, weights = draw(source, task.inputs, task.background, generator.set_state(state))
             # A source that draws nothing leaves it where it was; nodes must not be drawn from what baselines were.
             behind = after if not torch.equal(after := generator.get_state(), state) else behind
             group = groups[baselines.dim() > task.inputs.dim()]
@@ -223,7 +223,8 @@ class SharedGradients:
         rule = next(iter(self.methods.values())).rule
         found: dict[str, Attribution] = {}
         for group in self.groups:
-            given = task.f, task.inputs, group.baselines(rows), None, rule, task.targets, task.max_batch
+            baselines = for_each(group.baselines(rows), task.inputs)
+            given = task.f, task.inputs, baselines, None, rule, task.targets, task.max_batch
             every = path_attribution(*given, keep_per_baseline=True, generator=generator)
             found |= dict(self._averaged(group, every, task, generator))
         return {name: found[name] for name in self.methods}
