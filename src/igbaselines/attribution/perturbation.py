@@ -109,9 +109,10 @@ class Perturbed:
     def scores(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool = False) -> Float[Tensor, " m"]:
         """Score inputs in which the most important players are absent, or in which only those are present.
 
-        Points are made and scored max_batch at a time without a graph, all modules in evaluation mode: memory does not grow with m, and the values do
-        not depend on max_batch beyond the network's own rounding. Equal points are scored once: the same players of the
-        same ranking, and whatever the ranking an input of which none or all are absent.
+        Points are made and scored max_batch at a time without a graph, all modules in evaluation mode: memory does not
+        grow with m, and the values do not depend on max_batch beyond the network's own rounding. Equal points are
+        scored once: the same players of the same ranking, and whatever the ranking an input of which none or all are
+        absent.
 
         Args:
             ranking: for each wanted score its ranking.

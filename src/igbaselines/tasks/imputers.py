@@ -27,14 +27,14 @@ class Imputer(Protocol):
 def draw(
     imputer: Imputer, inputs: Float[Tensor, "n *features"], background: Background, generator: torch.Generator
 ) -> tuple[Float[Tensor, "k *features"] | Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
-    """Return what an imputer draws, or refuse it where values and weights do not fit: an imputer may be anyone's own."""
+    """Return what an imputer draws, or refuse it where values and weights do not fit: it may be anyone's own."""
     values, weights = imputer.draw(inputs, background, generator)
     n, *features = inputs.shape
     shapes, given = ((len(weights), *features), (n, len(weights), *features)), tuple(values.shape)
     if given not in shapes:
         raise ValueError(
-            f"{type(imputer).__name__} gave values {given} and {len(weights)} weights for inputs {tuple(inputs.shape)}: "
-            f"these weights take values {shapes[0]} that inputs share, or {shapes[1]}"
+            f"{type(imputer).__name__} gave values {given} and {len(weights)} weights for inputs {(n, *features)}: "
+            f"so many weights take values {shapes[0]} that inputs share, or {shapes[1]}"
         )
     return values, weights
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from igbaselines.tasks.background import Background
 from igbaselines.tasks.imputers import Imputer
 from igbaselines.tasks.lazy import Lazy
-from igbaselines.tasks.outputs import check_output, read_target
+from igbaselines.tasks.outputs import check_output
 from igbaselines.tasks.players import EachFeature, PlayerMap, Players
 
 Function = Callable[[Tensor], Tensor]

@@ -436,7 +436,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"f": lambda p: p.sum()},
         r"f must return one value a point, .* returned \(\)",
     ),
-    "an empty chunk": ({"max_batch": 0}, r"max_batch must be at least 1, got 0"),
+    "an empty chunk": ({"max_batch": 0}, r"max_batch must be a whole number of at least 1, got 0"),
     "inputs that are not finite": (
         {"inputs": with_value(ones(4, 6), (2, 5), torch.nan)},
         r"inputs must be finite, but 1 values are not; the first at index \(2, 5\)",
@@ -483,14 +483,14 @@ def test_names_the_path_on_which_f_is_not_finite(f: Callable[[Tensor], Tensor]) 
     inputs[1], baselines[0], baselines[1] = 3, 1, 2
     inputs[0] = 1.2
     with pytest.raises(ValueError, match=r"not finite on the path from baseline \d to input 1 \(\d paths in all\)"):
-        path_attribution(f, inputs, baselines, rule=Midpoint(1))
+        path_attribution(f, inputs, baselines.expand(2, 2, 1), rule=Midpoint(1))
 
 
 def test_gradients_may_come_in_another_memory_format(generator: torch.Generator) -> None:
     layers = (nn.Conv2d(3, 4, 3), nn.SiLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
     network = nn.Sequential(*layers).double()
     inputs = torch.rand(2, 3, 8, 8, generator=generator, dtype=torch.float64)
-    baselines = torch.rand(2, 3, 8, 8, generator=generator, dtype=torch.float64)
+    baselines = torch.rand(3, 3, 8, 8, generator=generator, dtype=torch.float64)
     target = torch.tensor([0, 1])
     expected = path_attribution(network, inputs, baselines, target=target)
     found = path_attribution(network.to(memory_format=torch.channels_last), inputs, baselines, target=target)

@@ -76,8 +76,8 @@ class _Modes:
 
     def restore(self) -> None:
         """Give every module its mode back."""
-        for module in self.switched:
-            module.restore()
+        for switched in self.switched:
+            switched.restore()
         for module, training in self.training.items():
             if module.training != training:
                 module.training = training

@@ -12,7 +12,7 @@ does not grow with any of them.
 from collections import deque
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from igbaselines.attribution.engine.adaptive import Adaptive, integrate_adaptively

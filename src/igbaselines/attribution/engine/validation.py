@@ -44,7 +44,7 @@ def read_arguments(
     if inputs.dim() == 0 or len(inputs) == 0:
         raise ValueError(f"there is no input to explain: inputs have shape {tuple(inputs.shape)}")
     if max_batch is not None and (isinstance(max_batch, bool) or not isinstance(max_batch, Integral) or max_batch < 1):
-        raise ValueError(f"max_batch must be at least 1, a whole number of points, got {described(max_batch)}")
+        raise ValueError(f"max_batch must be a whole number of at least 1, got {described(max_batch)}")
     classes = read_target(inputs, target)
     if isinstance(baselines, Real) and not isinstance(baselines, bool):
         baselines = inputs.new_full((1, *inputs.shape[1:]), float(baselines))
