@@ -4,6 +4,7 @@ Networks come as modules, and as often inside a lambda, a bound method, a partia
 are looked for where a function holds them, and wherever else they are they show themselves by being called.
 """
 
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,10 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 MOST_PARTS = 1000  # of a function that are looked at for modules: what it calls of others is found by the calls
 HOLD_NOTHING = (str, bytes, int, float, complex, Tensor, ModuleType, type, type(None))
 OF_ALL_MODULES = vars(nn.Module()).keys()
+# In the code of a network that was traced or exported in training mode, where no switch reaches it any more.
+TRAINS_FOR_EVER = re.compile(
+    r"(dropout|batch_norm)\S*\(.*training = True|dropout\S*\(.*, True\)|batch_norm\S*\(.*, True, [^,]*, [^,]*, \w+\)"
+)
 
 
 @contextmanager
@@ -30,13 +35,13 @@ def evaluation_mode(f: Callable[..., object]) -> Iterator[None]:
     it, and their parameters and buffers are put back.
 
     Raises:
-        ValueError: for a module that cannot leave training mode, and for a BatchNorm without running statistics.
+        ValueError: for what was traced or exported in training mode, and for a BatchNorm without running statistics.
     """
     modes, thread = _Modes(), threading.get_ident()
 
     def of_call(module: nn.Module, _: object) -> None:
         if threading.get_ident() == thread:  # another thread may train a network of its own
-            if module.training:
+            if getattr(module, "training", False):
                 modes.evaluate(module)
             if isinstance(module, _BatchNorm) and module.running_mean is None:
                 raise ValueError(
@@ -47,9 +52,11 @@ def evaluation_mode(f: Callable[..., object]) -> Iterator[None]:
 
     hook = None
     try:
-        for module in _modules_held_by(f):
+        held, compiled = _held_by(f)
+        for module in held:
             modes.evaluate(module)
-        hook = register_module_forward_pre_hook(of_call)
+        if not compiled:  # with a hook torch compiles anew at each call of the engine
+            hook = register_module_forward_pre_hook(of_call)
         yield
     finally:
         if hook is not None:
@@ -68,8 +75,9 @@ class _Modes:
     def evaluate(self, root: nn.Module) -> None:
         """Switch a module and all below it to evaluation mode, those above first."""
         for module in root.modules():
-            self.training.setdefault(module, module.training)
-        for module in [module for module in root.modules() if module.training]:
+            self.training.setdefault(module, getattr(module, "training", False))  # frozen scripts have no mode
+        for module in [module for module in root.modules() if getattr(module, "training", False)]:
+            _check_can_leave_training(module)
             if getattr(module.train, "__func__", None) is not nn.Module.train:
                 self.switched.append(_Switched.of(module))
             module.training = False
@@ -79,7 +87,7 @@ class _Modes:
         for switched in self.switched:
             switched.restore()
         for module, training in self.training.items():
-            if module.training != training:
+            if getattr(module, "training", training) != training:
                 module.training = training
 
 
@@ -102,15 +110,14 @@ class _Switched:
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         kept = [(tensor, tensor.detach().clone()) for tensor in own]
         found = cls(module, kept, [(parameter, parameter.requires_grad) for parameter in module.parameters()])
-        try:
+        with suppress(NotImplementedError):  # torch's exported programs have no modes
             module.train()  # whatever is left of an earlier evaluation mode goes
             module.eval()
-        except NotImplementedError as error:  # torch's exported programs
-            raise ValueError(f"f runs a {type(module).__name__} that cannot leave training mode: {error}") from error
         return found
 
     def restore(self) -> None:
-        self.module.train()
+        with suppress(NotImplementedError):
+            self.module.train()
         for tensor, kept in self.tensors:
             if not tensor.equal(kept):
                 tensor.data.copy_(kept)
@@ -118,8 +125,18 @@ class _Switched:
             parameter.requires_grad_(wanted)
 
 
-def _modules_held_by(f: object) -> Iterator[nn.Module]:
-    """Modules within reach of f, the nearest first."""
+def _check_can_leave_training(module: nn.Module) -> None:
+    code = getattr(module, "inlined_code", None) or getattr(module, "code", None)
+    if isinstance(code, str) and (line := TRAINS_FOR_EVER.search(code)):
+        raise ValueError(
+            f"f runs a {type(module).__name__} that was traced or exported in training mode ({line[0][:60]} ...): "
+            "trace it anew after eval()"
+        )
+
+
+def _held_by(f: object) -> tuple[list[nn.Module], bool]:
+    """Modules within reach of f, the nearest first, those below them left out; and whether torch compiles any of it."""
+    held, compiled = list[nn.Module](), False
     todo, seen = deque([f]), dict[int, object]()
     while todo and len(seen) < MOST_PARTS:
         part = todo.popleft()
@@ -129,11 +146,13 @@ def _modules_held_by(f: object) -> Iterator[nn.Module]:
         if isinstance(part, nn.Module):
             below = list(part.modules())
             seen |= {id(module): module for module in below}
-            yield part
+            held.append(part)
             for module in below:
                 todo.extend(value for name, value in vars(module).items() if name not in OF_ALL_MODULES)
         else:
+            compiled = compiled or hasattr(part, "_torchdynamo_orig_callable")
             todo.extend(_parts(part))
+    return held, compiled
 
 
 def _parts(whole: object) -> Iterable[object]:

@@ -36,7 +36,7 @@ CHUNKS_OF_BLOCK = 16
 def path_attribution(
     f: Function,
     inputs: Float[Tensor, "n *features"],
-    baselines: Float[Tensor, "k *features"] | Float[Tensor, "n k *features"] | float,
+    baselines: Float[Tensor, "k *features"] | Float[Tensor, "n k *features"] | float | int,
     weights: Float[Tensor, "..."] | None = None,
     rule: QuadratureRule = GaussLegendre(32),  # noqa: B008 (frozen)
     target: Target | None = None,

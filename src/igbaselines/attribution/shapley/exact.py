@@ -38,7 +38,7 @@ class ExactShapley:
 def exact_shapley_values(
     f: Function,
     inputs: Float[Tensor, "n *features"],
-    absent: Float[Tensor, "r *features"] | Float[Tensor, "n r *features"] | float,
+    absent: Float[Tensor, "r *features"] | Float[Tensor, "n r *features"] | float | int,
     weights: Float[Tensor, " r"] | None = None,
     players: Players = EachFeature(),  # noqa: B008 (frozen)
     target: Target | None = None,
@@ -67,7 +67,7 @@ class Game:
         self,
         f: Function,
         inputs: Tensor,
-        absent: Tensor | float,
+        absent: Tensor | float | int,
         weights: Tensor | None,
         players: Players,
         target: Target | None,
