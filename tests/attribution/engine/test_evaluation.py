@@ -173,7 +173,10 @@ class Table(nn.Module):
 
     def __init__(self, kind: str) -> None:
         super().__init__()
-        self.bias, self.low = nn.Parameter(torch.ones(3).double()), nn.Parameter(torch.full((3,), 0.1).double())
+        self.bias, self.low = (
+            nn.Parameter(torch.ones(3).double()),
+            nn.Parameter(torch.full((3,), 0.1, dtype=torch.float64)),
+        )
         self.kind, self.kept = kind, dict[str, Tensor]()
 
     def train(self, mode: bool = True) -> "Table":
