@@ -40,16 +40,16 @@ class ChannelsLast(nn.Module):
 
 
 class OddStrides(torch.autograd.Function):
-    """Gradients whose batch stride is as if there were no pixels: right for a single point, and met with real kernels."""
+    """Gradients whose batch stride is as if there were no pixels, which is right for a single point."""
 
     @staticmethod
     def forward(ctx: object, x: Tensor) -> Tensor:
         return x.clone()
 
     @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
         laid = gradient.contiguous(memory_format=torch.channels_last)
-        n, c, h, w = laid.shape
+        n, c, _, w = laid.shape
         return laid.as_strided(laid.shape, (c, 1, w * c, c)) if n == 1 else laid
 
 
