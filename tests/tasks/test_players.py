@@ -64,7 +64,7 @@ def test_a_feature_mask_is_the_players(dtype: torch.dtype) -> None:
     [([0, 1, 3], "[0, 1, 3]"), ([1, 2], "[1, 2]"), ([-1, 0], "[-1, 0]"), ([0.0, 1.0], "[0.0, 1.0]")],
 )
 def test_refuses_groups_with_a_gap(mask: list[float], named: str) -> None:
-    with pytest.raises(ValueError, match="numbers groups from 0 on without a gap, got ") as refused:
+    with pytest.raises(ValueError, match="numbers players from 0 on without a gap, got ") as refused:
         FeatureMask(torch.tensor(mask))
     assert named in str(refused.value)
 

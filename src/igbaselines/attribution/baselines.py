@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.weighting import Uniform, Weighting
-from igbaselines.tasks import Background, Imputer
+from igbaselines.tasks import Background, Imputer, draw, for_each
 
 Inputs: TypeAlias = Float[Tensor, "n *features"]
 # Baselines, shared (k, *features) or one set an input (n, k, *features), and their weights (k,), float64.
@@ -242,9 +242,7 @@ class BaselineSet:
         """
         found: dict[str, Inputs] = {}
         for name, source in self.sources.items():
-            baselines, _ = source.draw(inputs, background, generator)
-            is_own = baselines.dim() > inputs.dim()
-            each = baselines if is_own else baselines.expand(len(inputs), *baselines.shape)
+            each = for_each(draw(source, inputs, background, generator)[0], inputs)
             names = [name] if each.shape[1] == 1 else [f"{name}_{index + 1}" for index in range(each.shape[1])]
             if taken := found.keys() & set(names):
                 raise ValueError(f"two baselines are called {min(taken)}: give one of the sources another name")

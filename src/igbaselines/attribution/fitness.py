@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from igbaselines.attribution.engine.path import evaluation_mode
 from igbaselines.attribution.engine.result import MinimalDeletion
 from igbaselines.attribution.image_baselines import CornerMean
 from igbaselines.attribution.perturbation import Perturbed
@@ -205,6 +204,4 @@ class Fitness:
         n, k = per_baseline.shape[:2]
         source = torch.arange(n, device=task.inputs.device).repeat_interleave(k)
         maps, mask = per_baseline.flatten(0, 1), task.imputer(self.mask)
-        perturbed = Perturbed.of(task, maps, source, mask, self.ranking, generator)
-        with evaluation_mode(task.f):
-            return self.search.minimal_deletion(perturbed)
+        return self.search.minimal_deletion(Perturbed.of(task, maps, source, mask, self.ranking, generator))

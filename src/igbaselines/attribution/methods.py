@@ -18,7 +18,7 @@ from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureR
 from igbaselines.attribution.engine.result import Attribution, MinimalDeletion
 from igbaselines.attribution.fitness import Fitness
 from igbaselines.attribution.weighting import FitnessWeighting
-from igbaselines.tasks import Imputer, Task
+from igbaselines.tasks import Imputer, Task, draw, for_each
 
 
 @runtime_checkable
@@ -65,9 +65,10 @@ class AveragedGradients:
         """
         if self.weighting is not None:
             return SharedGradients.draw({"": self}, task, generator).attribute()[""]
-        baselines, weights = task.imputer(self.baselines).draw(task.inputs, task.background, generator)
+        baselines, weights = draw(task.imputer(self.baselines), task.inputs, task.background, generator)
+        own = for_each(baselines, task.inputs)
         found = path_attribution(
-            task.f, task.inputs, baselines, weights, self.rule, task.targets, task.max_batch, generator=generator
+            task.f, task.inputs, own, weights, self.rule, task.targets, task.max_batch, generator=generator
         )
         return replace(found, players=task.player_map.sums(found.attributions))
 
@@ -190,7 +191,7 @@ class SharedGradients:
         state = behind = generator.get_state()
         for name, method in methods.items():
             source = task.imputer(method.baselines)
-            baselines, weights = source.draw(task.inputs, task.background, generator.set_state(state))
+            baselines, weights = draw(source, task.inputs, task.background, generator.set_state(state))
             # A source that draws nothing leaves it where it was; nodes must not be drawn from what baselines were.
             behind = after if not torch.equal(after := generator.get_state(), state) else behind
             group = groups[baselines.dim() > task.inputs.dim()]
@@ -224,7 +225,7 @@ class SharedGradients:
         rule = next(iter(self.methods.values())).rule
         found: dict[str, Attribution] = {}
         for group in self.groups:
-            baselines, keep = group.baselines(rows), True
+            baselines, keep = for_each(group.baselines(rows), task.inputs), True
             every = path_attribution(
                 task.f, task.inputs, baselines, None, rule, task.targets, task.max_batch, keep, generator=generator
             )

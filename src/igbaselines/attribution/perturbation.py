@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.chunking import halved, unless_memory_runs_out
+from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.tasks import PlayerMap, Score, Task, impute
 from igbaselines.tasks.imputers import Imputer
 
@@ -108,9 +109,10 @@ class Perturbed:
     def scores(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool = False) -> Float[Tensor, " m"]:
         """Score inputs in which the most important players are absent, or in which only those are present.
 
-        Points are made and scored max_batch at a time without a graph: memory does not grow with m, and the values do
-        not depend on max_batch beyond the network's own rounding. Equal points are scored once: the same players of the
-        same ranking, and whatever the ranking an input of which none or all are absent.
+        Points are made and scored max_batch at a time without a graph, all modules in evaluation mode: memory does not
+        grow with m, and the values do not depend on max_batch beyond the network's own rounding. Equal points are
+        scored once: the same players of the same ranking, and whatever the ranking an input of which none or all are
+        absent.
 
         Args:
             ranking: for each wanted score its ranking.
@@ -128,14 +130,15 @@ class Perturbed:
         ranking, counts, inverse = self._distinct(ranking, counts)
         scores: list[Tensor] = []
         done, most = 0, self.max_batch
-        while done < len(counts):
-            chunk = slice(done, done + most)
-            some = unless_memory_runs_out(self._score_chunk, ranking[chunk], counts[chunk], keep)
-            if some is None:  # memory ran out: halve the chunk and take it again
-                most = halved(len(counts[chunk]), "picture" if self.inputs.dim() == 4 else "point")
-                continue
-            scores.append(some)
-            done += len(some)
+        with evaluation_mode(self.score), torch.no_grad():
+            while done < len(counts):
+                chunk = slice(done, done + most)
+                some = unless_memory_runs_out(self._score_chunk, ranking[chunk], counts[chunk], keep)
+                if some is None:  # memory ran out: halve the chunk and take it again
+                    most = halved(len(counts[chunk]), "picture" if self.inputs.dim() == 4 else "point")
+                    continue
+                scores.append(some)
+                done += len(some)
         distinct_scores = torch.cat(scores)
         _check_finite(torch.isfinite(distinct_scores), ranking, counts)
         return distinct_scores[inverse]
@@ -145,11 +148,10 @@ class Perturbed:
         return self.scores(self.rankings, torch.full_like(self.rankings, count))
 
     def _score_chunk(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool) -> Float[Tensor, " m"]:
-        with torch.no_grad():
-            source = self.input_of_rank[ranking].long()
-            top = self.ranks[ranking] < counts[:, None]
-            points = torch.where(self.players.mask(~top if keep else top), self.fills[source], self.inputs[source])
-            values = self.score(points, source)
+        source = self.input_of_rank[ranking].long()
+        top = self.ranks[ranking] < counts[:, None]
+        points = torch.where(self.players.mask(~top if keep else top), self.fills[source], self.inputs[source])
+        values = self.score(points, source)
         if values.shape != source.shape:
             raise ValueError(f"score returned {tuple(values.shape)} for {len(source)} points: one value each")
         return values

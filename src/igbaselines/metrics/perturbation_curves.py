@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from igbaselines.attribution.engine.path import evaluation_mode
 from igbaselines.attribution.perturbation import Perturbed, nearest_count
 from igbaselines.metrics.base import Maps, Quantity, Scores
 from igbaselines.tasks import Imputer, Task
@@ -156,8 +155,7 @@ class DeletionAUC:
             input_of_rank = torch.arange(len(attributions), device=attributions.device)
         imputer = task.imputer(self.imputer)
         perturbed = Perturbed.of(task, attributions, input_of_rank, imputer, self.ranking, generator)
-        with evaluation_mode(task.f):
-            return perturbation_curves(perturbed, self.grid, self.insertion)
+        return perturbation_curves(perturbed, self.grid, self.insertion)
 
     def score(self, task: Task, attributions: Maps, generator: torch.Generator) -> Scores:
         """Return the areas."""

@@ -24,12 +24,32 @@ class Imputer(Protocol):
         ...
 
 
+def draw(
+    imputer: Imputer, inputs: Float[Tensor, "n *features"], background: Background, generator: torch.Generator
+) -> tuple[Float[Tensor, "k *features"] | Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
+    """Return what an imputer draws, or refuse it where values and weights do not fit: it may be anyone's own."""
+    values, weights = imputer.draw(inputs, background, generator)
+    n, *features = inputs.shape
+    shapes, given = ((len(weights), *features), (n, len(weights), *features)), tuple(values.shape)
+    if given not in shapes:
+        raise ValueError(
+            f"{type(imputer).__name__} gave values {given} and {len(weights)} weights for inputs {(n, *features)}: "
+            f"so many weights take values {shapes[0]} that inputs share, or {shapes[1]}"
+        )
+    return values, weights
+
+
+def for_each(values: Float[Tensor, "..."], inputs: Float[Tensor, "n *features"]) -> Float[Tensor, "n k *features"]:
+    """Say of values that inputs share, without a copy, that they are each input's."""
+    return values if values.dim() > inputs.dim() else values.expand(len(inputs), *values.shape)
+
+
 def impute(
     imputer: Imputer, inputs: Float[Tensor, "n *features"], background: Background, generator: torch.Generator
 ) -> Float[Tensor, "n *features"]:
     """Return each input with all of its players absent; of several values one is drawn, in proportion to its weight."""
-    values, weights = imputer.draw(inputs, background, generator)
-    each = values if values.dim() > inputs.dim() else values.expand(len(inputs), *values.shape)
+    values, weights = draw(imputer, inputs, background, generator)
+    each = for_each(values, inputs)
     if each.shape[1] == 1:
         return each[:, 0]
     chosen = torch.multinomial(weights.cpu(), len(inputs), replacement=True, generator=generator)

@@ -76,10 +76,7 @@ class FeatureMask:
     feature_mask: Int[Tensor, "..."]
 
     def __post_init__(self) -> None:
-        ids = self.feature_mask.unique() if not self.feature_mask.is_floating_point() else None
-        if ids is None or not torch.equal(ids, torch.arange(len(ids), device=ids.device)):
-            found = self.feature_mask.unique().tolist()[:8]
-            raise ValueError(f"feature_mask numbers groups from 0 on without a gap, got {found}")
+        _check_numbers("feature_mask", self.feature_mask)
 
     def of(self, features: torch.Size | tuple[int, ...]) -> Int[Tensor, "*features"]:
         """Return the mask."""
@@ -101,7 +98,13 @@ class PlayerMap:
 
     def __init__(self, players: Players, features: torch.Size | tuple[int, ...], device: torch.device) -> None:
         self.features = torch.Size(features)
-        self.player_of = players.of(self.features).to(device)
+        numbers = players.of(self.features)
+        if tuple(numbers.shape) != tuple(features):
+            raise ValueError(
+                f"{type(players).__name__} numbers features {tuple(numbers.shape)}, but an input has {tuple(features)}"
+            )
+        _check_numbers(type(players).__name__, numbers)
+        self.player_of = numbers.to(device, torch.int64)
         self.count = int(self.player_of.max()) + 1
         flat = torch.arange(self.count, device=device)
         self.each_feature = torch.equal(self.player_of.flatten(), flat)
@@ -146,6 +149,17 @@ def check_ranking(ranking: str) -> None:
     """Refuse a way to order players that is none of `RANKINGS`."""
     if ranking not in RANKINGS:
         raise ValueError(f"ranking={ranking} is unknown: {' or '.join(RANKINGS)}")
+
+
+def _check_numbers(name: str, numbers: Tensor) -> None:
+    """Refuse numbers of players that are not 0 to p - 1, each of them there."""
+    whole = not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool)
+    if not numbers.numel():
+        return
+    within = whole and numbers.min() >= 0 and numbers.max() < numbers.numel()
+    if not within or not numbers.flatten().bincount().all():
+        found = numbers.unique().tolist()[:8]
+        raise ValueError(f"{name} numbers players from 0 on without a gap, got {found}, {numbers.dtype}")
 
 
 def _check_not_empty(features: torch.Size | tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from igbaselines.tasks.background import Background
 from igbaselines.tasks.imputers import Imputer
 from igbaselines.tasks.lazy import Lazy
+from igbaselines.tasks.outputs import check_output
 from igbaselines.tasks.players import EachFeature, PlayerMap, Players
 
 Function = Callable[[Tensor], Tensor]
@@ -23,9 +24,11 @@ Score = Callable[[Float[Tensor, "m *features"], Int[Tensor, " m"]], Float[Tensor
 
 def class_score(f: Function, targets: Int[Tensor, " n"] | None) -> Score:
     """Make of a network, (m, *features) -> (m,) or (m, classes), the score of each input's class."""
+    largest = None if targets is None else int(targets.max())
 
     def score(points: Float[Tensor, "m *features"], source: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
         output = f(points)
+        check_output(output, points, largest)
         if targets is None:
             return output
         return output.gather(1, targets.to(output.device, torch.int64)[source][:, None]).squeeze(1)

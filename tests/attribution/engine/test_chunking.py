@@ -51,7 +51,7 @@ def network(width: int = 8) -> nn.Module:
     shared=st.booleans(),
 )
 def test_results_do_not_depend_on_the_chunk(n: int, k: int, steps: int, max_batch: int, shared: bool) -> None:
-    f, x, starts = network(), draw(n, FEATURES), draw(*([k] if shared else [n, k]), FEATURES)
+    f, x, starts = network(), draw(n, FEATURES), draw(*([k] if shared else [n, k]), FEATURES).expand(n, k, FEATURES)
     weights = draw(n, k, FEATURES)
     sizes: list[int] = []
     done: list[int] = []

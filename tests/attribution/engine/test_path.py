@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from igbaselines.attribution import (
     Trapezoid,
     path_attribution,
 )
+from igbaselines.attribution.shapley.exact import exact_shapley_values
 
 Make = Callable[..., nn.Module]
 N, K, FEATURES = 4, 3, 6
@@ -374,6 +376,16 @@ def with_value(tensor: Tensor, index: tuple[int, ...], value: float) -> Tensor:
     return tensor
 
 
+class Output:
+    """What networks return that return more than one thing."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.loss, self.logits = None, logits
+
+
+LEAF = torch.ones((), dtype=torch.float64, requires_grad=True)
+NO_GRADIENT = r"f returned values .* without a gradient with respect to its points: it is constant or a step"
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "baselines of other features": (
         {"baselines": ones(3, 5)},
@@ -436,7 +448,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"f": lambda p: p.sum()},
         r"f must return one value a point, .* returned \(\)",
     ),
-    "an empty chunk": ({"max_batch": 0}, r"max_batch must be at least 1, got 0"),
+    "an empty chunk": ({"max_batch": 0}, r"max_batch must be a whole number of at least 1, got 0"),
     "inputs that are not finite": (
         {"inputs": with_value(ones(4, 6), (2, 5), torch.nan)},
         r"inputs must be finite, but 1 values are not; the first at index \(2, 5\)",
@@ -453,6 +465,52 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"weights": with_value(ones(3), (1,), torch.nan)},
         r"weights must be finite, but 1 values are not",
     ),
+    "no function": ({"f": 3}, r"f must be a function of a tensor .*, got 3"),
+    "an array": (
+        {"inputs": ones(4, 6).numpy()},
+        r"inputs must be a tensor, got a numpy.ndarray of shape \(4, 6\): torch",
+    ),
+    "a tuple of inputs": ({"inputs": (ones(4, 6),)}, r"inputs must be a tensor, got a tuple of 1; of several tensors"),
+    "a list of inputs": ({"inputs": [[1.0]]}, r"inputs must be a tensor, got a list of 1"),
+    "a sparse tensor": ({"inputs": ones(4, 6).to_sparse()}, r"inputs must be a dense tensor, got torch.sparse_coo"),
+    "a single number": ({"inputs": ones(1)[0]}, r"there is no input to explain: inputs have shape \(\)"),
+    "complex inputs": ({"inputs": ones(4, 6) + 1j}, r"inputs must be floating point, got torch.complex128"),
+    "no baselines": ({"baselines": None}, r"baselines must be a tensor, or one number .*, got None"),
+    "an array of baselines": ({"baselines": ones(3, 6).numpy()}, r"baselines must be a tensor, .* torch.from_numpy"),
+    "a yes for baselines": ({"baselines": True}, r"baselines must be a tensor, or one number .*, got True"),
+    "a number that is not finite": ({"baselines": float("nan")}, r"baselines must be finite"),
+    "a list of weights": ({"weights": [1.0, 0.0, 0.0]}, r"weights must be a tensor, got a list of 3"),
+    "complex weights": ({"weights": ones(3) + 1j}, r"weights must be real numbers, got torch.complex128"),
+    "half a point": ({"max_batch": 2.5}, r"max_batch must be a whole number of at least 1, got 2.5"),
+    "a yes for a chunk": ({"max_batch": True}, r"max_batch must be a whole number of at least 1, got True"),
+    "a number of steps": ({"rule": 32}, r"rule must be a quadrature rule, such as GaussLegendre\(32\), got 32"),
+    "a kind of rule": ({"rule": GaussLegendre}, r"rule must be a quadrature rule"),
+    "a name for a target": ({"target": "cat"}, r"target must be a class index, or 4 of them, .* got 'cat'"),
+    "a tuple for a target": ({"target": (1, 0, 0, 0)}, r"target must be a class index, .* got a tuple of 4"),
+    "a mapping for a target": ({"target": {"a": 1}}, r"target must be a class index, .* got a dict of 'a'"),
+    "a ragged target": ({"target": [[1], [0, 2]]}, r"target must be a class index, .* got a list of 2"),
+    "a list for other inputs": ({"target": [0, 1]}, r"target \(2,\) does not fit inputs \(4, 6\)"),
+    "a negative class": ({"target": -1}, r"class indices from 0 on, .* least -1"),
+    "a share of a class": ({"target": 0.5}, r"class indices from 0 on, got torch.float32"),
+    "a yes for a class": ({"target": True}, r"class indices from 0 on, got torch.bool"),
+    "an unknown class for all": (
+        {"f": lambda p: p[:, :3], "target": 3},
+        r"target 3 does not fit f, .* classes go from 0 to 2",
+    ),
+    "a tuple": ({"f": lambda p: (None, p.sum(1))}, r"returned a tuple of 2; explain one tensor of it, .* f\(x\)\[1\]"),
+    "a mapping": ({"f": lambda p: {"logits": p}}, r"returned a dict of 'logits'; .* f\(x\)\['logits'\]"),
+    "an object": ({"f": lambda p: Output(p.sum(1))}, r"returned a \S*Output; .* f\(x\).logits"),
+    "nothing": ({"f": lambda p: None}, r"f must return a tensor, but returned None"),
+    "an array of values": ({"f": lambda p: p.detach().numpy().sum(1)}, r"must return a tensor, but returned a numpy"),
+    "complex values": ({"f": lambda p: p.sum(1) + 1j}, r"f must return real numbers, but returned torch.complex128"),
+    "values elsewhere": ({"f": lambda p: p.sum(1).to("meta")}, r"values where its points are, cpu, but returned meta"),
+    "values without a graph": ({"f": torch.no_grad()(lambda p: p.sum(1))}, NO_GRADIENT),
+    "values of inference": ({"f": torch.inference_mode()(lambda p: p.sum(1))}, NO_GRADIENT),
+    "values cut off": ({"f": lambda p: p.detach().sum(1)}, NO_GRADIENT),
+    "constant values": ({"f": lambda p: p.new_ones(len(p))}, NO_GRADIENT),
+    "steps": ({"f": lambda p: (p.sum(1) > 3).double()}, NO_GRADIENT),
+    "classes for values": ({"f": lambda p: p.argmax(1)}, NO_GRADIENT),
+    "a graph of parameters alone": ({"f": lambda p: p.new_ones(len(p)) * LEAF}, NO_GRADIENT),
 }
 
 
@@ -470,6 +528,45 @@ def test_refuses(changes: dict[str, Any], message: str, max_batch: int | None) -
         path_attribution(**(arguments | changes))
 
 
+TARGETS = [2, [2] * N, torch.tensor(2), torch.tensor([2] * N, dtype=torch.uint8), np.int64(2), np.array([2] * N)]
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: type(target).__name__)
+def test_reads_a_target_however_it_comes(target: Any, make_mlp: Make, generator: torch.Generator) -> None:
+    f, x, starts = make_mlp(classes=3), draw(generator, N, FEATURES), draw(generator, K, FEATURES)
+    expected = path_attribution(f, x, starts, target=torch.full((N,), 2))
+    assert_same(path_attribution(f, x, starts, target=target).attributions, expected.attributions, 0)
+    exact = exact_shapley_values(f, x, starts, target=target).values
+    assert_same(exact, exact_shapley_values(f, x, starts, target=torch.full((N,), 2)).values, 0)
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("number", [0, 0.5, np.float32(-1)])
+def test_a_number_is_a_baseline(number: float, make_mlp: Make, generator: torch.Generator) -> None:
+    f, x = make_mlp(), draw(generator, N, FEATURES)
+    expected = path_attribution(f, x, torch.full((1, FEATURES), float(number), dtype=torch.float64))
+    assert_same(path_attribution(f, x, number).attributions, expected.attributions, 0)
+
+
+def test_baselines_of_the_inputs_shape_are_shared_and_both_readings_are_said(
+    make_mlp: Make, generator: torch.Generator
+) -> None:
+    f, x, starts = make_mlp(), draw(generator, N, FEATURES), draw(generator, N, FEATURES)
+    with pytest.warns(
+        UserWarning, match=r"not one for each as in Captum: say baselines\[:, None\] for one each, "
+    ) as said:
+        found = path_attribution(f, x, starts)
+    assert len(said) == 1
+    shared = path_attribution(f, x, starts.expand(len(x), *starts.shape))
+    assert_same(found.attributions, shared.attributions)
+    pairs = path_attribution(f, x, starts[:, None])
+    each = [path_attribution(f, x[[i]], starts[[i]]).attributions for i in range(N)]
+    assert_same(pairs.attributions, torch.cat(each))
+    with pytest.warns(UserWarning, match=r"absent values\[:, None\] for one each"):
+        exact_shapley_values(f, x, starts)
+
+
 @pytest.mark.parametrize(
     "f",
     [
@@ -483,14 +580,14 @@ def test_names_the_path_on_which_f_is_not_finite(f: Callable[[Tensor], Tensor]) 
     inputs[1], baselines[0], baselines[1] = 3, 1, 2
     inputs[0] = 1.2
     with pytest.raises(ValueError, match=r"not finite on the path from baseline \d to input 1 \(\d paths in all\)"):
-        path_attribution(f, inputs, baselines, rule=Midpoint(1))
+        path_attribution(f, inputs, baselines.expand(2, 2, 1), rule=Midpoint(1))
 
 
 def test_gradients_may_come_in_another_memory_format(generator: torch.Generator) -> None:
     layers = (nn.Conv2d(3, 4, 3), nn.SiLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
     network = nn.Sequential(*layers).double()
     inputs = torch.rand(2, 3, 8, 8, generator=generator, dtype=torch.float64)
-    baselines = torch.rand(2, 3, 8, 8, generator=generator, dtype=torch.float64)
+    baselines = torch.rand(3, 3, 8, 8, generator=generator, dtype=torch.float64)
     target = torch.tensor([0, 1])
     expected = path_attribution(network, inputs, baselines, target=target)
     found = path_attribution(network.to(memory_format=torch.channels_last), inputs, baselines, target=target)

@@ -188,7 +188,7 @@ def test_refuses_what_does_not_fit(make_mlp: Make, generator: torch.Generator, u
     network, x, absent = make_mlp(), draw(generator, 3, 6), draw(generator, 2, 6)
     with pytest.raises(ValueError, match=r"17 players have 2\^17 coalitions"):
         exact_shapley_values(lambda p: p.sum(1), draw(generator, 1, 17), draw(generator, 1, 17))
-    with pytest.raises(ValueError, match=r"baselines \(2, 5\) do not fit inputs \(3, 6\)"):
+    with pytest.raises(ValueError, match=r"absent values \(2, 5\) do not fit inputs \(3, 6\)"):
         exact_shapley_values(network, x, absent[:, :5])
     with pytest.raises(ValueError, match=r"weights \(3,\) do not fit 2 absent values"):
         exact_shapley_values(network, x, absent, torch.ones(3) / 3)

@@ -10,20 +10,25 @@ does not grow with any of them.
 """
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from igbaselines.attribution.engine.adaptive import Adaptive, integrate_adaptively
 from igbaselines.attribution.engine.blocks import chunks, size, split
-from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
+from igbaselines.attribution.engine.chunking import (
+    automatic_max_batch,
+    halved,
+    reads_wrong_memory_alone,
+    unless_memory_runs_out,
+)
+from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.engine.result import AffineStem, Attribution, ClosedFormGradient, Progress
-from igbaselines.attribution.engine.validation import check_arguments, check_finite_paths, check_output
+from igbaselines.attribution.engine.validation import check_finite_paths, check_graph, check_rule, read_arguments
 from igbaselines.tasks import Function
+from igbaselines.tasks.outputs import Target, check_output
 
 CHUNKS_OF_BLOCK = 16
 
@@ -31,10 +36,10 @@ CHUNKS_OF_BLOCK = 16
 def path_attribution(
     f: Function,
     inputs: Float[Tensor, "n *features"],
-    baselines: Float[Tensor, "k *features"] | Float[Tensor, "n k *features"],
+    baselines: Float[Tensor, "k *features"] | Float[Tensor, "n k *features"] | float | int,
     weights: Float[Tensor, "..."] | None = None,
     rule: QuadratureRule = GaussLegendre(32),  # noqa: B008 (frozen)
-    target: Int[Tensor, " n"] | None = None,
+    target: Target | None = None,
     max_batch: int | None = None,
     keep_per_baseline: bool = False,
     progress: Progress | None = None,
@@ -42,16 +47,22 @@ def path_attribution(
 ) -> Attribution:
     """Attribute f(inputs) to the features along straight paths from baselines.
 
+    All modules that f runs, wherever it holds them, are run in evaluation mode and left as they were found: modes,
+    parameters, buffers, and tables that they keep of them. f gets points of its own to write into: inputs and baselines
+    stay as they are.
+
     Args:
-        f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given. A
-            module is run in evaluation mode and left as it was found. An `AffineStem` is differentiated
-            behind its stem, a `ClosedFormGradient` without autograd; `f.forward` is neither.
+        f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given; each output a
+            matter of its point alone, with a gradient. An `AffineStem` is differentiated behind its stem, a
+            `ClosedFormGradient` without autograd; `f.forward` is neither.
         inputs: the inputs to explain.
-        baselines: one set for all inputs, or one set an input.
+        baselines: one set for all inputs, one set an input, or a number for all features, such as 0. Those of the
+            inputs' shape are shared by all inputs, which a warning says: Captum takes them for pairs.
         weights: None for 1/k, or shape (k,), (n, k) or (n, k, *features).
         rule: the quadrature rule; an `Adaptive` one gives each pair as many nodes as it needs.
-        target: class index of each input.
-        max_batch: gradient points in one forward and backward pass; None chooses it from the memory there is.
+        target: class index of each input, in a tensor or a list, or one for all of them.
+        max_batch: gradient points in one forward and backward pass; None chooses it from the memory there is. On a
+            CPU networks with BatchNorm take no fewer than two (docs/torch_batch_norm.md).
         keep_per_baseline: keep the Integrated Gradients of every pair, n * k times the size of an input.
         progress: called with the number of gradient points done so far.
         generator: source of a random rule's nodes.
@@ -60,13 +71,15 @@ def path_attribution(
         The attributions with the dtype and device of the inputs, and what is needed to judge them.
 
     Raises:
-        ValueError: where shapes do not fit (both are printed), or something is not finite (it is named).
+        ValueError: where an argument is of another kind (it names what came and what would do) or f returns anything
+            but real values with a gradient, where shapes do not fit (both are printed), where something is not finite
+            (it is named), and where a BatchNorm takes statistics of the batch even in evaluation mode.
     """
-    baselines, weights = check_arguments(inputs, baselines, weights, target, max_batch)
-    n, k = baselines.shape[:2]
+    check_rule(rule)
+    inputs, starts, weights, classes = read_arguments(f, inputs, baselines, weights, target, max_batch)
+    n, k = starts.shape[:2]
     with evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
-        paths = _Paths(f, inputs.detach(), baselines.detach(), rule, target, generator)
-        weights = weights.detach()
+        paths = _Paths(f, inputs, starts, rule, classes, generator)
         largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
         while (values := unless_memory_runs_out(paths.values, largest)) is None:
             largest = halved(min(largest, n * k), "point")
@@ -118,8 +131,8 @@ class _Paths:
         generator: torch.Generator | None,
     ) -> None:
         self.inputs, self.baselines = inputs, baselines
-        self.target = None if target is None else target.to(inputs.device, torch.int64)
-        self.largest_target = 0 if target is None else int(target.max())
+        self.target = target
+        self.largest_target = None if target is None else int(target.max())
         self.stem: Function = f.affine_stem if isinstance(f, AffineStem) else _identity
         self.network: Function = f.after_stem if isinstance(f, AffineStem) else f
         self.closed_form = f.gradient_after_stem if target is None and isinstance(f, ClosedFormGradient) else None
@@ -128,14 +141,15 @@ class _Paths:
         self.nodes = nodes.to(inputs).expand(n, k, -1)
         self.coefficients = coefficients.to(inputs)
         self.steps = len(coefficients)
+        self.never_alone = False  # whether a single point has to go through the network with a copy of itself
         self.adaptive = rule if isinstance(rule, Adaptive) else None
         # Many pairs come together: those of an adaptive rule that go on fill the chunks, and what is done once for
         # each block, such as the transpose of the stem, costs little beside its chunks.
         self.steps_of_block = 1 if self.adaptive else -(-self.steps // CHUNKS_OF_BLOCK)
         self.shared = baselines.stride(0) == 0 or n == 1
         with torch.no_grad():
-            self.inputs_behind_stem = self.stem(inputs)
-            self.shared_behind_stem = self.stem(baselines[0]) if self.shared else None
+            self.inputs_behind_stem = self._behind_stem(inputs)
+            self.shared_behind_stem = self._behind_stem(baselines[0]) if self.shared else None
 
     def after_stem(self, points: Tensor, rows: Tensor | None = None) -> Tensor:
         """Evaluate the explained scalar at points behind the stem, for the class of their inputs (None: the first)."""
@@ -147,9 +161,13 @@ class _Paths:
 
     def _output(self, points: Tensor) -> Tensor:
         """Evaluate f at points behind the stem: (m,) without a target, (m, classes) with one."""
-        output = self.network(points)
-        check_output(output, len(points), None if self.target is None else self.largest_target)
+        # A copy, which f may write into: points may be a view of the caller's baselines, or a leaf of the graph.
+        output = self.network(points.clone())
+        check_output(output, points, self.largest_target)
         return output
+
+    def _behind_stem(self, x: Tensor) -> Tensor:
+        return x if self.stem is _identity else self.stem(x.clone())
 
     def integrated_gradients(
         self, rows: slice, columns: slice, changes: Tensor, max_batch: int
@@ -189,26 +207,33 @@ class _Paths:
         """Gradients of the explained scalar at points behind the stem, pair by pair, (pairs * steps, *hidden)."""
         if self.closed_form is not None:
             return self.closed_form(points)
+        count = len(points)
+        if self.never_alone and len(points) == 1:
+            points = points.repeat_interleave(2, dim=0)
         points.requires_grad_()
         rows = row_of_pair.repeat_interleave(len(points) // len(row_of_pair))
-        (gradient,) = torch.autograd.grad(self.after_stem(points, rows).sum(), points)
-        return gradient
+        output = self.after_stem(points, rows)
+        if len(points) == 1 and reads_wrong_memory_alone(output):
+            self.never_alone = True
+            return self.gradients(points.detach(), row_of_pair)
+        found = torch.autograd.grad(output.sum(), points, allow_unused=True) if output.requires_grad else (None,)
+        return check_graph(output, *found)[:count]
 
     def _baselines_behind_stem(self, rows: slice, columns: slice) -> Tensor:
         if self.shared_behind_stem is not None:
             return self.shared_behind_stem[columns].expand(size(rows), *[-1] * self.inputs_behind_stem.dim())
         chosen = self.baselines[rows, columns]
         with torch.no_grad():
-            behind_stem = self.stem(chosen.flatten(0, 1))
+            behind_stem = self._behind_stem(chosen.flatten(0, 1))
         return behind_stem.reshape(*chosen.shape[:2], *behind_stem.shape[1:])
 
     def _transpose_of_stem(self, gradient: Tensor, like: Tensor) -> Tensor:
         if self.stem is _identity:
             return gradient
         # The stem is affine: its vector-Jacobian product is the same at every point.
-        anywhere = like.detach().flatten(0, 1).requires_grad_()
+        anywhere = torch.zeros_like(like).flatten(0, 1).requires_grad_()
         # Not by grad_outputs, with which torch imports a computer algebra system first.
-        (transposed,) = torch.autograd.grad((self.stem(anywhere) * gradient.flatten(0, 1)).sum(), anywhere)
+        (transposed,) = torch.autograd.grad((self._behind_stem(anywhere) * gradient.flatten(0, 1)).sum(), anywhere)
         return transposed.view_as(like)
 
     @torch.no_grad()
@@ -231,16 +256,3 @@ class _Paths:
 
 def _identity(x: Tensor) -> Tensor:
     return x
-
-
-@contextmanager
-def evaluation_mode(f: Function) -> Iterator[None]:
-    """Run a module's dropout and batch statistics in evaluation mode, and give every part its mode back."""
-    training = [module for module in f.modules() if module.training] if isinstance(f, nn.Module) else []
-    try:
-        for module in training:
-            module.training = False
-        yield
-    finally:
-        for module in training:
-            module.training = True

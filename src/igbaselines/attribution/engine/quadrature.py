@@ -6,6 +6,7 @@ A rule is an object: it carries its own number of nodes, and the engine needs to
 
 import functools
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -42,6 +43,8 @@ class _FixedRule:
     n_steps: int
 
     def __post_init__(self) -> None:
+        if isinstance(self.n_steps, bool) or not isinstance(self.n_steps, Integral):
+            raise ValueError(f"n_steps of a {type(self).__name__} rule is a whole number, got {self.n_steps!r}")
         if self.n_steps < self.fewest:
             needed = "one step" if self.fewest == 1 else "two steps"
             raise ValueError(f"a {type(self).__name__} quadrature rule needs at least {needed}, got {self.n_steps}")

@@ -1,33 +1,74 @@
 """Checks of the engine's arguments: every message names what is wrong and, for shapes, both sides."""
 
+import warnings
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from igbaselines.attribution.engine.quadrature import QuadratureRule
+from igbaselines.tasks.outputs import Target, described, read_target
 
-def check_arguments(
-    inputs: Tensor, baselines: Tensor, weights: Tensor | None, target: Tensor | None, max_batch: int | None
-) -> tuple[Tensor, Tensor]:
-    """Check shapes, dtypes and finiteness of what goes into the engine.
 
-    Returns:
-        The baselines as (n, k, *features) and the weights as (n, k, *features or ones), without copying.
+class Arguments(NamedTuple):
+    """What the engine takes, as it needs it; nothing is copied."""
+
+    inputs: Float[Tensor, "n *features"]
+    baselines: Float[Tensor, "n k *features"]
+    weights: Float[Tensor, "n k ..."]  # *features, or ones
+    target: Int[Tensor, " n"] | None
+
+
+def read_arguments(
+    f: object,
+    inputs: object,
+    baselines: object,
+    weights: object = None,
+    target: Target | None = None,
+    max_batch: object = None,
+    called: str = "baselines",
+) -> Arguments:
+    """Read, once a call, what goes into the engine; `called` is the name that the caller has for its baselines.
 
     Raises:
-        ValueError: naming the offender.
+        ValueError: naming the argument, what came and what would do.
     """
+    if not callable(f):
+        raise ValueError(f"f must be a function of a tensor (m, *features), got {described(f)}")
+    inputs = _tensor("inputs", inputs)
     if not inputs.is_floating_point():
         raise ValueError(f"inputs must be floating point, got {inputs.dtype}")
-    if len(inputs) == 0:
+    if inputs.dim() == 0 or len(inputs) == 0:
         raise ValueError(f"there is no input to explain: inputs have shape {tuple(inputs.shape)}")
-    if max_batch is not None and max_batch < 1:
-        raise ValueError(f"max_batch must be at least 1, got {max_batch}")
-    if target is not None:
-        _check_target(inputs, target)
-    baselines = _expand_baselines(inputs, baselines)
-    weights = _expand_weights(inputs, baselines, weights)
-    for name, tensor in (("inputs", inputs), ("baselines", baselines), ("weights", weights)):
+    if max_batch is not None and (isinstance(max_batch, bool) or not isinstance(max_batch, Integral) or max_batch < 1):
+        raise ValueError(f"max_batch must be a whole number of at least 1, got {described(max_batch)}")
+    classes = read_target(inputs, target)
+    if isinstance(baselines, Real) and not isinstance(baselines, bool):
+        baselines = inputs.new_full((1, *inputs.shape[1:]), float(baselines))
+    starts = _expand_baselines(inputs, _tensor(called, baselines, ", or one number for all features"), called)
+    shares = _expand_weights(inputs, starts, None if weights is None else _tensor("weights", weights))
+    for name, tensor in (("inputs", inputs), (called, starts), ("weights", shares)):
         _check_finite(name, tensor)
-    return baselines, weights
+    return Arguments(inputs.detach(), starts.detach(), shares.detach(), classes)
+
+
+def check_rule(rule: object) -> None:
+    """Refuse what is no quadrature rule, such as a bare number of steps."""
+    if isinstance(rule, type) or not isinstance(rule, QuadratureRule):
+        raise ValueError(f"rule must be a quadrature rule, such as GaussLegendre(32), got {described(rule)}")
+
+
+def check_graph(output: Tensor, gradient: Tensor | None) -> Tensor:
+    """Return the gradient, or refuse an output that has none with respect to f's points."""
+    if gradient is None:
+        raise ValueError(
+            f"f returned values ({output.dtype}) without a gradient with respect to its points: it is constant or a "
+            "step, or it leaves autograd on the way (torch.no_grad, detach, argmax, numpy)"
+        )
+    return gradient
 
 
 def check_finite_paths(completeness_gap: Tensor) -> None:
@@ -40,41 +81,34 @@ def check_finite_paths(completeness_gap: Tensor) -> None:
         )
 
 
-def check_output(output: Tensor, points: int, largest_target: int | None) -> None:
-    """Refuse an output of f for so many points that has no value, or no class of each target, for each of them."""
-    shape = tuple(output.shape)
-    if largest_target is None:
-        if shape != (points,):
-            raise ValueError(
-                f"f must return one value a point, shape ({points},), but returned {shape}; "
-                "pass target= for a network with several classes"
-            )
-    elif output.dim() != 2 or len(output) != points:
-        raise ValueError(f"with target= f must return shape ({points}, classes), but returned {shape}")
-    elif largest_target >= shape[1]:
-        raise ValueError(
-            f"target {largest_target} does not fit f, which returned {shape}: classes go from 0 to {shape[1] - 1}"
-        )
+def _tensor(name: str, value: object, or_else: str = "") -> Tensor:
+    if isinstance(value, Tensor) and value.layout == torch.strided:
+        return value
+    if isinstance(value, Tensor):
+        raise ValueError(f"{name} must be a dense tensor, got {value.layout}: {name}.to_dense() makes one")
+    cure = f": torch.from_numpy({name}) makes one" if isinstance(value, np.ndarray) else ""
+    if isinstance(value, tuple | list) and any(isinstance(part, Tensor) for part in value):
+        cure = "; of several tensors fix all but one: lambda x: f(x, other)"
+    raise ValueError(f"{name} must be a tensor{or_else}, got {described(value)}{cure}")
 
 
-def _check_target(inputs: Tensor, target: Tensor) -> None:
-    if target.shape != inputs.shape[:1]:
-        raise ValueError(f"target {tuple(target.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input")
-    if target.is_floating_point() or int(target.min()) < 0:
-        raise ValueError(f"target must hold class indices from 0 on, got {target.dtype} with least {target.min()}")
-
-
-def _expand_baselines(inputs: Tensor, baselines: Tensor) -> Tensor:
+def _expand_baselines(inputs: Tensor, baselines: Tensor, called: str) -> Tensor:
     n, features = len(inputs), inputs.shape[1:]
     for name in ("dtype", "device"):
         if (mine := getattr(baselines, name)) != (wanted := getattr(inputs, name)):
-            raise ValueError(f"baselines have {name} {mine}, inputs have {wanted}")
-    if baselines.shape[1:] == features and len(baselines):
+            raise ValueError(f"{called} have {name} {mine}, inputs have {wanted}")
+    if baselines.dim() and baselines.shape[1:] == features and len(baselines):
+        if len(baselines) == n > 1:
+            warnings.warn(
+                f"{called} of the inputs' shape are {called} that all inputs share, not one for each as in Captum: "
+                f"say {called}[:, None] for one each, {called}.expand(len(inputs), *{called}.shape) for shared ones",
+                stacklevel=4,
+            )
         return baselines.unsqueeze(0).expand(n, *baselines.shape)
     if baselines.shape[:1] == (n,) and baselines.shape[2:] == features and baselines.shape[1]:
         return baselines
     raise ValueError(
-        f"baselines {tuple(baselines.shape)} do not fit inputs {tuple(inputs.shape)}: "
+        f"{called} {tuple(baselines.shape)} do not fit inputs {tuple(inputs.shape)}: "
         f"expected (k, {_shape(features)}) or ({n}, k, {_shape(features)}) with k at least 1"
     )
 
@@ -84,6 +118,8 @@ def _expand_weights(inputs: Tensor, baselines: Tensor, weights: Tensor | None) -
     ones = [1] * len(features)
     if weights is None:
         return inputs.new_full((1, k, *ones), 1 / k).expand(n, k, *ones)
+    if weights.is_complex():
+        raise ValueError(f"weights must be real numbers, got {weights.dtype}")
     weights = weights.to(inputs)
     if weights.shape == (k,):
         return weights.reshape(1, k, *ones).expand(n, k, *ones)

@@ -15,7 +15,7 @@ from igbaselines.attribution.shapley.coalitions import (
     sample_coalitions,
 )
 from igbaselines.attribution.shapley.exact import Choice, Game
-from igbaselines.tasks import Imputer, Task
+from igbaselines.tasks import Imputer, Task, draw, for_each
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,10 @@ class CoalitionMethod:
 
     def _game(self, task: Task, generator: torch.Generator) -> Game:
         """The task as a game of its players."""
-        absent, weights = task.imputer(self.imputer).draw(task.inputs, task.background, generator)
-        return Game(task.f, task.inputs, absent, weights, task.players, task.targets, task.max_batch)
+        absent, weights = draw(task.imputer(self.imputer), task.inputs, task.background, generator)
+        return Game(
+            task.f, task.inputs, for_each(absent, task.inputs), weights, task.players, task.targets, task.max_batch
+        )
 
     def _draw_coalitions(self, game: Game, generator: torch.Generator) -> Iterator[Coalitions]:
         """Draw the coalitions of all inputs at once, so that they do not depend on blocks; or take them all."""

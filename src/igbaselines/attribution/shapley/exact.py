@@ -8,10 +8,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
-from igbaselines.attribution.engine.path import evaluation_mode
-from igbaselines.attribution.engine.validation import check_arguments, check_output
+from igbaselines.attribution.engine.evaluation import evaluation_mode
+from igbaselines.attribution.engine.validation import read_arguments
 from igbaselines.attribution.shapley.coalitions import all_coalitions, exact_weights
 from igbaselines.tasks import EachFeature, Function, PlayerMap, Players
+from igbaselines.tasks.outputs import Target, check_output
 
 VALUES_AT_ONCE = 2**20  # values of coalitions, float64, that are held at a time: 8 MiB
 
@@ -37,10 +38,10 @@ class ExactShapley:
 def exact_shapley_values(
     f: Function,
     inputs: Float[Tensor, "n *features"],
-    absent: Float[Tensor, "r *features"] | Float[Tensor, "n r *features"],
+    absent: Float[Tensor, "r *features"] | Float[Tensor, "n r *features"] | float | int,
     weights: Float[Tensor, " r"] | None = None,
     players: Players = EachFeature(),  # noqa: B008 (frozen)
-    target: Int[Tensor, " n"] | None = None,
+    target: Target | None = None,
     max_batch: int | None = None,
 ) -> ExactShapley:
     """Compute the Shapley values of v(S) = sum_r w_r f(x_S): players in S as in x, the others as in absent value r.
@@ -66,22 +67,22 @@ class Game:
         self,
         f: Function,
         inputs: Tensor,
-        absent: Tensor,
+        absent: Tensor | float | int,
         weights: Tensor | None,
         players: Players,
-        target: Tensor | None,
+        target: Target | None,
         max_batch: int | None,
     ) -> None:
-        self.f, self.inputs = f, inputs.detach()
-        of_inputs = check_arguments(inputs, absent, None, target, max_batch)[0].detach()
+        self.f = f
+        given = read_arguments(f, inputs, absent, None, target, max_batch, called="absent values")
+        self.inputs, of_inputs, _, self.target = given
         self.shares = _shares(weights, of_inputs.shape[1])
         # Absent values that all inputs share are kept once.
         self.shared = of_inputs.stride(0) == 0
         self.absent = of_inputs[0] if self.shared else of_inputs.flatten(0, 1)
-        self.map = PlayerMap(players, inputs.shape[1:], inputs.device)
+        self.map = PlayerMap(players, self.inputs.shape[1:], self.inputs.device)
         self.players = self.map.count
-        self.target = None if target is None else target.to(inputs.device, torch.int64)
-        self.largest_target = 0 if target is None else int(target.max())
+        self.largest_target = None if self.target is None else int(self.target.max())
         self.largest = max_batch
 
     def points(
@@ -147,8 +148,9 @@ class Game:
 
     def _evaluate(self, rows: Tensor, members: Tensor, absent: Tensor) -> Tensor:
         """Evaluate the explained scalar."""
-        output = self.f(self.points(rows, members, absent))
-        check_output(output, len(rows), None if self.target is None else self.largest_target)
+        points = self.points(rows, members, absent)
+        output = self.f(points)
+        check_output(output, points, self.largest_target)
         return output if self.target is None else output.gather(1, self.target[rows][:, None]).squeeze(1)
 
     def _check_finite(self, worth: Tensor, choose: Callable[[Tensor], Choice]) -> None:

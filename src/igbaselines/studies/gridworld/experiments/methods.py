@@ -18,7 +18,7 @@ from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.shapley.exact import Game
-from igbaselines.tasks import Background, Imputer, Task
+from igbaselines.tasks import Background, Imputer, Task, draw, for_each
 
 SIG, SIG_PAIRED = "shapley_ig", "shapley_ig_paired"
 SAMPLING, SAMPLING_PAIRED = "shapley_sampling", "shapley_sampling_paired"
@@ -86,7 +86,8 @@ class KernelSHAP:
 
     def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
         """Attribute the task's function to players, and in equal shares to their features."""
-        absent, weights = task.imputer(self.imputer).draw(task.inputs, task.background, generator)
+        absent, weights = draw(task.imputer(self.imputer), task.inputs, task.background, generator)
+        absent = for_each(absent, task.inputs)
         game = Game(task.f, task.inputs, absent, weights, task.players, task.targets, task.max_batch)
         values = np.stack([self._of_one(game, row) for row in range(len(task.inputs))])
         players = torch.from_numpy(values).to(task.inputs)

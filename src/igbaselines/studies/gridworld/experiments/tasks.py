@@ -18,7 +18,7 @@ from igbaselines.studies.gridworld.experiments.settings import GridworldAttribut
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.training import train_value
 from igbaselines.studies.gridworld.networks.value_mlp import ActionAdvantage, GridValueNetwork
-from igbaselines.tasks import Background, Imputer, Lazy, Task
+from igbaselines.tasks import Background, Imputer, Lazy, Task, draw, for_each
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,10 @@ def state_task(
     imputers: dict[str, Imputer] = {"zero": ZeroBaseline(), "mean": TrainingMean(), "background": sample}
 
     def exact(imputer: str) -> Float[Tensor, "n d"]:
-        absent, weights = imputers[imputer].draw(inputs, background, generator_for(seed))
-        return exact_shapley_values(f, inputs, absent, weights, target=targets, max_batch=max_batch).values
+        absent, weights = draw(imputers[imputer], inputs, background, generator_for(seed))
+        return exact_shapley_values(
+            f, inputs, for_each(absent, inputs), weights, target=targets, max_batch=max_batch
+        ).values
 
     units, known = state_names(states, explained), Lazy(imputers, exact)
     return Task(name, f, inputs, targets, units, background, imputers=imputers, known=known, max_batch=max_batch)
