@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_here
+from igbaselines.running.provenance import code_checksum
 from igbaselines.running.rows import Names
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class Run:
 
     Args:
         rows: where its measured values go.
-        checkpoints: folder for what an attempt that is killed shall leave behind, and a shard shall hand over.
+        checkpoints: folder for what an attempt that is killed shall leave behind, and a shard shall hand over; an
+            experiment keeps its own in a folder in it that is named by `fingerprint`.
         artifacts: folder for what belongs to the results beside the rows, such as trained networks.
         cache: folder for generated data.
         device: where to compute.
@@ -111,5 +113,6 @@ class Run:
             raise ShardFinished
 
     def fingerprint(self) -> str:
-        """Name the checkpoints of these data and weights, and of no others."""
-        return hashlib.sha256(json.dumps(self.checksums, sort_keys=True).encode()).hexdigest()[:16]
+        """Name the checkpoints of this code, these data and weights, and of no others."""
+        identity = json.dumps([code_checksum(), self.checksums], sort_keys=True)
+        return hashlib.sha256(identity.encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from igbaselines.common.files import replacing, write_text
+from igbaselines.common.files import read_json, replacing, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +117,6 @@ class Names:
         path = folder / NAMES_FILE
         if not path.exists():
             return cls()
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         methods = {name: str(label) for name, label in found["methods"].items()}
         return cls(methods, {name: {key: str(of[key]) for key in WORDS} for name, of in found["metrics"].items()})

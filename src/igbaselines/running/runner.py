@@ -19,8 +19,9 @@ from igbaselines.common.stopping import stop_here
 from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
 from igbaselines.running.context import Run, RunShard, ShardFinished
 from igbaselines.running.plugins import load_plugins
+from igbaselines.running.provenance import code_checksum, provenance
 from igbaselines.running.rows import Names, Rows, write_rows
-from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed
+from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed, read_status
 from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import instantiate
 
@@ -65,10 +66,10 @@ class Prepared:
         return self.folder.shard(shard.index, shard.count)
 
     def is_done(self) -> bool:
-        """Whether there is nothing left to do: the run is complete, from the data and weights of today."""
+        """Whether there is nothing left to do: the run is complete, whole, and from the data and weights of today."""
         if not self.folder.is_complete() or self.plain["force"]:
             return False
-        return not data_changed(self.folder.path, self.settings)
+        return not self.folder.damaged() and not data_changed(self.folder.path, self.settings)
 
 
 def prepare(config: DictConfig) -> Prepared:
@@ -152,23 +153,35 @@ def execute(run: Prepared, render: Render) -> Path:
         folder.recover()
         if run.is_done():
             folder.tidy()
-            log.info("complete already (force=true runs it again): %s", folder.path)
+            by = ", made by other code than today's" if folder.is_of_other_code() else ""
+            log.info("complete already%s (force=true runs it again): %s", by, folder.path)
             return folder.path
-        if folder.is_complete() and not run.plain["force"]:
-            log.info("data or weights have changed since the run was made: it is made again")
+        damaged = _say_why_again(run)
         folder.begin(afresh=run.plain["force"])
         with _log_file(folder.attempt / "run.log"):
             try:
-                seconds = _attempt(run, render)
+                details = _redraw(run, render) if folder.keep_measured(damaged) else _attempt(run, render)
             except Exception as error:
                 if isinstance(error, UserError) or is_about_the_place(error):
                     folder.discard()
                     folder.end_job(str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
-        folder.complete(seconds=round(seconds, 1))
+        folder.complete(**details)
     log.info("complete: %s", folder.path)
     return folder.path
+
+
+def _say_why_again(run: Prepared) -> list[str]:
+    """Say why a complete run is not believed; returns its damaged files, where the data are as they were."""
+    if not run.folder.is_complete() or run.plain["force"]:
+        return []
+    if data_changed(run.folder.path, run.settings):
+        log.info("data or weights have changed since the run was made: it is made again")
+        return []
+    damaged = run.folder.damaged()
+    log.warning("%s: %s damaged since the run was made: made again", run.folder.path, ", ".join(damaged))
+    return damaged
 
 
 def _execute_shard(run: Prepared) -> None:
@@ -203,10 +216,17 @@ def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _attempt(run: Prepared, render: Render) -> float:
-    """Compute, and write everything but the status; returns the seconds that took."""
-    from igbaselines.running.provenance import provenance
+def _redraw(run: Prepared, render: Render) -> dict[str, Any]:
+    """Draw once more what a run has measured, which lies in the attempt; returns what its status said of that."""
+    import pandas as pd
 
+    render(run.folder.attempt, pd.read_parquet(run.folder.attempt / "rows.parquet"), run.plain)
+    status = read_status(run.folder.path)
+    return {key: status[key] for key in ("seconds", "code") if key in status}
+
+
+def _attempt(run: Prepared, render: Render) -> dict[str, Any]:
+    """Compute, and write everything but the status; returns what that shall say of it."""
     start = time.monotonic()
     attempt, plain = run.folder.attempt, run.plain
     write_text(attempt / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
@@ -217,7 +237,7 @@ def _attempt(run: Prepared, render: Render) -> float:
     render(attempt, rows, plain)
     record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, time.monotonic() - start)
     write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
-    return time.monotonic() - start
+    return {"seconds": round(time.monotonic() - start, 1), "code": code_checksum()}
 
 
 def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
