@@ -23,7 +23,7 @@ from igbaselines.running.provenance import code_checksum, provenance
 from igbaselines.running.rows import Names, Rows, write_rows
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed, read_status
 from igbaselines.running.study import find_experiment, look_up
-from igbaselines.running.targets import instantiate
+from igbaselines.running.targets import checked, instantiate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,10 +89,11 @@ def prepare(config: DictConfig) -> Prepared:
     plugins = load_plugins(plain.pop("plugins"))
     if plugins:
         plain["plugins"] = plugins
-    settings = {
-        name: None if config[name] is None else instantiate(config[name])
-        for name in ("dataset", "model", "attribution", "evaluation")
-    }
+    settings = {}
+    for name in ("dataset", "model", "attribution", "evaluation"):
+        node = None if config[name] is None else checked(config[name], name)
+        settings[name] = None if node is None else instantiate(node, name)
+        plain[name] = OmegaConf.to_container(node) if node is not None else None
     names = Names(dict(getattr(settings["attribution"], "labels", {})))
     if plain["attribution"] is not None:
         plain["attribution"].pop("labels", None)  # how methods are printed changes no number: names.json has them
@@ -113,7 +114,7 @@ def _named(config: DictConfig, plain: dict[str, Any], group: str, names: Names) 
         if label is not None:
             names.method(name, label)
             plain[group][name].pop("label")
-        found[name] = instantiate(bare)
+        found[name] = instantiate(bare, f"{group}.{name}")
         if group == "methods" and not hasattr(found[name], "attribute"):
             kind = type(found[name]).__name__
             raise UserError(f"methods.{name} has no attribute(task, generator): {kind} is none of the methods")

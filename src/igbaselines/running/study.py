@@ -12,8 +12,8 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import check_values, value
 
 if TYPE_CHECKING:
     from igbaselines.running.context import Run
@@ -77,14 +77,13 @@ class Domain:
         inputs: to explain, of each network.
     """
 
-    dataset: Any
-    model: Any
-    networks: int
-    inputs: int
+    dataset: Any = value(kind=("builtins.object", "dataset@evaluation.domains.NAME.dataset=..."))
+    model: Any = value(kind=("builtins.object", "model@evaluation.domains.NAME.model=..."))
+    networks: int = value("[1, )")
+    inputs: int = value("[1, )")
 
     def __post_init__(self) -> None:
-        at_least("networks of a domain", self.networks, 1)
-        at_least("inputs of a domain", self.inputs, 1)
+        check_values("domain", type(self), vars(self))
 
 
 class TaskMaker(Protocol):

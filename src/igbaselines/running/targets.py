@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import operator
 import os
+import pkgutil
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import absolute_files, check_values
 from igbaselines.running.config import PROJECT_ROOT, absolute, one_line
 from igbaselines.running.plugins import is_plugin
 
@@ -59,23 +61,39 @@ SEARCHED = r"file://.*|(?!.*://).*|pkg://(hydra\.conf|hydra_plugins)(\..*)?|stru
 RERUN = "--experimental-rerun"
 
 
-def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target builds)
-    """Build the object that a node's `_target_` names, with the objects that are nested in it.
+def instantiate(node: object, where: str = "") -> Any:  # noqa: ANN401 (whatever the target builds)
+    """Build the object that a node's `_target_` names, with the objects that are nested in it; `where` it stands.
 
     Raises:
         UserError: where a target is none of this package's dataclasses, or refuses its values.
     """
-    if not isinstance(node, DictConfig):
-        raise UserError(f"nothing can be built from {node!r}: a node with a _target_ is needed")
-    resolved = _resolved(node)
-    _check(OmegaConf.to_container(resolved))
     try:
-        return build(resolved, _convert_="object")
+        return build(checked(node, where), _convert_="object")
     except InstantiationException as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        raise UserError(one_line(cause)) from error
+        place = re.search(r"full_key: (\S+)", str(error))
+        said = f"{place[1]}: " if place and not isinstance(cause, UserError) else ""  # which names its key itself
+        raise UserError(f"{said}{one_line(cause)}") from error
+
+
+def checked(node: object, where: str = "") -> DictConfig:
+    """A copy of a node that can be built: without interpolations, the paths of the user's files absolute.
+
+    Raises:
+        UserError: where a target is none of this package's dataclasses, or a value none of its field's.
+    """
+    if not isinstance(node, DictConfig):
+        said = f"{where}: " if where else ""
+        raise UserError(f"{said}nothing can be built from {node!r}: a node with a _target_ is needed")
+    resolved = _resolved(node)
+    plain: Any = OmegaConf.to_container(resolved)
+    _check(plain)
+    if "_target_" in plain:
+        check_values(where or str(node._key() or "node"), pkgutil.resolve_name(plain["_target_"]), plain)
+    absolute_files(resolved)
+    return resolved
 
 
 def guard_hydra(arguments: Sequence[str] = ()) -> None:

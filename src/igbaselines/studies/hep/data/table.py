@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import sha256
+from igbaselines.common.values import SEED, value
 from igbaselines.studies.hep.data.events import EventTable
 
 _log = logging.getLogger(__name__)
@@ -32,9 +33,9 @@ CROSS_SECTION_ERROR = "cross_section_error"
 class HepTable:
     """Events of the user's."""
 
-    path: str  # a parquet file with the columns that this module describes
+    path: str = value(file=True)  # a parquet file with the columns that this module describes
     n_events: int | None = None  # take a random part of at most so many; None takes all
-    seed: int = 0  # of the random part
+    seed: int = value(SEED, default=0)  # of the random part
 
     def __post_init__(self) -> None:
         if self.n_events is not None and self.n_events < 1:

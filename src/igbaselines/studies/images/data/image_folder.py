@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import value
 from igbaselines.studies.images.data.masks import InstanceMasks, PngMask, read_annotations
 from igbaselines.studies.images.data.photographs import (
     MaskSource,
@@ -29,10 +30,10 @@ _log = logging.getLogger(__name__)
 class ImageFolder(PhotographFiles):
     """All images in a folder and its subfolders, or a single one; there are no labels."""
 
-    path: str  # the folder, or one image file
+    path: str = value(file=True)  # the folder, or one image file
     # A folder with a PNG file of the same relative name for each image that has a mask, or a COCO instances
     # file, of which a mask takes all instances of the image. A folder within `path` holds no images.
-    masks: str | None = None
+    masks: str | None = value(file=True, default=None)
 
     def photographs(self) -> Photographs:
         """The images, all in the order of their names; what cannot be read is found out when it is opened."""

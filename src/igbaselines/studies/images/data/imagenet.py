@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import value
 from igbaselines.studies.images.data.photographs import (
     Photograph,
     PhotographFiles,
@@ -23,8 +24,9 @@ _LAYOUT = "the folder that holds val/<wnid>/*.JPEG or <wnid>/*.JPEG"
 class Imagenet(PhotographFiles):
     """Validation images with their labels; there are no masks."""
 
-    root: str  # holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do
-    wnids: str  # a file with the wnids of the 1000 classes in the order of the networks' outputs, one a line
+    root: str = value(file=True)  # holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do
+    # A file with the wnids of the 1000 classes in the order of the networks' outputs, one a line
+    wnids: str = value(file=True)
     only_correct: bool = True  # leave out those whose prediction is not the label
 
     def photographs(self) -> Photographs:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import value
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
 from igbaselines.studies.images.data.photographs import Photograph, PhotographFiles, Photographs, image_files, shuffled
 
@@ -19,7 +20,7 @@ _NAME = re.compile(r"imagenet_\d+_(\d+)\.jpg")  # the number of the photograph a
 class SamplePhotos(PhotographFiles):
     """The photographs of foolbox with their labels and masks."""
 
-    annotations: str  # a COCO instances file with the outlines
+    annotations: str = value(file=True)  # a COCO instances file with the outlines
     only_correct: bool = True  # leave out those whose prediction is not the label
 
     def photographs(self) -> Photographs:
