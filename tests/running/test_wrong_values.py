@@ -70,7 +70,11 @@ def must_refuse(before: Any, value: Any) -> bool:
     if isinstance(before, bool) or not isinstance(before, int | float):
         return False
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return not is_number and value is not None or (is_number and not abs(value) < (1e15 if isinstance(before, int) else math.inf))
+    return (
+        not is_number
+        and value is not None
+        or (is_number and not abs(value) < (1e15 if isinstance(before, int) else math.inf))
+    )
 
 
 @pytest.mark.parametrize("experiment", experiments())

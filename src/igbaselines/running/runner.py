@@ -20,7 +20,7 @@ from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, re
 from igbaselines.running.context import Run, RunShard, ShardFinished
 from igbaselines.running.plugins import load_plugins
 from igbaselines.running.provenance import code_checksum, provenance
-from igbaselines.running.rows import Names, Rows, write_rows
+from igbaselines.running.rows import Names, Rows, read_rows, write_rows
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed, read_status
 from igbaselines.running.study import find_experiment, look_up
 from igbaselines.running.targets import checked, instantiate
@@ -163,11 +163,13 @@ def execute(run: Prepared, render: Render) -> Path:
             try:
                 details = _redraw(run, render) if folder.keep_measured(damaged) else _attempt(run, render)
             except Exception as error:
+                _check_still_there(folder.attempt)
                 if isinstance(error, UserError) or is_about_the_place(error):
                     folder.discard()
                     folder.end_job(str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
+        _check_still_there(folder.attempt)
         folder.complete(**details)
     log.info("complete: %s", folder.path)
     return folder.path
@@ -199,10 +201,16 @@ def _execute_shard(run: Prepared) -> None:
             except ShardFinished:
                 folder.complete()
             except Exception as error:
+                _check_still_there(folder.path)
                 if isinstance(error, UserError) or is_about_the_place(error):
                     folder.end_job(str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
+
+
+def _check_still_there(folder: Path) -> None:
+    if not folder.is_dir():
+        raise RunFailedError(f"{folder} was removed while the run was at work: the same command begins again")
 
 
 def _failed(run: Prepared, error: Exception, record: Callable[[BaseException], Path]) -> RunFailedError:
@@ -219,9 +227,7 @@ def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
 
 def _redraw(run: Prepared, render: Render) -> dict[str, Any]:
     """Draw once more what a run has measured, which lies in the attempt; returns what its status said of that."""
-    import pandas as pd
-
-    render(run.folder.attempt, pd.read_parquet(run.folder.attempt / "rows.parquet"), run.plain)
+    render(run.folder.attempt, read_rows(run.folder.attempt / "rows.parquet"), run.plain)
     status = read_status(run.folder.path)
     return {key: status[key] for key in ("seconds", "code") if key in status}
 

@@ -131,10 +131,14 @@ class GuardedLoader(ConfigLoaderImpl):
         """Compose a configuration as Hydra does; a UserError says where it would make Hydra call or write something."""
         config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
         _check_code(config, kwargs.get("overrides", args[0] if args else []))
-        written = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
+        written: Any = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
         _check_logging(written)
         _check_environment(written)
         _check_callbacks(config, written)
+        if "setup" in written["hydra"]["launcher"]:
+            launcher = f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}"
+            own = super().load_configuration(CONFIG, [launcher], *args[1:], **kwargs | {"overrides": [launcher]})
+            _check_job_script(written, OmegaConf.to_container(own), kwargs.get("overrides", args[0] if args else []))
         _check_plugins(config)
         _check_places(written)
         _check_launcher_folder(config)
@@ -246,11 +250,36 @@ def _check_plugins(config: DictConfig) -> None:
         node = config.hydra[key]
         found = _resolved(node if isinstance(node, DictConfig) else OmegaConf.create({}))
         values: Any = OmegaConf.to_container(found)
+        _check_lines(f"hydra.{key}", {name: part for name, part in values.items() if name != "setup"})
         target = values.pop("_target_", None)
         if target not in known:
             raise UserError(f"hydra.{key}._target_ {target!r} is no {key} that can be taken: {', '.join(known)}")
         _check(values)
         config.hydra[key] = found  # what was checked, so that nothing else is built
+
+
+def _check_lines(key: str, value: Any) -> None:  # noqa: ANN401 (any YAML)
+    """What becomes an option in a job script is one line of it."""
+    for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if isinstance(part, Mapping | list):
+            _check_lines(f"{key}.{name}", part)
+        if any(not character.isprintable() for character in f"{name}{part}"):
+            raise UserError(f"{key}.{str(name)!r} must be one line of printable text, got {str(part)!r}")
+
+
+def _check_job_script(written: Any, own: Any, overrides: Sequence[str]) -> None:  # noqa: ANN401 (any YAML)
+    """A job script is run: its lines are the launcher's own file's; the command line sets the other keys, nobody else.
+
+    `own` is what the launcher's file alone makes of the configuration.
+    """
+    typed = {word.lstrip("+~").partition("=")[0].split(".")[2] for word in overrides if "hydra.launcher." in word}
+    asked, ours = written["hydra"]["launcher"], own["hydra"]["launcher"]
+    for key in asked.keys() | ours.keys():
+        if asked.get(key) != ours.get(key) and (key == "setup" or key not in typed):
+            raise UserError(
+                f"hydra.launcher.{key} can be set in the launcher's own file (--config-dir=FOLDER hydra/launcher=FILE)"
+                f"{' alone: its lines are run' if key == 'setup' else ' or on the command line, in no other file'}"
+            )
 
 
 def _check_places(written: Any) -> None:  # noqa: ANN401 (any YAML)

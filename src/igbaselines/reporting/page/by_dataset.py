@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from igbaselines.reporting.claims import Record
-from igbaselines.reporting.page.runs import ReportedRun
+from igbaselines.reporting.page.runs import ReportedRun, read_yaml
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import RUN_TIME_KEYS
 
@@ -102,8 +102,8 @@ def comparisons_table(comparisons: Sequence[DatasetComparison]) -> pd.DataFrame:
 
 def _configured(run: ReportedRun) -> _Configured | None:
     try:
-        config = yaml.safe_load(run.config)
-    except (yaml.YAMLError, ValueError):  # or a date that is none
+        config = read_yaml(run.config)
+    except ValueError:
         return None
     if run.state != "complete" or not isinstance(config, dict) or not config.get("dataset_name"):
         return None
