@@ -69,12 +69,9 @@ def must_refuse(before: Any, value: Any) -> bool:
         return not isinstance(value, dict) and value is not None
     if isinstance(before, bool) or not isinstance(before, int | float):
         return False
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return (
-        not is_number
-        and value is not None
-        or (is_number and not abs(value) < (1e15 if isinstance(before, int) else math.inf))
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value is not None
+    return not abs(value) < (1e15 if isinstance(before, int) else math.inf)
 
 
 @pytest.mark.parametrize("experiment", experiments())

@@ -21,7 +21,7 @@ from igbaselines.common.errors import UserError
 
 log = logging.getLogger(__name__)
 
-_UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError)
+_UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile)
 # Their weights want pixels normalised once more, which their builders only see to where they fetch the weights.
 _KEYWORDS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 _DENSENET_OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)$")
