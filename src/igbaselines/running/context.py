@@ -11,6 +11,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_here
 from igbaselines.running.provenance import code_checksum
 from igbaselines.running.rows import Names
+from igbaselines.running.states import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -116,3 +117,20 @@ class Run:
         """Name the checkpoints of this code, these data and weights, and of no others."""
         identity = json.dumps([code_checksum(), self.checksums], sort_keys=True)
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def device_named(name: str) -> "torch.device":
+    """The device that a configuration names, made ready; a UserError says where it cannot be used."""
+    import torch
+
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={name} cannot be used here: {first_line(str(error))}") from error
+    if device.type == "cuda":
+        # Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    return device

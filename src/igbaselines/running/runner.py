@@ -17,7 +17,7 @@ from igbaselines.common.errors import RunFailedError, UserError, is_about_the_pl
 from igbaselines.common.files import check_writable, write_text
 from igbaselines.common.stopping import stop_here
 from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, one_line, resolve
-from igbaselines.running.context import Run, RunShard, ShardFinished
+from igbaselines.running.context import Run, RunShard, ShardFinished, device_named
 from igbaselines.running.plugins import load_plugins
 from igbaselines.running.provenance import code_checksum, provenance
 from igbaselines.running.rows import Names, Rows, read_rows, write_rows
@@ -27,7 +27,6 @@ from igbaselines.running.targets import checked, instantiate
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
 
     from igbaselines.metrics import Quantity
 
@@ -267,7 +266,7 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
         checkpoints=prepared.folder.checkpoints,
         artifacts=artifacts,
         cache=Path(plain["data_root"]) / "cache",
-        device=_device(plain["device"]),
+        device=device_named(plain["device"]),
         seed=plain["seed"],
         max_batch=plain["max_batch"],
         fast_paths=plain["fast_paths"],
@@ -287,22 +286,6 @@ def _measured(experiment: str) -> "Iterable[Quantity]":
     module = look_up(find_experiment(experiment).run).__module__
     measured: Iterable[Quantity] = getattr(importlib.import_module(module), "MEASURED", ())
     return measured
-
-
-def _device(name: str) -> "torch.device":
-    import torch
-
-    try:
-        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name} cannot be used here: {one_line(error)}") from error
-    if device.type == "cuda":
-        # Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-    return device
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class AttributionSettings:
     output: str = value(choices=OUTPUTS, default="probability")
     ranking: str = value(choices=RANKINGS, default="signed")
     signal_events: int = value("[1, )", default=1000)
-    reference_images: int = value("[2, )", default=32)
+    reference_images: int = value("[2, 10000]", default=32)
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
