@@ -107,8 +107,8 @@ def test_a_pipe_does_not_block(folder: RunFolder) -> None:
         assert state_of(folder).state == "unreadable"
         (folder.path / name).unlink()
         (folder.path / name).write_bytes(kept)
+    os.mkfifo(folder.path / "pipe")
     with pytest.raises(OSError, match="no file"):
-        os.mkfifo(folder.path / "pipe")
         read_bounded(folder.path / "pipe")
 
 

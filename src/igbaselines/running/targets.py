@@ -126,6 +126,7 @@ class GuardedLoader(ConfigLoaderImpl):
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
         self.config_search_path = config_search_path
         self.repository = GuardedRepository(config_search_path)
+        self._own: dict[str, Any] = {}
 
     def load_configuration(self, config_name: str | None, *args: Any, **kwargs: Any) -> DictConfig:  # noqa: ANN401
         """Compose a configuration as Hydra does; a UserError says where it would make Hydra call or write something."""
@@ -135,14 +136,23 @@ class GuardedLoader(ConfigLoaderImpl):
         _check_logging(written)
         _check_environment(written)
         _check_callbacks(config, written)
-        if "setup" in written["hydra"]["launcher"]:
-            launcher = f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}"
-            own = super().load_configuration(CONFIG, [launcher], *args[1:], **kwargs | {"overrides": [launcher]})
-            _check_job_script(written, OmegaConf.to_container(own), kwargs.get("overrides", args[0] if args else []))
+        if launcher := written["hydra"]["launcher"]:
+            overrides = kwargs.get("overrides", args[0] if args else [])
+            _check_job_script(launcher, self._own_launcher(config, overrides, *args[1:], **kwargs), overrides)
         _check_plugins(config)
         _check_places(written)
         _check_launcher_folder(config)
         return config
+
+    def _own_launcher(self, config: DictConfig, overrides: Sequence[str], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """What the launcher's own file makes of it, without any other that was named."""
+        choice = str(OmegaConf.select(config, "hydra.runtime.choices.hydra/launcher"))
+        if choice not in self._own:
+            known = dict(zip(("run_mode", "from_shell", "validate_sweep_overrides"), args, strict=False)) | kwargs
+            words = [f"hydra/launcher={choice}", *(word for word in overrides if word.startswith("hydra.searchpath="))]
+            alone = super().load_configuration(CONFIG, **known | {"overrides": words})
+            self._own[choice] = OmegaConf.to_container(alone.hydra.launcher)
+        return self._own[choice]
 
     def get_group_options(
         self,
@@ -250,7 +260,6 @@ def _check_plugins(config: DictConfig) -> None:
         node = config.hydra[key]
         found = _resolved(node if isinstance(node, DictConfig) else OmegaConf.create({}))
         values: Any = OmegaConf.to_container(found)
-        _check_lines(f"hydra.{key}", {name: part for name, part in values.items() if name != "setup"})
         target = values.pop("_target_", None)
         if target not in known:
             raise UserError(f"hydra.{key}._target_ {target!r} is no {key} that can be taken: {', '.join(known)}")
@@ -258,22 +267,13 @@ def _check_plugins(config: DictConfig) -> None:
         config.hydra[key] = found  # what was checked, so that nothing else is built
 
 
-def _check_lines(key: str, value: Any) -> None:  # noqa: ANN401 (any YAML)
-    """What becomes an option in a job script is one line of it."""
-    for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
-        if isinstance(part, Mapping | list):
-            _check_lines(f"{key}.{name}", part)
-        if any(not character.isprintable() for character in f"{name}{part}"):
-            raise UserError(f"{key}.{str(name)!r} must be one line of printable text, got {str(part)!r}")
-
-
-def _check_job_script(written: Any, own: Any, overrides: Sequence[str]) -> None:  # noqa: ANN401 (any YAML)
-    """A job script is run: its lines are the launcher's own file's; the command line sets the other keys, nobody else.
-
-    `own` is what the launcher's file alone makes of the configuration.
-    """
+def _check_job_script(asked: Any, ours: Any, overrides: Sequence[str]) -> None:  # noqa: ANN401 (any YAML)
+    """A job script is run: its lines are the launcher's own file's, and other keys the command line's, or its."""
+    if "setup" not in asked:
+        return  # no launcher of jobs, or a text, which says nothing
+    if not isinstance(asked, dict):
+        raise UserError("hydra.launcher must be a node of its own, as hydra/launcher=slurm has one")
     typed = {word.lstrip("+~").partition("=")[0].split(".")[2] for word in overrides if "hydra.launcher." in word}
-    asked, ours = written["hydra"]["launcher"], own["hydra"]["launcher"]
     for key in asked.keys() | ours.keys():
         if asked.get(key) != ours.get(key) and (key == "setup" or key not in typed):
             raise UserError(

@@ -183,7 +183,27 @@ def test_without_n_eff_there_is_no_significance_to_judge(rows: pd.DataFrame) -> 
 )
 def test_plateau_where_it_was_put(place: int, verdict: Verdict) -> None:
     curve = [0.5] * place + [0.9] * (len(K) - place)
-    rows = curve_rows("accuracy", "a", {"network_0": curve, "network_1": curve})
+    rows = curve_rows("accuracy", "a", {f"network_{number}": curve for number in range(3)})
     found = plateau(rows, Region(at_least=8.0, at_most=16.0), metric="accuracy", method="a", tolerance=0.01)
     assert found.estimate.value == K[place]
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("ks", "why"),
+    [
+        ((20,), "was measured: only k = 20"),
+        ((1, 5, 20), "was measured"),
+        ((1, 5, 7, 17, 20), "was measured"),
+        ((8, 10, 12, 20), "was measured"),  # it may begin below 8
+        ((12, 20), "was measured"),
+        ((1, 4, 8, 12), "all 12 features are in the claimed range"),
+        (tuple(range(1, 13)), "all 12 features are in the claimed range"),
+    ],
+)
+@pytest.mark.parametrize("rises", [True, False])
+def test_a_plateau_needs_k_that_could_say_either(ks: tuple[int, ...], why: str, rises: bool) -> None:
+    curves = {f"network_{number}": [k / 20 if rises else 0.9 for k in ks] for number in range(5)}
+    rows = curve_rows("accuracy", "a", curves, ks)
+    with pytest.raises(NotTestable, match=why):
+        plateau(rows, Region(at_least=8.0, at_most=16.0), metric="accuracy", method="a", tolerance=0.01)

