@@ -144,13 +144,13 @@ class GuardedLoader(ConfigLoaderImpl):
         _check_launcher_folder(config)
         return config
 
-    def _own_launcher(self, config: DictConfig, overrides: Sequence[str], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def _own_launcher(self, config: DictConfig, words: Sequence[str], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """What the launcher's own file makes of it, without any other that was named."""
         choice = str(OmegaConf.select(config, "hydra.runtime.choices.hydra/launcher"))
         if choice not in self._own:
             known = dict(zip(("run_mode", "from_shell", "validate_sweep_overrides"), args, strict=False)) | kwargs
-            words = [f"hydra/launcher={choice}", *(word for word in overrides if word.startswith("hydra.searchpath="))]
-            alone = super().load_configuration(CONFIG, **known | {"overrides": words})
+            own = [f"hydra/launcher={choice}", *(word for word in words if word.startswith("hydra.searchpath="))]
+            alone = super().load_configuration(CONFIG, **known | {"overrides": own})
             self._own[choice] = OmegaConf.to_container(alone.hydra.launcher)
         return self._own[choice]
 
