@@ -1,5 +1,6 @@
 """Every key of every experiment, set to what it cannot be: one line that names the key, before any work starts."""
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +31,9 @@ def composed(experiment: str) -> DictConfig:
     more = {"comparison": COMPARISON, "explain": ("dataset.path=pictures", "model=efficientnet_lite0")}
     names = ("dataset_name=d", "model_name=m")
     with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
-        return compose("config", [f"experiment={experiment}", "scale=smoke", *names, *more.get(experiment, ())])
+        config = compose("config", [f"experiment={experiment}", "scale=smoke", *names, *more.get(experiment, ())])
+    OmegaConf.resolve(config)
+    return config
 
 
 def keys(node: Any, where: str) -> Iterator[str]:
@@ -44,16 +47,19 @@ def keys(node: Any, where: str) -> Iterator[str]:
         yield f"{where}[0]"
 
 
-def refusal(config: DictConfig, key: str, value: Any) -> str | None:
+def refusal(node: DictConfig, key: str, value: Any) -> str | None:
     """What is said of a value; anything but a line for the user is an error of the suite's."""
-    part = key.partition(".")[0]
-    changed = config.copy()
+    part, _, inner = key.replace("[0]", ".0").partition(".")
+    changed: Any = node.copy()
     try:
-        OmegaConf.update(changed, key.replace("[0]", ".0"), value, merge=False)
+        if inner:
+            OmegaConf.update(changed, inner, value, merge=False)
+        else:
+            changed = value
     except OmegaConfBaseException:
         return key  # by its type, before the suite sees it
     try:
-        instantiate(changed[part], part)
+        instantiate(changed, part)
     except UserError as error:
         line, code = explanation(error)
         assert code == 2
@@ -81,10 +87,12 @@ def test_what_a_key_cannot_be_is_refused_by_its_name(experiment: str, seen: set[
         if (text := part + OmegaConf.to_yaml(config[part], resolve=True)) in seen:
             continue
         seen.add(text)
+        node = copy.deepcopy(config[part])
+        node._set_parent(None)  # which would be copied too, with all that hangs on it
         for key in keys(config[part], part):
             before = OmegaConf.select(config, key)
             for value in WRONG:
-                line = refusal(config, key, value)
+                line = refusal(node, key, value)
                 assert line is not None or not must_refuse(before, value), (key, value)
                 names = [name.removesuffix("[0]") for name in key.split(".")[1:]] or [part]
                 assert line is None or any(name in line for name in [*names, "tasks="]), (key, value, line)

@@ -83,10 +83,11 @@ def test_a_pipe_in_a_run_blocks_nothing(folder: Path, name: str) -> None:
     write_report(folder.parents[1])
 
 
+@pytest.mark.slow
 def test_sixty_million_rows_in_a_small_file_are_not_read(folder: Path) -> None:
     column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(60_000_000, dtype=np.int8)), pa.array([1.0]))
     pq.write_table(pa.table(dict.fromkeys(("value", "k", "seed", "unit"), column)), folder / "rows.parquet")
-    assert (folder / "rows.parquet").stat().st_size < 10**6
+    assert (folder / "rows.parquet").stat().st_size < 2 * 10**6
     with pytest.raises(NotTestable, match="too many"):
         read_results(the_run(folder))
 

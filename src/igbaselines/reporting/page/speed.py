@@ -35,7 +35,7 @@ def read_speed(output_root: Path) -> Speed | None:
     try:
         system = read_json(folder / "system.json")
         known = {str(key): str(value) for key, value in system.items() if not isinstance(value, dict)}
-        known |= {str(name): str(number) for name, number in system["packages"].items()}
+        known["packages"] = ", ".join(f"{name} {number}" for name, number in system["packages"].items())
         there = {path.stem: path for path in (folder / "tables").glob("*.csv")}
         tables = [Noted(name, read_table(there[name]), note) for name, note in NOTES.items() if name in there]
         figures = [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))]

@@ -19,14 +19,14 @@ POSITIVE = Region(more_than=0.0)
 
 
 def rank_rows(**ranks: list[float]) -> pd.DataFrame:
-    """Ranks of features A and B by method: two networks each, A then B."""
+    """Ranks of features A and B by method: those of A for all networks, then those of B."""
     return as_rows(
         [
             row
-            for method, (a0, a1, b0, b1) in ranks.items()
-            for feature, values in (("A", (a0, a1)), ("B", (b0, b1)))
+            for method, both in ranks.items()
+            for feature, values in (("A", both[: len(both) // 2]), ("B", both[len(both) // 2 :]))
             for row in series(
-                "rank", method, dict(zip(("network_0", "network_1"), values, strict=True)), feature=feature
+                "rank", method, {f"network_{number}": rank for number, rank in enumerate(values)}, feature=feature
             )
         ]
     )
@@ -57,7 +57,7 @@ def test_rank_of_the_best_of_several() -> None:
 
 
 def test_ranks_that_agree_decide_without_a_p_value() -> None:
-    rows = rank_rows(m=[4, 4, 9, 9])
+    rows = rank_rows(m=[4, 4, 4, 9, 9, 9])
     found = feature_rank(rows, Region(at_most=5.0), features=["A"], method="m")
     assert (found.verdict, found.estimate.p_value) == (Verdict.REPRODUCED, None)
     assert feature_rank(rows, Region(more_than=5.0), features=["A"], method="m").verdict == Verdict.NOT_REPRODUCED
@@ -70,7 +70,7 @@ def test_ranks_that_straddle_the_threshold_decide_nothing() -> None:
 
 
 def test_rank_difference_is_paired() -> None:
-    rows = rank_rows(a=[2, 12, 30, 30], b=[7, 17, 30, 30])
+    rows = rank_rows(a=[2, 12, 3, 30, 30, 30], b=[7, 17, 8, 30, 30, 30])
     gained = rank_difference(rows, POSITIVE, features=["A"], method_a="a", method_b="b")
     assert gained.estimate.value == 5
     assert gained.verdict == Verdict.REPRODUCED

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.errors import UserError
-from igbaselines.common.values import check_values, value
+from igbaselines.common.values import LARGEST, check_values, value
 from igbaselines.running.settings import RULE, SOURCE, AttributionSettings
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class HepEvaluation(HepSplits):
     def __post_init__(self) -> None:
         super().__post_init__()
         for k in self.top_k:
-            if k != "all" and not (isinstance(k, int) and k >= 1):
+            if k != "all" and (not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= LARGEST):
                 raise UserError(f"evaluation.top_k holds {k!r}: positive whole numbers or all")
         if not self.top_k:
             raise UserError("evaluation.top_k is empty: give numbers of features, such as [1, 2, 5, all]")

@@ -75,9 +75,9 @@ def plateau(
     """
     curve = Curve.of(rows, metric, method)
     measured = [int(k) for k in curve.point.index]
-    *fewer, everything = measured
+    *fewer, everything = map(float, measured)
     if claimed.holds(everything):
-        raise NotTestable(f"all {everything} features are in the claimed range: every curve levels off there")
+        raise NotTestable(f"all {everything:g} features are in the claimed range: every curve levels off there")
     if not any(map(claimed.holds, fewer)) or (claimed.lower > 1 and min(fewer) >= claimed.lower):
         raise NotTestable(f"no k below the claimed range, or none in it, was measured: only k = {_listed(measured)}")
     _require_background(rows, (method,), measured, min_n_eff)
