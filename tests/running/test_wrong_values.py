@@ -42,9 +42,9 @@ def keys(node: Any, where: str) -> Iterator[str]:
     if isinstance(node, DictConfig):
         for name in node:
             if name != "_target_" and not OmegaConf.is_missing(node, name):
-                yield from keys(node[name], f"{where}.{name}")
+                yield from keys(node[str(name)], f"{where}.{name!s}")
     elif isinstance(node, ListConfig) and len(node):
-        yield f"{where}[0]"
+        yield where + "[0]"
 
 
 def refusal(node: DictConfig, key: str, value: Any) -> str | None:

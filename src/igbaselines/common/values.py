@@ -30,9 +30,8 @@ def value(
     kind: tuple[str, str] | None = None,
     distinct: bool = False,
     file: bool = False,
-    **more: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401 (as dataclasses.field)
-    """A dataclass's field, of which more is known than its type.
+) -> dict[str, Any]:
+    """What is known of a field beside its type: its metadata, `field(metadata=value("[1, )"))`.
 
     Args:
         within: an interval, such as "[1, )" or "(0, 1]", for each number in it.
@@ -40,10 +39,8 @@ def value(
         kind: dotted name of the protocol of each object in it, and what gives one on the command line.
         distinct: whether a list may name nothing twice.
         file: whether a text is the path of the user's file or folder.
-        more: `default` or `default_factory`.
     """
-    known = {"within": within, "choices": choices, "kind": kind, "distinct": distinct, "file": file}
-    return dataclasses.field(metadata=known, **more)
+    return {"within": within, "choices": choices, "kind": kind, "distinct": distinct, "file": file}
 
 
 def check_values(where: str, kind: type, values: Mapping[str, Any]) -> None:
@@ -122,7 +119,8 @@ def _check_table(key: str, hint: Any, limits: Mapping[str, Any], value: Any) -> 
 
 
 def _check_number(key: str, hint: type, within: str, value: Any) -> None:  # noqa: ANN401
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral if hint is int else numbers.Real):
+    is_one = isinstance(value, numbers.Integral if hint is int else numbers.Real) and not isinstance(value, bool)
+    if not is_one:
         raise UserError(f"{key} must be a {'whole ' if hint is int else ''}number, got {_told(value)}")
     if not abs(value) < math.inf:
         raise UserError(f"{key} must be a finite number, got {value}")

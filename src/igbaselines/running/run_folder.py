@@ -116,7 +116,7 @@ class RunFolder(_Held):
 
     def is_of_other_code(self) -> bool:
         """Whether a complete run was made by other code than today's."""
-        return read_status(self.path).get("code", code_checksum()) != code_checksum()
+        return bool(read_status(self.path).get("code", code_checksum()) != code_checksum())
 
     def keep_measured(self, damaged: Collection[str]) -> bool:
         """Take what a complete run has measured over into the attempt, where none of it is damaged."""

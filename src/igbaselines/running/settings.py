@@ -30,10 +30,10 @@ class AttributionSettings:
         labels: of the methods, by name, as tables and figures print them.
     """
 
-    output: str = value(choices=OUTPUTS, default="probability")
-    ranking: str = value(choices=RANKINGS, default="signed")
-    signal_events: int = value("[1, )", default=1000)
-    reference_images: int = value("[2, 10000]", default=32)
+    output: str = field(default="probability", metadata=value(choices=OUTPUTS))
+    ranking: str = field(default="signed", metadata=value(choices=RANKINGS))
+    signal_events: int = field(default=1000, metadata=value("[1, )"))
+    reference_images: int = field(default=32, metadata=value("[2, 10000]"))
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -77,10 +77,10 @@ class Domain:
         inputs: to explain, of each network.
     """
 
-    dataset: Any = value(kind=("builtins.object", "dataset@evaluation.domains.NAME.dataset=..."))
-    model: Any = value(kind=("builtins.object", "model@evaluation.domains.NAME.model=..."))
-    networks: int = value("[1, )")
-    inputs: int = value("[1, )")
+    dataset: Any = field(metadata=value(kind=("builtins.object", "dataset@evaluation.domains.NAME.dataset=...")))
+    model: Any = field(metadata=value(kind=("builtins.object", "model@evaluation.domains.NAME.model=...")))
+    networks: int = field(metadata=value("[1, )"))
+    inputs: int = field(metadata=value("[1, )"))
 
     def __post_init__(self) -> None:
         check_values("domain", type(self), vars(self))

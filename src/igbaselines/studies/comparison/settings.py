@@ -12,10 +12,10 @@ from igbaselines.running.study import Domain, task_makers
 class ComparisonEvaluation:
     """The domains that are compared, and the sizes that their files in conf/tasks/ take."""
 
-    networks: int = value("[1, 100000]")  # networks, of domains that train their own
-    inputs: int = value("[1, 100000]")  # inputs explained of each network
-    pictures: int = value("[1, 100000]")  # the same of domains where one takes seconds
-    side: int = value("[1, 100000]")  # of these pictures, as the network sees them [px]
+    networks: int = field(metadata=value("[1, 100000]"))  # networks, of domains that train their own
+    inputs: int = field(metadata=value("[1, 100000]"))  # inputs explained of each network
+    pictures: int = field(metadata=value("[1, 100000]"))  # the same of domains where one takes seconds
+    side: int = field(metadata=value("[1, 100000]"))  # of these pictures, as the network sees them [px]
     domains: dict[str, Any] = field(default_factory=dict)  # by name; `tasks=[...]` fills it
 
     def __post_init__(self) -> None:

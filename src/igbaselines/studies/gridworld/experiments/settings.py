@@ -1,6 +1,6 @@
 """What `shapley_gridworld` can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.errors import UserError
@@ -19,17 +19,19 @@ class GridworldAttribution(AttributionSettings):
     """How a state's value, or the choice of an action in it, is attributed to its features."""
 
     # `value`, or `action`: the advantage of the best action over the mean of all ("why this action")
-    explained: str = value(choices=EXPLAINED, default="value")
+    explained: str = field(default="value", metadata=value(choices=EXPLAINED))
     # What absent players are replaced by: zero, the mean over the training states, or each of a sample of them
     # in turn (`background`, the interventional game)
-    references: list[str] = value(choices=REFERENCES, distinct=True, default_factory=lambda: list(REFERENCES))
-    background: int = value("[1, )", default=32)  # states in that sample
+    references: list[str] = field(
+        default_factory=lambda: list(REFERENCES), metadata=value(choices=REFERENCES, distinct=True)
+    )
+    background: int = field(default=32, metadata=value("[1, )"))  # states in that sample
     # Quadrature nodes of a path, in the methods that average over many paths
-    steps: int = value("[1, 1000]", default=4)
+    steps: int = field(default=4, metadata=value("[1, 1000]"))
     # Nodes at which Integrated Gradients from one baseline have converged: a larger budget is not spent
-    most_nodes: int = value("[1, 1000]", default=64)
+    most_nodes: int = field(default=64, metadata=value("[1, 1000]"))
     # Sources of baselines of plain Integrated Gradients, by name
-    baselines: dict[str, Any] = value(kind=SOURCE, default_factory=dict)
+    baselines: dict[str, Any] = field(default_factory=dict, metadata=value(kind=SOURCE))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,22 +53,25 @@ class GridworldAttribution(AttributionSettings):
 class GridworldEvaluation:
     """What is compared, at which cost, and in which studies."""
 
-    networks: int = value("[1, 10000]")  # trained from different seeds on the same states
-    states: int = value("[1, )")  # states explained, each of a world of its own that no network was trained on
+    networks: int = field(metadata=value("[1, 10000]"))  # trained from different seeds on the same states
+    # States explained, each of a world of its own that no network was trained on
+    states: int = field(metadata=value("[1, )"))
     # Gradient points, or network evaluations, that every method may spend on a state
-    evaluations: int = value("[1, 1000000]")
-    budgets: list[int] = value("[1, 1000000]", distinct=True)  # the same for the curves of agreement against cost
-    cost_references: list[str] = value(choices=REFERENCES, distinct=True)  # references of those curves
-    q: list[float] = value("(0, 1]", distinct=True)  # shares of all coalitions; 1 takes each once with its exact weight
+    evaluations: int = field(metadata=value("[1, 1000000]"))
+    # The same for the curves of agreement against cost
+    budgets: list[int] = field(metadata=value("[1, 1000000]", distinct=True))
+    cost_references: list[str] = field(metadata=value(choices=REFERENCES, distinct=True))  # references of those curves
+    # Shares of all coalitions; 1 takes each once with its exact weight
+    q: list[float] = field(metadata=value("(0, 1]", distinct=True))
     # Numbers of features of further networks: the first so many of the dataset module's list. Networks with as
     # many features as the main ones are there already.
-    players: list[int] = value("[2, )", distinct=True)
+    players: list[int] = field(metadata=value("[2, )", distinct=True))
     # Train further networks without interactions between features, unless all are such (the model's
     # `interactions`)
     additive: bool
-    study_networks: int = value("[1, 10000]")  # networks in each of these studies
+    study_networks: int = field(metadata=value("[1, 10000]"))  # networks in each of these studies
     kernel_shap: bool  # add KernelSHAP by the package shapiq
-    examples: int = value("[0, )")  # states that are drawn
+    examples: int = field(metadata=value("[0, )"))  # states that are drawn
 
     def __post_init__(self) -> None:
         check_values("evaluation", type(self), vars(self))

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +36,9 @@ BYTES_A_VALUE = 16  # of memory, while a table is read and split: events, standa
 class HepTable:
     """Events of the user's."""
 
-    path: str = value(file=True)  # a parquet file with the columns that this module describes
+    path: str = field(metadata=value(file=True))  # a parquet file with the columns that this module describes
     n_events: int | None = None  # take a random part of at most so many; None takes all
-    seed: int = value(SEED, default=0)  # of the random part
+    seed: int = field(default=0, metadata=value(SEED))  # of the random part
 
     def __post_init__(self) -> None:
         if self.n_events is not None and self.n_events < 1:

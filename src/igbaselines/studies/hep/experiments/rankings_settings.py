@@ -1,6 +1,6 @@
 """What the studies of rankings can be told: the schemas of their `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from igbaselines.common.errors import UserError
@@ -15,15 +15,15 @@ RECIPE = ("igbaselines.studies.hep.networks.recipe.ClassifierRecipe", "model@eva
 class RankingsEvaluation(HepSplits):
     """What every study of rankings measures."""
 
-    top: int = value("[1, )")  # how many first features of two rankings are compared as sets
+    top: int = field(metadata=value("[1, )"))  # how many first features of two rankings are compared as sets
 
 
 @dataclass
 class SampleCountsEvaluation(RankingsEvaluation):
     """How many background events a baseline needs."""
 
-    counts: list[int] = value("[1, )", distinct=True)  # events of each background
-    draws: int = value("[2, 10000]")  # independent draws of each; no event is in two of them
+    counts: list[int] = field(metadata=value("[1, )", distinct=True))  # events of each background
+    draws: int = field(metadata=value("[2, 10000]"))  # independent draws of each; no event is in two of them
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,7 +39,7 @@ class SampleCountsEvaluation(RankingsEvaluation):
 class RetrainedEvaluation(RankingsEvaluation):
     """Rankings that are also judged by networks retrained on their first features."""
 
-    top_k: list[int] = value("[1, )", distinct=True)  # numbers of first features to retrain on
+    top_k: list[int] = field(metadata=value("[1, )", distinct=True))  # numbers of first features to retrain on
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,14 +50,15 @@ class RetrainedEvaluation(RankingsEvaluation):
 class CombinedEvaluation(RetrainedEvaluation):
     """Rankings that are combined into one."""
 
-    points: int = value("[1, )")  # what the Borda count gives for a first place; lower places get fewer, down to none
+    # What the Borda count gives for a first place; lower places get fewer, down to none
+    points: int = field(metadata=value("[1, )"))
 
 
 @dataclass
 class ArchitecturesEvaluation(RankingsEvaluation):
     """Networks of several architectures under the same baselines."""
 
-    architectures: dict[str, Any] = value(kind=RECIPE)  # recipes by the name of their architecture
+    architectures: dict[str, Any] = field(metadata=value(kind=RECIPE))  # recipes by the name of their architecture
 
     def __post_init__(self) -> None:
         super().__post_init__()

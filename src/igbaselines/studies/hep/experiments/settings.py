@@ -1,6 +1,6 @@
 """What `hep_baselines` can be told: the schemas of its `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.errors import UserError
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class HepAttribution(AttributionSettings):
     """Integrated Gradients averaged over weighted baselines, all by one quadrature rule."""
 
-    rule: Any = value(kind=RULE)
-    baselines: dict[str, Any] = value(kind=SOURCE)  # sources of baselines by the name of their method
+    rule: Any = field(metadata=value(kind=RULE))
+    baselines: dict[str, Any] = field(metadata=value(kind=SOURCE))  # sources of baselines by the name of their method
 
     def methods(self) -> "dict[str, Method]":
         """One for each source of baselines."""
@@ -29,7 +29,7 @@ class HepAttribution(AttributionSettings):
 class HepSplits:
     """The ranking networks of a run."""
 
-    networks: int = value("[1, 10000]")  # ranking networks, each with its own split of the events
+    networks: int = field(metadata=value("[1, 10000]"))  # ranking networks, each with its own split of the events
     train_fraction: float  # share of the events on which networks are trained
     validation_fraction: float  # share on which early stopping decides; the rest is the test part
 
@@ -57,10 +57,11 @@ class HepEvaluation(HepSplits):
     """The retrainings and the significance of a run."""
 
     top_k: list[Any]  # numbers of best-ranked features to retrain on; "all" for all of them
-    random_rankings: int = value("[0, 10000]")  # random rankings as a control
-    luminosity: float = value("(0, )")  # integrated luminosity of the significance [1/fb]
-    signal_efficiency: float = value("(0, 1)")  # share of the selected signal behind the cut on the network's output
-    bootstrap: int = value("[2, 1000000]")  # replicates of the significance for its intervals
+    random_rankings: int = field(metadata=value("[0, 10000]"))  # random rankings as a control
+    luminosity: float = field(metadata=value("(0, )"))  # integrated luminosity of the significance [1/fb]
+    # Share of the selected signal behind the cut on the network's output
+    signal_efficiency: float = field(metadata=value("(0, 1)"))
+    bootstrap: int = field(metadata=value("[2, 1000000]"))  # replicates of the significance for its intervals
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,7 +7,7 @@ photograph is that category's. No COCO category goes with most ImageNet classes;
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -32,11 +32,11 @@ _log = logging.getLogger(__name__)
 class Coco(PhotographFiles):
     """Photographs in which an object is outlined that an ImageNet network can name."""
 
-    root: str = value(file=True)  # holds `<split>/*.jpg`
-    categories: str = value(file=True)  # a YAML file, COCO category -> ImageNet classes
+    root: str = field(metadata=value(file=True))  # holds `<split>/*.jpg`
+    categories: str = field(metadata=value(file=True))  # a YAML file, COCO category -> ImageNet classes
     split: str = "val2017"  # the folder of the images
     # The instances file; None takes `<root>/annotations/instances_<split>.json`
-    annotations: str | None = value(file=True, default=None)
+    annotations: str | None = field(default=None, metadata=value(file=True))
 
     def photographs(self) -> Photographs:
         """The annotated images in random order; there are no ImageNet labels."""

@@ -1,7 +1,7 @@
 """ImageNet's validation images (ILSVRC 2012) in folders of their classes, as 2505.03201 (Section 4) takes them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
@@ -24,9 +24,10 @@ _LAYOUT = "the folder that holds val/<wnid>/*.JPEG or <wnid>/*.JPEG"
 class Imagenet(PhotographFiles):
     """Validation images with their labels; there are no masks."""
 
-    root: str = value(file=True)  # holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do
+    # Holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do
+    root: str = field(metadata=value(file=True))
     # A file with the wnids of the 1000 classes in the order of the networks' outputs, one a line
-    wnids: str = value(file=True)
+    wnids: str = field(metadata=value(file=True))
     only_correct: bool = True  # leave out those whose prediction is not the label
 
     def photographs(self) -> Photographs:

@@ -1,6 +1,6 @@
 """What the image experiments can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.errors import UserError
@@ -23,22 +23,23 @@ FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^
 class ImageAttribution(AttributionSettings):
     """Integrated Gradients from a set of baselines, and averages of them (2505.03201)."""
 
-    method: str = value(choices=METHODS)  # what `explain` writes; `weighted_gradients` compares all of them but `ig`
+    # What `explain` writes; `weighted_gradients` compares all of them but `ig`
+    method: str = field(metadata=value(choices=METHODS))
     # The name of the file that chose these keys and those of the evaluation together; None without one
     protocol: str | None
-    rule: Any = value(kind=RULE)  # the quadrature rule
-    baselines: dict[str, Any] = value(kind=SOURCE)  # sources of baselines by name
-    search: Any = value(kind=SEARCH)  # finds D_alpha
+    rule: Any = field(metadata=value(kind=RULE))  # the quadrature rule
+    baselines: dict[str, Any] = field(metadata=value(kind=SOURCE))  # sources of baselines by name
+    search: Any = field(metadata=value(kind=SEARCH))  # finds D_alpha
     # What absent players become while a baseline is judged; `ranking` is their order
-    fitness_mask: Any = value(kind=SOURCE)
+    fitness_mask: Any = field(metadata=value(kind=SOURCE))
     # The filter drops baselines whose weight is below this multiple of the mean weight
-    filter_below: float = value("[0, 1]")
+    filter_below: float = field(metadata=value("[0, 1]"))
     # Whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to the
     # network as they are, which the released code does
-    scored: str = value(choices=("normalised", "as_they_are"))
+    scored: str = field(metadata=value(choices=("normalised", "as_they_are")))
     same_draws: bool  # random baselines and nodes are the same for every photograph
     # Of the passes that gradients are taken of; scores are always in float32
-    precision: str = value(choices=("float32", "bfloat16"))
+    precision: str = field(metadata=value(choices=("float32", "bfloat16")))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,12 +78,12 @@ class ImageAttribution(AttributionSettings):
 class MapEvaluation:
     """How the maps of a photograph are judged."""
 
-    mask: Any = value(kind=MASK)  # what masked pixels become
-    grid: Any = value(kind=GRID)  # at which counts of masked pixels the curves are taken
-    ranking: str = value(choices=RANKINGS)  # how pixels are ordered: signed or magnitude
+    mask: Any = field(metadata=value(kind=MASK))  # what masked pixels become
+    grid: Any = field(metadata=value(kind=GRID))  # at which counts of masked pixels the curves are taken
+    ranking: str = field(metadata=value(choices=RANKINGS))  # how pixels are ordered: signed or magnitude
     # The overlap AUC as in the text of 2505.03201, or as in its released code
-    overlap: str = value(choices=("paper", "released_code"))
-    examples: int = value("[0, )")  # photographs whose maps are kept and drawn
+    overlap: str = field(metadata=value(choices=("paper", "released_code")))
+    examples: int = field(metadata=value("[0, )"))  # photographs whose maps are kept and drawn
 
     def __post_init__(self) -> None:
         check_values("evaluation", type(self), vars(self))
@@ -92,12 +93,14 @@ class MapEvaluation:
 class WeightedGradientsEvaluation(MapEvaluation):
     """What the methods of 2505.03201 are compared by."""
 
-    insertion: list[str] = value(choices=METHODS[1:], distinct=True)  # methods whose insertion curves are taken too
+    # Methods whose insertion curves are taken too
+    insertion: list[str] = field(metadata=value(choices=METHODS[1:], distinct=True))
     # Numbers of least fit baselines that Weighted Gradients go without (Figure 2)
-    removed: list[int] = value("[1, )", distinct=True)
-    draws: int = value("[2, 1000000]")  # bootstrap draws of the set of baselines, for the variance of the maps
+    removed: list[int] = field(metadata=value("[1, )", distinct=True))
+    # Bootstrap draws of the set of baselines, for the variance of the maps
+    draws: int = field(metadata=value("[2, 1000000]"))
     # `tables` or `ablation`: the report puts runs of one study together
-    study: str = value(choices=("tables", "ablation"))
+    study: str = field(metadata=value(choices=("tables", "ablation")))
 
 
 @dataclass
@@ -109,15 +112,16 @@ class ExplainEvaluation:
 class ShapleyImagesAttribution(AttributionSettings):
     """Shapley Integrated Gradients and its competitors, all at the same cost (2310.04821)."""
 
-    gradient_points: int = value("[1, 1000000]")  # gradients that every method may take of an input
+    gradient_points: int = field(metadata=value("[1, 1000000]"))  # gradients that every method may take of an input
     # Gives the value of the players outside a coalition; also the baseline of `ig_absent`, the control
-    absent: Any = value(kind=SOURCE)
-    patch: int = value("[1, )")  # side of the square patches that are the players of photographs [px]
-    shapley_nodes: int = value("[1, )")  # quadrature nodes on the path from each coalition; `coalitions` follows
+    absent: Any = field(metadata=value(kind=SOURCE))
+    patch: int = field(metadata=value("[1, )"))  # side of the square patches that are the players of photographs [px]
+    # Quadrature nodes on the path from each coalition; `coalitions` follows
+    shapley_nodes: int = field(metadata=value("[1, )"))
     paired: bool  # draw coalitions in antithetic pairs
     # The other methods with one baseline, Integrated Gradients: method -> where its baseline comes from
-    baselines: dict[str, Any] = value(kind=SOURCE)
-    example_baselines: int = value("[1, )")  # other examples that expected gradients average over
+    baselines: dict[str, Any] = field(metadata=value(kind=SOURCE))
+    example_baselines: int = field(metadata=value("[1, )"))  # other examples that expected gradients average over
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -165,9 +169,10 @@ class ShapleyImagesAttribution(AttributionSettings):
 class ShapleyImagesEvaluation(MapEvaluation):
     """What is varied, and which other network is asked."""
 
-    other_model: Any = value(kind=MODEL)  # another network, whose maps of the same pixels are compared
+    other_model: Any = field(metadata=value(kind=MODEL))  # another network, whose maps of the same pixels are compared
     # Cells a side over which maps are averaged before networks are compared
-    consistency_grid: int = value(f"[2, {FINEST_CONSISTENCY}]")
+    consistency_grid: int = field(metadata=value(f"[2, {FINEST_CONSISTENCY}]"))
     # Sides of the patches that Shapley Integrated Gradients is tried with [px]
-    patches: list[int] = value("[1, )", distinct=True)
-    coalitions: list[int] = value("[1, 1000000]", distinct=True)  # numbers of coalitions that it is tried with
+    patches: list[int] = field(metadata=value("[1, )", distinct=True))
+    # Numbers of coalitions that it is tried with
+    coalitions: list[int] = field(metadata=value("[1, 1000000]", distinct=True))

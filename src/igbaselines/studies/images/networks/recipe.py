@@ -29,7 +29,7 @@ class ImageModel:
 
     architecture: str  # its name in the family
     # A state dict of the architecture, .pth, .pt or .safetensors; None takes the family's weights
-    checkpoint: str | None = value(file=True, default=None)
+    checkpoint: str | None = field(default=None, metadata=value(file=True))
     # The checkpoint expects images turned by 180 degrees, as weights converted from TensorFlow do
     rotated: bool = False
     size: int = 224  # side of the images that the network sees [px]

@@ -1,7 +1,7 @@
 """What `hep_generators` can be told: the schema of its `evaluation`, importable without torch."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from igbaselines.common.checks import at_least
@@ -15,14 +15,14 @@ DATASET = ("igbaselines.studies.hep.data.events.EventDataset", "dataset@evaluati
 class HepGeneratorsEvaluation:
     """The comparison of a sample of events with a reference."""
 
-    reference: Any = value(kind=DATASET)  # the dataset that the sample is compared with
-    processes: list[str] = value(distinct=True)  # processes that are compared, each by itself
+    reference: Any = field(metadata=value(kind=DATASET))  # the dataset that the sample is compared with
+    processes: list[str] = field(metadata=value(distinct=True))  # processes that are compared, each by itself
     # families of features that a classifier is given; a regular expression for the names of each
     families: dict[str, str]
-    figure_features: list[str] = value(distinct=True)  # features whose distributions are drawn
-    bins: int = value("[2, 10000]")  # of a drawn distribution
-    folds: int = value("[2, 1000]")  # of the events that a classifier is trained and judged on
-    trees: int = value("[1, 100000]")  # of a classifier
+    figure_features: list[str] = field(metadata=value(distinct=True))  # features whose distributions are drawn
+    bins: int = field(metadata=value("[2, 10000]"))  # of a drawn distribution
+    folds: int = field(metadata=value("[2, 1000]"))  # of the events that a classifier is trained and judged on
+    trees: int = field(metadata=value("[1, 100000]"))  # of a classifier
     classifier_events: int  # events of a process that a classifier is given of each sample, at most
 
     def __post_init__(self) -> None:
