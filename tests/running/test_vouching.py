@@ -171,7 +171,7 @@ def test_a_killed_run_of_other_code_begins_again(tmp_path: Path) -> None:
 
     command = Command(tmp_path / "killed", tmp_path / "data")
     with started(arguments("killed"), env) as process:
-        wait_for(checkpointed(command, "networks-*"), process)
+        wait_for(checkpointed(command, "etworks-*"), process)
         process.kill()
     recipe = tmp_path / "copy/src/igbaselines/studies/hep/networks/training.py"
     recipe.write_text(recipe.read_text() + "\n# another training\n")

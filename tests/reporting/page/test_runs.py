@@ -159,3 +159,11 @@ def test_no_damage_stops_the_report(run_folder: Path, tmp_path: Path) -> None:
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert all(f"damaged-{number}" in page for number in range(24))
     assert sum(run.state == "unreadable" for run in find_runs(tmp_path)) >= 6
+
+
+@pytest.mark.parametrize(
+    "text", ["{1: a, b: c}", "{null: {2: x, y: 3}}", "[1]", "7", "? [a, b]\n: c", "a: 2001-13-45", "!!x y"]
+)
+def test_whatever_stands_in_a_configuration_the_page_is_there(folder: Path, text: str) -> None:
+    (folder / "config.yaml").write_text(f"dataset_name: d\ndeeper: {text}" if text.startswith("{") else text)
+    assert "demo-1" in write_report(folder.parents[1]).read_text()
