@@ -40,8 +40,10 @@ class Settings:
     word: str = field(metadata=value(choices=("a", "b")))
     several: list[str] = field(metadata=value(choices=("a", "b", "c"), distinct=True))
     maybe: int | None = field(metadata=value("[1, 5]"))
-    source: Any = field(metadata=value(kind=(f"{__name__}.Draws", "source=it")))
-    sources: dict[str, Any] = field(default_factory=dict, metadata=value(kind=(f"{__name__}.Draws", "source=it")))
+    source: Any = field(metadata=value(kind=(f"{__name__}.Draws", "something that draws")))
+    sources: dict[str, Any] = field(
+        default_factory=dict, metadata=value(kind=(f"{__name__}.Draws", "something that draws"))
+    )
     protocol: Draws = field(default_factory=Source)
     free: Any = None
 
@@ -80,23 +82,23 @@ def test_what_fits_is_taken_from_a_node_and_from_an_object() -> None:
         ("size", 1, ["at least 2", "got 1"]),
         ("size", 2.0, ["whole number"]),
         ("size", LARGEST + 1, [str(LARGEST)]),
-        ("seed", -1, ["lie in [0, "]),
+        ("seed", -1, ["at least 0"]),
         ("word", "c", ["a or b"]),
         ("word", None, ["a text", "null"]),
         ("several", "a", ["a list"]),
         ("several", ["a", "a"], ["a 2 times"]),
         ("several", ["d"], ["a or b or c"]),
-        ("maybe", 6, ["lie in [1, 5]", "or null"]),
-        ("source", None, ["builds a Draws", "source=it"]),
-        ("source", 0, ["builds a Draws", "source=it"]),
-        ("source", "zero", ["builds a Draws", "source=it"]),
-        ("source", [], ["builds a Draws", "source=it"]),
-        ("source", {}, ["builds a Draws", "source=it"]),
-        ("source", True, ["builds a Draws", "source=it"]),
-        ("source", {"_target_": f"{__name__}.Settings"}, ["builds a Draws", "Settings"]),
+        ("maybe", 6, ["at most 5", "or null"]),
+        ("source", None, ["something that draws"]),
+        ("source", 0, ["something that draws"]),
+        ("source", "zero", ["something that draws"]),
+        ("source", [], ["something that draws"]),
+        ("source", {}, ["something that draws"]),
+        ("source", True, ["something that draws"]),
+        ("source", {"_target_": f"{__name__}.Settings"}, ["something that draws", "Settings"]),
         ("sources", [NODE], ["a table"]),
         ("sources", {"one": None}, ["sources.one"]),
-        ("protocol", 5, ["builds a Draws"]),
+        ("protocol", 5, ["a Draws"]),
         ("source", NODE | {"count": 0}, ["here.source.count", "at least 1"]),
         ("free", {"deep": [NODE | {"count": "many"}]}, ["count", "whole number"]),
     ],

@@ -36,7 +36,7 @@ def value(
     Args:
         within: an interval, such as "[1, )" or "(0, 1]", for each number in it.
         choices: the words that each text in it can be.
-        kind: dotted name of the protocol of each object in it, and what gives one on the command line.
+        kind: dotted name of the protocol of each object in it, and what that is in words.
         distinct: whether a list may name nothing twice.
         file: whether a text is the path of the user's file or folder.
     """
@@ -132,14 +132,14 @@ def _check_number(key: str, hint: type, within: str, value: Any) -> None:  # noq
     is_above = value > least or (value == least and ends[1] == "[")
     is_below = value < most or (value == most and ends[4] == "]")
     if not (is_above and is_below):
-        raise UserError(f"{key} must {_words(ends)}, got {value}")
+        raise UserError(f"{key} must {_words(ends, hint, is_above)}, got {value}")
 
 
-def _words(ends: "re.Match[str]") -> str:
-    """Say an interval."""
-    if ends[2] and ends[3]:
+def _words(ends: "re.Match[str]", hint: type, is_above: bool) -> str:
+    """Say an interval, of whole numbers the end that matters."""
+    if ends[2] and ends[3] and hint is float:
         return f"lie in {ends[0]}"
-    if ends[3]:
+    if is_above:
         return f"be at most {ends[3]}"
     return "be positive" if (ends[1], ends[2]) == ("(", "0") else f"be at least {ends[2]}"
 
@@ -153,9 +153,8 @@ def _check_object(key: str, kind: type, example: str, value: Any) -> None:  # no
         found = pkgutil.resolve_name(value[TARGET]) if TARGET in value else None
         _check_nested(key, value)
     if not _is_one(found, kind):
-        what = "has a _target_" if kind is object else f"builds a {kind.__name__}"
-        such = f", such as {example} gives" if example else ""
-        raise UserError(f"{key} must be a node that {what}{such}, got {_told(value)}")
+        what = example or f"a {kind.__name__}"
+        raise UserError(f"{key} must be a node with the _target_ of {what}, got {_told(value)}")
     return None
 
 

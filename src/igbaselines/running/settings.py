@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 OUTPUTS = ("logit", "probability")
 RANKINGS = ("signed", "magnitude")
 # Kinds of objects in a configuration, and what gives one.
-RULE = ("igbaselines.attribution.engine.quadrature.QuadratureRule", "attribution/rule=gauss_legendre")
-SOURCE = ("igbaselines.tasks.imputers.Imputer", "attribution/baselines=black")
-MASK = ("igbaselines.tasks.imputers.Imputer", "mask@evaluation.mask=black")
-GRID = ("igbaselines.metrics.perturbation_curves.PerturbationGrid", "evaluation/grid=shares")
-SEARCH = ("igbaselines.attribution.fitness.DeletionSearch", "attribution/search=binary")
+RULE = (
+    "igbaselines.attribution.engine.quadrature.QuadratureRule",
+    "a quadrature rule (attribution/rule=gauss_legendre)",
+)
+SOURCE = ("igbaselines.tasks.imputers.Imputer", "a source of baselines (attribution/baselines=black)")
+MASK = ("igbaselines.tasks.imputers.Imputer", "a source of baselines (mask@evaluation.mask=black)")
+GRID = ("igbaselines.metrics.perturbation_curves.PerturbationGrid", "a grid (evaluation/grid=shares)")
+SEARCH = ("igbaselines.attribution.fitness.DeletionSearch", "a search (attribution/search=binary)")
 
 
 @dataclass(kw_only=True)

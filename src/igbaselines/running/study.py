@@ -77,13 +77,13 @@ class Domain:
         inputs: to explain, of each network.
     """
 
-    dataset: Any = field(metadata=value(kind=("builtins.object", "dataset@evaluation.domains.NAME.dataset=...")))
-    model: Any = field(metadata=value(kind=("builtins.object", "model@evaluation.domains.NAME.model=...")))
+    dataset: Any = field(metadata=value(kind=("builtins.object", "a dataset")))
+    model: Any = field(metadata=value(kind=("builtins.object", "a model")))
     networks: int = field(metadata=value("[1, )"))
     inputs: int = field(metadata=value("[1, )"))
 
     def __post_init__(self) -> None:
-        check_values("domain", type(self), vars(self))
+        check_values("domain", type(self), {"networks": self.networks, "inputs": self.inputs})
 
 
 class TaskMaker(Protocol):

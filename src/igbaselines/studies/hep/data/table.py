@@ -110,7 +110,7 @@ def _open(path: Path) -> pq.ParquetFile:
     return file
 
 
-def _memory() -> float:
+def _memory() -> int:
     """Bytes that this process may have."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

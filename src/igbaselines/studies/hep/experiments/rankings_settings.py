@@ -8,7 +8,10 @@ from igbaselines.common.files import check_file_name
 from igbaselines.common.values import value
 from igbaselines.studies.hep.experiments.settings import HepSplits
 
-RECIPE = ("igbaselines.studies.hep.networks.recipe.ClassifierRecipe", "model@evaluation.architectures.NAME=swish_dnn")
+RECIPE = (
+    "igbaselines.studies.hep.networks.recipe.ClassifierRecipe",
+    "a classifier of events (model@evaluation.architectures.NAME=swish_dnn)",
+)
 
 
 @dataclass

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 IG, EG, WG, FILTERED = "ig", "expected_gradients", "weighted_gradients", "filtered_weighted_gradients"
 METHODS = (IG, EG, WG, FILTERED)
 SHAPLEY_IG, IG_ABSENT = "shapley_ig", "ig_absent"
-MODEL = ("igbaselines.studies.images.networks.recipe.ImageModel", "model@evaluation.other_model=efficientnet_lite1")
+MODEL = (
+    "igbaselines.studies.images.networks.recipe.ImageModel",
+    "an image classifier (model@evaluation.other_model=efficientnet_lite1)",
+)
 FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^4 pairs
 
 

@@ -8,7 +8,10 @@ from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
 from igbaselines.common.values import check_values, value
 
-DATASET = ("igbaselines.studies.hep.data.events.EventDataset", "dataset@evaluation.reference=hep_pythia_sample")
+DATASET = (
+    "igbaselines.studies.hep.data.events.EventDataset",
+    "a dataset of events (dataset@evaluation.reference=hep_pythia_sample)",
+)
 
 
 @dataclass
