@@ -87,10 +87,17 @@ def test_a_full_disk(command: Command, small_disk: Path) -> None:
     assert not list(small_disk.glob("hep_baselines/[!.]*"))
 
 
-def test_a_run_that_breaks_says_where_its_traceback_is(command: Command) -> None:
-    # A rule that exists and is allowed, but is no quadrature rule: only the experiment itself can find out.
+def test_a_run_that_breaks_says_where_its_traceback_is(command: Command, tmp_path: Path) -> None:
+    # What breaks in the middle of its work nobody can find out before.
+    (tmp_path / "breaks.py").write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Rule:\n    def nodes_and_weights(self, *_):\n"
+        "        raise AttributeError('no nodes')\n"
+    )
     result = command(
-        *SMOKE, "attribution.rule._target_=igbaselines.attribution.baselines.ZeroBaseline", "~attribution.rule.n_steps"
+        *SMOKE,
+        f"plugins=[{tmp_path / 'breaks.py'}]",
+        "attribution.rule={_target_:breaks.Rule}",
+        "~attribution.rule.n_steps",
     )
     expect_one_line(result, "hep_baselines failed", "run.log")
     (folder,) = command.runs()

@@ -195,6 +195,50 @@ def test_what_the_guard_refuses_in_a_configuration(overrides: list[str], key: st
     assert "\n" not in str(error.value)
 
 
+EVIL = "touch /tmp/pwned"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """Configurations of somebody else's, and a launcher of the user's own."""
+    files = {
+        "scale/setup.yaml": f"# @package _global_\ndefaults: [smoke]\nhydra: {{launcher: {{setup: ['{EVIL}']}}}}\n",
+        "scale/more.yaml": "# @package _global_\ndefaults: [smoke]\nhydra: {launcher: {partition: theirs}}\n",
+        "scale/options.yaml": "# @package _global_\nhydra: {launcher: {additional_parameters: {wrap: theirs}}}\n",
+        "hydra/launcher/mine.yaml": "defaults: [slurm]\nsetup: [module load cuda]\npartition: gpu\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return f"hydra.searchpath=[file://{tmp_path}]"
+
+
+@pytest.mark.usefixtures("guarded")
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["scale=setup"], "hydra.launcher.setup can be set in the launcher's own file"),
+        (["scale=more"], "hydra.launcher.partition can be set in the launcher's own file"),
+        (["scale=options"], "hydra.launcher.additional_parameters can be set"),
+        ([f"hydra.launcher.setup=['{EVIL}']"], "hydra.launcher.setup can be set in the launcher's own file"),
+        ([f"+hydra.launcher.setup=['{EVIL}']"], "hydra.launcher.setup"),
+        (["hydra.launcher.setup=null"], "hydra.launcher.setup"),
+    ],
+)
+def test_no_line_of_a_job_script_comes_from_elsewhere(overrides: list[str], words: str, folder: str) -> None:
+    with pytest.raises(UserError) as error:
+        composed("hydra/launcher=slurm", folder, *overrides)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("guarded")
+def test_the_launchers_own_file_and_the_command_line_say_how_jobs_run(folder: str) -> None:
+    launcher = composed("hydra/launcher=mine", folder, "hydra.launcher.partition=cpu", "+hydra.launcher.nice=1")
+    assert launcher.hydra.launcher.setup == ["module load cuda"]
+    assert launcher.hydra.launcher.partition == "cpu"
+
+
 @pytest.mark.usefixtures("guarded")
 def test_what_the_guard_lets_pass(tmp_path: Path) -> None:
     (tmp_path / "scale").mkdir()

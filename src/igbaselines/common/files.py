@@ -4,14 +4,18 @@ What is kept between attempts is checked before it is believed: a record holds c
 it vouches for.
 """
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import re
+import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +28,7 @@ from igbaselines.common.stopping import stop_here
 log = logging.getLogger(__name__)
 
 LONGEST_NAME = 150  # bytes
+LARGEST_TEXT = 2**24  # bytes of what is read whole from where anyone could have written
 
 
 @contextmanager
@@ -45,36 +50,83 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def read_bounded(path: Path, most: int = LARGEST_TEXT) -> bytes:
+    """Read what anyone could have put there; an OSError for anything but a file (a FIFO would block), or too large."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "this is no file", str(path))
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, f"larger than {most} bytes", str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON)
+    """Read JSON from where anyone could have written; an OSError or a ValueError where it cannot be."""
+    try:
+        return json.loads(read_bounded(path))
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deeply") from error
+
+
 def write_record(path: Path, record: Mapping[str, Any], vouched_for: Iterable[Path] = ()) -> None:
     """Write JSON whole, with a checksum: a record that is read back is the one that was written.
 
     Args:
         path: the file; its name is a part of the checksum, so that no other file's content is taken for this one's.
         record: what it says, by keys other than `files` and `checksum`.
-        vouched_for: files beside it, written before it, that belong to what it says.
+        vouched_for: files beside or below it, written before it, that belong to what it says.
     """
-    content = {**record, "files": {file.name: sha256(file) for file in vouched_for}}
+    content = {**record, "files": {file.relative_to(path.parent).as_posix(): sha256(file) for file in vouched_for}}
     write_text(path, json.dumps({**content, "checksum": _checksum(path, content)}))
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """Read a record, or return None where there is none, or where it or a file that it vouches for is damaged."""
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-        is_whole = content.pop("checksum") == _checksum(path, content)
+        content = read_signed(path)
     except FileNotFoundError:
         return None
-    except (ValueError, LookupError, AttributeError, TypeError):  # no JSON any more, or no record
-        is_whole = False
-    if not is_whole:
+    except (OSError, ValueError):
         say_damaged(path)
         return None
-    for name, expected in content.pop("files").items():
-        file = path.with_name(name)
-        if not file.is_file() or sha256(file) != expected:
-            say_damaged(file)
-            return None
+    for name in damaged_files(path, content):
+        say_damaged(path.with_name(name))
+        return None
+    del content["files"]
     return content
+
+
+def read_signed(path: Path) -> dict[str, Any]:
+    """Read what a record says, `files` included, whatever became of those.
+
+    Raises:
+        OSError, ValueError: where it is not there, or damaged.
+    """
+    try:
+        content: dict[str, Any] = read_json(path)
+        is_whole = content.pop("checksum") == _checksum(path, content) and isinstance(content["files"], dict)
+    except (LookupError, AttributeError, TypeError):  # JSON, and no record
+        is_whole = False
+    if not is_whole:
+        raise ValueError(f"{path.name} is damaged")
+    return content
+
+
+def damaged_files(path: Path, content: Mapping[str, Any]) -> list[str]:
+    """The files that a record at `path` vouches for and that are not there any more as they were written."""
+    found = []
+    for name, expected in content["files"].items():
+        file = path.parent / name
+        with suppress(OSError):
+            if file.is_file() and sha256(file) == expected:
+                continue
+        found.append(name)
+    return found
 
 
 def say_damaged(path: Path) -> None:
@@ -86,6 +138,19 @@ def sha256(path: Path) -> str:
     """Checksum of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_checksum(path: Path) -> str:
+    """Checksum of a file that is asked for often: read again where the file system says that it has changed, or may."""
+    status = path.stat()
+    if time.time_ns() - status.st_mtime_ns < 2 * 10**9:  # two edits within a tick of its clock look like one
+        return sha256(path)
+    return _known_checksum(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@lru_cache(maxsize=2**17)
+def _known_checksum(path: Path, *_identity: int) -> str:
+    return sha256(path)
 
 
 def _checksum(path: Path, content: Mapping[str, Any]) -> str:

@@ -117,6 +117,7 @@ def submit(jobs: Sequence[Job], parameters: Mapping[str, Any]) -> None:
     """
     import submitit
 
+    _check_lines("hydra.launcher", {name: value for name, value in parameters.items() if name != "setup"})
     executor = _executor(parameters)
     for start in range(0, len(jobs), LARGEST_ARRAY):
         part = jobs[start : start + LARGEST_ARRAY]
@@ -162,6 +163,15 @@ def wait(jobs: Sequence[Job]) -> None:
                     job.judge(_why_gone(job.id, job.log))
                 gone.add(job.id)
         running = [job for job in running if job.state == RUNNING]
+
+
+def _check_lines(key: str, value: Mapping[str, Any] | list[Any]) -> None:
+    """What becomes an option in a job script is one line of it: the next would be run."""
+    for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if isinstance(part, Mapping | list):
+            _check_lines(f"{key}.{name}", part)
+        elif len(f"{name} {part}".splitlines()) > 1:
+            raise UserError(f"{key}.{name!r} must be one line, got {str(part)!r}")
 
 
 def _executor(parameters: Mapping[str, Any]) -> "submitit.AutoExecutor":

@@ -1,10 +1,14 @@
 """What there is and what is not, in the terminal: behind a sweep, and for `action=status`."""
 
+import os
+import sys
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from igbaselines.common.errors import RunFailedError
 from igbaselines.launching.jobs import Job
 from igbaselines.reporting.page.missing import why_untested
 from igbaselines.running.config import CLAIMS_ROOT
@@ -14,14 +18,33 @@ from igbaselines.running.sweeps import Sweep, find_sweeps
 
 def print_summary(jobs: Sequence[Job]) -> None:
     """Print what became of every job of a sweep."""
-    for job in jobs:
-        _print_line(job.label, job)
-    counts = Counter(job.state for job in jobs)
-    print("  " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
+    with _telling():
+        for job in jobs:
+            _print_line(job.label, job)
+        counts = Counter(job.state for job in jobs)
+        print("  " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
 
 
 def print_status(output_root: Path) -> None:
     """Print the state of every run under an output root: of a sweep those that are not complete, of the others all."""
+    with _telling():
+        _print_status(output_root)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say of standard output what goes wrong there: the output folder has nothing to do with it."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        raise RunFailedError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _print_status(output_root: Path) -> None:
     states = find_states(output_root)
     sweeps = [(sweep, sweep.states(states)) for sweep in find_sweeps(output_root)]
     if not states and not sweeps:

@@ -217,7 +217,7 @@ def one_line(error: BaseException) -> str:
 def explanation(error: BaseException) -> tuple[str | None, int]:
     """The line that tells the user what to mend, and the exit code; no line for an error of ours."""
     if isinstance(error, UserError | RunFailedError):
-        return str(error), 2 if isinstance(error, UserError) else 1
+        return " ".join(str(error).splitlines()), 2 if isinstance(error, UserError) else 1
     if isinstance(error, HydraException | OmegaConfBaseException):
         return one_line(error), 2
     if is_about_the_place(error):

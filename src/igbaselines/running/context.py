@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_here
+from igbaselines.running.provenance import code_checksum
 from igbaselines.running.rows import Names
+from igbaselines.running.states import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +65,8 @@ class Run:
 
     Args:
         rows: where its measured values go.
-        checkpoints: folder for what an attempt that is killed shall leave behind, and a shard shall hand over.
+        checkpoints: folder for what an attempt that is killed shall leave behind, and a shard shall hand over; an
+            experiment keeps its own in a folder in it that is named by `fingerprint`.
         artifacts: folder for what belongs to the results beside the rows, such as trained networks.
         cache: folder for generated data.
         device: where to compute.
@@ -111,5 +114,23 @@ class Run:
             raise ShardFinished
 
     def fingerprint(self) -> str:
-        """Name the checkpoints of these data and weights, and of no others."""
-        return hashlib.sha256(json.dumps(self.checksums, sort_keys=True).encode()).hexdigest()[:16]
+        """Name the checkpoints of this code, these data and weights, and of no others."""
+        identity = json.dumps([code_checksum(), self.checksums], sort_keys=True)
+        return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def device_named(name: str) -> "torch.device":
+    """The device that a configuration names, made ready; a UserError says where it cannot be used."""
+    import torch
+
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={name} cannot be used here: {first_line(str(error))}") from error
+    if device.type == "cuda":
+        # Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+    return device

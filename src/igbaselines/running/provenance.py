@@ -1,5 +1,6 @@
 """Where a result comes from: code, packages, command, machine, data, time and memory."""
 
+import hashlib
 import importlib.metadata
 import platform
 import resource
@@ -7,23 +8,42 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = (
     *("igbaselines", "hydra-core", "matplotlib", "mplhep", "numpy", "omegaconf", "pandas", "pyarrow", "safetensors"),
     *("scikit-learn", "scipy", "torch", "torchvision"),
 )
 
+SOURCE = Path(__file__).resolve().parents[1]
+DRAWING = {"reporting", "launching"}  # folders of code that no measured value depends on
+
+
+@cache
+def code_checksum() -> str:
+    """sha256 of the code that measures, in this process: checkpoints of other code are not taken for its own."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = path.relative_to(SOURCE)
+        if not DRAWING.intersection(name.parts):
+            digest.update(f"{name.as_posix()} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
 
 def provenance(
-    project_root: Path, config: Mapping[str, Any], device: torch.device, checksums: Mapping[str, str], seconds: float
+    project_root: Path, config: Mapping[str, Any], device: "torch.device", checksums: Mapping[str, str], seconds: float
 ) -> dict[str, Any]:
     """Describe how a run was made, from which data and weights (sha256 by name), in how many seconds of wall time."""
+    import torch  # here: whoever asks for the code's checksum needs none of it
+
     return {
         "git": _git(project_root),
+        "code": code_checksum(),
         "command": shlex.join(["python", "run.py", *sys.argv[1:]]),
         "seed": config["seed"],
         "python": platform.python_version(),
@@ -50,11 +70,13 @@ def _git(project_root: Path) -> dict[str, object]:
         return {"commit": None, "dirty": None}  # an unpacked archive, or no git
 
 
-def _device_name(device: torch.device) -> str:
+def _device_name(device: "torch.device") -> str:
+    import torch
+
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def _peak_memory(device: torch.device) -> dict[str, float]:
+def _peak_memory(device: "torch.device") -> dict[str, float]:
     """Peak resident memory of this process and of its largest child, and of the GPU's allocator [MB]."""
     per_mb = 1024 * (1024 if sys.platform == "darwin" else 1)  # ru_maxrss is in bytes there, in KiB elsewhere
     peak = {
@@ -62,5 +84,7 @@ def _peak_memory(device: torch.device) -> dict[str, float]:
         "largest_child": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / per_mb,
     }
     if device.type == "cuda":
+        import torch
+
         peak["gpu"] = torch.cuda.max_memory_allocated(device) / 2**20
     return {name: round(value, 1) for name, value in peak.items()}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from igbaselines.common.files import replacing, write_text
+from igbaselines.common.files import read_json, replacing, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from igbaselines.metrics import Quantity
 
 COLUMNS = ("experiment", "dataset", "model", "method", "metric", "unit", "seed", "value")
+MOST_VALUES = 200_000_000  # of a run: rows times columns
 NAMES_FILE = "names.json"
 WORDS = ("label", "unit", "better")  # of a metric
 BETTER = ("lower", "higher")
@@ -65,6 +66,19 @@ def write_rows(path: Path, rows: "pd.DataFrame") -> None:
     """Write rows as parquet, whole."""
     with replacing(path) as temporary:
         rows.to_parquet(temporary, index=False)
+
+
+def read_rows(path: Path) -> "pd.DataFrame":
+    """Read rows, where anyone could have written; a ValueError where they are too many to be any that were measured."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name} is no file")
+    described = pq.read_metadata(path)  # a constant column takes hardly any room, whatever its length
+    if described.num_rows * described.num_columns > MOST_VALUES:
+        raise ValueError(f"{path.name} has {described.num_rows} rows: too many to be read")
+    return pd.read_parquet(path)
 
 
 @dataclass
@@ -117,7 +131,7 @@ class Names:
         path = folder / NAMES_FILE
         if not path.exists():
             return cls()
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         methods = {name: str(label) for name, label in found["methods"].items()}
         metrics = {name: {key: str(of[key]) for key in WORDS} for name, of in found["metrics"].items()}
         if unknown := {of["better"] for of in metrics.values()} - {*BETTER, ""}:

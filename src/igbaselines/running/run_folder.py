@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -19,9 +19,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from igbaselines.common.files import locked, write_text
+from igbaselines.common.files import damaged_files, locked, read_json, read_signed, write_record, write_text
+from igbaselines.running.provenance import code_checksum
 
 log = logging.getLogger(__name__)
+
+STATUS, LOG = "status.json", "run.log"
+DRAWN = ("tables/", "figures/", "claims.json")  # what is made of the rows, and can be made of them again
 
 
 def config_hash(config: Mapping[str, Any], without: tuple[str, ...]) -> str:
@@ -32,12 +36,19 @@ def config_hash(config: Mapping[str, Any], without: tuple[str, ...]) -> str:
 
 def read_status(folder: Path) -> dict[str, Any]:
     """What a run's or a shard's status.json says; nothing where there is none, or a damaged one."""
-    return _read(folder / "status.json")
+    file = folder / STATUS
+    found = _read(file)
+    if not {"files", "checksum"} & found.keys():
+        return found  # of a failure, or of an earlier version: it vouches for nothing
+    try:
+        return read_signed(file)
+    except (OSError, ValueError):
+        return {}
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = read_json(file)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -98,6 +109,25 @@ class RunFolder(_Held):
         if read_status(self.attempt).get("state") == "complete":
             self._move_into_place()
 
+    def damaged(self) -> list[str]:
+        """Files of a complete run that are not any more what they were when it ended; the log counts for nothing."""
+        status = read_status(self.path)
+        return damaged_files(self.path / STATUS, status) if "files" in status else []
+
+    def is_of_other_code(self) -> bool:
+        """Whether a complete run was made by other code than today's."""
+        return bool(read_status(self.path).get("code", code_checksum()) != code_checksum())
+
+    def keep_measured(self, damaged: Collection[str]) -> bool:
+        """Take what a complete run has measured over into the attempt, where none of it is damaged."""
+        if not damaged or not all(name.startswith(DRAWN) for name in damaged):
+            return False
+        for name in read_status(self.path)["files"]:
+            if not name.startswith(DRAWN):
+                (self.attempt / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self.path / name, self.attempt / name)
+        return True
+
     def tidy(self) -> None:
         """Remove what a run leaves that was killed between its renaming and its end, or that a launcher wrote since."""
         shutil.rmtree(self.work, ignore_errors=True)
@@ -118,8 +148,9 @@ class RunFolder(_Held):
             self._afresh.touch()
 
     def complete(self, **details: Any) -> None:  # noqa: ANN401 (JSON)
-        """Declare the attempt complete: its status is written last, then it is moved into place."""
-        write_status(self.attempt, "complete", **details)
+        """Declare the attempt complete: its status, which vouches for its files, is written last; then it moves."""
+        files = sorted(path for path in self.attempt.rglob("*") if path.is_file() and path.name not in (STATUS, LOG))
+        write_record(self.attempt / STATUS, _ended("complete", **details), vouched_for=files)
         self._afresh.unlink(missing_ok=True)
         self._move_into_place()
         self.tidy()
@@ -171,6 +202,10 @@ class ShardFolder(_Held):
         super().__init__(path, lock, job)
         self.count = count
 
+    def is_complete(self) -> bool:
+        """Whether the work has ended well, and was done by the code of today: its checkpoints are no others'."""
+        return super().is_complete() and read_status(self.path).get("code") == code_checksum()
+
     def begin(self) -> None:
         """Make room for an attempt."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -178,7 +213,7 @@ class ShardFolder(_Held):
 
     def complete(self) -> None:
         """Declare the shard complete."""
-        write_status(self.path, "complete")
+        write_text(self.path / STATUS, json.dumps(_ended("complete", code=code_checksum())) + "\n")
         self._job.unlink(missing_ok=True)
 
     def fail(self, error: BaseException) -> Path:
@@ -188,16 +223,16 @@ class ShardFolder(_Held):
         return self.path
 
 
-def write_status(folder: Path, state: str, **details: Any) -> None:  # noqa: ANN401 (JSON)
-    """Say how an attempt ended: `complete` or `failed`, and when."""
-    status = {"state": state, "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **details}
-    write_text(folder / "status.json", json.dumps(status, indent=2) + "\n")
-
-
 def write_failure(folder: Path, error: BaseException) -> None:
     """Say what an attempt failed of."""
     lines = traceback.format_exception(error)
-    write_status(folder, "failed", error=f"{type(error).__name__}: {error}", traceback="".join(lines))
+    status = _ended("failed", error=f"{type(error).__name__}: {error}", traceback="".join(lines))
+    write_text(folder / STATUS, json.dumps(status, indent=2) + "\n")
+
+
+def _ended(state: str, **details: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
+    """How an attempt ended: `complete` or `failed`, and when."""
+    return {"state": state, "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z")} | details
 
 
 def is_held(file: Path) -> bool:
@@ -216,11 +251,11 @@ def is_held(file: Path) -> bool:
 def data_changed(folder: Path, settings: dict[str, Any]) -> bool:
     """Whether a file of the user's is another than the one that a complete run was made from."""
     try:
-        recorded = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["checksums"]
-    except (OSError, ValueError, LookupError, TypeError):
+        recorded = set(read_json(folder / "provenance.json")["checksums"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return True  # damaged since
     current = [source.checksum() for source in _sources(settings)]
-    return any(checksum is not None and checksum not in recorded.values() for checksum in current)
+    return any(checksum is not None and checksum not in recorded for checksum in current)
 
 
 def _sources(settings: object) -> Iterator[Any]:

@@ -17,16 +17,16 @@ from igbaselines.common.errors import RunFailedError, UserError, is_about_the_pl
 from igbaselines.common.files import check_writable, write_text
 from igbaselines.common.stopping import stop_here
 from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, check_kinds, one_line, resolve
-from igbaselines.running.context import Run, RunShard, ShardFinished
+from igbaselines.running.context import Run, RunShard, ShardFinished, device_named
 from igbaselines.running.plugins import load_plugins
-from igbaselines.running.rows import Names, Rows, write_rows
-from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed
+from igbaselines.running.provenance import code_checksum, provenance
+from igbaselines.running.rows import Names, Rows, read_rows, write_rows
+from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed, read_status
 from igbaselines.running.study import find_experiment, look_up
-from igbaselines.running.targets import instantiate
+from igbaselines.running.targets import checked, instantiate
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
 
     from igbaselines.metrics import Quantity
 
@@ -65,10 +65,10 @@ class Prepared:
         return self.folder.shard(shard.index, shard.count)
 
     def is_done(self) -> bool:
-        """Whether there is nothing left to do: the run is complete, from the data and weights of today."""
+        """Whether there is nothing left to do: the run is complete, whole, and from the data and weights of today."""
         if not self.folder.is_complete() or self.plain["force"]:
             return False
-        return not data_changed(self.folder.path, self.settings)
+        return not self.folder.damaged() and not data_changed(self.folder.path, self.settings)
 
 
 def prepare(config: DictConfig) -> Prepared:
@@ -88,10 +88,11 @@ def prepare(config: DictConfig) -> Prepared:
     plugins = load_plugins(plain.pop("plugins"))
     if plugins:
         plain["plugins"] = plugins
-    settings = {
-        name: None if config[name] is None else instantiate(config[name])
-        for name in ("dataset", "model", "attribution", "evaluation")
-    }
+    settings = {}
+    for name in ("dataset", "model", "attribution", "evaluation"):
+        node = None if config[name] is None else checked(config[name], name)
+        settings[name] = None if node is None else instantiate(node, name)
+        plain[name] = OmegaConf.to_container(node) if node is not None else None
     check_kinds(plain["experiment"], settings)
     names = Names(dict(getattr(settings["attribution"], "labels", {})))
     if plain["attribution"] is not None:
@@ -113,7 +114,7 @@ def _named(config: DictConfig, plain: dict[str, Any], group: str, names: Names) 
         if label is not None:
             names.method(name, label)
             plain[group][name].pop("label")
-        found[name] = instantiate(bare)
+        found[name] = instantiate(bare, f"{group}.{name}")
         if group == "methods" and not callable(getattr(found[name], "attribute", None)):
             kind = type(found[name]).__name__
             raise UserError(f"methods.{name} has no attribute(task, generator): {kind} is none of the methods")
@@ -153,23 +154,37 @@ def execute(run: Prepared, render: Render) -> Path:
         folder.recover()
         if run.is_done():
             folder.tidy()
-            log.info("complete already (force=true runs it again): %s", folder.path)
+            by = ", made by other code than today's" if folder.is_of_other_code() else ""
+            log.info("complete already%s (force=true runs it again): %s", by, folder.path)
             return folder.path
-        if folder.is_complete() and not run.plain["force"]:
-            log.info("data or weights have changed since the run was made: it is made again")
+        damaged = _say_why_again(run)
         folder.begin(afresh=run.plain["force"])
         with _log_file(folder.attempt / "run.log"):
             try:
-                seconds = _attempt(run, render)
+                details = _redraw(run, render) if folder.keep_measured(damaged) else _attempt(run, render)
             except Exception as error:
+                _check_still_there(folder.attempt)
                 if isinstance(error, UserError) or is_about_the_place(error):
                     folder.discard()
                     folder.end_job(str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
-        folder.complete(seconds=round(seconds, 1))
+        _check_still_there(folder.attempt)
+        folder.complete(**details)
     log.info("complete: %s", folder.path)
     return folder.path
+
+
+def _say_why_again(run: Prepared) -> list[str]:
+    """Say why a complete run is not believed; returns its damaged files, where the data are as they were."""
+    if not run.folder.is_complete() or run.plain["force"]:
+        return []
+    if data_changed(run.folder.path, run.settings):
+        log.info("data or weights have changed since the run was made: it is made again")
+        return []
+    damaged = run.folder.damaged()
+    log.warning("%s: %s damaged since the run was made: made again", run.folder.path, ", ".join(damaged))
+    return damaged
 
 
 def _execute_shard(run: Prepared) -> None:
@@ -186,10 +201,16 @@ def _execute_shard(run: Prepared) -> None:
             except ShardFinished:
                 folder.complete()
             except Exception as error:
+                _check_still_there(folder.path)
                 if isinstance(error, UserError) or is_about_the_place(error):
                     folder.end_job(str(error))
                     raise
                 raise _failed(run, error, folder.fail) from error
+
+
+def _check_still_there(folder: Path) -> None:
+    if not folder.is_dir():
+        raise RunFailedError(f"{folder} was removed while the run was at work: the same command begins again")
 
 
 def _failed(run: Prepared, error: Exception, record: Callable[[BaseException], Path]) -> RunFailedError:
@@ -204,10 +225,15 @@ def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _attempt(run: Prepared, render: Render) -> float:
-    """Compute, and write everything but the status; returns the seconds that took."""
-    from igbaselines.running.provenance import provenance
+def _redraw(run: Prepared, render: Render) -> dict[str, Any]:
+    """Draw once more what a run has measured, which lies in the attempt; returns what its status said of that."""
+    render(run.folder.attempt, read_rows(run.folder.attempt / "rows.parquet"), run.plain)
+    status = read_status(run.folder.path)
+    return {key: status[key] for key in ("seconds", "code") if key in status}
 
+
+def _attempt(run: Prepared, render: Render) -> dict[str, Any]:
+    """Compute, and write everything but the status; returns what that shall say of it."""
     start = time.monotonic()
     attempt, plain = run.folder.attempt, run.plain
     write_text(attempt / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
@@ -218,7 +244,7 @@ def _attempt(run: Prepared, render: Render) -> float:
     render(attempt, rows, plain)
     record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, time.monotonic() - start)
     write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
-    return time.monotonic() - start
+    return {"seconds": round(time.monotonic() - start, 1), "code": code_checksum()}
 
 
 def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
@@ -239,7 +265,7 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
         checkpoints=prepared.folder.checkpoints,
         artifacts=artifacts,
         cache=Path(plain["data_root"]) / "cache",
-        device=_device(plain["device"]),
+        device=device_named(plain["device"]),
         seed=plain["seed"],
         max_batch=plain["max_batch"],
         fast_paths=plain["fast_paths"],
@@ -259,22 +285,6 @@ def _measured(experiment: str) -> "Iterable[Quantity]":
     module = look_up(find_experiment(experiment).run).__module__
     measured: Iterable[Quantity] = getattr(importlib.import_module(module), "MEASURED", ())
     return measured
-
-
-def _device(name: str) -> "torch.device":
-    import torch
-
-    try:
-        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name} cannot be used here: {one_line(error)}") from error
-    if device.type == "cuda":
-        # Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-    return device
 
 
 @contextmanager

@@ -24,6 +24,7 @@ MEANINGS = {
 }
 WHAT_NEXT = "Next: the same command again. It does what is missing, and nothing twice."
 LAST_LINES = 12
+MOST_NAMED = 3  # files
 TAIL = 50_000  # bytes of a log that are looked at
 WORK = ("attempt", "checkpoints", "job", "shard-")  # beginnings of what lies in a run's hidden folder
 
@@ -114,7 +115,10 @@ def _judged(folder: RunFolder, known: RunState) -> RunState:
     held = folder.is_held() or any(shard.is_held() for shard in folder.shards())
     status = read_status(folder.path)
     if status.get("state") == COMPLETE:
-        return _complete(replace(known, note="a process is at it again" if held else ""), status)
+        if not held and (damaged := folder.damaged()):
+            return replace(known, note=f"{_some(damaged)} damaged since the run was made: the same command mends it")
+        other = "made by other code than today's" if folder.is_of_other_code() else ""
+        return _complete(replace(known, note=_joined("a process is at it again" if held else "", other)), status)
     if held:
         return replace(known, state=RUNNING, note=_progress(folder), log=_log(folder))
     jobs = _jobs(folder)
@@ -181,6 +185,11 @@ def _tail(file: Path | None) -> str:
     with file.open("rb") as log:
         log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
         return log.read().decode(errors="replace")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _joined(*words: str) -> str:

@@ -12,8 +12,8 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import check_values, value
 
 if TYPE_CHECKING:
     from igbaselines.running.context import Run
@@ -77,14 +77,13 @@ class Domain:
         inputs: to explain, of each network.
     """
 
-    dataset: Any
-    model: Any
-    networks: int
-    inputs: int
+    dataset: Any = field(metadata=value(kind=("builtins.object", "a dataset")))
+    model: Any = field(metadata=value(kind=("builtins.object", "a model")))
+    networks: int = field(metadata=value("[1, )"))
+    inputs: int = field(metadata=value("[1, )"))
 
     def __post_init__(self) -> None:
-        at_least("networks of a domain", self.networks, 1)
-        at_least("inputs of a domain", self.inputs, 1)
+        check_values("domain", type(self), {"networks": self.networks, "inputs": self.inputs})
 
 
 class TaskMaker(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from igbaselines.common.files import write_text
+from igbaselines.common.files import read_json, write_text
 from igbaselines.running.states import FAILED, NOT_BEGUN, RunState
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def find_sweeps(output_root: Path) -> list[Sweep]:
 
 
 def _read(file: Path) -> Sweep:
-    record = json.loads(file.read_text(encoding="utf-8"))
+    record = read_json(file)
     runs = []
     for run in record["runs"]:
         experiment, label = run["folder"] or ("", "")

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import operator
 import os
+import pkgutil
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import absolute_files, check_values
 from igbaselines.running.config import PROJECT_ROOT, absolute, one_line
 from igbaselines.running.plugins import is_plugin
 
@@ -62,23 +64,39 @@ SEARCHED = r"file://.*|(?!.*://).*|pkg://(hydra\.conf|hydra_plugins)(\..*)?|stru
 RERUN = "--experimental-rerun"
 
 
-def instantiate(node: object) -> Any:  # noqa: ANN401 (whatever the target builds)
-    """Build the object that a node's `_target_` names, with the objects that are nested in it.
+def instantiate(node: object, where: str = "") -> Any:  # noqa: ANN401 (whatever the target builds)
+    """Build the object that a node's `_target_` names, with the objects that are nested in it; `where` it stands.
 
     Raises:
         UserError: where a target is none of this package's dataclasses, or refuses its values.
     """
-    if not isinstance(node, DictConfig):
-        raise UserError(f"nothing can be built from {node!r}: a node with a _target_ is needed")
-    resolved = _resolved(node)
-    _check(OmegaConf.to_container(resolved), keys=True)
     try:
-        return build(resolved, _convert_="object")
+        return build(checked(node, where), _convert_="object")
     except InstantiationException as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        raise UserError(one_line(cause)) from error
+        place = re.search(r"full_key: (\S+)", str(error))
+        said = f"{place[1]}: " if place and not isinstance(cause, UserError) else ""  # which names its key itself
+        raise UserError(f"{said}{one_line(cause)}") from error
+
+
+def checked(node: object, where: str = "") -> DictConfig:
+    """A copy of a node that can be built: without interpolations, the paths of the user's files absolute.
+
+    Raises:
+        UserError: where a target is none of this package's dataclasses, or a value none of its field's.
+    """
+    if not isinstance(node, DictConfig):
+        said = f"{where}: " if where else ""
+        raise UserError(f"{said}nothing can be built from {node!r}: a node with a _target_ is needed")
+    resolved = _resolved(node)
+    plain: Any = OmegaConf.to_container(resolved)
+    _check(plain, keys=True)
+    if "_target_" in plain:
+        check_values(where or str(node._key() or "node"), pkgutil.resolve_name(plain["_target_"]), plain)
+    absolute_files(resolved)
+    return resolved
 
 
 def guard_hydra(arguments: Sequence[str] = ()) -> None:
@@ -111,6 +129,7 @@ class GuardedLoader(ConfigLoaderImpl):
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
         self.config_search_path = config_search_path
         self.repository = GuardedRepository(config_search_path)
+        self._own: dict[str, Any] = {}
 
     def load_configuration(self, config_name: str | None, *args: Any, **kwargs: Any) -> DictConfig:  # noqa: ANN401
         """Compose a configuration as Hydra does; a UserError says where it would make Hydra call or write something."""
@@ -120,10 +139,12 @@ class GuardedLoader(ConfigLoaderImpl):
         config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
         _keep_text(config, overrides)
         _check_code(config, words)
-        written = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
+        written: Any = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
         _check_logging(written)
         _check_environment(written)
         _check_callbacks(config, written)
+        if launcher := written["hydra"]["launcher"]:
+            _check_job_script(launcher, self._own_launcher(config, words, *args[1:], **kwargs), words)
         _check_plugins(config)
         _check_places(written)
         _check_launcher_folder(config)
@@ -137,6 +158,16 @@ class GuardedLoader(ConfigLoaderImpl):
             if not is_name and self.repository.group_exists(key):
                 shown = "null" if value is None else value
                 raise UserError(f"{key}={shown} does not exist: choose from {', '.join(self.get_group_options(key))}")
+
+    def _own_launcher(self, config: DictConfig, words: Sequence[str], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """What the launcher's own file makes of it, without any other that was named."""
+        choice = str(OmegaConf.select(config, "hydra.runtime.choices.hydra/launcher"))
+        if choice not in self._own:
+            known = dict(zip(("run_mode", "from_shell", "validate_sweep_overrides"), args, strict=False)) | kwargs
+            own = [f"hydra/launcher={choice}", *(word for word in words if word.startswith("hydra.searchpath="))]
+            alone = super().load_configuration(CONFIG, **known | {"overrides": own})
+            self._own[choice] = OmegaConf.to_container(alone.hydra.launcher)
+        return self._own[choice]
 
     def get_group_options(
         self,
@@ -273,6 +304,21 @@ def _check_plugins(config: DictConfig) -> None:
             raise UserError(f"hydra.{key}._target_ {target!r} is no {key} that can be taken: {', '.join(known)}")
         _check(values)
         config.hydra[key] = found  # what was checked, so that nothing else is built
+
+
+def _check_job_script(asked: Any, ours: Any, overrides: Sequence[str]) -> None:  # noqa: ANN401 (any YAML)
+    """A job script is run: its lines are the launcher's own file's, and other keys the command line's, or its."""
+    if "setup" not in asked:
+        return  # no launcher of jobs, or a text, which says nothing
+    if not isinstance(asked, dict):
+        raise UserError("hydra.launcher must be a node of its own, as hydra/launcher=slurm has one")
+    typed = {word.lstrip("+~").partition("=")[0].split(".")[2] for word in overrides if "hydra.launcher." in word}
+    for key in asked.keys() | ours.keys():
+        if asked.get(key) != ours.get(key) and (key == "setup" or key not in typed):
+            raise UserError(
+                f"hydra.launcher.{key} can be set in the launcher's own file (--config-dir=FOLDER hydra/launcher=FILE)"
+                f"{' alone: its lines are run' if key == 'setup' else ' or on the command line, in no other file'}"
+            )
 
 
 def _check_places(written: Any) -> None:  # noqa: ANN401 (any YAML)

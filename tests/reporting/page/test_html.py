@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from igbaselines.common.errors import UserError
 from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.page.html import data_uri, format_p, shown_figures, with_indices, write_report
 from igbaselines.reporting.page.runs import FigureFile, ReportedRun
@@ -226,3 +227,25 @@ def test_p_values_are_short() -> None:
         "p = 0.031",
         "p = 1",
     ]
+
+
+def test_many_runs_make_a_page_that_links_to_most_of_their_files(run_folder: Path, tmp_path: Path) -> None:
+    for number in range(60):
+        shutil.copytree(run_folder, tmp_path / "hep_baselines" / f"demo-{number:02}")
+    path = write_report(tmp_path)
+    assert path.stat().st_size < 60e6
+    shown = Page(path.read_text(encoding="utf-8"))
+    linked = [source for source in shown.sources if not source.startswith("data:")]
+    assert 0 < len(linked) < len(shown.sources)
+    assert all((path.parent / source).is_file() for source in linked)
+    assert all(f"demo-{number:02}" in shown.text for number in range(60))
+
+
+@pytest.mark.parametrize("name", ["report", "report/index.html/x", "report/claims.csv/x"])
+def test_what_is_in_the_way_of_the_report_is_named(run_folder: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(run_folder, tmp_path / "hep_baselines" / "demo-1")
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match="is in the way of the report"):
+        write_report(tmp_path)
+    assert (tmp_path / name).read_text() == "mine"

@@ -1,15 +1,20 @@
 """Run folders in every state, read without ever raising."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from igbaselines.reporting.page.html import write_report
-from igbaselines.reporting.page.runs import ReportedRun, find_runs
+from igbaselines.reporting.page.runs import ReportedRun, find_runs, read_results, read_yaml
+from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.run_folder import RunFolder
 
 
@@ -57,6 +62,34 @@ def test_runs_that_are_not_complete_are_there_with_what_is_known(tmp_path: Path)
     ]
     assert [run.last_lines for run in runs[:3]] == ["ValueError: no signal", "the last line", ""]
     assert not any(run.claims or run.tables or run.config for run in runs)
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+MERGED = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 9))
+
+
+@pytest.mark.parametrize("text", [BOMB, MERGED, "[" * 10**5, "a: " * 3, "{" * 60 + "}" * 60])
+def test_yaml_that_stands_for_billions_is_not_read(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_yaml(text)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "claims.json", "provenance.json", "figures/f.png", "tables/t.csv"])
+def test_a_pipe_in_a_run_blocks_nothing(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    assert the_run(folder).state == "unreadable"
+    write_report(folder.parents[1])
+
+
+@pytest.mark.slow
+def test_sixty_million_rows_in_a_small_file_are_not_read(folder: Path) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(60_000_000, dtype=np.int8)), pa.array([1.0]))
+    pq.write_table(pa.table(dict.fromkeys(("value", "k", "seed", "unit"), column)), folder / "rows.parquet")
+    assert (folder / "rows.parquet").stat().st_size < 2 * 10**6
+    with pytest.raises(NotTestable, match="too many"):
+        read_results(the_run(folder))
 
 
 RECORD = {
@@ -126,3 +159,11 @@ def test_no_damage_stops_the_report(run_folder: Path, tmp_path: Path) -> None:
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert all(f"damaged-{number}" in page for number in range(24))
     assert sum(run.state == "unreadable" for run in find_runs(tmp_path)) >= 6
+
+
+@pytest.mark.parametrize(
+    "text", ["{1: a, b: c}", "{null: {2: x, y: 3}}", "[1]", "7", "? [a, b]\n: c", "a: 2001-13-45", "!!x y"]
+)
+def test_whatever_stands_in_a_configuration_the_page_is_there(folder: Path, text: str) -> None:
+    (folder / "config.yaml").write_text(f"dataset_name: d\ndeeper: {text}" if text.startswith("{") else text)
+    assert "demo-1" in write_report(folder.parents[1]).read_text()

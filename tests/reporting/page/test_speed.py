@@ -55,3 +55,11 @@ def test_damaged_files_are_said_and_leave_the_report(measured: Path, file: str) 
     (measured / FOLDER / file).write_bytes(b"")
     page = write_report(measured).read_text()
     assert "What it wrote cannot be read" in page
+
+
+@pytest.mark.parametrize(
+    "content", ["[1]", "7", "null", '"x"', "{}", '{"packages": [1]}', "[" * 10**5, '{"packages": {"a": {"b": [1]}}}']
+)
+def test_whatever_stands_in_the_file_of_the_machine_the_page_is_there(measured: Path, content: str) -> None:
+    (measured / FOLDER / "system.json").write_text(content)
+    assert 'id="speed"' in write_report(measured).read_text()

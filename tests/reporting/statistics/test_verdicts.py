@@ -56,3 +56,12 @@ def test_a_range_has_no_single_threshold() -> None:
     assert Region(more_than=2.0).threshold == 2
     assert Region(at_most=5.0).threshold == 5
     assert Region(at_least=8.0, at_most=16.0).threshold is None
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
+def test_two_units_that_agree_decide_nothing(value: float) -> None:
+    region = Region(more_than=0.0)
+    of_two, of_five = (Estimate(value, value, value, n, None, "all agree") for n in (2, 5))
+    assert decide(of_two, region) == Verdict.INCONCLUSIVE
+    assert not contradicts(of_two, region)
+    assert decide(of_five, region) == (Verdict.REPRODUCED if value > 0 else Verdict.NOT_REPRODUCED)

@@ -68,7 +68,7 @@ def test_shards_share_the_tasks(command: Command) -> None:
         ("tasks=[gridwold]", "tasks=[gridwold] is unknown"),
         ("tasks=[]", "choose what is explained: tasks=["),
         ("methods=[]", "choose what is compared: methods=["),
-        ("evaluation.networks=0", "networks of a domain must be at least 1"),
+        ("evaluation.networks=0", "evaluation.networks must be at least 1"),
         ("dataset@evaluation.domains.gridworld.dataset=hep_synthetic", "HepSynthetic does not fit this experiment"),
     ],
 )

@@ -1,15 +1,15 @@
 """Verdicts side by side: what runs of an experiment that differ in the data set alone say of each claim."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from igbaselines.reporting.claims import Record
-from igbaselines.reporting.page.runs import ReportedRun
+from igbaselines.reporting.page.runs import ReportedRun, read_yaml
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import RUN_TIME_KEYS
 
@@ -102,8 +102,8 @@ def comparisons_table(comparisons: Sequence[DatasetComparison]) -> pd.DataFrame:
 
 def _configured(run: ReportedRun) -> _Configured | None:
     try:
-        config = yaml.safe_load(run.config)
-    except (yaml.YAMLError, ValueError):  # or a date that is none
+        config = read_yaml(run.config)
+    except ValueError:
         return None
     if run.state != "complete" or not isinstance(config, dict) or not config.get("dataset_name"):
         return None
@@ -111,9 +111,13 @@ def _configured(run: ReportedRun) -> _Configured | None:
     study = str(evaluation.get("study") or "") if isinstance(evaluation, dict) else ""
     if study == ABLATION:
         return None
-    settings = {key: value for key, value in config.items() if key not in (*RUN_TIME_KEYS, *DATASET)}
+    settings = {str(key): value for key, value in config.items() if key not in (*RUN_TIME_KEYS, *DATASET)}
+    try:
+        told = json.dumps(settings, sort_keys=True, default=str)
+    except TypeError:  # of keys that are no texts, which no run of ours has
+        return None
     named = (run.experiment, str(config.get("model_name") or ""), study)
-    return _Configured(run, _dataset(config), named, str(config.get("scale")), yaml.safe_dump(settings))
+    return _Configured(run, _dataset(config), named, str(config.get("scale")), told)
 
 
 def _dataset(config: Mapping[str, Any]) -> str:

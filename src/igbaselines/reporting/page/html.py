@@ -2,8 +2,10 @@
 
 import base64
 import io
+import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
 
+from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.page.by_dataset import DatasetComparison, compare_datasets, comparisons_table
@@ -28,6 +31,7 @@ from igbaselines.running.states import count_states, explain_states
 from igbaselines.running.sweeps import Sweep, find_sweeps
 
 LARGEST_PNG = 500_000  # bytes
+LARGEST_PAGE = 30_000_000  # bytes of figures and tables that the page itself holds; behind that it links to the files
 MOST_FIGURES = 12  # of one run on the page: `explain` draws one for each photograph
 MANY = 3  # more results of a claim, or runs of an experiment, are folded away
 CLAIM_COLUMNS = ["paper", "id", "source", "statement", "paper_value", "experiment", "run", *RESULT_COLUMNS]
@@ -65,18 +69,23 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
         The page's path; claims.csv and claims_by_dataset.csv lie beside it.
 
     Raises:
-        UserError: for a claims file that is wrong; a broken run is only listed as such.
+        UserError: for a claims file that is wrong, or something in the way; a broken run is only listed as such.
     """
     runs, sweeps = find_runs(output_root), find_sweeps(output_root)
     papers = load_papers(claims_root)
     claims, comparisons = collect_claims(papers, runs, sweeps), compare_datasets(runs)
     report = output_root / "report"
-    report.mkdir(parents=True, exist_ok=True)
-    write_text(report / "claims.csv", _claims_table(claims).to_csv(index=False))
-    write_text(report / "claims_by_dataset.csv", comparisons_table(comparisons).to_csv(index=False))
-    combined = write_combined(report, runs, papers, sweeps)
-    sections = _sections(papers, claims, comparisons)
-    write_text(report / "index.html", _page(output_root, sections, runs, sweeps, combined, read_speed(output_root)))
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+        write_text(report / "claims.csv", _claims_table(claims).to_csv(index=False))
+        write_text(report / "claims_by_dataset.csv", comparisons_table(comparisons).to_csv(index=False))
+        combined = write_combined(report, runs, papers, sweeps)
+        sections = _sections(papers, claims, comparisons)
+        write_text(report / "index.html", _page(output_root, sections, runs, sweeps, combined, read_speed(output_root)))
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise UserError(
+            f"{error.filename} is in the way of the report ({error.strerror}): move it elsewhere"
+        ) from error
     return report / "index.html"
 
 
@@ -150,6 +159,7 @@ def _page(
         "readable": readable,
         "format_p": format_p,
         "data_uri": data_uri,
+        "link": lambda path: Path(os.path.relpath(path, output_root / "report")).as_posix(),
         "with_indices": with_indices,
         "shown": shown_figures,
         "counted": count_states,
@@ -160,6 +170,7 @@ def _page(
     return template.render(
         sections=sections,
         experiments={name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
+        embedded=_embedded(runs),
         verdicts=[str(verdict) for verdict in Verdict],
         count_verdicts=count_verdicts,
         count_results=count_results,
@@ -204,6 +215,17 @@ def _claims_table(claims: Sequence[ReportedClaim]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=CLAIM_COLUMNS)
 
 
+def _embedded(runs: Sequence[ReportedRun]) -> set[Path]:
+    """The runs that the page shows itself: as many as it has room for."""
+    found, size = set(), 0
+    for run in runs:
+        size += sum(min(figure.path.stat().st_size, LARGEST_PNG) for figure in shown_figures(run))
+        size += sum(100 * table.size for table in run.tables.values())  # bytes of a cell, about
+        if size <= LARGEST_PAGE:
+            found.add(run.folder)
+    return found
+
+
 def shown_figures(run: ReportedRun) -> list[FigureFile]:
     """Choose the figures of a run that the page embeds: all, or the first MOST_FIGURES with examples last."""
     examples_last = sorted(run.figures, key=lambda figure: re.fullmatch(r"figure_\d+_\d+", figure.name) is not None)
@@ -214,7 +236,8 @@ def data_uri(path: Path) -> str:
     """Embed a figure: as it is, or in a format for photographs where it is too large to have many of on a page."""
     content, kind = path.read_bytes(), "png"
     if len(content) > LARGEST_PNG:
-        with Image.open(path) as image, io.BytesIO() as buffer:
-            image.convert("RGB").save(buffer, "WEBP", quality=80)
+        with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError), io.BytesIO() as buffer:
+            with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+                image.convert("RGB").save(buffer, "WEBP", quality=80)
             content, kind = buffer.getvalue(), "webp"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

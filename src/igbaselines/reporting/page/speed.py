@@ -1,13 +1,11 @@
 """What `make bench` measured, as the report shows it: OUTPUT_ROOT/benchmarks/ with its tables and figures."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
+from igbaselines.common.files import read_json
 from igbaselines.reporting.combination import Noted
-from igbaselines.reporting.page.runs import FigureFile, figure_file
+from igbaselines.reporting.page.runs import FigureFile, figure_file, read_table
 from igbaselines.running.states import first_line
 
 FOLDER = "benchmarks"
@@ -23,7 +21,7 @@ NOTES = {
 class Speed:
     """The measurements of `make bench`, what they were made on, and why there are none though there is a folder."""
 
-    system: dict[str, object]
+    system: dict[str, str]
     tables: list[Noted]
     figures: list[FigureFile]
     unreadable: str = ""
@@ -35,10 +33,12 @@ def read_speed(output_root: Path) -> Speed | None:
     if not (folder / "system.json").exists():
         return None
     try:
-        system = json.loads((folder / "system.json").read_text(encoding="utf-8"))
+        system = read_json(folder / "system.json")
+        known = {str(key): str(value) for key, value in system.items() if not isinstance(value, dict)}
+        known["packages"] = ", ".join(f"{name} {number}" for name, number in system["packages"].items())
         there = {path.stem: path for path in (folder / "tables").glob("*.csv")}
-        tables = [Noted(name, pd.read_csv(there[name]), note) for name, note in NOTES.items() if name in there]
+        tables = [Noted(name, read_table(there[name]), note) for name, note in NOTES.items() if name in there]
         figures = [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))]
-    except (OSError, ValueError, SyntaxError) as error:  # damaged files; SyntaxError is Pillow's of a broken PNG
+    except Exception as error:  # damaged files break their readers in any way
         return Speed({}, [], [], f"{type(error).__name__}: {first_line(str(error))}")
-    return Speed(dict(system), tables, figures)
+    return Speed(known, tables, figures)

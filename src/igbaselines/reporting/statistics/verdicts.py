@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+FEWEST_ALIKE = 3  # units that have to agree for an interval without width to decide
+
 
 class Verdict(StrEnum):
     """What a run says of a claim."""
@@ -97,8 +99,10 @@ def decide(estimate: Estimate, claimed: Region) -> Verdict:
 
     Returns:
         `reproduced` where the whole interval lies inside, `not reproduced` where it lies wholly outside,
-        `inconclusive` where it holds both.
+        `inconclusive` where it holds both, or has no width because a few units agree: that says nothing of others.
     """
+    if _is_chance(estimate):
+        return Verdict.INCONCLUSIVE
     if claimed.holds(estimate.low) and claimed.holds(estimate.high):
         return Verdict.REPRODUCED
     below = estimate.high <= claimed.more_than or estimate.high < claimed.at_least
@@ -107,4 +111,8 @@ def decide(estimate: Estimate, claimed: Region) -> Verdict:
 
 def contradicts(estimate: Estimate, claimed: Region) -> bool:
     """Whether the interval lies strictly on the other side; unlike in `decide`, an exact tie does not."""
-    return estimate.high < claimed.lower or estimate.low > claimed.at_most
+    return not _is_chance(estimate) and (estimate.high < claimed.lower or estimate.low > claimed.at_most)
+
+
+def _is_chance(estimate: Estimate) -> bool:
+    return estimate.low == estimate.high and estimate.n < FEWEST_ALIKE

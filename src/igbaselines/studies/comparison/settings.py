@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import check_values, value
 from igbaselines.running.study import Domain, task_makers
 
 
@@ -12,15 +12,14 @@ from igbaselines.running.study import Domain, task_makers
 class ComparisonEvaluation:
     """The domains that are compared, and the sizes that their files in conf/tasks/ take."""
 
-    networks: int  # networks, of domains that train their own
-    inputs: int  # inputs explained of each network
-    pictures: int  # the same of domains where one takes seconds
-    side: int  # of these pictures, as the network sees them [px]
+    networks: int = field(metadata=value("[1, 100000]"))  # networks, of domains that train their own
+    inputs: int = field(metadata=value("[1, 100000]"))  # inputs explained of each network
+    pictures: int = field(metadata=value("[1, 100000]"))  # the same of domains where one takes seconds
+    side: int = field(metadata=value("[1, 100000]"))  # of these pictures, as the network sees them [px]
     domains: dict[str, Any] = field(default_factory=dict)  # by name; `tasks=[...]` fills it
 
     def __post_init__(self) -> None:
-        for key in ("networks", "inputs", "pictures", "side"):
-            at_least(f"evaluation.{key}", getattr(self, key), 1)
+        check_values("evaluation", type(self), vars(self))
         known = task_makers()
         choice = ",".join(known)
         if not self.domains:

@@ -34,7 +34,7 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
     run.checksums["events"] = events.checksum
     if (source := dataset.checksum()) is not None:
         run.checksums["hep dataset"] = source
-    run = replace(run, checkpoints=run.checkpoints / events.checksum[:16])
+    run = replace(run, checkpoints=run.checkpoints / run.fingerprint())
     study = HepStudy(run, events, settings, {}, {}, splits)
 
     def make(number: int) -> Task:

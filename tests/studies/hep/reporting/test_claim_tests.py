@@ -19,14 +19,14 @@ POSITIVE = Region(more_than=0.0)
 
 
 def rank_rows(**ranks: list[float]) -> pd.DataFrame:
-    """Ranks of features A and B by method: two networks each, A then B."""
+    """Ranks of features A and B by method: those of A for all networks, then those of B."""
     return as_rows(
         [
             row
-            for method, (a0, a1, b0, b1) in ranks.items()
-            for feature, values in (("A", (a0, a1)), ("B", (b0, b1)))
+            for method, both in ranks.items()
+            for feature, values in (("A", both[: len(both) // 2]), ("B", both[len(both) // 2 :]))
             for row in series(
-                "rank", method, dict(zip(("network_0", "network_1"), values, strict=True)), feature=feature
+                "rank", method, {f"network_{number}": rank for number, rank in enumerate(values)}, feature=feature
             )
         ]
     )
@@ -57,7 +57,7 @@ def test_rank_of_the_best_of_several() -> None:
 
 
 def test_ranks_that_agree_decide_without_a_p_value() -> None:
-    rows = rank_rows(m=[4, 4, 9, 9])
+    rows = rank_rows(m=[4, 4, 4, 9, 9, 9])
     found = feature_rank(rows, Region(at_most=5.0), features=["A"], method="m")
     assert (found.verdict, found.estimate.p_value) == (Verdict.REPRODUCED, None)
     assert feature_rank(rows, Region(more_than=5.0), features=["A"], method="m").verdict == Verdict.NOT_REPRODUCED
@@ -70,7 +70,7 @@ def test_ranks_that_straddle_the_threshold_decide_nothing() -> None:
 
 
 def test_rank_difference_is_paired() -> None:
-    rows = rank_rows(a=[2, 12, 30, 30], b=[7, 17, 30, 30])
+    rows = rank_rows(a=[2, 12, 3, 30, 30, 30], b=[7, 17, 8, 30, 30, 30])
     gained = rank_difference(rows, POSITIVE, features=["A"], method_a="a", method_b="b")
     assert gained.estimate.value == 5
     assert gained.verdict == Verdict.REPRODUCED
@@ -183,7 +183,27 @@ def test_without_n_eff_there_is_no_significance_to_judge(rows: pd.DataFrame) -> 
 )
 def test_plateau_where_it_was_put(place: int, verdict: Verdict) -> None:
     curve = [0.5] * place + [0.9] * (len(K) - place)
-    rows = curve_rows("accuracy", "a", {"network_0": curve, "network_1": curve})
+    rows = curve_rows("accuracy", "a", {f"network_{number}": curve for number in range(3)})
     found = plateau(rows, Region(at_least=8.0, at_most=16.0), metric="accuracy", method="a", tolerance=0.01)
     assert found.estimate.value == K[place]
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("ks", "why"),
+    [
+        ((20,), "was measured: only k = 20"),
+        ((1, 5, 20), "was measured"),
+        ((1, 5, 7, 17, 20), "was measured"),
+        ((8, 10, 12, 20), "was measured"),  # it may begin below 8
+        ((12, 20), "was measured"),
+        ((1, 4, 8, 12), "all 12 features are in the claimed range"),
+        (tuple(range(1, 13)), "all 12 features are in the claimed range"),
+    ],
+)
+@pytest.mark.parametrize("rises", [True, False])
+def test_a_plateau_needs_k_that_could_say_either(ks: tuple[int, ...], why: str, rises: bool) -> None:
+    curves = {f"network_{number}": [k / 20 if rises else 0.9 for k in ks] for number in range(5)}
+    rows = curve_rows("accuracy", "a", curves, ks)
+    with pytest.raises(NotTestable, match=why):
+        plateau(rows, Region(at_least=8.0, at_most=16.0), metric="accuracy", method="a", tolerance=0.01)

@@ -307,3 +307,15 @@ def test_a_network_of_one_size_is_refused_at_another() -> None:
 
 def test_an_unknown_tag_is_refused() -> None:
     assert "give resnet18.a1_in1k or" in one_line(lambda: timm_network("resnet18.nowhere", None))
+
+
+def test_flipped_bytes_are_no_other_weights(squeezenet: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    torch.save(squeezenet.state_dict(), path)
+    whole = path.read_bytes()
+    for place in (len(whole) // 3, len(whole) // 2, 3 * len(whole) // 4):
+        damaged = bytearray(whole)
+        damaged[place : place + 4096] = bytes(byte ^ 0xFF for byte in damaged[place : place + 4096])
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"model\.pth: (damaged|cannot be read)"):
+            read_checkpoint(path)

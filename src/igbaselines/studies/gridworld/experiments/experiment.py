@@ -117,7 +117,8 @@ def _with_what_fits(run: Run, shared: Shared, attribution: AttributionSettings) 
         own[KERNEL_SHAP] = KernelSHAP("mean", shared.evaluation.evaluations)
     fitting = fitting_methods(run, own, task)
     methods = {name: method for name, method in fitting.items() if not shared.own_methods or name in run.methods}
-    return replace(run, methods=methods, metrics=fitting_metrics(run, task))
+    kept = run.checkpoints / run.fingerprint()
+    return replace(run, checkpoints=kept, methods=methods, metrics=fitting_metrics(run, task))
 
 
 def _add_stability(run: Run, shared: Shared, attributions: list[dict[str, Float[Tensor, "n d"]]]) -> None:

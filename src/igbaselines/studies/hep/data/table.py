@@ -10,8 +10,10 @@ that an event stands for); every other column is a numeric feature. The file's s
 
 import json
 import logging
+import os
+import resource
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +24,22 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, sha256
+from igbaselines.common.values import SEED, value
 from igbaselines.studies.hep.data.events import EventTable
 
 _log = logging.getLogger(__name__)
 _NOT_FEATURES = ("process", "label", "weight")
 CROSS_SECTION_ERROR = "cross_section_error"
+BYTES_A_VALUE = 16  # of memory, while a table is read and split: events, standardised events, and what they come from
 
 
 @dataclass
 class HepTable:
     """Events of the user's."""
 
-    path: str  # a parquet file with the columns that this module describes
+    path: str = field(metadata=value(file=True))  # a parquet file with the columns that this module describes
     n_events: int | None = None  # take a random part of at most so many; None takes all
-    seed: int = 0  # of the random part
+    seed: int = field(default=0, metadata=value(SEED))  # of the random part
 
     def __post_init__(self) -> None:
         if self.n_events is not None and self.n_events < 1:
@@ -99,9 +103,21 @@ def _open(path: Path) -> pq.ParquetFile:
     if not path.is_file():
         raise UserError(f"{path}: no such file, dataset.path must name a parquet file")
     try:
-        return pq.ParquetFile(path)
+        file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: cannot be read as parquet ({str(error).splitlines()[0]})") from error
+    values = file.metadata.num_rows * file.metadata.num_columns  # constant ones take hardly any room in a file
+    if (needed := values * BYTES_A_VALUE) > (there := _memory()):
+        size = f"{file.metadata.num_rows} rows of {file.metadata.num_columns} columns"
+        raise UserError(f"{path}: {size} need {needed / 1e9:.1f} GB of memory, of {there / 1e9:.1f}: give fewer")
+    return file
+
+
+def _memory() -> int:
+    """Bytes that this process may have."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return physical if limit == resource.RLIM_INFINITY else min(limit, physical)
 
 
 def _some(names: list[str]) -> str:

@@ -9,6 +9,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
+from igbaselines.common.errors import UserError
+
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 
 P = ParamSpec("P")
@@ -19,7 +21,10 @@ class WorkerPool(ProcessPoolExecutor):
     """Processes for use in a `with` block; where it ends in an error, what they have in work is given up."""
 
     def __init__(self, workers: int) -> None:
-        super().__init__(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+        try:
+            super().__init__(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+        except (OSError, ImportError) as error:  # of the semaphores, which are files there; or there are none at all
+            raise UserError(f"{workers} worker processes need a writable /dev/shm ({error}): give workers=1") from error
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Let a worker call a function."""

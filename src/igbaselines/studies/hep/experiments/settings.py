@@ -1,11 +1,11 @@
 """What `hep_baselines` can be told: the schemas of its `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
-from igbaselines.running.settings import AttributionSettings
+from igbaselines.common.values import LARGEST, check_values, value
+from igbaselines.running.settings import RULE, SOURCE, AttributionSettings
 
 if TYPE_CHECKING:
     from igbaselines.attribution.methods import Method
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class HepAttribution(AttributionSettings):
     """Integrated Gradients averaged over weighted baselines, all by one quadrature rule."""
 
-    rule: Any
-    baselines: dict[str, Any]  # sources of baselines by the name of their method
+    rule: Any = field(metadata=value(kind=RULE))
+    baselines: dict[str, Any] = field(metadata=value(kind=SOURCE))  # sources of baselines by the name of their method
 
     def methods(self) -> "dict[str, Method]":
         """One for each source of baselines."""
@@ -29,12 +29,12 @@ class HepAttribution(AttributionSettings):
 class HepSplits:
     """The ranking networks of a run."""
 
-    networks: int  # ranking networks, each with its own split of the events
+    networks: int = field(metadata=value("[1, 10000]"))  # ranking networks, each with its own split of the events
     train_fraction: float  # share of the events on which networks are trained
     validation_fraction: float  # share on which early stopping decides; the rest is the test part
 
     def __post_init__(self) -> None:
-        at_least("evaluation.networks", self.networks, 1)
+        check_values("evaluation", type(self), vars(self))
         if min(self.train_fraction, self.validation_fraction, self.test_fraction) <= 0:
             raise UserError(
                 "evaluation.train_fraction and evaluation.validation_fraction must be positive and leave a test "
@@ -57,21 +57,16 @@ class HepEvaluation(HepSplits):
     """The retrainings and the significance of a run."""
 
     top_k: list[Any]  # numbers of best-ranked features to retrain on; "all" for all of them
-    random_rankings: int  # random rankings as a control
-    luminosity: float  # integrated luminosity of the significance [1/fb]
-    signal_efficiency: float  # share of the selected signal behind the cut on the network's output
-    bootstrap: int  # replicates of the significance for its intervals
+    random_rankings: int = field(metadata=value("[0, 10000]"))  # random rankings as a control
+    luminosity: float = field(metadata=value("(0, )"))  # integrated luminosity of the significance [1/fb]
+    # Share of the selected signal behind the cut on the network's output
+    signal_efficiency: float = field(metadata=value("(0, 1)"))
+    bootstrap: int = field(metadata=value("[2, 1000000]"))  # replicates of the significance for its intervals
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("evaluation.bootstrap", self.bootstrap, 2)
-        at_least("evaluation.random_rankings", self.random_rankings, 0)
-        if not 0 < self.signal_efficiency < 1:
-            raise UserError(f"evaluation.signal_efficiency must lie in (0, 1), got {self.signal_efficiency}")
-        if self.luminosity <= 0:
-            raise UserError(f"evaluation.luminosity must be positive, got {self.luminosity}")
         for k in self.top_k:
-            if k != "all" and not (isinstance(k, int) and k >= 1):
+            if k != "all" and (not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= LARGEST):
                 raise UserError(f"evaluation.top_k holds {k!r}: positive whole numbers or all")
         if not self.top_k:
             raise UserError("evaluation.top_k is empty: give numbers of features, such as [1, 2, 5, all]")

@@ -59,7 +59,7 @@ class HepStudy:
         run.checksums["events"] = events.checksum
         if (source := dataset.checksum()) is not None:
             run.checksums["dataset"] = source
-        run = replace(run, checkpoints=run.checkpoints / events.checksum[:16])
+        run = replace(run, checkpoints=run.checkpoints / run.fingerprint())
         if events.weight is None:
             log.info("the events have no weights: no significance, and no baselines weighted by cross-section")
         task = untrained_task(events)

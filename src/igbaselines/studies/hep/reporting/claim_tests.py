@@ -68,9 +68,18 @@ def curve_difference(
 def plateau(
     rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, tolerance: float, min_n_eff: int = 0
 ) -> Outcome:
-    """Test from which k a curve stays within a fraction, the tolerance, of its value with all features."""
+    """Test from which k a curve stays within a fraction, the tolerance, of its value with all features.
+
+    The k that are measured must be able to say either: some below the claimed range, some in it, and all features,
+    where every curve ends, beyond it.
+    """
     curve = Curve.of(rows, metric, method)
     measured = [int(k) for k in curve.point.index]
+    *fewer, everything = map(float, measured)
+    if claimed.holds(everything):
+        raise NotTestable(f"all {everything:g} features are in the claimed range: every curve levels off there")
+    if not any(map(claimed.holds, fewer)) or (claimed.lower > 1 and min(fewer) >= claimed.lower):
+        raise NotTestable(f"no k below the claimed range, or none in it, was measured: only k = {_listed(measured)}")
     _require_background(rows, (method,), measured, min_n_eff)
     estimate = curve.plateau(tolerance)
     note = f"value: the smallest k from which the curve stays within {tolerance:.2%} of its all-features value; "

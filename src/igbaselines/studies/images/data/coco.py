@@ -7,13 +7,14 @@ photograph is that category's. No COCO category goes with most ImageNet classes;
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path
+from igbaselines.common.values import value
 from igbaselines.studies.images.data.imagenet import CLASSES
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
 from igbaselines.studies.images.data.photographs import (
@@ -32,10 +33,11 @@ _log = logging.getLogger(__name__)
 class Coco(PhotographFiles):
     """Photographs in which an object is outlined that an ImageNet network can name."""
 
-    root: str  # holds `<split>/*.jpg`
-    categories: str  # a YAML file, COCO category -> ImageNet classes
+    root: str = field(metadata=value(file=True))  # holds `<split>/*.jpg`
+    categories: str = field(metadata=value(file=True))  # a YAML file, COCO category -> ImageNet classes
     split: str = "val2017"  # the folder of the images
-    annotations: str | None = None  # the instances file; None takes `<root>/annotations/instances_<split>.json`
+    # The instances file; None takes `<root>/annotations/instances_<split>.json`
+    annotations: str | None = field(default=None, metadata=value(file=True))
 
     def photographs(self) -> Photographs:
         """The annotated images in random order; there are no ImageNet labels."""

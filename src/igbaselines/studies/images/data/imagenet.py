@@ -1,11 +1,12 @@
 """ImageNet's validation images (ILSVRC 2012) in folders of their classes, as 2505.03201 (Section 4) takes them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path
+from igbaselines.common.values import value
 from igbaselines.studies.images.data.photographs import (
     Photograph,
     PhotographFiles,
@@ -24,8 +25,10 @@ _LAYOUT = "the folder that holds val/<wnid>/*.JPEG or <wnid>/*.JPEG"
 class Imagenet(PhotographFiles):
     """Validation images with their labels; there are no masks."""
 
-    root: str  # holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do
-    wnids: str  # a file with the wnids of the 1000 classes in the order of the networks' outputs, one a line
+    # Holds `val/<wnid>/*.JPEG` or `<wnid>/*.JPEG`; some of the classes will do
+    root: str = field(metadata=value(file=True))
+    # A file with the wnids of the 1000 classes in the order of the networks' outputs, one a line
+    wnids: str = field(metadata=value(file=True))
     only_correct: bool = True  # leave out those whose prediction is not the label
 
     def photographs(self) -> Photographs:

@@ -6,6 +6,7 @@ A dataset is whatever has `checksum` and `photographs`; `PhotographFiles` is for
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from jaxtyping import Bool
 
 from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
-from igbaselines.common.files import as_path
+from igbaselines.common.files import as_path, content_checksum
 from igbaselines.studies.images.data.pictures import Picture
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -110,7 +111,7 @@ class PhotographFiles:
         return []
 
     def checksum(self) -> str:
-        """Of the photographs' names and sizes, and of the files that describe them."""
+        """Of the photographs' names and contents, their masks', and of the files that describe them."""
         files = {one.name: one.picture for one in self.found if isinstance(one.picture, Path)}
         masks = {f"mask of {one.name}": getattr(one.masks, "path", None) for one in self.found}
         return checksum_of(files | {name: path for name, path in masks.items() if path}, self.described_in())
@@ -153,18 +154,18 @@ def shuffled(items: Sequence[_Item], seed: int) -> list[_Item]:
 
 
 def checksum_of(files: Mapping[str, Path], whole: Iterable[Path] = ()) -> str:
-    """sha256 over the names and sizes of many files, and the contents of a few.
+    """sha256 over the names and contents of files, and the contents of others.
 
     Raises:
         UserError: if one is not there any more.
     """
-    digest = hashlib.sha256()
+    digest, names = hashlib.sha256(), sorted(files)
     try:
-        for name, path in sorted(files.items()):
-            digest.update(f"{name} {path.stat().st_size}\n".encode(errors="surrogateescape"))
+        with ThreadPoolExecutor() as pool:  # disks and hashes both let go of Python's lock
+            for name, content in zip(names, pool.map(content_checksum, map(files.__getitem__, names)), strict=True):
+                digest.update(f"{name} {content}\n".encode(errors="surrogateescape"))
         for path in whole:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(content_checksum(path).encode())
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from error
     return digest.hexdigest()

@@ -5,11 +5,12 @@ They need no download beside the package index; far too few to judge a paper by.
 
 import importlib.util
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path
+from igbaselines.common.values import value
 from igbaselines.studies.images.data.masks import InstanceMasks, read_annotations
 from igbaselines.studies.images.data.photographs import Photograph, PhotographFiles, Photographs, image_files, shuffled
 
@@ -20,7 +21,7 @@ _NAME = re.compile(r"imagenet_\d+_(\d+)\.jpg")  # the number of the photograph a
 class SamplePhotos(PhotographFiles):
     """The photographs of foolbox with their labels and masks."""
 
-    annotations: str  # a COCO instances file with the outlines
+    annotations: str = field(metadata=value(file=True))  # a COCO instances file with the outlines
     only_correct: bool = True  # leave out those whose prediction is not the label
 
     def photographs(self) -> Photographs:

@@ -118,6 +118,8 @@ def photograph_background(
                 read.append((photograph.label, load_pixels(photograph, classifier)))
     if not read:
         raise UserError("none of the photographs can be read")
+    if len(read) < count:
+        log.info("attribution.reference_images=%d: the dataset has %d, all are taken", count, len(read))
     labels, examples = [label for label, _ in read], torch.stack([pixels for _, pixels in read])
     centre = classifier.centre.expand_as(examples[0])
     if None in labels:

@@ -1,11 +1,11 @@
 """What the image experiments can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from igbaselines.common.checks import at_least, one_of
 from igbaselines.common.errors import UserError
-from igbaselines.running.settings import RANKINGS, AttributionSettings
+from igbaselines.common.values import check_values, value
+from igbaselines.running.settings import GRID, MASK, RANKINGS, RULE, SEARCH, SOURCE, AttributionSettings
 
 if TYPE_CHECKING:
     from igbaselines.attribution.fitness import Fitness
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 IG, EG, WG, FILTERED = "ig", "expected_gradients", "weighted_gradients", "filtered_weighted_gradients"
 METHODS = (IG, EG, WG, FILTERED)
 SHAPLEY_IG, IG_ABSENT = "shapley_ig", "ig_absent"
+MODEL = (
+    "igbaselines.studies.images.networks.recipe.ImageModel",
+    "an image classifier (model@evaluation.other_model=efficientnet_lite1)",
+)
 FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^4 pairs
 
 
@@ -22,27 +26,26 @@ FINEST_CONSISTENCY = 32  # cells a side; ranks of n x n cells are compared in n^
 class ImageAttribution(AttributionSettings):
     """Integrated Gradients from a set of baselines, and averages of them (2505.03201)."""
 
-    method: str  # what `explain` writes; `weighted_gradients` compares all of them but `ig`
+    # What `explain` writes; `weighted_gradients` compares all of them but `ig`
+    method: str = field(metadata=value(choices=METHODS))
     # The name of the file that chose these keys and those of the evaluation together; None without one
     protocol: str | None
-    rule: Any  # the quadrature rule
-    baselines: dict[str, Any]  # sources of baselines by name
-    search: Any  # finds D_alpha
-    fitness_mask: Any  # what absent players become while a baseline is judged; `ranking` is their order
-    filter_below: float  # the filter drops baselines whose weight is below this multiple of the mean weight
+    rule: Any = field(metadata=value(kind=RULE))  # the quadrature rule
+    baselines: dict[str, Any] = field(metadata=value(kind=SOURCE))  # sources of baselines by name
+    search: Any = field(metadata=value(kind=SEARCH))  # finds D_alpha
+    # What absent players become while a baseline is judged; `ranking` is their order
+    fitness_mask: Any = field(metadata=value(kind=SOURCE))
+    # The filter drops baselines whose weight is below this multiple of the mean weight
+    filter_below: float = field(metadata=value("[0, 1]"))
     # Whether scores (fitness and metrics) are of the normalised photograph, or of pixels in [0, 1] fed to the
     # network as they are, which the released code does
-    scored: str
+    scored: str = field(metadata=value(choices=("normalised", "as_they_are")))
     same_draws: bool  # random baselines and nodes are the same for every photograph
-    precision: str  # of the passes that gradients are taken of, float32 or bfloat16; scores are always in float32
+    # Of the passes that gradients are taken of; scores are always in float32
+    precision: str = field(metadata=value(choices=("float32", "bfloat16")))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("attribution.method", self.method, METHODS)
-        one_of("attribution.precision", self.precision, ("float32", "bfloat16"))
-        one_of("attribution.scored", self.scored, ("normalised", "as_they_are"))
-        if not 0 <= self.filter_below <= 1:
-            raise UserError(f"attribution.filter_below must lie in [0, 1], got {self.filter_below}")
         if not self.baselines:
             raise UserError("attribution.baselines is empty: choose a set, such as attribution/baselines=constants")
         count = sum(getattr(source, "count", 1) for source in self.baselines.values())
@@ -78,35 +81,29 @@ class ImageAttribution(AttributionSettings):
 class MapEvaluation:
     """How the maps of a photograph are judged."""
 
-    mask: Any  # what masked pixels become
-    grid: Any  # at which counts of masked pixels the curves are taken
-    ranking: str  # how pixels are ordered: signed or magnitude
-    overlap: str  # the overlap AUC as in the text of 2505.03201, or as in its released code
-    examples: int  # photographs whose maps are kept and drawn
+    mask: Any = field(metadata=value(kind=MASK))  # what masked pixels become
+    grid: Any = field(metadata=value(kind=GRID))  # at which counts of masked pixels the curves are taken
+    ranking: str = field(metadata=value(choices=RANKINGS))  # how pixels are ordered: signed or magnitude
+    # The overlap AUC as in the text of 2505.03201, or as in its released code
+    overlap: str = field(metadata=value(choices=("paper", "released_code")))
+    examples: int = field(metadata=value("[0, )"))  # photographs whose maps are kept and drawn
 
     def __post_init__(self) -> None:
-        one_of("evaluation.ranking", self.ranking, RANKINGS)
-        one_of("evaluation.overlap", self.overlap, ("paper", "released_code"))
-        at_least("evaluation.examples", self.examples, 0)
+        check_values("evaluation", type(self), vars(self))
 
 
 @dataclass
 class WeightedGradientsEvaluation(MapEvaluation):
     """What the methods of 2505.03201 are compared by."""
 
-    insertion: list[str]  # methods whose insertion curves are taken too
-    removed: list[int]  # numbers of least fit baselines that Weighted Gradients go without (Figure 2)
-    draws: int  # bootstrap draws of the set of baselines, for the variance of the maps
-    study: str  # `tables` or `ablation`: the report puts runs of one study together
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of("evaluation.study", self.study, ("tables", "ablation"))
-        for method in self.insertion:
-            one_of("evaluation.insertion", method, METHODS[1:])
-        for count in self.removed:
-            at_least("evaluation.removed", count, 1)
-        at_least("evaluation.draws", self.draws, 2)
+    # Methods whose insertion curves are taken too
+    insertion: list[str] = field(metadata=value(choices=METHODS[1:], distinct=True))
+    # Numbers of least fit baselines that Weighted Gradients go without (Figure 2)
+    removed: list[int] = field(metadata=value("[1, )", distinct=True))
+    # Bootstrap draws of the set of baselines, for the variance of the maps
+    draws: int = field(metadata=value("[2, 1000000]"))
+    # `tables` or `ablation`: the report puts runs of one study together
+    study: str = field(metadata=value(choices=("tables", "ablation")))
 
 
 @dataclass
@@ -118,25 +115,25 @@ class ExplainEvaluation:
 class ShapleyImagesAttribution(AttributionSettings):
     """Shapley Integrated Gradients and its competitors, all at the same cost (2310.04821)."""
 
-    gradient_points: int  # gradients that every method may take of an input
-    absent: Any  # gives the value of the players outside a coalition; also the baseline of `ig_absent`, the control
-    patch: int  # side of the square patches that are the players of photographs [px]
-    shapley_nodes: int  # quadrature nodes on the path from each coalition; `coalitions` follows
+    gradient_points: int = field(metadata=value("[1, 1000000]"))  # gradients that every method may take of an input
+    # Gives the value of the players outside a coalition; also the baseline of `ig_absent`, the control
+    absent: Any = field(metadata=value(kind=SOURCE))
+    patch: int = field(metadata=value("[1, )"))  # side of the square patches that are the players of photographs [px]
+    # Quadrature nodes on the path from each coalition; `coalitions` follows
+    shapley_nodes: int = field(metadata=value("[1, )"))
     paired: bool  # draw coalitions in antithetic pairs
     # The other methods with one baseline, Integrated Gradients: method -> where its baseline comes from
-    baselines: dict[str, Any]
-    example_baselines: int  # other examples that expected gradients average over
+    baselines: dict[str, Any] = field(metadata=value(kind=SOURCE))
+    example_baselines: int = field(metadata=value("[1, )"))  # other examples that expected gradients average over
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("attribution.patch", self.patch, 1)
         for key in ("shapley_nodes", "example_baselines"):
-            value = getattr(self, key)
-            at_least(f"attribution.{key}", value, 1)
-            if self.gradient_points < value or self.gradient_points % value:
+            part = getattr(self, key)
+            if self.gradient_points < part or self.gradient_points % part:
                 raise UserError(
                     f"attribution.gradient_points must be a multiple of attribution.{key}, so that all methods cost "
-                    f"the same, got {self.gradient_points} and {value}"
+                    f"the same, got {self.gradient_points} and {part}"
                 )
         if self.example_baselines >= self.reference_images:
             raise UserError(
@@ -145,8 +142,6 @@ class ShapleyImagesAttribution(AttributionSettings):
             )
         for name, source in {"absent": self.absent, **self.baselines}.items():
             key = name if name == "absent" else f"baselines.{name}"
-            if not callable(getattr(source, "draw", None)):
-                raise UserError(f"attribution.{key} must be a source of baselines, as attribution/absent=black is one")
             if getattr(source, "count", 1) != 1:
                 raise UserError(f"attribution.{key} must give one baseline, got {source.count}")
         if taken := set(self.baselines) & {SHAPLEY_IG, IG_ABSENT, EG}:
@@ -177,18 +172,10 @@ class ShapleyImagesAttribution(AttributionSettings):
 class ShapleyImagesEvaluation(MapEvaluation):
     """What is varied, and which other network is asked."""
 
-    other_model: Any  # another network, whose maps of the same pixels are compared
-    consistency_grid: int  # cells a side over which maps are averaged before networks are compared
-    patches: list[int]  # sides of the patches that Shapley Integrated Gradients is tried with [px]
-    coalitions: list[int]  # numbers of coalitions that it is tried with
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 2 <= self.consistency_grid <= FINEST_CONSISTENCY:
-            raise UserError(
-                f"evaluation.consistency_grid must lie in 2..{FINEST_CONSISTENCY}, got {self.consistency_grid}: "
-                "finer maps are noise"
-            )
-        for key in ("patches", "coalitions"):
-            for value in getattr(self, key):
-                at_least(f"evaluation.{key}", value, 1)
+    other_model: Any = field(metadata=value(kind=MODEL))  # another network, whose maps of the same pixels are compared
+    # Cells a side over which maps are averaged before networks are compared
+    consistency_grid: int = field(metadata=value(f"[2, {FINEST_CONSISTENCY}]"))
+    # Sides of the patches that Shapley Integrated Gradients is tried with [px]
+    patches: list[int] = field(metadata=value("[1, )", distinct=True))
+    # Numbers of coalitions that it is tried with
+    coalitions: list[int] = field(metadata=value("[1, 1000000]", distinct=True))

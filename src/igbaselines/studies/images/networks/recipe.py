@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, sha256
+from igbaselines.common.values import value
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ class ImageModel:
 
     architecture: str  # its name in the family
     # A state dict of the architecture, .pth, .pt or .safetensors; None takes the family's weights
-    checkpoint: str | None = None
+    checkpoint: str | None = field(default=None, metadata=value(file=True))
     # The checkpoint expects images turned by 180 degrees, as weights converted from TensorFlow do
     rotated: bool = False
     size: int = 224  # side of the images that the network sees [px]

@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import pickle
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http.client import HTTPException
@@ -21,7 +22,7 @@ from igbaselines.common.errors import UserError
 
 log = logging.getLogger(__name__)
 
-_UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError)
+_UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile)
 # Their weights want pixels normalised once more, which their builders only see to where they fetch the weights.
 _KEYWORDS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 _DENSENET_OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)$")
@@ -123,6 +124,7 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         if path.suffix == ".safetensors":
             content: object = safetensors.torch.load_file(path)
         else:
+            _check_sums(path)
             content = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
@@ -138,6 +140,14 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
     if all(name.startswith("module.") for name in content):  # saved from inside DataParallel
         return {name.removeprefix("module."): tensor for name, tensor in content.items()}
     return content
+
+
+def _check_sums(path: Path) -> None:
+    """Refuse an archive of `torch.save` whose tensors are not those that were saved: torch does not look."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if (damaged := archive.testzip()) is not None:
+                raise UserError(f"{path}: damaged, {damaged} in it does not have its checksum: copy or save it again")
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
