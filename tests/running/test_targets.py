@@ -20,7 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 from igbaselines.attribution import GaussLegendre
 from igbaselines.common.errors import UserError
 from igbaselines.running.config import PROJECT_ROOT, register
-from igbaselines.running.targets import GuardedLoader, guard_hydra, instantiate
+from igbaselines.running.guard import GuardedLoader, guard_hydra
+from igbaselines.running.targets import instantiate
 
 RULE = {"_target_": "igbaselines.attribution.GaussLegendre", "n_steps": 3}
 MKDIR_REFUSED = r"_target_ 'os\.mkdir' is not allowed"

@@ -20,7 +20,7 @@ from torch.fx import Node, Tracer
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from igbaselines.attribution.engine.path import evaluation_mode
+from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.models.first_call import FirstCall, Shortcuts
 from igbaselines.models.joined import JOINABLE, Join, can_fold, can_fuse, fusion_pays
 

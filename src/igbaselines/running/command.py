@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import StoppedError, stoppable
 from igbaselines.running.config import FULL_ERROR, PROJECT_ROOT, explanation, register
-from igbaselines.running.targets import guard_hydra
+from igbaselines.running.guard import guard_hydra
 
 SWEEP = "hydra.mode=MULTIRUN"
 KEY = re.compile(r"(\+{0,2}[\w$./@:-]+)=(.*)", re.DOTALL)

@@ -1,41 +1,27 @@
-"""The one way from a configuration to code, and the guard at every other way that Hydra has.
+"""The one way from a configuration to code.
 
-Hydra calls what a configuration names: callbacks, logging handlers, whatever stands in a launcher's node. Its own
-list of forbidden names (hydra-core 1.3.8, GHSA-2cp2-2r3c-7p7r) is, in its words, no complete security boundary. Here
-it is the other way round: nothing is built but this package's dataclasses, which hold values and check them.
+Hydra calls what a configuration names, and its own list of forbidden names (hydra-core 1.3.8, GHSA-2cp2-2r3c-7p7r) is,
+in its words, no complete security boundary. Here it is the other way round: nothing is built but dataclasses of this
+package and of plugins, which hold values and check them. `igbaselines.running.guard` stands at Hydra's other ways.
 """
 
 import copy
 import dataclasses
-import functools
-import operator
-import os
 import pkgutil
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-import hydra._internal.hydra
 import hydra.utils
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import ConfigRepository
-from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.core.plugins import Plugins
 from hydra.errors import InstantiationException
-from hydra.plugins.launcher import Launcher
-from hydra.plugins.sweeper import Sweeper
 from hydra.utils import instantiate as build
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.values import absolute_files, check_values
-from igbaselines.running.config import PROJECT_ROOT, absolute, one_line
+from igbaselines.running.config import one_line
 from igbaselines.running.plugins import is_plugin
 
 PACKAGE = "igbaselines."
@@ -52,16 +38,8 @@ RENAMED = {
     "evaluation.perturbation_curves.ShareGrid": "metrics.perturbation_curves.ShareGrid",
     "running.domains.Domain": "running.study.Domain",
 }
-CONFIG = "config"  # where every configuration begins
 # How Hydra would call a target; a dataclass takes its fields by name and needs none of it.
 CALLING_KEYS = ("_args_", "_convert_", "_partial_", "_recursive_")
-# Where Hydra would write, and from where it would run: `output_root` says it for all.
-PLACES = ("run.dir", "sweep.dir", "sweep.subdir", "output_subdir", "job.chdir")
-OUR_LAUNCHERS = "hydra_plugins.igbaselines_launchers."
-# Where configurations may be: in folders, in Hydra and its plugins, and among our schemas. To look into any other
-# module would import it.
-SEARCHED = r"file://.*|(?!.*://).*|pkg://(hydra\.conf|hydra_plugins)(\..*)?|structured://"
-RERUN = "--experimental-rerun"
 
 
 def instantiate(node: object, where: str = "") -> Any:  # noqa: ANN401 (whatever the target builds)
@@ -90,112 +68,16 @@ def checked(node: object, where: str = "") -> DictConfig:
     if not isinstance(node, DictConfig):
         said = f"{where}: " if where else ""
         raise UserError(f"{said}nothing can be built from {node!r}: a node with a _target_ is needed")
-    resolved = _resolved(node)
+    resolved = without_interpolations(node)
     plain: Any = OmegaConf.to_container(resolved)
-    _check(plain, keys=True)
+    check_targets(plain, keys=True)
     if "_target_" in plain:
         check_values(where or str(node._key() or "node"), pkgutil.resolve_name(plain["_target_"]), plain)
     absolute_files(resolved)
     return resolved
 
 
-def guard_hydra(arguments: Sequence[str] = ()) -> None:
-    """Close the ways on which Hydra itself would call, import, unpickle or write what a command line names.
-
-    To be called in every process before Hydra starts there; what is refused, a rerun too, becomes a UserError.
-    """
-    for option in (word.partition("=")[0] for word in arguments):
-        if len(option) > 2 and RERUN.startswith(option):  # Hydra takes a beginning for the whole
-            raise UserError(f"{RERUN} would read a pickle, which can run code: give the run's command again")
-    # Hydra acts on a configuration (logging, callbacks, environment, plugins) as soon as its loader has returned it,
-    # so what the YAML files and the command line ask for can be refused nowhere else.
-    hydra._internal.hydra.ConfigLoaderImpl = GuardedLoader  # type: ignore[attr-defined]
-
-
-class GuardedRepository(ConfigRepository):
-    """Looks for configurations only where that imports nothing of a configuration's choice."""
-
-    def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
-        """Search these places; a UserError says where one of them is a module."""
-        for place in config_search_path.get_path():
-            if not re.fullmatch(SEARCHED, place.path, re.DOTALL):
-                raise UserError(f"{place.path} is not searched for configurations: give a folder, --config-dir=FOLDER")
-        super().initialize_sources(config_search_path)
-
-
-class GuardedLoader(ConfigLoaderImpl):
-    """Composes configurations, and refuses those whose `hydra` node asks for more than the suite needs of Hydra."""
-
-    def __init__(self, config_search_path: ConfigSearchPath) -> None:
-        self.config_search_path = config_search_path
-        self.repository = GuardedRepository(config_search_path)
-        self._own: dict[str, Any] = {}
-
-    def load_configuration(self, config_name: str | None, *args: Any, **kwargs: Any) -> DictConfig:  # noqa: ANN401
-        """Compose a configuration as Hydra does; a UserError says where it would make Hydra call or write something."""
-        words = kwargs.get("overrides", args[0] if args else [])
-        overrides = [one for one in OverridesParser.create().parse_overrides(words) if not one.is_sweep_override()]
-        self._check_groups(overrides)
-        config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
-        _keep_text(config, overrides)
-        _check_code(config, words)
-        written: Any = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
-        _check_logging(written)
-        _check_environment(written)
-        _check_callbacks(config, written)
-        if launcher := written["hydra"]["launcher"]:
-            _check_job_script(launcher, self._own_launcher(config, words, *args[1:], **kwargs), words)
-        _check_plugins(config)
-        _check_places(written)
-        _check_launcher_folder(config)
-        return config
-
-    def _check_groups(self, overrides: Sequence[Override]) -> None:
-        """Refuse for a group what names no file of it: a number, null, a dictionary."""
-        for override in overrides:
-            key, value = override.key_or_group, override.value()
-            is_name = isinstance(value, str | list) or (override.is_delete() and value is None)
-            if not is_name and self.repository.group_exists(key):
-                shown = "null" if value is None else value
-                raise UserError(f"{key}={shown} does not exist: choose from {', '.join(self.get_group_options(key))}")
-
-    def _own_launcher(self, config: DictConfig, words: Sequence[str], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """What the launcher's own file makes of it, without any other that was named."""
-        choice = str(OmegaConf.select(config, "hydra.runtime.choices.hydra/launcher"))
-        if choice not in self._own:
-            known = dict(zip(("run_mode", "from_shell", "validate_sweep_overrides"), args, strict=False)) | kwargs
-            own = [f"hydra/launcher={choice}", *(word for word in words if word.startswith("hydra.searchpath="))]
-            alone = super().load_configuration(CONFIG, **known | {"overrides": own})
-            self._own[choice] = OmegaConf.to_container(alone.hydra.launcher)
-        return self._own[choice]
-
-    def get_group_options(
-        self,
-        group_name: str,
-        results_filter: ObjectType | None = ObjectType.CONFIG,
-        config_name: str | None = None,
-        overrides: list[str] | None = None,
-    ) -> list[str]:
-        """The names in a group of configurations, as Hydra has them.
-
-        `--help` asks some 200 times, and each time Hydra would copy all that it has read, in case that overrides
-        name other places to search: for a question without any there is no need.
-        """
-        if config_name is None and not overrides:
-            return self.repository.get_group_options(group_name, results_filter)
-        return super().get_group_options(group_name, results_filter, config_name, overrides)
-
-
-def _keep_text(config: DictConfig, overrides: Sequence[Override]) -> None:
-    """What is text stays as it was typed: a folder 2024_11_05 is no number 20241105."""
-    for override in overrides:
-        key, typed = override.key_or_group, str(override.input_line).partition("=")[2].strip()
-        number = isinstance(override.value(), int | float) and not override.is_delete()
-        if number and isinstance(OmegaConf.select(config, key, throw_on_missing=False), str):
-            OmegaConf.update(config, key, typed, force_add=True)
-
-
-def _resolved(node: DictConfig) -> DictConfig:
+def without_interpolations(node: DictConfig) -> DictConfig:
     """A copy without interpolations, so that what is checked is what is built."""
     resolved = copy.deepcopy(node)  # of which OmegaConf keeps the parent: interpolations reach out of the node
     OmegaConf.set_readonly(resolved, False)
@@ -206,7 +88,7 @@ def _resolved(node: DictConfig) -> DictConfig:
     return resolved
 
 
-def _check(node: Any, keys: bool = False) -> None:  # noqa: ANN401 (any YAML)
+def check_targets(node: Any, keys: bool = False) -> None:  # noqa: ANN401 (any YAML)
     """Refuse what would call something else than this package's dataclasses, or gives one `keys` that it has not."""
     if isinstance(node, Mapping):
         for key in CALLING_KEYS:
@@ -218,10 +100,10 @@ def _check(node: Any, keys: bool = False) -> None:  # noqa: ANN401 (any YAML)
                 has = ", ".join(sorted(known)) or "none"
                 raise UserError(f"unknown key {key}: the keys of {node['_target_'].rpartition('.')[2]} are {has}")
         for value in node.values():
-            _check(value, keys)
+            check_targets(value, keys)
     elif isinstance(node, list):
         for value in node:
-            _check(value, keys)
+            check_targets(value, keys)
     elif isinstance(node, str) and "${" in node:  # Hydra would resolve it once more
         raise UserError(f"{node!r} is not allowed: an interpolation that makes another one")
 
@@ -257,81 +139,3 @@ def _why_not_found(target: str, error: BaseException) -> str:
     if is_absent or (isinstance(error, AttributeError) and isinstance(error.obj, type | ModuleType)):
         return "does not exist"
     return f"cannot be imported ({type(error).__name__}: {one_line(error)})"
-
-
-def _check_code(config: DictConfig, overrides: Sequence[str]) -> None:
-    """A file of the user's is run: the command line alone may say which, and no YAML file of somebody else's."""
-    on_command_line = any(word.lstrip("+~").partition("=")[0] == "plugins" for word in overrides)
-    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    swept = any(key.lstrip("+~") == "plugins" for key in params)
-    if swept or (OmegaConf.select(config, "plugins") and not on_command_line):
-        raise UserError("plugins=[...] names code: it can stand on the command line alone, in no configuration file")
-
-
-def _check_logging(written: Any) -> None:  # noqa: ANN401 (any YAML)
-    """Any handler is a call of a configuration's choice, and most write a file of its choice; `root: null` has none."""
-    for key in ("hydra_logging", "job_logging"):
-        logging = written["hydra"][key]
-        if not isinstance(logging, dict) or logging.get("root", "") is not None:
-            raise UserError(f"hydra.{key} cannot be set: the log of a run is its run.log")
-
-
-def _check_environment(written: Any) -> None:  # noqa: ANN401 (any YAML)
-    """LD_PRELOAD, PYTHONPATH and their like make other programs of those that a run starts."""
-    for key in ("env_copy", "env_set"):
-        if written["hydra"]["job"][key]:
-            raise UserError(f"hydra.job.{key} cannot be set: set environment variables where the command is given")
-
-
-def _check_callbacks(config: DictConfig, written: Any) -> None:  # noqa: ANN401 (any YAML)
-    """Hydra builds these, and calls what it has built; the suite has none."""
-    if written["hydra"]["callbacks"]:
-        _check(OmegaConf.to_container(_resolved(config.hydra.callbacks)))  # which says what is wrong with it
-        raise UserError("hydra.callbacks cannot be set: the suite has none")
-
-
-def _check_plugins(config: DictConfig) -> None:
-    """Hydra looks these up among its plugins itself, but ends in a traceback, and builds what is nested in them."""
-    for key, kind in (("launcher", Launcher), ("sweeper", Sweeper)):
-        known = [f"{plugin.__module__}.{plugin.__qualname__}" for plugin in Plugins.instance().discover(kind)]
-        if kind is Launcher:  # others read pickles from where the results are
-            known = [name for name in known if name.startswith(OUR_LAUNCHERS)]
-        node = config.hydra[key]
-        found = _resolved(node if isinstance(node, DictConfig) else OmegaConf.create({}))
-        values: Any = OmegaConf.to_container(found)
-        target = values.pop("_target_", None)
-        if target not in known:
-            raise UserError(f"hydra.{key}._target_ {target!r} is no {key} that can be taken: {', '.join(known)}")
-        _check(values)
-        config.hydra[key] = found  # what was checked, so that nothing else is built
-
-
-def _check_job_script(asked: Any, ours: Any, overrides: Sequence[str]) -> None:  # noqa: ANN401 (any YAML)
-    """A job script is run: its lines are the launcher's own file's, and other keys the command line's, or its."""
-    if "setup" not in asked:
-        return  # no launcher of jobs, or a text, which says nothing
-    if not isinstance(asked, dict):
-        raise UserError("hydra.launcher must be a node of its own, as hydra/launcher=slurm has one")
-    typed = {word.lstrip("+~").partition("=")[0].split(".")[2] for word in overrides if "hydra.launcher." in word}
-    for key in asked.keys() | ours.keys():
-        if asked.get(key) != ours.get(key) and (key == "setup" or key not in typed):
-            raise UserError(
-                f"hydra.launcher.{key} can be set in the launcher's own file (--config-dir=FOLDER hydra/launcher=FILE)"
-                f"{' alone: its lines are run' if key == 'setup' else ' or on the command line, in no other file'}"
-            )
-
-
-def _check_places(written: Any) -> None:  # noqa: ANN401 (any YAML)
-    ours: Any = OmegaConf.to_container(OmegaConf.load(PROJECT_ROOT / "conf" / f"{CONFIG}.yaml"))
-    for place in PLACES:
-        asked, own = (functools.reduce(operator.getitem, place.split("."), node["hydra"]) for node in (written, ours))
-        if asked != own:
-            raise UserError(f"hydra.{place} cannot be set: the suite names its own folders, under output_root")
-
-
-def _check_launcher_folder(config: DictConfig) -> None:
-    folder = OmegaConf.select(config, "hydra.launcher.submitit_folder")
-    if folder is not None:
-        inside, outside = (os.path.normpath(absolute(name)) for name in (folder, config.output_root))  # drops the `..`
-        if not Path(inside).is_relative_to(outside):
-            raise UserError(f"hydra.launcher.submitit_folder={folder} must lie in output_root={config.output_root}")
