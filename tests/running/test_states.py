@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from igbaselines.running.provenance import code_checksum
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.states import (
     LAST_LINES,
@@ -46,7 +47,7 @@ def the_state(folder: RunFolder) -> RunState:
 
 
 def test_a_complete_run_says_how_long_it_took(folder: RunFolder) -> None:
-    begun(folder).complete(seconds=12.5)
+    begun(folder).complete(seconds=12.5, code=code_checksum())
     found = the_state(folder)
     assert (found.state, found.seconds, found.note) == ("complete", 12.5, "")
     assert found.ended[:2] == "20"

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 
-from igbaselines.common.files import read_bounded, read_json
+from igbaselines.common.files import read_bounded, read_json, write_text
 from igbaselines.running.config import PROJECT_ROOT, register
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.runner import Prepared, prepare
@@ -118,6 +118,25 @@ def test_what_is_read_whole_is_bounded_and_no_deeper_than_python(tmp_path: Path)
         read_json(tmp_path / "deep.json")
     with pytest.raises(OSError, match="larger than 10 bytes"):
         read_bounded(tmp_path / "deep.json", most=10)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        '{"state": "complete"}',
+        '{"state": "complete", "seconds": 1e400}',
+        '{"state": "complete", "seconds": "long"}',
+        '{"state": "complete", "seconds": NaN}',
+        '{"state": "failed", "error": "\\ud800", "traceback": 5}',
+        '{"state": ["complete"]}',
+    ],
+)
+def test_a_status_that_anyone_could_have_written_is_told(folder: RunFolder, status: str, tmp_path: Path) -> None:
+    (folder.path / "status.json").write_text(status)
+    found = state_of(folder)
+    write_text(tmp_path / "page.html", f"{found}")
+    if found.state == "complete":
+        assert found.note == "made by other code than today's"
 
 
 @SLOW

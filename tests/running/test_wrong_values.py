@@ -11,7 +11,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
-from igbaselines.running.config import PROJECT_ROOT, explanation, register
+from igbaselines.running.config import PROJECT_ROOT, explanation, register, resolve
+from igbaselines.running.context import RunShard, device_named
 from igbaselines.running.study import experiments
 from igbaselines.running.targets import instantiate
 
@@ -97,3 +98,33 @@ def test_what_a_key_cannot_be_is_refused_by_its_name(experiment: str, seen: set[
                 assert line is not None or not must_refuse(before, value), (key, value)
                 names = [name.removesuffix("[0]") for name in key.split(".")[1:]] or [part]
                 assert line is None or any(name in line for name in [*names, "tasks="]), (key, value, line)
+
+
+def taken(key: str, value: Any) -> None:
+    """Take a value for a key as a run does before it works."""
+    config = composed("hep_baselines")
+    OmegaConf.update(config, key, value, merge=False)
+    plain = resolve(config)
+    RunShard(**plain["shard"])
+    device_named(plain["device"])
+
+
+@pytest.mark.parametrize(
+    ("key", "right"),
+    [
+        ("seed", [1, 10**9]),
+        ("max_batch", [1, 10**9, None]),
+        ("workers", [1]),
+        ("shard.count", [1]),
+        ("shard.index", [None]),
+        ("action", []),
+        ("device", []),
+    ],
+)
+def test_what_a_key_of_every_run_cannot_be_is_refused_by_its_name(key: str, right: list[Any]) -> None:
+    for value in (*WRONG, 10**9, "meta"):
+        if value in right and not isinstance(value, bool):
+            taken(key, value)
+        else:
+            with pytest.raises((UserError, OmegaConfBaseException), match=key.rpartition(".")[2]):
+                taken(key, value)

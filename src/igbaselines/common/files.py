@@ -47,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files can be any bytes
 
 
 def read_bounded(path: Path, most: int = LARGEST_TEXT) -> bytes:
@@ -66,11 +66,15 @@ def read_bounded(path: Path, most: int = LARGEST_TEXT) -> bytes:
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON)
-    """Read JSON from where anyone could have written; an OSError or a ValueError where it cannot be."""
+    """Read JSON from where anyone could have written; an OSError or a ValueError where it is none, NaN included."""
     try:
-        return json.loads(read_bounded(path))
+        return json.loads(read_bounded(path), parse_constant=_refuse)
     except RecursionError as error:
         raise ValueError(f"{path.name} is nested too deeply") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def write_record(path: Path, record: Mapping[str, Any], vouched_for: Iterable[Path] = ()) -> None:

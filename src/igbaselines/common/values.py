@@ -52,7 +52,12 @@ def check_values(where: str, kind: type, values: Mapping[str, Any]) -> None:
     hints = _hints(kind)
     for field in dataclasses.fields(kind):
         if field.name in values:
-            _check(f"{where}.{field.name}", hints.get(field.name, Any), field.metadata, values[field.name])
+            _check(
+                f"{where}.{field.name}" if where else field.name,
+                hints.get(field.name, Any),
+                field.metadata,
+                values[field.name],
+            )
 
 
 def absolute_files(node: Any) -> None:  # noqa: ANN401 (any YAML)

@@ -3,6 +3,7 @@
 What the composed configuration makes happen is the caller's: a command does any action, a job of a sweep a run.
 """
 
+import io
 import logging
 import os
 import re
@@ -117,6 +118,8 @@ def _with_mode(arguments: Sequence[str]) -> list[str]:
 
 
 def _log_to_terminal() -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # folders' names can be any bytes
     terminal = logging.StreamHandler()
     terminal.addFilter(lambda record: record.exc_info is None)  # tracebacks go to run.log
     logging.basicConfig(format="%(message)s", handlers=[terminal])

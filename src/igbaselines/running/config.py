@@ -14,6 +14,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
 from igbaselines.common.files import as_path, check_file_name
+from igbaselines.common.values import SEED, check_values, value
 from igbaselines.running.study import experiments, find_experiment, look_up, schemas
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
@@ -34,8 +35,8 @@ DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # of torchvision's networks: what a name with
 class ShardKeys:
     """Which part of a run's units a job works on; see `igbaselines.running.context.RunShard`."""
 
-    count: int = 1
-    index: int | None = None
+    count: int = field(default=1, metadata=value("[1, 10000]"))
+    index: int | None = field(default=None, metadata=value("[0, )"))
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Config:
     dataset_name: str | None = MISSING
     model_name: str | None = MISSING
     scale: str = MISSING
-    seed: int = MISSING
+    seed: int = field(default=MISSING, metadata=value(SEED))
     dataset: Any = MISSING
     model: Any = MISSING
     attribution: Any = MISSING
@@ -79,9 +80,9 @@ class Config:
     output_root: str = MISSING
     data_root: str = MISSING
     device: str = MISSING
-    max_batch: int | None = MISSING
+    max_batch: int | None = field(default=MISSING, metadata=value("[1, )"))
     fast_paths: bool = MISSING
-    workers: int = MISSING
+    workers: int = field(default=MISSING, metadata=value("[0, 10000]"))
     shard: ShardKeys = field(default_factory=ShardKeys)
 
 
@@ -114,9 +115,8 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         raise UserError(f"choose an experiment: experiment={' or experiment='.join(experiments())}")
     if config.action == "run":
         find_experiment(config.experiment)
-    for key, least in (("seed", 0), ("workers", 0), ("max_batch", 1)):
-        if config[key] is not None and config[key] < least:
-            raise UserError(f"{key} must be at least {least}, got {config[key]}")
+    check_values("", Config, {key: config[key] for key in ("seed", "max_batch", "workers")})
+    check_values("shard", ShardKeys, config.shard)
     for key in ("output_root", "data_root"):
         config[key] = absolute(config[key])
     try:
@@ -139,7 +139,7 @@ def check_kinds(experiment: str, settings: Mapping[str, object]) -> None:
     """
     hints = get_type_hints(look_up(find_experiment(experiment).run))
     for name, found in settings.items():
-        if isinstance(found, kind := hints[name]):
+        if isinstance(found, kind := hints.get(name, object)):
             continue
         came = "nothing" if found is None else type(found).__name__
         if kind is type(None):

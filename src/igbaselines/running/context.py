@@ -125,8 +125,8 @@ def device_named(name: str) -> "torch.device":
 
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"device={name} cannot be used here: {first_line(str(error))}") from error
     if device.type == "cuda":
         # Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default.

@@ -189,7 +189,8 @@ def _check_job_script(asked: Any, ours: Any, overrides: Sequence[str]) -> None: 
         return  # no launcher of jobs, or a text, which says nothing
     if not isinstance(asked, dict):
         raise UserError("hydra.launcher must be a node of its own, as hydra/launcher=slurm has one")
-    typed = {word.lstrip("+~").partition("=")[0].split(".")[2] for word in overrides if "hydra.launcher." in word}
+    keys = [word.lstrip("+~").partition("=")[0].split(".") for word in overrides]
+    typed = {key[2] for key in keys if key[:2] == ["hydra", "launcher"] and len(key) > 2}
     for key in asked.keys() | ours.keys():
         if asked.get(key) != ours.get(key) and (key == "setup" or key not in typed):
             raise UserError(

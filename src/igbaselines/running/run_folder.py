@@ -39,6 +39,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     file = folder / STATUS
     found = _read(file)
     if not {"files", "checksum"} & found.keys():
+        found.pop("seconds", None)
         return found  # of a failure, or of an earlier version: it vouches for nothing
     try:
         return read_signed(file)
@@ -116,7 +117,7 @@ class RunFolder(_Held):
 
     def is_of_other_code(self) -> bool:
         """Whether a complete run was made by other code than today's."""
-        return bool(read_status(self.path).get("code", code_checksum()) != code_checksum())
+        return bool(read_status(self.path).get("code") != code_checksum())
 
     def keep_measured(self, damaged: Collection[str]) -> bool:
         """Take what a complete run has measured over into the attempt, where none of it is damaged."""

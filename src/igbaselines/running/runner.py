@@ -93,7 +93,6 @@ def prepare(config: DictConfig) -> Prepared:
         node = None if config[name] is None else checked(config[name], name)
         settings[name] = None if node is None else instantiate(node, name)
         plain[name] = OmegaConf.to_container(node) if node is not None else None
-    check_kinds(plain["experiment"], settings)
     names = Names(dict(getattr(settings["attribution"], "labels", {})))
     if plain["attribution"] is not None:
         plain["attribution"].pop("labels", None)  # how methods are printed changes no number: names.json has them
@@ -101,6 +100,8 @@ def prepare(config: DictConfig) -> Prepared:
     label = "-".join(plain[key] for key in ("dataset_name", "model_name", "scale") if plain[key] is not None)
     name = f"{label}-{config_hash(_without_place(plain), RUN_TIME_KEYS)}"
     folder = RunFolder(Path(plain["output_root"]), plain["experiment"], name)
+    if not folder.is_complete():
+        check_kinds(plain["experiment"], settings)  # which imports the study
     return Prepared(plain, settings, named, names, folder, shard)
 
 

@@ -100,6 +100,22 @@ def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
+def test_damaged_pages_end_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    rng = np.random.default_rng(0)
+    process, label = ["new", "old"] * 500, [1, 0] * 500
+    pd.DataFrame({"process": process, "label": label, "a": rng.normal(size=1000)}).to_parquet(path)
+    whole, refused = path.read_bytes(), []
+    for place in range(0, len(whole), len(whole) // 50):
+        path.write_bytes(whole[:place] + bytes(byte ^ 0xFF for byte in whole[place : place + 8]) + whole[place + 8 :])
+        try:
+            load(path)
+        except UserError as error:
+            refused.append(str(error))
+    assert len(refused) > 5
+    assert not any("\n" in line for line in refused)
+
+
 def test_row_labels_of_pandas_are_no_feature(tmp_path: Path) -> None:
     events = pd.DataFrame({"x": np.arange(8.0), "process": ["s", "b"] * 4, "label": [1, 0] * 4})
     events.sample(frac=1, random_state=0).to_parquet(tmp_path / "events.parquet")

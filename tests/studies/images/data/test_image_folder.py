@@ -151,6 +151,8 @@ def test_errors_end_in_one_line(folder: Path, tmp_path: Path) -> None:
         (folder, folder / "notes.txt", "no mask, dataset.masks must name"),
         (folder, masks.parent, "no mask for any image, such as a.PNG"),
     ]
+    save(folder / "a.jpg")
+    cases.append((folder, save(tmp_path / "shared" / "a.png", columns(0, 4)).parent, "the mask of several images"))
     for path, mask, message in cases:
         with pytest.raises(UserError, match=message) as error:
             ImageFolder(str(path), None if mask is None else str(mask)).photographs()

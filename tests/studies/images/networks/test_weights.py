@@ -5,6 +5,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -276,13 +277,21 @@ def test_the_packaged_weights_and_a_file_of_them_are_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("other", "taken"),
-    [("state_dict_ema", "state_dict"), ("model", "state_dict"), ("ema", "model"), ("teacher", "model")],
+    [
+        ("state_dict_ema", "state_dict"),
+        ("model", "state_dict"),
+        ("ema", "model"),
+        ("teacher", "model"),
+        ("deep", "state_dict"),
+        ("list", "model"),
+    ],
 )
 def test_of_several_networks_in_a_file_it_says_which_is_taken(
     other: str, taken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, first, second = tmp_path / "x.pth", {"weight": torch.zeros(2)}, {"weight": torch.ones(2)}
-    torch.save({other: second, taken: first, "optimizer": {"lr": 0.1}}, path)
+    kept = {"deep": {"shadow": second}, "list": {"shadow_params": [torch.ones(2)]}}.get(other, second)
+    torch.save({other: kept, taken: first, "optimizer": {"lr": 0.1, "state": {0: {"step": torch.ones(2)}}}}, path)
     caplog.set_level("WARNING")
     assert torch.equal(read_checkpoint(path)["weight"], first["weight"])
     (said,) = caplog.messages
@@ -318,4 +327,21 @@ def test_flipped_bytes_are_no_other_weights(squeezenet: nn.Module, tmp_path: Pat
         damaged[place : place + 4096] = bytes(byte ^ 0xFF for byte in damaged[place : place + 4096])
         path.write_bytes(damaged)
         with pytest.raises(UserError, match=r"model\.pth: (damaged|cannot be read)"):
+            read_checkpoint(path)
+
+
+def test_what_holds_itself_is_no_checkpoint(tmp_path: Path) -> None:
+    content: dict[str, object] = {}
+    content["state_dict"] = content
+    torch.save(content, tmp_path / "x.pth")
+    assert "not a state dict" in one_line(lambda: read_checkpoint(tmp_path / "x.pth"))
+
+
+def test_a_damaged_file_of_the_old_format_is_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    torch.save({"weight": torch.ones(20)}, path, _use_new_zipfile_serialization=False)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with suppress(UserError):  # it has no checksums: what can be read is believed
             read_checkpoint(path)

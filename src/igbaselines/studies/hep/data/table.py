@@ -13,6 +13,8 @@ import logging
 import os
 import resource
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,6 +69,11 @@ def read_events(path: Path) -> EventTable:
     Raises:
         UserError: if the file is missing, is not parquet, or its columns or errors are not what they should be.
     """
+    with _read_as_parquet(path):
+        return _read_events(path)
+
+
+def _read_events(path: Path) -> EventTable:
     schema = _open(path).schema_arrow
     columns = schema.names
     if repeated := [name for name, count in Counter(columns).items() if count > 1]:
@@ -102,15 +109,22 @@ def _open(path: Path) -> pq.ParquetFile:
         raise UserError(f"{path}: this is a folder, dataset.path must name one parquet file")
     if not path.is_file():
         raise UserError(f"{path}: no such file, dataset.path must name a parquet file")
-    try:
+    with _read_as_parquet(path):
         file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path}: cannot be read as parquet ({str(error).splitlines()[0]})") from error
     values = file.metadata.num_rows * file.metadata.num_columns  # constant ones take hardly any room in a file
     if (needed := values * BYTES_A_VALUE) > (there := _memory()):
         size = f"{file.metadata.num_rows} rows of {file.metadata.num_columns} columns"
         raise UserError(f"{path}: {size} need {needed / 1e9:.1f} GB of memory, of {there / 1e9:.1f}: give fewer")
     return file
+
+
+@contextmanager
+def _read_as_parquet(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be read which one it is, and why."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as parquet ({str(error).splitlines()[0]})") from error
 
 
 def _memory() -> int:

@@ -78,7 +78,7 @@ def read_categories(path: Path, known: Mapping[str, int]) -> dict[int, int]:
     """
     try:
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
     if not isinstance(table, dict) or not all(isinstance(entries, list) for entries in table.values()):
         raise UserError(f"{path}: dataset.categories must name a table, COCO category: [ImageNet classes]")

@@ -82,8 +82,10 @@ class ImageFolder(PhotographFiles):
             return [None] * len(files)
         masks = as_path(self.masks)
         if masks.is_dir():
-            pngs = [masks / file.with_suffix(".png") for file in files]
-            sources: list[MaskSource | None] = [PngMask(png) if png.is_file() else None for png in pngs]
+            pngs = [png if (png := masks / file.with_suffix(".png")).is_file() else None for file in files]
+            if twice := [png for png, count in Counter(pngs).items() if png and count > 1]:
+                raise UserError(f"{twice[0]}: the mask of several images, such as a.jpg and a.png: rename all but one")
+            sources: list[MaskSource | None] = [PngMask(png) if png else None for png in pngs]
         elif masks.suffix.lower() == ".json":
             sources = _instances(masks, files)
         else:

@@ -117,7 +117,7 @@ class ShapleyImagesAttribution(AttributionSettings):
 
     gradient_points: int = field(metadata=value("[1, 1000000]"))  # gradients that every method may take of an input
     # Gives the value of the players outside a coalition; also the baseline of `ig_absent`, the control
-    absent: Any = field(metadata=value(kind=SOURCE))
+    absent: Any = field(metadata=value(kind=(SOURCE[0], "a source of baselines (attribution/absent=black)")))
     patch: int = field(metadata=value("[1, )"))  # side of the square patches that are the players of photographs [px]
     # Quadrature nodes on the path from each coalition; `coalitions` follows
     shapley_nodes: int = field(metadata=value("[1, )"))

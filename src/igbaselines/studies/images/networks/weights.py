@@ -22,6 +22,7 @@ from igbaselines.common.errors import UserError
 
 log = logging.getLogger(__name__)
 
+MOST_WRAPPERS = 8  # dictionaries around a state dict
 _UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile)
 # Their weights want pixels normalised once more, which their builders only see to where they fetch the weights.
 _KEYWORDS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
@@ -126,15 +127,18 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
         else:
             _check_sums(path)
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except UserError:
+        raise
+    except Exception as error:  # damaged pickles of torch's old format raise anything
         if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise UserError(
                 f"{path}: refused, it holds code ({code.group(1)}): "
                 "a checkpoint must hold tensors alone, as torch.save(network.state_dict(), FILE) writes"
             ) from error
         raise UserError(f"{path}: cannot be read as a checkpoint ({_first_line(error)})") from error
-    while not _is_state(content) and (inner := _unwrapped(content, path)) is not None:
-        content = inner
+    for _ in range(MOST_WRAPPERS):
+        if not _is_state(content) and (inner := _unwrapped(content, path)) is not None:
+            content = inner
     if not _is_state(content):
         raise UserError(f"{path}: not a state dict, which maps the names of a network's tensors to tensors")
     if all(name.startswith("module.") for name in content):  # saved from inside DataParallel
@@ -224,7 +228,7 @@ def _unwrapped(content: object, path: Path) -> object | None:
     if not isinstance(content, Mapping):
         return None
     known = [key for key in ("state_dict", "model") if isinstance(content.get(key), Mapping)]
-    others = [key for key, value in content.items() if key not in known and _is_state(value)]
+    others = [key for key, value in content.items() if key not in known and _holds_state(value)]
     if not known:
         return None
     if others or len(known) > 1:
@@ -232,6 +236,13 @@ def _unwrapped(content: object, path: Path) -> object | None:
         log.warning("%s: %r is taken, not %s: save the other one alone to have it instead", path, known[0], left)
     taken: object = content[known[0]]
     return taken
+
+
+def _holds_state(value: object) -> bool:
+    """Whether something is a state dict, or has one, as averages of weights are kept."""
+    inside = value.values() if isinstance(value, Mapping) else ()
+    lists = (one for one in (value, *inside) if isinstance(one, list))
+    return any(map(_is_state, (value, *inside))) or any(isinstance(part, Tensor) for one in lists for part in one)
 
 
 def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
