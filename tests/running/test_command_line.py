@@ -202,3 +202,18 @@ def test_a_module_that_cannot_be_imported_is_no_name_that_does_not_exist(
     assert result.returncode != 0
     assert "does not exist" not in result.stderr
     assert "cannot be imported" in result.stderr.splitlines()[-1], result.stderr
+
+
+@pytest.mark.parametrize("value", ["[2024]", "range(1)", "glob(*)", "choice(a)", "{a:1}", "shuffle(a)"])
+def test_what_hydra_would_take_for_more_than_text_is_refused_with_the_text(
+    value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["experiment=explain", f"dataset.path={value}"], lambda _: None) == 2
+    assert f"if it is text: \"dataset.path='{value}'\"" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["sort(a)", "str(1)", "1e3", "f(x)"])
+def test_no_function_is_called_on_text(value: str) -> None:
+    found: list[DictConfig] = []
+    assert run_command(["experiment=explain", f"dataset.path={value}"], found.append) == 0
+    assert [config.dataset.path for config in found] == [value]

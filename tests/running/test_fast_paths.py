@@ -40,7 +40,7 @@ class Normalised(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.times = 0
+        self.times: int = 0
 
     def __torch_function__(
         self, function: Callable[..., Any], types: object, args: Any = (), kwargs: Any = None
@@ -50,7 +50,8 @@ class Normalised(TorchFunctionMode):
 
 
 def normalised(network: torch.nn.Module, pixels: torch.Tensor) -> int:
-    with Normalised() as mode:
+    mode = Normalised()
+    with mode:
         network(pixels)
     return mode.times
 

@@ -7,7 +7,6 @@ import io
 import logging
 import os
 import re
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from omegaconf import DictConfig
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import StoppedError, stoppable
-from igbaselines.running.config import FULL_ERROR, PROJECT_ROOT, explanation, register
+from igbaselines.running.config import FULL_ERROR, PROJECT_ROOT, explanation, quoted, register
 from igbaselines.running.guard import guard_hydra
 
 SWEEP = "hydra.mode=MULTIRUN"
@@ -97,16 +96,11 @@ def _quoted(word: str) -> str:
                 raise
             raise UserError(f"{word!r} is no key=value: quote what holds spaces, such as 'key=two words'") from error
         key, value = parts.groups()
-        quoted = f"{key}={QuotedString(value, Quote.single).with_quotes()}"
         if NOT_ONLY_TEXT.match(value):
             reason = " ".join(str(error).split())
-            raise UserError(f"{key}={value} cannot be read ({reason}); if it is text: {_for_shell(quoted)}") from error
-        return quoted
+            raise UserError(f"{key}={value} cannot be read ({reason}); if it is text: {quoted(key, value)}") from error
+        return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
     return word
-
-
-def _for_shell(word: str) -> str:
-    return shlex.quote(word) if re.search(r'["$`!\\]', word) else f'"{word}"'
 
 
 def _with_mode(arguments: Sequence[str]) -> list[str]:

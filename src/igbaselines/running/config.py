@@ -2,12 +2,14 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -198,6 +200,8 @@ def one_line(error: BaseException) -> str:
     if swept := re.search(r"Ambiguous value for argument '(.+?)=(.*)'\n", text):
         key, value = swept.groups()
         return f"{key}={value} has a comma: a list is {key}=[{value}], text \"{key}='{value}'\", a sweep needs -m"
+    if swept := re.search(r"Sweep parameters '(.+?)=(.*)' requires --multirun", text):
+        return f"{swept[1]}={swept[2]} is a sweep, which needs -m; if it is text: {quoted(*swept.groups())}"
     if missing := re.search(r"Could not find '(\S+)/(\S*)'", text):
         options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
         choice = f"{missing[1]}={missing[2]}"
@@ -209,9 +213,17 @@ def one_line(error: BaseException) -> str:
         return f"{misfit[3]} does not fit this experiment: {misfit[1]} sets {misfit[2]}, which it does not have"
     if "Error merging override" in text and error.__cause__ is not None:
         text = f"{text}: {str(error.__cause__).splitlines()[0]}"
+    if misread := re.search(r"Error merging override (\S+?)=(.*): (Cannot convert '(?:list|dict)' to string)", text):
+        return f"{misread[1]}={misread[2]}: {misread[3]}; if it is text: {quoted(misread[1], misread[2])}"
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} has no value: give {error.full_key}=..."
     return " ".join(text.split()) or type(error).__name__
+
+
+def quoted(key: str, value: str) -> str:
+    """What to type in a shell for `value` to be text, whatever Hydra would make of it."""
+    word = f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+    return shlex.quote(word) if re.search(r'["$`!\\]', word) else f'"{word}"'
 
 
 def explanation(error: BaseException) -> tuple[str | None, int]:

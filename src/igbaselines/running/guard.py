@@ -18,7 +18,7 @@ from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -126,11 +126,12 @@ class GuardedLoader(ConfigLoaderImpl):
 
 
 def _keep_text(config: DictConfig, overrides: Sequence[Override]) -> None:
-    """What is text stays as it was typed: a folder 2024_11_05 is no number 20241105."""
+    """What is text stays as it was typed: a folder 2024_11_05 is no number 20241105, and sort(a) none called a."""
     for override in overrides:
         key, typed = override.key_or_group, str(override.input_line).partition("=")[2].strip()
-        number = isinstance(override.value(), int | float) and not override.is_delete()
-        if number and isinstance(OmegaConf.select(config, key, throw_on_missing=False), str):
+        is_typed = isinstance(override._value, QuotedString) or "\\" in typed or override.is_delete()
+        is_plain = isinstance(override.value(), int | float | str) and "${" not in typed
+        if is_plain and not is_typed and isinstance(OmegaConf.select(config, key, throw_on_missing=False), str):
             OmegaConf.update(config, key, typed, force_add=True)
 
 
