@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -100,9 +101,14 @@ def test_what_a_key_cannot_be_is_refused_by_its_name(experiment: str, seen: set[
                 assert line is None or any(name in line for name in [*names, "tasks="]), (key, value, line)
 
 
+@cache
+def of_every_run() -> DictConfig:
+    return composed("hep_baselines")
+
+
 def taken(key: str, value: Any) -> None:
     """Take a value for a key as a run does before it works."""
-    config = composed("hep_baselines")
+    config = copy.deepcopy(of_every_run())
     OmegaConf.update(config, key, value, merge=False)
     plain = resolve(config)
     RunShard(**plain["shard"])

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.values import SEED, value
 from igbaselines.studies.gridworld.data.dynamics import acting_states, start_states
 from igbaselines.studies.gridworld.data.features import FEATURES, features_of
 from igbaselines.studies.gridworld.data.values import optimal_values
@@ -75,7 +76,7 @@ class GridWorld:
     step_reward: float = -0.04  # of a move that does not end the episode
     discount: float = 0.95  # of a step
     features: list[str] = field(default_factory=lambda: list(FEATURES[:10]))  # names of the features, of `FEATURES`
-    seed: int = 0  # of the worlds
+    seed: int = field(default=0, metadata=value(SEED))  # of the worlds
 
     def __post_init__(self) -> None:
         ranges = {

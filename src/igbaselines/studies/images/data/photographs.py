@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
@@ -18,6 +18,7 @@ from jaxtyping import Bool
 from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, content_checksum
+from igbaselines.common.values import SEED, value
 from igbaselines.studies.images.data.pictures import Picture
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -86,7 +87,7 @@ class PhotographFiles:
     """A dataset whose photographs are files."""
 
     n_images: int | None = None  # how many are used, a random choice; None takes all
-    seed: int = 0  # of the choice
+    seed: int = field(default=0, metadata=value(SEED))  # of the choice
 
     def __post_init__(self) -> None:
         if self.n_images is not None and self.n_images < 1:

@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from igbaselines.common.checks import at_least
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import locked, read_record, replacing, write_record
+from igbaselines.common.values import SEED, value
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.data.generated import SIGNAL, check_generated, check_share
 from igbaselines.studies.hep.data.pythia.processes import Beam
@@ -69,7 +70,8 @@ class HepPythia:
     # selected events of all processes, at least: a shard ends with a batch of Pythia's, and is taken whole
     n_events: int
     signal_fraction: float  # part of them that is signal
-    seed: int  # full shards of a seed stay the same when `n_events` grows: more are added
+    # Full shards of a seed stay the same when `n_events` grows: more are added.
+    seed: int = field(metadata=value(SEED))
     shard_events: int  # selected events of a full shard, at least
     beam: Beam
     selection: EventSelection

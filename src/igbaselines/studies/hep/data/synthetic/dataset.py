@@ -7,7 +7,7 @@ radiation and jets, and a parametrised detector.
 import hashlib
 import json
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from igbaselines.common.checks import fields_must
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import locked
 from igbaselines.common.progress import bar
+from igbaselines.common.values import SEED, value
 from igbaselines.studies.hep.data.cache import is_whole, whole_file
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.data.generated import SIGNAL, check_generated, check_share
@@ -55,7 +56,8 @@ class HepSynthetic:
 
     n_events: int  # selected events of all processes
     signal_fraction: float  # part of them that is signal
-    seed: int  # events of a seed stay the same when `n_events` grows: more are appended to each process
+    # Events of a seed stay the same when `n_events` grows: more are appended to each process.
+    seed: int = field(metadata=value(SEED))
     cross_section_error: float  # largest relative error of the counting behind each cross-section
     selection: EventSelection
     reference_selection: EventSelection  # a looser selection, for which the cross-sections are known
@@ -66,11 +68,11 @@ class HepSynthetic:
         shares = {name: process.share for name, process in self.processes.items()}
         check_generated(self.n_events, self.signal_fraction, self.seed, shares)
         fields_must("dataset", self, ["cross_section_error"], lambda value: 0 < value < 1, "lie between 0 and 1")
-        for field in fields(EventSelection):
-            asked, least = getattr(self.selection, field.name), getattr(self.reference_selection, field.name)
+        for cut in fields(EventSelection):
+            asked, least = getattr(self.selection, cut.name), getattr(self.reference_selection, cut.name)
             if asked < least:
                 raise UserError(
-                    f"dataset.selection.{field.name} = {asked:g} is looser than the reference selection "
+                    f"dataset.selection.{cut.name} = {asked:g} is looser than the reference selection "
                     f"({least:g}), for which the cross-sections are known"
                 )
 
