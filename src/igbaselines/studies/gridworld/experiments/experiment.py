@@ -56,7 +56,7 @@ def run(
 
     Methods of another study's attribution are compared at costs of their own.
     """
-    check(dataset, model, attribution, evaluation)
+    check(dataset, evaluation)
     states = dataset.load()
     own = isinstance(attribution, GridworldAttribution)
     settings = attribution if isinstance(attribution, GridworldAttribution) else GridworldAttribution()
@@ -86,15 +86,8 @@ def run(
         save_examples(run.artifacts / "examples", shared, attributions[0])
 
 
-def check(dataset: object, model: object, attribution: object, evaluation: GridworldEvaluation) -> None:
+def check(dataset: GridWorld, evaluation: GridworldEvaluation) -> None:
     """Refuse before any work what cannot work together."""
-    parts = ((dataset, GridWorld), (model, GridValueRecipe), (attribution, AttributionSettings))
-    if not all(isinstance(part, kind) for part, kind in parts):
-        raise UserError(
-            "experiment=shapley_gridworld needs dataset=gridworld, model=grid_value_mlp and an attribution of methods, "
-            "such as attribution=shapley_gridworld"
-        )
-    assert isinstance(dataset, GridWorld)
     if evaluation.kernel_shap and find_spec("shapiq") is None:
         raise UserError('shapiq is not installed: pip install "igbaselines[gridworld]" or evaluation.kernel_shap=false')
     if evaluation.states > dataset.held_out:
