@@ -217,3 +217,7 @@ def test_no_function_is_called_on_text(value: str) -> None:
     found: list[DictConfig] = []
     assert run_command(["experiment=explain", f"dataset.path={value}"], found.append) == 0
     assert [config.dataset.path for config in found] == [value]
+
+
+def test_a_file_names_the_experiment_that_it_is_of() -> None:
+    assert typed("experiment=weighted_gradients_ablation", "hydra.mode=RUN").experiment == "weighted_gradients"

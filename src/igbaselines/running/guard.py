@@ -76,7 +76,7 @@ class GuardedLoader(ConfigLoaderImpl):
         overrides = [one for one in OverridesParser.create().parse_overrides(words) if not one.is_sweep_override()]
         self._check_groups(overrides)
         config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
-        _keep_text(config, overrides)
+        _keep_text(config, [one for one in overrides if not self.repository.group_exists(one.key_or_group)])
         _check_code(config, words)
         written: Any = OmegaConf.to_container(config)  # interpolations stay: they may become something else later
         _check_logging(written)
