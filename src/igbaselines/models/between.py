@@ -113,5 +113,6 @@ def has_hooks(module: nn.Module) -> bool:
 
 
 def is_recorded() -> bool:
-    """Whether somebody records what is computed, by torch.jit.trace, torch.export or torch.compile."""
-    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    """Whether torch.jit.trace, torch.export or torch.compile records what is computed, or torch.func transforms it."""
+    recorded = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    return recorded or torch._C._functorch.peek_interpreter_stack() is not None

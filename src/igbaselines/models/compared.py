@@ -34,15 +34,15 @@ def called() -> Iterator[dict[int, nn.Module]]:
 
 
 @contextmanager
-def left_as_found(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode, without tables of weights that may have grown old; what modules note at a call is put back."""
+def left_as_found(network: nn.Module, without_tables: bool) -> Iterator[None]:
+    """Evaluation mode; what modules note at a call, or drop at a switch of modes, is put back."""
     own = [vars(module) for module in network.modules()]
     noted = [kept for names in own for kept in (names, *names.values()) if isinstance(kept, dict)]
     found = [dict(kept) for kept in noted]
     try:
         for module in network.modules():
-            if has_switch(module):
-                module.training = True
+            if without_tables and has_switch(module):
+                module.training = True  # evaluation mode begins with a switch
         with evaluation_mode(network):
             yield
     finally:
