@@ -46,7 +46,7 @@ _ONE_AT_A_TIME = threading.RLock()
 class Original:
     """The network that was copied, and whether both are as they were then; copies of the copy share it."""
 
-    __slots__ = ("_state", "_tensors", "network")  # evaluation mode, which looks for modules, is to find it nowhere
+    __slots__ = ("_state", "_tensors", "network")  # not in its `__dict__`, where evaluation mode would find it
 
     def __init__(self, network: nn.Module, copied: nn.Module) -> None:
         self.network = network
@@ -221,7 +221,7 @@ def _no_copy(
         return f"a {type(others[0]).__name__} that its copies call is not part of them", seen
     if original is None or not original.still_is(network):
         return None, seen
-    tolerance = OF_COPY.get(torch.promote_types(args[0].dtype, torch.float16), OF_COPY_IN_HALF)
+    tolerance = OF_COPY.get(next((y.dtype for y in seen[0] if y.is_floating_point()), torch.float64), OF_COPY_IN_HALF)
     apart: str | None = None
     for without_tables in (False, True):  # which may have grown old in the original; the copy has none of them
         with left_as_found(original.network, without_tables):

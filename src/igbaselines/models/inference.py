@@ -12,12 +12,14 @@ from collections import Counter
 from contextlib import suppress
 from functools import partial
 from operator import attrgetter
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Node, Tracer
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.models.between import Switch, has_hooks
@@ -86,12 +88,26 @@ class _WithoutHistory(TorchFunctionMode):
 
 def _copied(model: Network) -> Network:
     """A copy that shares nothing with the original, or a TypeError."""
+    if any(_holds_on(value) for module in model.modules() for value in tree_leaves(vars(module))):
+        raise TypeError("a function that it keeps holds on to modules, and would to those of the original")
     with torch.inference_mode(False), _WithoutHistory():
         copied = copy.deepcopy(model)
     parts = [{id(part) for part in (*m.modules(), *m.parameters(), *m.buffers())} for m in (model, copied)]
     if not parts[0].isdisjoint(parts[1]):
         raise TypeError("its copies share parts with it")
     return copied
+
+
+def _holds_on(value: object, depth: int = 4) -> bool:
+    """Whether a function in it knows modules by itself; functions are not copied, as all that holds them is."""
+    if depth == 0 or isinstance(value, nn.Module | Tensor | type):
+        return False
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        known = tree_leaves([cells, value.__defaults__, value.__kwdefaults__])
+        return any(isinstance(getattr(v, "__self__", v), nn.Module) or _holds_on(v, depth - 1) for v in known)
+    parts = [value.func, value.args, value.keywords] if isinstance(value, partial) else getattr(value, "__dict__", None)
+    return any(_holds_on(part, depth - 1) for part in tree_leaves(parts))
 
 
 def _evaluate(network: nn.Module) -> None:
