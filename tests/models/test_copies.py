@@ -47,7 +47,7 @@ class Fresh(Net):
 
 class SetAnew(Net):
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self.conv.weight = nn.Parameter(2 * self.conv.weight.detach())
 
 
