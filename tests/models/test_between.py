@@ -147,6 +147,19 @@ def test_parts_do_their_own_work_and_hooks_see_it() -> None:
     torch.testing.assert_close(seen[0], model[0](X).detach())
 
 
+def test_a_norm_that_is_called_twice_returns_two_tensors() -> None:
+    class Twice(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            z = self.conv(x)
+            y: Tensor = self.norm(z)
+            return y.relu_() + self.norm(z) if isinstance(x, Tensor) and x.shape[0] > 3 else y
+
+    model = Twice().eval()
+    fast = for_gradients(model)
+    fast(X)
+    assert_same(fast, model, torch.cat([X, -X]))
+
+
 def test_threads_may_meet_at_the_first_call() -> None:
     for _ in range(5):
         blocks = [nn.Sequential(*parts(), nn.ReLU(), nn.Conv2d(4, 3, 3, padding=2)) for _ in range(4)]

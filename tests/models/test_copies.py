@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from igbaselines.models.first_call import FirstCall, Instead
 from igbaselines.models.inference import Itself, for_gradients
+from igbaselines.models.joined import Joined
 from tests.models.test_inference import snapshot
 
 X = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -172,6 +173,29 @@ def test_the_network_is_let_go_after_the_first_call_and_keeps_no_table_of_it() -
     fast(X)
     assert waiting.shortcuts.original is None
     assert "table" not in vars(model)
+
+
+def test_inputs_that_the_network_does_not_take_decide_nothing() -> None:
+    fast = for_gradients(Net())
+    for wrong in (X[:, :2], X.double(), "a picture"):
+        with pytest.raises((RuntimeError, TypeError)):
+            fast(wrong)
+    fast(X)
+    assert isinstance(fast.conv, Joined)
+
+
+def test_the_first_call_compares_whatever_goes_in() -> None:
+    class Scaled(Net):
+        def forward(self, x: Tensor, factor: float = 1.0) -> Tensor:
+            return super().forward(x) * factor
+
+        def __deepcopy__(self, memo: object) -> "Scaled":
+            other = Scaled()
+            nn.init.normal_(other.conv.weight)
+            return other
+
+    model = Scaled().eval()
+    torch.testing.assert_close(for_gradients(model)(X, factor=3.0), model(X, factor=3.0), rtol=0, atol=0)
 
 
 def refuse(self: nn.Module, *args: object) -> nn.Module:

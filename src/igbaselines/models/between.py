@@ -23,7 +23,7 @@ _ALIKE = {
     *(Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__, Tensor.is_floating_point, Tensor.is_complex),
     *(torch.is_floating_point, torch.is_complex, torch.numel),
 }
-_NOTHING = torch.empty(0)  # of the wrong shape, where something looks at the memory itself
+_NOTHING = torch.empty(0, device="cpu")  # of the wrong shape, where something looks at the memory itself
 
 
 @dataclass
@@ -60,18 +60,18 @@ class Between(Tensor):
         return between
 
     def awaits(self, module: nn.Module) -> bool:
-        """Whether this module is the next, and nobody has read the tensor before it."""
-        return self.known is None and self.behind[0] is module
+        """Whether this module is the next, for the first time, and nobody has read the tensor before it."""
+        return self.known is None and self.behind[:1] == (module,)
 
     def passed(self, apart: Callable[[], Tensor], writes: bool) -> Tensor:
         """What the next module returns; `writes`: into its input."""
-        _, *rest = self.behind
+        rest, self.behind = self.behind[1:], ()
         if writes:
             self.known = self.result
         if not rest:
             return self.result
         return Between.of(
-            self.layer, self.made_from[0], result=self.result, behind=tuple(rest), apart=apart, switch=self.switch
+            self.layer, self.made_from[0], result=self.result, behind=rest, apart=apart, switch=self.switch
         )
 
     def value(self) -> Tensor:

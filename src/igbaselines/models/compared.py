@@ -77,14 +77,19 @@ def observed(f: Callable[..., object], *args: Any, **kwargs: Any) -> Observation
     outputs: list[Tensor] = []
     for graph in (False, True):
         with torch.random.fork_rng(list(devices)), torch.set_grad_enabled(graph):
-            given, named = tree_map(lambda a: a.clone() if isinstance(a, Tensor) else a, (args, kwargs))
-            returned = [leaf for leaf in tree_leaves(f(*given, **named)) if leaf is not None]  # may be written into
+            given, named = cloned((args, kwargs))
+            returned = [leaf for leaf in tree_leaves(f(*given, **named)) if leaf is not None]
         if not all(isinstance(leaf, Tensor) and not leaf.is_complex() for leaf in returned):
             raise TypeError("what it returns is not made of real tensors alone, and is not compared")
         outputs += returned
     scores = [_weighted(output) for output in outputs if output.requires_grad]
     found = torch.autograd.grad(scores, x, allow_unused=True)[0] if scores and x is not None else None
     return [output.detach() for output in outputs], found
+
+
+def cloned(arguments: Any) -> Any:  # noqa: ANN401
+    """The same arguments, which a function may write into."""
+    return tree_map(lambda part: part.clone() if isinstance(part, Tensor) else part, arguments)
 
 
 def by_closed_form(network: ClosedFormGradient, x: Tensor) -> Tensor:

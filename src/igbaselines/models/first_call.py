@@ -22,6 +22,7 @@ from igbaselines.models.compared import (
     Observation,
     by_closed_form,
     called,
+    cloned,
     difference,
     has_switch,
     left_as_found,
@@ -148,7 +149,7 @@ class FirstCall:
         try:
             no_copy, doubt = _compare(self.network, shortcuts, args, kwargs)
             decided = True
-        finally:  # interrupted, it is for the next call to decide
+        finally:  # interrupted, the next call is to decide
             shortcuts.busy = False
             if not decided or no_copy or doubt:
                 shortcuts.undo()
@@ -198,6 +199,9 @@ def _compare(
             no_copy, seen = _no_copy(network, shortcuts.original, (x,), {})
             return no_copy, _doubt(network, shortcuts, x, *seen) if no_copy is None else None
     except Exception as error:  # it runs the network's own code: anything can come back
+        given, named = cloned((args, kwargs))
+        with torch.no_grad():
+            network.forward(*given, **named)  # inputs that it does not take raise here, and decide nothing
         return None, f"{type(error).__name__}: {error}"
 
 

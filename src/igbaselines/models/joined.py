@@ -249,7 +249,7 @@ def _alone(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _plain(module: nn.Module) -> type[nn.Module]:
-    return cast("type[nn.Module]", type(module).__bases__[1])
+    return next(kind for kind in type(module).__mro__ if kind in JOINABLE)
 
 
 def _onednn_has(convolution: nn.Module, x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
