@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.models.between import Between
 from igbaselines.models.inference import for_gradients
 from igbaselines.models.joined import Joined
@@ -196,3 +197,32 @@ def test_what_is_recorded_is_the_network_as_it_was(record: Callable[[nn.Module],
     torch.testing.assert_close(record(fast)(X), model(X).detach(), rtol=0, atol=1e-6)
     torch.testing.assert_close(fast(X), model(X).detach())
     assert isinstance(fast.conv, Joined)
+
+
+class Stem(nn.Module):
+    """Declares its convolution to be affine, which it would not be with the ReLU in it."""
+
+    def __init__(self, *norm: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.rest = parts()[0], nn.Sequential(*norm, nn.ReLU(), nn.Flatten(), nn.Linear(144, 1))
+
+    def affine_stem(self, x: Tensor) -> Tensor:
+        z: Tensor = self.conv(x)
+        return z
+
+    def after_stem(self, z: Tensor) -> Tensor:
+        y: Tensor = self.rest(z)[:, 0]
+        return y
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after_stem(self.affine_stem(x))
+
+
+@pytest.mark.parametrize("norms", [0, 1])
+def test_a_stem_stays_affine(norms: int) -> None:
+    model = Stem(*parts()[1:][:norms]).eval()
+    fast = for_gradients(model)
+    for starts in (torch.zeros(1, 3, 8, 8), X[1:]):
+        expected = path_attribution(model.forward, X[:1], starts, rule=GaussLegendre(6))
+        found = path_attribution(fast, X[:1], starts, rule=GaussLegendre(6))
+        torch.testing.assert_close(found.attributions, expected.attributions, rtol=1e-4, atol=1e-5)

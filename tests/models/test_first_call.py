@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, path_attribution
+from igbaselines.models.compared import difference
+from igbaselines.models.first_call import TOLERANCE
 from igbaselines.models.inference import Itself, for_gradients
 from igbaselines.models.joined import Joined
 from tests.models.networks import make
@@ -222,3 +224,13 @@ def test_a_copy_of_the_zoo_can_be_made_for_gradients_twice() -> None:
     once = for_gradients(unit)
     x = torch.rand(2, *unit.shape, dtype=torch.float64)
     torch.testing.assert_close(for_gradients(nn.Sequential(once))(x), once(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_constant_in_an_output_hides_no_difference(dtype: torch.dtype) -> None:
+    values, gradient = 1000 + torch.tensor([[0.1], [0.4]], dtype=dtype), torch.ones(2, 3, dtype=dtype)
+    others = [values + 1e-4 * eps for eps in (0.0, 0.01 * (dtype == torch.float32))]
+    for other in others:
+        assert difference(([values], gradient), [([other], gradient)], TOLERANCE[dtype], "with them") is None
+    changed = values + torch.tensor([[0.0], [0.05]], dtype=dtype)
+    assert difference(([values], gradient), [([changed], gradient)], TOLERANCE[dtype], "with them") is not None

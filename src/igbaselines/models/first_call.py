@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +73,6 @@ class Shortcuts:
     convolutions: list[nn.Conv2d]
     switch: Switch
     original: Original | None
-    busy: bool = False  # while the first call compares
 
     def take(self, network: nn.Module) -> None:
         """Join the layers, and lay the weights of convolutions out in channels_last."""
@@ -126,13 +125,14 @@ class FirstCall:
     shortcuts: Shortcuts
     plain: Callable[..., Any]
     own: bool  # whether the method is the instance's, and not of its class
+    comparing: ClassVar[bool] = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Decide, then call the method."""
         if is_recorded():
             return self.plain(*args, **kwargs)  # what is recorded there is for other inputs, too
         with _ONE_AT_A_TIME:
-            if self.shortcuts.busy:  # this thread's own comparison
+            if FirstCall.comparing:  # this thread, this network or one with it inside
                 return self.plain(*args, **kwargs)
             if vars(self.network).get(self.method) is self:
                 self._decide(args, kwargs)
@@ -145,12 +145,12 @@ class FirstCall:
 
     def _decide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         shortcuts, original, decided = self.shortcuts, self.shortcuts.original, False
-        shortcuts.busy = True
+        FirstCall.comparing = True
         try:
             no_copy, doubt = _compare(self.network, shortcuts, args, kwargs)
             decided = True
         finally:  # interrupted, the next call is to decide
-            shortcuts.busy = False
+            FirstCall.comparing = False
             if not decided or no_copy or doubt:
                 shortcuts.undo()
         self.withdraw(self.network)
