@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from igbaselines.attribution import GaussLegendre, path_attribution
+from igbaselines.models.compared import difference
+from igbaselines.models.first_call import TOLERANCE
 from igbaselines.models.inference import Itself, for_gradients
 from igbaselines.models.joined import Joined
 from tests.models.networks import make
@@ -74,7 +76,9 @@ def test_where_the_two_differ_the_copy_stays_plain_and_says_so_once(caplog: pyte
             torch.testing.assert_close(fast(X), model(X), rtol=0, atol=0)
     assert fast_parts(fast) == 0
     assert len(caplog.messages) == 1
-    assert "Scaled stays as it is, without shortcuts: with them its outputs would differ by" in caplog.messages[0]
+    assert (
+        "Scaled goes on as it is, without shortcuts: what its layers pass to one another is read" in caplog.messages[0]
+    )
 
 
 @pytest.mark.parametrize("x", [X, torch.zeros_like(X), X[:1], X.expand(3, 3, 8, 8), torch.ones(1, 3, 8, 8)])
@@ -220,3 +224,13 @@ def test_a_copy_of_the_zoo_can_be_made_for_gradients_twice() -> None:
     once = for_gradients(unit)
     x = torch.rand(2, *unit.shape, dtype=torch.float64)
     torch.testing.assert_close(for_gradients(nn.Sequential(once))(x), once(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_constant_in_an_output_hides_no_difference(dtype: torch.dtype) -> None:
+    values, gradient = 1000 + torch.tensor([[0.1], [0.4]], dtype=dtype), torch.ones(2, 3, dtype=dtype)
+    others = [values + 1e-4 * eps for eps in (0.0, 0.01 * (dtype == torch.float32))]
+    for other in others:
+        assert difference(([values], gradient), [([other], gradient)], TOLERANCE[dtype], "with them") is None
+    changed = values + torch.tensor([[0.0], [0.05]], dtype=dtype)
+    assert difference(([values], gradient), [([changed], gradient)], TOLERANCE[dtype], "with them") is not None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import densenet121, mobilenet_v2, resnet18, vgg11
 
+from igbaselines.models.between import Switch
 from igbaselines.models.inference import for_gradients
 from igbaselines.models.joined import AppliedReLU, AppliedReLU6, Join, Joined, can_fuse
 
@@ -34,7 +35,7 @@ def value_and_gradient(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 def joined(convolution: nn.Module, activation: nn.Module) -> nn.Module:
     assert can_fuse(convolution, activation)
     both = copy.deepcopy(nn.Sequential(convolution, activation))
-    Join(both[0], activation=both[1]).make()
+    Join(both[0], activation=both[1]).make(Switch("both"))
     return both
 
 

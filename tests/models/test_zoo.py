@@ -19,8 +19,9 @@ from igbaselines.models.inference import for_gradients
 from tests.models.networks import ACTIVATIONS, KINDS, TREATMENTS, WAYS, Unit, make
 from tests.models.test_inference import snapshot, value_and_gradient
 
-NETWORKS = [
-    (kind, way, (row + column) % len(ACTIVATIONS))
+SLOW = pytest.mark.slow
+NETWORKS = [  # each way with one kind of layer, and with the others in the slow tests
+    pytest.param(kind, way, (row + column) % len(ACTIVATIONS), marks=() if row == column % len(KINDS) else SLOW)
     for row, kind in enumerate(KINDS)
     for column, way in enumerate([*WAYS, *(treatment.__name__ for treatment in TREATMENTS)])
 ]
@@ -50,7 +51,7 @@ def test_values_and_gradients(kind: str, way: str, activation: int) -> None:
     assert snapshot(network) == before
 
 
-@pytest.mark.parametrize(("kind", "way", "activation"), [one for one in NETWORKS if one[0] == "pictures"])
+@pytest.mark.parametrize(("kind", "way", "activation"), [one.values for one in NETWORKS if one.values[0] == "pictures"])
 def test_in_single_precision_with_fused_activations(kind: str, way: str, activation: int) -> None:
     network, plain = (make(kind, way, activation, torch.float32) for _ in range(2))
     assert_same(for_gradients(network), plain.eval(), inputs(network, 3, torch.float32), 1e-4)

@@ -9,6 +9,7 @@ import copy
 import inspect
 import logging
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 from types import FunctionType
@@ -21,7 +22,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from igbaselines.attribution.engine.evaluation import evaluation_mode
-from igbaselines.models.first_call import FirstCall, Shortcuts
+from igbaselines.models.between import Switch, has_hooks
+from igbaselines.models.compared import has_switch
+from igbaselines.models.first_call import FirstCall, Original, Shortcuts
 from igbaselines.models.joined import JOINABLE, Join, can_fold, can_fuse, fusion_pays
 
 log = logging.getLogger(__name__)
@@ -32,21 +35,29 @@ Network = TypeVar("Network", bound=nn.Module)
 def for_gradients(model: Network) -> Network:
     """Return a frozen copy that computes the same function, made for input gradients: first derivatives, by autograd.
 
-    Any network will do and is left untouched; the copy is of its class, in evaluation mode. Its first call, of
-    `forward` or `affine_stem`, compares the shortcuts with the plain layers at the first input, values and a gradient:
-    where they differ, or nothing can be compared, the copy does without them for good, and the log says so. Until then
-    it does so, too: call it once before you compile it or take parts of it. A network that cannot be copied comes back
-    in a module that runs it, in evaluation mode, and leaves it as it was.
+    Any network will do and is left as found; the copy is of its class, in evaluation mode. Its first call, of `forward`
+    or `affine_stem`, compares it with the network at the first input, values and a gradient, if both still have the
+    weights that were copied, and then its shortcuts with its plain layers. Where those differ, or nothing can be
+    compared, the copy does without them for good; where it is no copy, or calls modules that are not its own, it runs
+    the network itself from then on, in evaluation mode, and leaves it as it was. So does the module that comes back
+    for a network that cannot be copied. The log says so. Until then it keeps hold of the network.
+
+    Later, too, layers are joined only in calls where nobody reads what is between them, and never in what is traced,
+    exported or compiled. The copy's weights may be loaded, moved or written into, but not through `.data`, of which
+    torch keeps no record.
     """
     try:
         frozen = _copied(model)
-        frozen.train().eval().requires_grad_(False)  # `train` drops what some have kept for evaluation
+        _evaluate(frozen)
+        frozen.requires_grad_(False)
+        original = Original(model, frozen)
     except Exception as error:  # copying runs the model's own code: anything can come back
         log.info("%s cannot be copied, it is used itself: %s", type(model).__name__, error)
         return cast("Network", Itself(model))
     FirstCall.withdraw(frozen)  # of a copy that has not been called yet
     convolutions = [module for module in frozen.modules() if isinstance(module, nn.Conv2d)]
-    FirstCall.await_in(frozen, Shortcuts(_joins(frozen), convolutions))
+    switch = Switch(type(model).__name__)
+    FirstCall.await_in(frozen, Shortcuts(_joins(frozen), convolutions, switch, original))
     return frozen
 
 
@@ -87,12 +98,32 @@ def _copied(model: Network) -> Network:
     return copied
 
 
-def _holds_on(value: object, depth: int = 3) -> bool:
-    """Whether a function knows modules by itself; functions are not copied."""
-    if not isinstance(value, FunctionType) or depth == 0:
+def _holds_on(value: object, depth: int = 4) -> bool:
+    """Whether a function in it knows modules by itself; functions are not copied, as all that holds them is."""
+    if depth == 0 or isinstance(value, nn.Module | Tensor | type):
         return False
-    known = [cell.cell_contents for cell in value.__closure__ or ()], value.__defaults__, value.__kwdefaults__
-    return any(isinstance(getattr(v, "__self__", v), nn.Module) or _holds_on(v, depth - 1) for v in tree_leaves(known))
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        known = tree_leaves([cells, value.__defaults__, value.__kwdefaults__])
+        return any(isinstance(getattr(v, "__self__", v), nn.Module) or _holds_on(v, depth - 1) for v in known)
+    parts = [value.func, value.args, value.keywords] if isinstance(value, partial) else getattr(value, "__dict__", None)
+    return any(_holds_on(part, depth - 1) for part in tree_leaves(parts))
+
+
+def _evaluate(network: nn.Module) -> None:
+    """Switch all modules to evaluation mode, by hand: `train` and `eval` may be anything that somebody calls so.
+
+    Those that do more at a switch of modes, such as to drop a table that they keep for evaluation, are switched there
+    and back.
+    """
+    for module in network.modules():
+        with suppress(Exception):  # it runs the network's own code: anything can come back
+            if has_switch(module):
+                module.train(True)
+                module.train(False)
+    for module in network.modules():
+        if getattr(module, "training", False):  # frozen scripts have no mode
+            module.training = False
 
 
 class _Calls:
@@ -135,12 +166,12 @@ class _Calls:
         source = node.args[0] if node.args else None
         if not isinstance(source, Node) or source.op != "call_module" or len(source.users) > 1:
             return None
-        passed_on = type(self.module(source)) is nn.Identity and not _has_hooks(self.module(source))
+        passed_on = type(self.module(source)) is nn.Identity and not has_hooks(self.module(source))
         return self.only_source(source) if passed_on else source
 
     def shown(self, module: nn.Module, times: int = 1) -> bool:
         """Whether it is called so often and not otherwise, and nothing is run beside it, such as a spectral norm."""
-        ordinary = "forward" not in vars(module) and not _has_hooks(module)
+        ordinary = "forward" not in vars(module) and not has_hooks(module)
         return ordinary and self.used[module] == times and module not in self.elsewhere
 
     def _forward(self, traced: nn.Module, module: nn.Module, *args: Any) -> Any:  # noqa: ANN401
@@ -183,8 +214,3 @@ def _defaults(model: nn.Module) -> dict[str, object]:
     """The arguments that the engine never passes, so that tracing follows the branch that the engine will."""
     parameters = list(inspect.signature(model.forward).parameters.values())
     return {p.name: p.default for p in parameters[1:] if p.default is not p.empty}
-
-
-def _has_hooks(module: nn.Module) -> bool:
-    forward, backward = ("_forward_hooks", "_forward_pre_hooks"), ("_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(module, hooks) for hooks in forward + backward)

@@ -2,7 +2,11 @@
 
 Joining replaces no module and changes no weight: the modules get another class. So whoever holds one of them in a list,
 reads its weights, or asks whether it has a bias, finds what was there before. The weights with the BatchNorm in them
-are kept beside, and made anew where one of those that they come from has changed.
+are kept beside, and made anew where one of those that they come from has changed, as torch records it: what is written
+through `.data` it does not.
+
+They do so at each call that is right for it, and hand on a `Between`, by which those behind know that it is done; where
+they do not get it, they do their own work. So the layers may be called in any order, alone, or with others between.
 
 Where oneDNN has it, a convolution and its ReLU are one operation, a pass over the activations less: forward oneDNN's
 convolution with the activation built in; backward the mask of the activation, then the convolution's own gradient for
@@ -13,6 +17,7 @@ of the network would pass unseen.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -20,39 +25,59 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
+from igbaselines.models.between import Between, Switch, has_hooks, is_recorded, state_of
+
 # The operator behind torch.compile's convolutions; it has no gradient and may go, and then the two layers are run.
 _ONEDNN = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 
 
 class Applied(nn.Module):
-    """A module whose work the layer before it does already."""
+    """A module whose work the layer before it does, if that is what comes.
+
+    Trusted, it takes whatever comes for that: the network says where its layers are called (`Join.trust`).
+    """
+
+    trusted = False
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
-        """Return what comes."""
-        return input
+        """Return what comes, or the module's own output."""
+        if self.trusted:
+            return input
+        if isinstance(input, Between) and input.awaits(self):
+            before = input.apart
+            return input.passed(lambda: _alone(self, before()), writes=bool(getattr(self, "inplace", False)))
+        return _alone(self, input)
 
 
 class Joined(nn.Module):
     """A frozen layer that applies the BatchNorm and the ReLU that alone read it (None: there is none)."""
 
     behind: tuple[nn.Module | None, nn.Module | None]  # in a tuple, they are no children
+    switch: Switch
+    trusted = False
     folded: tuple[object, list[Tensor], tuple[Tensor, Tensor]] | None = None  # of which state, its tensors, the result
     weight: Any
     bias: Any
     _conv_forward: Any
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        """The output of the layer and of what is behind it."""
+        """The output of the layer; of what is behind it, too, if that gets it as it is."""
+        input = input.value() if isinstance(input, Between) else input  # noqa: A001
         norm, activation = self.behind
+        if not self.trusted and not _can_hand_on(self, input):
+            return self._conv_forward(input, self.weight, self.bias)  # type: ignore[no-any-return]
         folds = norm is not None and _folds(self, norm, input)
-        weight, bias = weight_and_bias(self) if folds else (self.weight, self.bias)
-        if activation is not None and (folds or norm is None) and _onednn_has(self, input, weight, bias):
-            fused: Tensor = _ConvReLU.apply(input, weight, bias, self, isinstance(activation, nn.ReLU6))
-            return fused
-        y: Tensor = self._conv_forward(input, weight, bias)
-        for module in (None if folds else norm, activation):
-            y = y if module is None else _plain(module).forward(module, y)
-        return y
+        weight, bias = _with_norm(self, norm) if norm is not None and folds else (self.weight, self.bias)
+        fuses = activation is not None and (folds or norm is None) and _onednn_has(self, input, weight, bias)
+        if fuses:
+            y: Tensor = _ConvReLU.apply(input, weight, bias, self, isinstance(activation, nn.ReLU6))
+        else:
+            y = self._conv_forward(input, weight, bias)
+        if self.trusted:
+            return y if folds or norm is None else _alone(norm, y)
+        done = tuple(m for m, does in ((norm, folds), (activation, fuses)) if does and m is not None)
+        apart = partial(self._conv_forward, input, self.weight, self.bias)
+        return Between.of(self, input, result=y, behind=done, apart=apart, switch=self.switch) if done else y
 
     def _apply(self, *args: Any, **kwargs: Any) -> "Joined":  # noqa: ANN401
         self.folded = None  # to another device or type
@@ -119,20 +144,30 @@ class Join:
     norm: nn.Module | None = None
     activation: nn.Module | None = None
 
-    def make(self) -> None:
-        """Have the layer do the work of the others."""
-        self.layer.__dict__["behind"] = (self.norm, self.activation)
-        for module in (self.layer, self.norm, self.activation):
-            if module is not None:
-                module.__class__ = _JOINED.get(type(module), type(module))
+    def make(self, switch: Switch) -> None:
+        """Have the layer do the work of the others, as long as they are switched on."""
+        self.layer.__dict__.update(behind=(self.norm, self.activation), switch=switch)
+        for module in self._modules():
+            module.__class__ = _JOINED.get(type(module), type(module))
+
+    def trust(self) -> None:
+        """Have them be one wherever they are called, as those on both sides of a stem; with a ReLU they are undone."""
+        if self.activation is not None:
+            self.undo()
+        for module in self._modules():
+            if isinstance(module, Joined | Applied):
+                module.__dict__["trusted"] = True
 
     def undo(self) -> None:
         """Have each do its own work again."""
-        for module in (self.layer, self.norm, self.activation):
+        for module in self._modules():
             if isinstance(module, Joined | Applied):
                 module.__class__ = _plain(module)  # type: ignore[assignment]
-        for name in ("behind", "folded"):
-            self.layer.__dict__.pop(name, None)
+            for name in ("behind", "switch", "folded", "trusted"):
+                module.__dict__.pop(name, None)
+
+    def _modules(self) -> list[nn.Module]:
+        return [module for module in (self.layer, self.norm, self.activation) if module is not None]
 
 
 def can_fold(layer: nn.Module, norm: nn.Module) -> bool:
@@ -160,13 +195,15 @@ def fusion_pays(model: nn.Module) -> bool:
 
 
 def weight_and_bias(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
-    """What a linear layer or a convolution computes with: the BatchNorm behind it is in it where the two are joined."""
+    """What a linear layer or a convolution computes with: the BatchNorm behind it is in it where the two are one."""
+    norm = layer.behind[0] if isinstance(layer, Joined) and layer.trusted else None
     of = cast("Joined", layer)
-    norm = of.behind[0] if isinstance(layer, Joined) else None
-    if norm is None:
-        return of.weight, of.bias
+    return (of.weight, of.bias) if norm is None else _with_norm(of, norm)
+
+
+def _with_norm(of: Joined, norm: nn.Module) -> tuple[Tensor, Tensor]:
     tensors = _tensors(of, norm)
-    state = [None if t is None else (id(t), t._version, t.data_ptr(), t.dtype, t.device) for t in tensors]
+    state = [norm.eps, *state_of(tensors)]
     if of.folded is None or of.folded[0] != state:
         weight, bias, mean, variance, factor, shift = tensors
         assert weight is not None
@@ -175,11 +212,11 @@ def weight_and_bias(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
         factor = torch.ones_like(mean) if factor is None else factor
         shift = torch.zeros_like(mean) if shift is None else shift
         fuse: Callable[..., tuple[Tensor, Tensor]] = (
-            fuse_linear_bn_weights if isinstance(layer, nn.Linear) else fuse_conv_bn_weights
+            fuse_linear_bn_weights if isinstance(of, nn.Linear) else fuse_conv_bn_weights
         )
         with torch.inference_mode(False), torch.no_grad():
             weight, bias = (t.detach() for t in fuse(weight, bias, mean, variance, norm.eps, factor, shift))
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(of, nn.Conv2d):
                 weight = weight.contiguous(memory_format=torch.channels_last)
         of.folded = state, [t for t in tensors if t is not None], (weight, bias)  # kept: an id is that of a living one
     return of.folded[2]
@@ -190,14 +227,29 @@ def _tensors(layer: Joined, norm: nn.Module) -> list[Tensor | None]:
     return [layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.weight, norm.bias]
 
 
+def _can_hand_on(layer: Joined, x: Tensor) -> bool:
+    """Whether the layer may do more than its own work: not in a graph that somebody records, which has no `Between`."""
+    recorded = is_recorded() or not isinstance(x, Tensor)
+    if recorded or not layer.switch.on or torch.is_inference_mode_enabled() or x.is_inference():
+        return False
+    return not any(module is not None and has_hooks(module) for module in (layer, *layer.behind))
+
+
 def _folds(layer: Joined, norm: nn.Module, x: Tensor) -> bool:
     """Whether the two are one for such inputs, as they are now."""
-    frozen = not any(tensor is not None and tensor.requires_grad for tensor in _tensors(layer, norm))
+    tensors = _tensors(layer, norm)
+    known = tensors[2] is not None and tensors[3] is not None
+    frozen = known and not any(tensor is not None and tensor.requires_grad for tensor in tensors)
     return frozen and not norm.training and x.dim() == _NORMS[_plain(layer)][1]
 
 
+def _alone(module: nn.Module, x: Tensor) -> Tensor:
+    y: Tensor = _plain(module).forward(module, x)
+    return y
+
+
 def _plain(module: nn.Module) -> type[nn.Module]:
-    return cast("type[nn.Module]", type(module).__bases__[1])
+    return next(kind for kind in type(module).__mro__ if kind in JOINABLE)
 
 
 def _onednn_has(convolution: nn.Module, x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
