@@ -13,6 +13,7 @@ from torch import Tensor
 
 from igbaselines.attribution.engine.chunking import halved, unless_memory_runs_out
 from igbaselines.attribution.engine.evaluation import evaluation_mode
+from igbaselines.attribution.engine.randomness import POINTS, no_random_numbers
 from igbaselines.tasks import PlayerMap, Score, Task, impute
 from igbaselines.tasks.imputers import Imputer
 
@@ -130,7 +131,8 @@ class Perturbed:
         ranking, counts, inverse = self._distinct(ranking, counts)
         scores: list[Tensor] = []
         done, most = 0, self.max_batch
-        with evaluation_mode(self.score), torch.no_grad():
+        drawn = no_random_numbers(lambda: self._score_chunk(ranking[:POINTS], counts[:POINTS], keep))
+        with evaluation_mode(self.score), torch.no_grad(), drawn:
             while done < len(counts):
                 chunk = slice(done, done + most)
                 some = unless_memory_runs_out(self._score_chunk, ranking[chunk], counts[chunk], keep)

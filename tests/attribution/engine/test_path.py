@@ -411,7 +411,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"baselines": ones(3, 6).float()},
         r"baselines have dtype torch.float32, inputs have torch.float64",
     ),
-    "another device": ({"baselines": ones(3, 6).to("meta")}, r"baselines have device meta, inputs have cpu"),
+    "baselines without values": ({"baselines": ones(3, 6).to("meta")}, r"baselines must be .*, got one on .* meta"),
     "weights of other baselines": (
         {"weights": ones(4)},
         r"weights \(4,\) do not fit 4 inputs and 3 baselines: expected \(3,\), \(4, 3\) or \(4, 3, 6\)",
