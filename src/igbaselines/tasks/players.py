@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from igbaselines.tasks.outputs import described
@@ -78,9 +78,9 @@ class FeatureMask:
             numbered from 0 without a gap, which `PlayerMap` checks.
     """
 
-    feature_mask: Int[Tensor, "..."] | np.ndarray | Sequence[Any]
+    feature_mask: Integer[Tensor, "..."] | np.ndarray | Sequence[Any]
 
-    def of(self, features: torch.Size | tuple[int, ...]) -> Int[Tensor, "*features"]:
+    def of(self, features: torch.Size | tuple[int, ...]) -> Integer[Tensor, "*features"]:
         """Return the mask."""
         _check_not_empty(features)
         try:
