@@ -23,10 +23,11 @@ def mend_batch_norms(output: Tensor) -> tuple[bool, bool]:
         if (node := todo.pop()) is None or node in seen:
             continue
         seen.add(node)
-        if "BatchNorm" in node.name():
+        name = node.name()
+        if "BatchNorm" in name:
             node.register_prehook(_laid_out_anew)
             found = True
-        hidden = hidden or node.name().endswith("Backward")  # torch's own end in a number
+        hidden = hidden or name.endswith("Backward")  # torch's own end in a number
         todo += [before for before, _ in node.next_functions]
     return found, hidden
 

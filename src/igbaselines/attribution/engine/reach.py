@@ -34,7 +34,7 @@ def held_by(f: object) -> tuple[list[nn.Module], bool]:
             held.append(below[0])
             for module in below:
                 todo.extend(value for name, value in vars(module).items() if name not in OF_ALL_MODULES)
-            todo.extend({type(module) for module in below})
+            todo.extend({kind for kind in map(type, below) if not _is_of_library(kind.__module__)})
         else:
             compiled = compiled or hasattr(part, "_torchdynamo_orig_callable")
             todo.extend(_parts(part))
