@@ -62,17 +62,20 @@ def _parts_of_function(function: FunctionType) -> Iterator[object]:
     yield function.__defaults__
     yield function.__kwdefaults__
     yield function.__dict__
-    for cell in function.__closure__ or ():
+    closure = dict[str, object]()
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         with suppress(ValueError):  # not yet filled
-            yield cell.cell_contents
+            closure[name] = cell.cell_contents
+    yield from closure.values()
     if _is_of_library(function.__globals__.get("__name__", "")):
         return
     codes: list[CodeType] = [function.__code__]
     for code in codes:  # grows: comprehensions and inner functions have codes of their own
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    names = {name for code in codes for name in code.co_names}
-    spaces = [function.__globals__, {name: sys.modules[name] for name in names if name in sys.modules}]
-    for space in spaces:  # grows: of other Python modules only what is named
+    names = {name for code in codes for name in (*code.co_names, *code.co_freevars)}
+    # What names may mean, also after an import inside the function; grows by Python modules, of what is named in them.
+    spaces = [function.__globals__, closure, sys.modules]
+    for space in spaces:
         for value in [space[name] for name in names if name in space]:
             if not isinstance(value, ModuleType):
                 yield value
