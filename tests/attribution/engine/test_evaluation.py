@@ -189,8 +189,8 @@ def imported_inside(network: nn.Module) -> Function:
 
 
 def behind_much(network: nn.Module) -> Function:
-    parts = [*([index] for index in range(5000)), network]
-    return lambda x: parts[-1].forward(x)  # type: ignore[union-attr]
+    parts: list[Any] = [*([index] for index in range(5000)), network]
+    return lambda x: parts[-1].forward(x)
 
 
 def of_this_thread(network: nn.Module) -> Function:
@@ -361,7 +361,8 @@ class Trainer(nn.Module):
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind, self.called = kind, False
-        self.inner = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5)).double()
+        self.linear = nn.Linear(3, 2)
+        self.inner = nn.Sequential(self.linear, nn.Dropout(0.5)).double()
         if kind == "a flag":
             self.train = True  # type: ignore[assignment, method-assign]
 
@@ -392,13 +393,13 @@ def fits_in_a_mode(self: Trainer, mode: str = "fast") -> None:
 
 
 def fails(self: Trainer, mode: bool = True) -> None:
-    self.inner[0].weight.data.zero_()
+    self.linear.weight.data.zero_()
     raise RuntimeError("this network is frozen")
 
 
 def merges_below(self: Trainer, mode: bool = True) -> Trainer:
     if mode != self.training:
-        self.inner[0].weight.data.mul_(3.0 if mode else 1 / 3)
+        self.linear.weight.data.mul_(3.0 if mode else 1 / 3)
     nn.Module.train(self, mode)
     return self
 
@@ -420,7 +421,7 @@ def test_what_is_called_train_and_trains_is_not_called(
     assert not network.called
     assert_as_found(network, found)
     factor = {"fails": 0.0, "merges below": 1 / 3}.get(kind, 1.0)
-    torch.testing.assert_close(result, x * network.inner[0].weight[1] * factor, rtol=0, atol=1e-12)
+    torch.testing.assert_close(result, x * network.linear.weight[1] * factor, rtol=0, atol=1e-12)
 
 
 def test_threads_that_explain_one_network_leave_it_as_found() -> None:

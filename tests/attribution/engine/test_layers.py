@@ -28,7 +28,8 @@ STARTS = X.flip(0)[:, None] * 0.5
 # Rules, and points at once: one, two, an odd rest, and all.
 CHUNKS = (1, 2, 3, 100)
 FEW: list[tuple[QuadratureRule, tuple[int, ...]]] = [(GaussLegendre(1), (1, 2))]
-RULES = [Midpoint(1), Midpoint(3), Trapezoid(2), GaussLegendre(2), Adaptive(tolerance=0.0, n_steps=3), RandomPoint()]
+RULES: list[QuadratureRule] = [Midpoint(1), Midpoint(3), Trapezoid(2), GaussLegendre(2), RandomPoint()]
+RULES += [Adaptive(tolerance=0.0, n_steps=3), Adaptive(tolerance=0.0, n_steps=7)]
 
 
 class Attention(nn.Module):

@@ -56,10 +56,11 @@ def path_attribution(
 
     Args:
         f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given; each output a
-            matter of its point alone, with a gradient. What mixes points is refused where the first input's value
-            changes with the points beside it; a weak mixing, or by their number alone, is not found. So are random
-            numbers of torch's global generators; those of others are f's own business. An `AffineStem` is
-            differentiated behind its stem, a `ClosedFormGradient` without autograd; `f.forward` is neither.
+            matter of its point alone, with a gradient. What mixes points is refused where the first baseline's value
+            changes with the points beside it; what mixes them weakly, by their number alone or elsewhere is not found,
+            nor what has then become of buffers that f wrote to. Random numbers of torch's global generators are
+            refused; those of others are f's own business. An `AffineStem` is differentiated behind its stem, a
+            `ClosedFormGradient` without autograd; `f.forward` is neither.
         inputs: the inputs to explain.
         baselines: one set for all inputs, one set an input, or a number for all features, such as 0. Those of the
             inputs' shape are shared by all inputs, which a warning says: Captum takes them for pairs.
@@ -151,7 +152,7 @@ class _Paths:
         self.nodes = nodes.to(inputs).expand(n, k, -1)
         self.coefficients = coefficients.to(inputs)
         self.steps = len(coefficients)
-        self.has_batch_norms = inputs.device.type == "cpu"  # whose gradients torch may get wrong, as far as is known
+        self.has_batch_norms = inputs.device.type == "cpu"  # as far as is known: torch may get their gradients wrong
         self.never_alone = False  # whether a single point has to go through the network with a copy of itself
         self.adaptive = rule if isinstance(rule, Adaptive) else None
         # Many pairs come together: those of an adaptive rule that go on fill the chunks, and what is done once for
@@ -225,8 +226,7 @@ class _Paths:
         rows = row_of_pair.repeat_interleave(len(points) // len(row_of_pair))
         output = self.after_stem(points, rows)
         if self.has_batch_norms:
-            mended, self.never_alone = mend_batch_norms(output)
-            self.has_batch_norms = mended or self.never_alone
+            self.has_batch_norms, self.never_alone = mend_batch_norms(output)
             if self.never_alone and len(points) == 1:
                 return self.gradients(points.detach(), row_of_pair)
         found = torch.autograd.grad(output.sum(), points, allow_unused=True) if output.requires_grad else (None,)
@@ -265,10 +265,10 @@ class _Paths:
             outputs = torch.cat([self._output(z) for z in self.shared_behind_stem.split(max_batch)])
             at_baselines[:] = outputs if self.target is None else outputs[:, self.target].T
         else:
-            for rows_, columns in split((slice(0, n), slice(0, k)), 1, max_batch):
-                z = self._baselines_behind_stem(rows_, columns)
-                row_of_pair = every[rows_].repeat_interleave(z.shape[1])
-                at_baselines[rows_, columns] = self.after_stem(z.flatten(0, 1), row_of_pair).view(z.shape[:2])
+            for some, columns in split((slice(0, n), slice(0, k)), 1, max_batch):
+                z = self._baselines_behind_stem(some, columns)
+                row_of_pair = every[some].repeat_interleave(z.shape[1])
+                at_baselines[some, columns] = self.after_stem(z.flatten(0, 1), row_of_pair).view(z.shape[:2])
         f_inputs, beside = torch.cat(at_inputs).split([n, one_more])
         return f_inputs, at_baselines, beside
 
@@ -282,11 +282,7 @@ class _Paths:
 
     @torch.no_grad()
     def check_apart(self, tolerance: Float[Tensor, ""]) -> None:
-        """Refuse f where a point's value follows the point beside it; rounding follows the number of points alone.
-
-        Raises:
-            ValueError: naming what would do.
-        """
+        """Refuse f where a point's value follows the point beside it; rounding follows the number of points alone."""
         b, x = self._first_baseline, self.inputs_behind_stem[:1]
         beside_itself, beside, again = (self.after_stem(torch.cat([one, b]))[1] for one in (b, x, x))
         # Random numbers of f's own generators are its own business.

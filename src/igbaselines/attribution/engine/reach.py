@@ -6,7 +6,7 @@ import sys
 import sysconfig
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
@@ -36,7 +36,7 @@ def held_by(f: object) -> tuple[list[nn.Module], bool]:
                 todo.extend(value for name, value in vars(module).items() if name not in OF_ALL_MODULES)
             todo.extend({kind for kind in map(type, below) if not _is_of_library(kind.__module__)})
         else:
-            compiled = compiled or hasattr(part, "_torchdynamo_orig_callable")
+            compiled = compiled or "_torchdynamo_orig_callable" in _attributes(part)
             todo.extend(_parts(part))
     return held, compiled
 
@@ -55,7 +55,13 @@ def _parts(whole: object) -> Iterable[object]:
     if type(whole).__module__.startswith("torch"):
         return ()  # operators, which refer to much
     # Attributes, slots, keys, values, arguments, and the class; of threads' own values only `__dict__` knows.
-    return *gc.get_referents(whole), *getattr(whole, "__dict__", {}).values()
+    return *gc.get_referents(whole), *_attributes(whole).values()
+
+
+def _attributes(whole: object) -> Mapping[str, object]:
+    with suppress(Exception):  # objects have none, or make them up
+        return vars(whole)
+    return {}
 
 
 def _parts_of_function(function: FunctionType) -> Iterator[object]:
@@ -88,5 +94,5 @@ def _is_of_library(module: str) -> bool:
     """Whether what a Python module defines is installed: libraries keep no network of the user's in their globals."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
-        return module in sys.builtin_module_names or module.partition(".")[0] == "torch"
+        return module in sys.builtin_module_names
     return file.startswith(sysconfig.get_path("stdlib")) or "site-packages" in file or "dist-packages" in file

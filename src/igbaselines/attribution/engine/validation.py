@@ -1,5 +1,6 @@
 """Checks of the engine's arguments: every message names what is wrong and, for shapes, both sides."""
 
+import math
 import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -80,7 +81,7 @@ def check_graph(output: Tensor, gradient: Tensor | None) -> Tensor:
 def tolerance_of_values(f_inputs: Float[Tensor, " n"], f_baselines: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
     """By how much the values of a point may differ through rounding, which follows the number of points beside it."""
     largest = torch.maximum(f_inputs.abs().amax(), f_baselines.abs().amax())
-    return largest * float(torch.finfo(f_baselines.dtype).eps) ** 0.5
+    return largest * math.sqrt(torch.finfo(f_baselines.dtype).eps)
 
 
 def check_paths(completeness_gap: Float[Tensor, "n k"], apart: Bool[Tensor, " _"]) -> bool:
