@@ -121,7 +121,7 @@ class Perturbed:
             keep: keep these players and leave out the others (insertion).
 
         Raises:
-            ValueError: where indices or counts do not fit, or where a score is not finite.
+            ValueError: where indices or counts do not fit, where the score draws random numbers, or is not finite.
         """
         if ranking.shape != counts.shape or len(counts) == 0:
             shapes = f"ranking {tuple(ranking.shape)} and counts {tuple(counts.shape)}"

@@ -52,7 +52,7 @@ def _parts(whole: object) -> Iterable[object]:
         return (whole(),)
     if isinstance(whole, ContextVar):
         return (whole.get(None),)
-    if type(whole).__module__.startswith("torch"):
+    if str(type(whole).__module__).startswith("torch"):
         return ()  # operators, which refer to much
     # Attributes, slots, keys, values, arguments, and the class; of threads' own values only `__dict__` knows.
     return *gc.get_referents(whole), *_attributes(whole).values()

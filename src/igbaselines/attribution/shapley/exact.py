@@ -53,7 +53,8 @@ def exact_shapley_values(
     one; None for 1/r.
 
     Raises:
-        ValueError: where shapes do not fit, something is not finite, or there are more than MOST_PLAYERS players.
+        ValueError: where shapes do not fit, something is not finite, f draws random numbers, or there are more than
+            MOST_PLAYERS players.
     """
     return Game(f, inputs, absent, weights, players, target, max_batch).shapley_values()
 
