@@ -1,7 +1,9 @@
 """Players against maps written out by hand, Captum's groups of features, and loops over players."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from captum.attr import FeatureAblation, ShapleyValues
@@ -55,7 +57,31 @@ def test_a_feature_mask_is_the_players(dtype: torch.dtype) -> None:
     mask = torch.tensor([[0, 1, 1], [2, 0, 3]], dtype=dtype)
     for given in (mask, mask[None]):
         assert FeatureMask(given).of((2, 3)).tolist() == mask.tolist()
-        assert FeatureMask(given).of((2, 3)).dtype == torch.int64
+        assert PlayerMap(FeatureMask(given), (2, 3), CPU).player_of.dtype == torch.int64
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.uint16, np.uint64])
+def test_a_feature_mask_may_be_an_array_or_a_list(dtype: type) -> None:
+    numbers = [[0, 1, 1], [2, 0, 3]]
+    given: Any
+    for given in (numbers, np.array(numbers, dtype)):
+        assert PlayerMap(FeatureMask(given), (2, 3), CPU).player_of.tolist() == numbers
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize(
+    ("players", "message"),
+    [
+        (None, r"players must be an object such as EachFeature\(\), got None"),
+        (EachFeature, r"players must be an object such as EachFeature\(\), got a"),
+        (torch.tensor([0, 1]), r"got a Tensor of shape \(2,\); FeatureMask\(players\) makes players of numbers"),
+        (FeatureMask([[0], [1, 2]]), r"feature_mask must be a number for each feature, got \[\[0\], \[1, 2\]\]"),
+    ],
+    ids=str,
+)
+def test_refuses_what_is_no_players(players: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        exact_shapley_values(lambda x: x.sum(1), torch.ones(1, 2), 0, players=players)
 
 
 @pytest.mark.usefixtures("unchecked_shapes")
@@ -65,7 +91,7 @@ def test_a_feature_mask_is_the_players(dtype: torch.dtype) -> None:
 )
 def test_refuses_groups_with_a_gap(mask: list[float], named: str) -> None:
     with pytest.raises(ValueError, match="numbers players from 0 on without a gap, got ") as refused:
-        FeatureMask(torch.tensor(mask))
+        PlayerMap(FeatureMask(torch.tensor(mask)), (len(mask),), CPU)
     assert named in str(refused.value)
 
 

@@ -1,7 +1,9 @@
 """Tasks: what they know, and some of their inputs as a task of its own."""
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -116,6 +118,8 @@ def test_pictures_have_rows_columns_and_channels(task: Task) -> None:
     [
         ({"units": ["a"]}, "task pictures has 4 inputs and 1 units: one each"),
         ({"targets": torch.zeros(3, dtype=torch.int64)}, "task pictures has 4 inputs and 3 targets: one each"),
+        ({"targets": [0, 1]}, r"target \(2,\) does not fit inputs \(4, 2, 4, 4\): one class an input"),
+        ({"targets": -1}, "target must hold class indices from 0 on, got torch.int64 with least -1"),
         ({"masks": torch.zeros(1, 4, 4, dtype=torch.bool)}, "task pictures has 4 inputs and 1 masks: one each"),
     ],
 )
@@ -123,3 +127,14 @@ def test_pictures_have_rows_columns_and_channels(task: Task) -> None:
 def test_refuses_what_is_not_of_its_inputs(task: Task, changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(task, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("unchecked_shapes")
+@pytest.mark.parametrize("targets", [1, [1, 1, 1, 1], np.ones(4, np.uint8), np.int64(1)], ids=str)
+def test_arrays_lists_and_numbers_become_tensors(task: Task, targets: Any) -> None:
+    inputs: Any = task.inputs.cpu().numpy()
+    given = replace(task, inputs=inputs, targets=targets)
+    assert torch.equal(given.inputs, task.inputs.cpu())
+    assert given.targets is not None
+    assert given.targets.tolist() == [1, 1, 1, 1]
+    assert given.take([0, 2]).inputs.shape == (2, 2, 4, 4)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from igbaselines.attribution.engine.chunking import halved, unless_memory_runs_out
 from igbaselines.attribution.engine.evaluation import evaluation_mode
+from igbaselines.attribution.engine.randomness import POINTS, no_random_numbers
 from igbaselines.tasks import PlayerMap, Score, Task, impute
 from igbaselines.tasks.imputers import Imputer
 
@@ -120,7 +121,7 @@ class Perturbed:
             keep: keep these players and leave out the others (insertion).
 
         Raises:
-            ValueError: where indices or counts do not fit, or where a score is not finite.
+            ValueError: where indices or counts do not fit, where the score draws random numbers, or is not finite.
         """
         if ranking.shape != counts.shape or len(counts) == 0:
             shapes = f"ranking {tuple(ranking.shape)} and counts {tuple(counts.shape)}"
@@ -130,7 +131,8 @@ class Perturbed:
         ranking, counts, inverse = self._distinct(ranking, counts)
         scores: list[Tensor] = []
         done, most = 0, self.max_batch
-        with evaluation_mode(self.score), torch.no_grad():
+        drawn = no_random_numbers(lambda: self._score_chunk(ranking[:POINTS], counts[:POINTS], keep))
+        with evaluation_mode(self.score), torch.no_grad(), drawn:
             while done < len(counts):
                 chunk = slice(done, done + most)
                 some = unless_memory_runs_out(self._score_chunk, ranking[chunk], counts[chunk], keep)

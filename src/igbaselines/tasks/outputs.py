@@ -23,15 +23,20 @@ def read_target(inputs: Float[Tensor, "n *features"], target: Target | None) -> 
     wanted = f"target must be a class index, or {len(inputs)} of them, one an input, in a list or a tensor"
     if isinstance(target, tuple | str | bytes | Mapping):
         raise ValueError(f"{wanted}; got {described(target)}")
+    if isinstance(target, Tensor):
+        check_dense("target must be a dense tensor", target)
     try:
         classes = torch.as_tensor(target)
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{wanted}; got {described(target)}") from None
     if classes.shape not in ((), inputs.shape[:1]):
         raise ValueError(f"target {tuple(classes.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input")
-    if classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool or int(classes.min()) < 0:
-        least = f" with least {classes.min()}" if classes.dtype.is_signed and not classes.is_complex() else ""
-        raise ValueError(f"target must hold class indices from 0 on, got {classes.dtype}{least}")
+    whole = not (classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool)
+    # Not all that torch does, it does with uint16 to uint64; what is too large for int64 is below zero there.
+    least = int(classes.to(torch.int64).min()) if whole else None
+    if least is None or least < 0:
+        found = "" if least is None else f" with least {least}"
+        raise ValueError(f"target must hold class indices from 0 on, got {classes.dtype}{found}")
     return classes.to(inputs.device, torch.int64).expand(len(inputs))
 
 
@@ -43,6 +48,8 @@ def check_output(output: object, points: Float[Tensor, "m *features"], largest_t
     """
     if not isinstance(output, Tensor):
         raise ValueError(f"f must return a tensor, but returned {described(output)}{_cure(output)}")
+    if output.device == points.device:
+        check_dense("f must return a dense tensor", output)
     shape = tuple(output.shape)
     if largest_target is None:
         if shape != (len(points),):
@@ -58,8 +65,20 @@ def check_output(output: object, points: Float[Tensor, "m *features"], largest_t
         )
     if output.is_complex():
         raise ValueError(f"f must return real numbers, but returned {output.dtype}: explain their real part, or .abs()")
+    if output.dtype == torch.bool:
+        raise ValueError("f must return real numbers, but returned torch.bool: explain the score behind the decision")
     if output.device != points.device:
         raise ValueError(f"f must return values where its points are, {points.device}, but returned {output.device}")
+
+
+def check_dense(wanted: str, tensor: Tensor) -> None:
+    """Refuse a tensor that does not hold a value for each of its places."""
+    if tensor.is_nested:
+        raise ValueError(f"{wanted}, got a nested one: .to_padded_tensor(0) makes one")
+    if tensor.layout != torch.strided:
+        raise ValueError(f"{wanted}, got {tensor.layout}: .to_dense() makes one")
+    if tensor.is_meta:
+        raise ValueError(f"{wanted}, got one on the device meta, which holds no values")
 
 
 def described(value: object) -> str:

@@ -1,11 +1,15 @@
 """Players: which features come and go together, in coalitions as in deletion (2310.04821, section on image data)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
+
+from igbaselines.tasks.outputs import described
 
 RANKINGS = ("signed", "magnitude")
 
@@ -70,21 +74,22 @@ class FeatureMask:
     """Players as Captum takes them: `feature_mask`, the number of each feature's group.
 
     Args:
-        feature_mask: of one input, or with a leading dimension of one; groups are numbered from 0 without a gap.
+        feature_mask: of one input, or with a leading dimension of one, in a tensor, an array or a list; groups are
+            numbered from 0 without a gap, which `PlayerMap` checks.
     """
 
-    feature_mask: Int[Tensor, "..."]
+    feature_mask: Integer[Tensor, "..."] | np.ndarray | Sequence[Any]
 
-    def __post_init__(self) -> None:
-        _check_numbers("feature_mask", self.feature_mask)
-
-    def of(self, features: torch.Size | tuple[int, ...]) -> Int[Tensor, "*features"]:
+    def of(self, features: torch.Size | tuple[int, ...]) -> Integer[Tensor, "*features"]:
         """Return the mask."""
         _check_not_empty(features)
-        shape = tuple(self.feature_mask.shape)
-        if shape not in (tuple(features), (1, *features)):
-            raise ValueError(f"feature_mask {shape} does not fit an input of shape {tuple(features)}")
-        return self.feature_mask.cpu().long().reshape(features)
+        try:
+            mask = torch.as_tensor(self.feature_mask)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(f"feature_mask must be a number for each feature, got {self.feature_mask!r}") from None
+        if tuple(mask.shape) not in (tuple(features), (1, *features)):
+            raise ValueError(f"feature_mask {tuple(mask.shape)} does not fit an input of shape {tuple(features)}")
+        return mask.cpu().reshape(features)
 
 
 class PlayerMap:
@@ -98,6 +103,9 @@ class PlayerMap:
 
     def __init__(self, players: Players, features: torch.Size | tuple[int, ...], device: torch.device) -> None:
         self.features = torch.Size(features)
+        if isinstance(players, type) or not isinstance(players, Players):
+            cure = "; FeatureMask(players) makes players of numbers" if isinstance(players, Tensor | list) else ""
+            raise ValueError(f"players must be an object such as EachFeature(), got {described(players)}{cure}")
         numbers = players.of(self.features)
         if tuple(numbers.shape) != tuple(features):
             raise ValueError(
@@ -156,9 +164,10 @@ def _check_numbers(name: str, numbers: Tensor) -> None:
     whole = not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool)
     if not numbers.numel():
         return
-    within = whole and numbers.min() >= 0 and numbers.max() < numbers.numel()
-    if not within or not numbers.flatten().bincount().all():
-        found = numbers.unique().tolist()[:8]
+    places = numbers.to(torch.int64)  # torch cannot compare uint16 to uint64
+    within = whole and places.min() >= 0 and places.max() < places.numel()
+    if not within or not places.flatten().bincount().all():
+        found = (places if whole else numbers).unique().tolist()[:8]
         raise ValueError(f"{name} numbers players from 0 on without a gap, got {found}, {numbers.dtype}")
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from igbaselines.tasks.background import Background
 from igbaselines.tasks.imputers import Imputer
 from igbaselines.tasks.lazy import Lazy
-from igbaselines.tasks.outputs import check_output
+from igbaselines.tasks.outputs import check_output, read_target
 from igbaselines.tasks.players import EachFeature, PlayerMap, Players
 
 Function = Callable[[Tensor], Tensor]
@@ -43,8 +43,9 @@ class Task:
     Args:
         name: unique in a run, such as `network_0` or `photograph imagenet_03`.
         f: the explained function, (m, *features) -> (m,), or -> (m, classes) where there are targets.
-        inputs: the inputs to explain.
-        targets: class index of each input, on its device; None for a function of one output.
+        inputs: the inputs to explain; of an array a tensor is made.
+        targets: class index of each input, on its device; None for a function of one output. Of a list, an array, or
+            one index for all a tensor is made.
         units: of statistics: a name for each input.
         background: what baselines may be made of.
         players: which features come and go together.
@@ -69,6 +70,9 @@ class Task:
     max_batch: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", torch.as_tensor(self.inputs))
+        if not isinstance(self.targets, Tensor):
+            object.__setattr__(self, "targets", read_target(self.inputs, self.targets))
         if len(self.units) != len(self.inputs):
             raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(self.units)} units: one each")
         for what, values in (("targets", self.targets), ("masks", self.masks)):

@@ -1,8 +1,14 @@
 """Modules in training mode, wherever a function holds them: run in evaluation mode, and left as they were found."""
 
+import sys
 import threading
+import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache, partial
+from operator import methodcaller
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -92,6 +98,117 @@ def in_registry(network: nn.Module) -> Function:
     return lambda x: registry()["network"](x)
 
 
+# Where neither calls nor `modules()` show the part that drops out itself: the search has to find it
+
+
+@dataclass(slots=True)
+class Slotted:
+    network: Any
+
+    def scores(self, x: Tensor) -> Tensor:
+        output: Tensor = self.network.forward(x)
+        return output
+
+
+def in_a_class(network: nn.Module) -> Function:
+    class Holder:
+        held = network
+
+        @classmethod
+        def scores(cls, x: Tensor) -> Any:
+            return cls.held.forward(x)
+
+    return Holder.scores
+
+
+def by_property(network: nn.Module) -> Function:
+    class Holder:
+        @property
+        def held(self) -> nn.Module:
+            return registry()["network"]
+
+        def scores(self, x: Tensor) -> Any:
+            return self.held.forward(x)
+
+    registry()["network"] = network
+    return Holder().scores
+
+
+def by_weak_reference(network: nn.Module) -> Function:
+    registry()["kept"], found = network, weakref.ref(network)
+    return lambda x: found().forward(x)  # type: ignore[union-attr]
+
+
+def by_weak_proxy(network: nn.Module) -> Function:
+    registry()["kept"], found = network, weakref.proxy(network)
+    return lambda x: found.forward(x)
+
+
+CONTEXT: ContextVar[nn.Module] = ContextVar("CONTEXT")
+
+
+def in_context(network: nn.Module) -> Function:
+    CONTEXT.set(network)
+    return lambda x: CONTEXT.get().forward(x)
+
+
+def by_method_caller(network: nn.Module) -> Function:
+    call = methodcaller("scores_of", network)
+
+    class Points:
+        def __init__(self, x: Tensor) -> None:
+            self.x = x
+
+        def scores_of(self, one: nn.Module) -> Any:
+            return one.forward(self.x)
+
+    return lambda x: call(Points(x))
+
+
+def other_module(network: nn.Module) -> ModuleType:
+    module = ModuleType("another_python_module")
+    exec("def scores(x):\n    return NETWORK.forward(x)", vars(module))
+    vars(module)["NETWORK"] = network
+    return module
+
+
+def in_another_module(network: nn.Module) -> Function:
+    module = other_module(network)
+    return lambda x: module.scores(x)
+
+
+def imported_inside(network: nn.Module) -> Function:
+    sys.modules["another_python_module"] = other_module(network)
+
+    def f(x: Tensor) -> Any:
+        from another_python_module import scores  # type: ignore[import-not-found]
+
+        return scores(x)
+
+    return f
+
+
+def behind_much(network: nn.Module) -> Function:
+    parts: list[Any] = [*([index] for index in range(5000)), network]
+    return lambda x: parts[-1].forward(x)
+
+
+def of_this_thread(network: nn.Module) -> Function:
+    local = threading.local()
+    local.network = network
+    return lambda x: local.network.forward(x)
+
+
+def beside_compiled(network: nn.Module) -> Function:
+    slotted = Slotted(network)
+
+    def compiled(x: Tensor) -> Tensor:
+        return x
+
+    vars(compiled)["_torchdynamo_orig_callable"] = compiled  # as of torch.compile, beside which no call is listened to
+    return lambda x: slotted.scores(compiled(x))
+
+
 HIDDEN: dict[str, Callable[[nn.Module], Function]] = {
     "itself": lambda network: network,
     "lambda": lambda network: lambda x: network(x),
@@ -111,6 +228,18 @@ HIDDEN: dict[str, Callable[[nn.Module], Function]] = {
     "switches itself": lambda network: lambda x: network.train()(x),
     "left in evaluation": lambda network: lambda x: network.eval()(x),
     "made anew": lambda network: lambda x: network(nn.Dropout(0.5)(x)),
+    "dataclass with slots": lambda network: Slotted(network).scores,
+    "class": in_a_class,
+    "property": by_property,
+    "weak reference": by_weak_reference,
+    "weak proxy": by_weak_proxy,
+    "context": in_context,
+    "method caller": by_method_caller,
+    "another module": in_another_module,
+    "imported inside": imported_inside,
+    "behind much": behind_much,
+    "thread's own": of_this_thread,
+    "beside something compiled": beside_compiled,
 }
 
 
@@ -224,6 +353,107 @@ def test_tables_of_weights_are_neither_left_nor_explained_stale(
         torch.testing.assert_close(found_.sum(1), expected[[0, 1], [0, 2]], rtol=0, atol=1e-12)
         assert_as_found(network, found)
         assert not table.kept
+
+
+class Trainer(nn.Module):
+    """Modules whose `train` is another function of that name, or does what it likes."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind, self.called = kind, False
+        self.linear = nn.Linear(3, 2)
+        self.inner = nn.Sequential(self.linear, nn.Dropout(0.5)).double()
+        if kind == "a flag":
+            self.train = True  # type: ignore[assignment, method-assign]
+
+    def fit(self) -> None:
+        self.called = True
+        for parameter in self.parameters():
+            parameter.data.add_(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.inner(x)
+        return output
+
+
+def fits(self: Trainer, epochs: int = 3) -> None:
+    self.fit()
+
+
+def fits_data(self: Trainer, loader: object) -> None:
+    self.fit()
+
+
+def fits_alone(self: Trainer) -> None:
+    self.fit()
+
+
+def fits_in_a_mode(self: Trainer, mode: str = "fast") -> None:
+    self.fit()
+
+
+def fails(self: Trainer, mode: bool = True) -> None:
+    self.linear.weight.data.zero_()
+    raise RuntimeError("this network is frozen")
+
+
+def merges_below(self: Trainer, mode: bool = True) -> Trainer:
+    if mode != self.training:
+        self.linear.weight.data.mul_(3.0 if mode else 1 / 3)
+    nn.Module.train(self, mode)
+    return self
+
+
+TRAINS = {"epochs": fits, "loader": fits_data, "nothing": fits_alone, "a word": fits_in_a_mode, "fails": fails}
+
+
+@pytest.mark.parametrize("kind", [*TRAINS, "a flag", "merges below"])
+@pytest.mark.parametrize("hide", [HIDDEN[name] for name in ("itself", "lambda", "unreachable")])
+def test_what_is_called_train_and_trains_is_not_called(
+    kind: str, hide: Callable[[nn.Module], Function], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind != "a flag":
+        monkeypatch.setattr(Trainer, "train", (TRAINS | {"merges below": merges_below})[kind])
+    whole = nn.Sequential(network := Trainer(kind))
+    whole.training = network.training = network.inner.training = True
+    found, x = state(network), torch.rand(2, 3, dtype=torch.float64)
+    result = path_attribution(hide(whole), x, 0, rule=RULE, target=1).attributions
+    assert not network.called
+    assert_as_found(network, found)
+    factor = {"fails": 0.0, "merges below": 1 / 3}.get(kind, 1.0)
+    torch.testing.assert_close(result, x * network.linear.weight[1] * factor, rtol=0, atol=1e-12)
+
+
+def test_threads_that_explain_one_network_leave_it_as_found() -> None:
+    network, barrier = Network(), threading.Barrier(3, timeout=30)
+    found, expected = state(network), attribute(Network().eval()).attributions
+    results: list[Tensor] = []
+
+    def f(x: Tensor) -> Tensor:
+        output: Tensor = network(x)
+        return output
+
+    def explain(times: int) -> None:
+        barrier.wait()
+        results.extend(attribute(f).attributions for _ in range(times))
+
+    threads = [threading.Thread(target=explain, args=(times,)) for times in (1, 3, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 10
+    assert all(torch.allclose(result, expected, rtol=0, atol=1e-12) for result in results)
+    assert_as_found(network, found)
+
+
+def test_the_last_one_out_restores() -> None:
+    network = Network()
+    with evaluation_mode(network):
+        with evaluation_mode(network.forward):
+            assert not network.training
+        assert not network.training
+    assert network.training
 
 
 def test_a_part_in_evaluation_mode_keeps_its_table() -> None:

@@ -2,26 +2,34 @@
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from igbaselines.attribution import Adaptive, GaussLegendre, Midpoint, QuadratureRule, Trapezoid, path_attribution
+from igbaselines.attribution import (
+    Adaptive,
+    GaussLegendre,
+    Midpoint,
+    QuadratureRule,
+    RandomPoint,
+    Trapezoid,
+    path_attribution,
+)
+from igbaselines.attribution.engine.batch_norm import mend_batch_norms
 from tests.commands import ROOT
 
 CHANNELS, SIDE, CLASSES = 4, 5, 3
 X = torch.rand(2, CHANNELS, SIDE, SIDE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 STARTS = X.flip(0)[:, None] * 0.5
 # Rules, and points at once: one, two, an odd rest, and all.
-CHUNKS: list[tuple[QuadratureRule, tuple[int, ...]]] = [
-    (Midpoint(1), (1, 3)),
-    (Trapezoid(2), (1,)),
-    (GaussLegendre(2), (1, 2, 3, 100)),
-    (Adaptive(tolerance=0.0, n_steps=3), (1,)),
-]
+CHUNKS = (1, 2, 3, 100)
+FEW: list[tuple[QuadratureRule, tuple[int, ...]]] = [(GaussLegendre(1), (1, 2))]
+RULES: list[QuadratureRule] = [Midpoint(1), Midpoint(3), Trapezoid(2), GaussLegendre(2), RandomPoint()]
+RULES += [Adaptive(tolerance=0.0, n_steps=3), Adaptive(tolerance=0.0, n_steps=7)]
 
 
 class Attention(nn.Module):
@@ -104,29 +112,128 @@ def network(norm: str, after: str) -> nn.Module:
     return whole.train()
 
 
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
 def by_pairs(f: nn.Module, rule: QuadratureRule, target: Tensor) -> Tensor:
-    """Each input twice in every batch, by autograd alone."""
-    nodes, weights = rule.nodes_and_weights()
+    """Both inputs in every batch, by autograd alone."""
+    nodes, weights = rule.nodes_and_weights((2, 1), seeded())
     total = torch.zeros_like(X)
-    for a, c in zip(nodes, weights, strict=True):
-        points = (STARTS[:, 0] + a * (X - STARTS[:, 0])).requires_grad_()
+    for a, c in zip(nodes.expand(2, 1, -1).unbind(2), weights, strict=True):
+        points = (STARTS[:, 0] + a[:, :, None, None] * (X - STARTS[:, 0])).requires_grad_()
         f(points).gather(1, target[:, None]).sum().backward()
         assert points.grad is not None
         total += c * points.grad * (X - STARTS[:, 0])
     return total
 
 
-@pytest.mark.parametrize(("norm", "after"), list(itertools.product(NORMS, AFTER)))
-@pytest.mark.parametrize("last", [False, True], ids=["contiguous", "channels_last"])
-def test_results_do_not_depend_on_the_chunk(norm: str, after: str, last: bool) -> None:
+def check(norm: str, after: str, last: bool, rules: list[tuple[QuadratureRule, tuple[int, ...]]]) -> None:
     f, target = network(norm, after), torch.tensor([2, 0])
     f = f.to(memory_format=torch.channels_last) if last else f
-    for rule, chunks in CHUNKS:
+    for rule, chunks in rules:
         expected = by_pairs(f.eval(), rule, target)
         f.train()
         for max_batch in chunks:
-            found = path_attribution(f, X, STARTS, rule=rule, target=target, max_batch=max_batch)
-            torch.testing.assert_close(found.attributions, expected, rtol=0, atol=1e-11)
+            found = path_attribution(
+                f, X, STARTS, rule=rule, target=target, max_batch=max_batch, generator=seeded()
+            ).attributions
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
+
+
+zoo = pytest.mark.parametrize(("norm", "after"), list(itertools.product(NORMS, AFTER)))
+layouts = pytest.mark.parametrize("last", [False, True], ids=["contiguous", "channels_last"])
+
+
+@zoo
+@layouts
+def test_results_do_not_depend_on_the_chunk(norm: str, after: str, last: bool) -> None:
+    check(norm, after, last, FEW)
+
+
+@pytest.mark.slow
+@zoo
+@layouts
+def test_every_rule_in_every_chunk(norm: str, after: str, last: bool) -> None:
+    check(norm, after, last, [(rule, CHUNKS) for rule in RULES])
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+@pytest.mark.parametrize("after", ["convolution", "attention"])
+def test_every_rule_in_every_chunk_of_a_few_networks(norm: str, after: str) -> None:
+    check(norm, after, False, [(rule, CHUNKS) for rule in RULES])
+
+
+class InFull(nn.Module):
+    """A network behind a function's normalisation, as those write it that hold its statistics themselves."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.mean, self.var = inner, torch.rand(CHANNELS).double(), torch.rand(CHANNELS).double() + 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.inner(functional.batch_norm(x.sin(), self.mean, self.var))
+        return output
+
+
+@pytest.mark.parametrize("norm", ["batch", "batch, checkpointed", "instance", "none"])
+@pytest.mark.parametrize("after", ["attention", "odd strides", "channels last", "convolution"])
+@pytest.mark.parametrize("outside", [True, False], ids=["function outside", "modules alone"])
+@layouts
+def test_norms_may_see_single_points_inside_the_function(norm: str, after: str, outside: bool, last: bool) -> None:
+    f = InFull(network(norm, after)) if outside else network(norm, after)
+    f = f.to(memory_format=torch.channels_last) if last else f
+    expected = by_pairs(f.eval(), GaussLegendre(2), torch.tensor([2, 0]))
+    for max_batch in (1, 3):
+        found = path_attribution(
+            lambda z: torch.cat([f(p[None]) for p in z]),
+            X,
+            STARTS,
+            rule=GaussLegendre(2),
+            target=[2, 0],
+            max_batch=max_batch,
+        ).attributions
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(16, 7, 7), (4, 1, 5), (1, 5, 5), (3, 2, 2, 3), (4, 5)], ids=str)
+@pytest.mark.parametrize("training", [False, True])
+def test_the_gradient_of_a_single_point_in_all_layouts(shape: tuple[int, ...], training: bool) -> None:
+    channels, *sides = shape
+    x, incoming = torch.rand(2, 1, *shape, dtype=torch.float64)
+    mean, var = torch.rand(2, channels, dtype=torch.float64) + 0.5
+
+    def laid(tensor: Tensor, batch_stride: int, last: bool) -> Tensor:
+        inner = tensor.movedim(1, -1).contiguous().movedim(-1, 1) if last else tensor.contiguous()
+        strides = (batch_stride, *inner.stride()[1:])
+        return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype).copy_(tensor)
+
+    layouts = [(stride, last) for stride in (1, channels, tensor_size(sides), tensor_size(shape)) for last in (0, 1)]
+    leaf = x.clone().requires_grad_()
+    places = (0, *range(2, leaf.dim()))
+    of = (1, -1, *[1] * len(sides))
+    by_hand = [leaf.mean(places), leaf.var(places, correction=0)] if training else [mean, var]
+    normalised = (leaf - by_hand[0].view(of)) / (by_hand[1].view(of) + 1e-5).sqrt()
+    (expected,) = torch.autograd.grad(normalised, leaf, incoming)
+    for of_x, of_gradient in itertools.product(layouts, layouts):
+        leaf = laid(x, of_x[0], bool(of_x[1])).requires_grad_()
+        output = functional.batch_norm(leaf, mean.clone(), var.clone(), training=training)
+        assert mend_batch_norms(output) == (True, False)
+        (found,) = torch.autograd.grad(output, leaf, laid(incoming, of_gradient[0], bool(of_gradient[1])))
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def tensor_size(shape: Sequence[int]) -> int:
+    return torch.Size(shape).numel()
+
+
+@pytest.mark.parametrize(("after", "points"), [("odd strides", 2), ("convolution", 1)], ids=["hidden", "shown"])
+def test_a_single_point_goes_with_a_copy_where_a_step_hides_what_it_does(after: str, points: int) -> None:
+    sizes: list[int] = []
+    f = network("batch", after)
+    f.register_forward_pre_hook(lambda _, points: sizes.append(len(points[0])))
+    path_attribution(f, X, STARTS, rule=Midpoint(1), target=1, max_batch=1)
+    assert sizes[-1] == points
 
 
 def test_a_single_point_goes_alone_where_there_is_no_batch_norm() -> None:

@@ -1,5 +1,6 @@
 """The engine against a plain loop; what it leaves behind; what it refuses."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -128,6 +129,20 @@ def test_returns_the_weights_of_pairs(
     result = path_attribution(make_mlp(), draw(generator, N, FEATURES), draw(generator, K, FEATURES), w)
     expected = torch.full((N, K), 1 / K, dtype=torch.float64) if w is None else w.expand(N, K)
     assert_same(result.weights, expected, 0)
+
+
+def test_what_is_returned_is_the_callers_alone(make_mlp: Make, generator: torch.Generator) -> None:
+    x, starts = draw(generator, N, FEATURES), draw(generator, K, FEATURES)
+    for weights in (draw(generator, K), draw(generator, N, K), draw(generator, N, K, 1).squeeze(2)):
+        kept = weights.clone()
+        found = path_attribution(make_mlp(), x, starts, weights, keep_per_baseline=True)
+        other = found.reweighted(weights.expand(N, K))
+        assert found.weights is not None
+        assert other.weights is not None
+        found.weights.zero_()
+        other.weights.zero_()
+        found.f_baselines.zero_()
+        assert torch.equal(weights, kept)
 
 
 def test_has_no_weights_of_pairs_where_they_differ_from_feature_to_feature(
@@ -383,6 +398,13 @@ class Output:
         self.loss, self.logits = None, logits
 
 
+def nested(parts: list[Tensor], layout: torch.layout = torch.strided) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, of a prototype
+        return torch.nested.nested_tensor(parts, layout=layout)
+
+
+NESTED, JAGGED = nested([ones(2), ones(3)]), nested([ones(2), ones(3)], torch.jagged)
 LEAF = torch.ones((), dtype=torch.float64, requires_grad=True)
 NO_GRADIENT = r"f returned values .* without a gradient with respect to its points: it is constant or a step"
 
@@ -411,7 +433,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"baselines": ones(3, 6).float()},
         r"baselines have dtype torch.float32, inputs have torch.float64",
     ),
-    "another device": ({"baselines": ones(3, 6).to("meta")}, r"baselines have device meta, inputs have cpu"),
+    "baselines without values": ({"baselines": ones(3, 6).to("meta")}, r"baselines must be .*, got one on .* meta"),
     "weights of other baselines": (
         {"weights": ones(4)},
         r"weights \(4,\) do not fit 4 inputs and 3 baselines: expected \(3,\), \(4, 3\) or \(4, 3, 6\)",
@@ -479,7 +501,36 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an array of baselines": ({"baselines": ones(3, 6).numpy()}, r"baselines must be a tensor, .* torch.from_numpy"),
     "a yes for baselines": ({"baselines": True}, r"baselines must be a tensor, or one number .*, got True"),
     "a number that is not finite": ({"baselines": float("nan")}, r"baselines must be finite"),
-    "a list of weights": ({"weights": [1.0, 0.0, 0.0]}, r"weights must be a tensor, got a list of 3"),
+    "a list of weights": ({"weights": [1.0, 0.0]}, r"weights must be a tensor, got a list of 2: torch.tensor"),
+    "sparse weights": ({"weights": ones(3).to_sparse()}, r"weights must be a dense tensor, got torch.sparse_coo"),
+    "weights without values": ({"weights": ones(3).to("meta")}, r"weights must be a dense tensor, got one on .* meta"),
+    "inputs without values": ({"inputs": ones(4, 6).to("meta")}, r"inputs must be a dense tensor, got one on .* meta"),
+    "nested inputs": ({"inputs": NESTED}, r"inputs must be a dense tensor, got a nested one: .to_padded_tensor"),
+    "jagged baselines": ({"baselines": JAGGED}, r"baselines must be a dense tensor, got a nested one"),
+    "a huge number": ({"baselines": 10**400}, r"baselines must be finite, got a number that is too large for .*64"),
+    "a number that is too large": (
+        {"inputs": ones(4, 6).half(), "baselines": 1e30},
+        r"baselines must be finite, got a number that is too large for torch.float16",
+    ),
+    "a sparse target": ({"target": torch.ones(4).long().to_sparse()}, r"target must be a dense tensor, got torch.spar"),
+    "a target without values": ({"target": torch.ones(4).long().to("meta")}, r"target must be .* got one on .* meta"),
+    "a nested target": ({"target": NESTED}, r"target must be a dense tensor, got a nested one"),
+    "an unsigned target": (
+        {"target": torch.full((4,), 3, dtype=torch.uint16), "f": lambda p: p[:, :3]},
+        r"target 3 does not fit f",
+    ),
+    "a target past all classes": (
+        {"target": torch.full((4,), 2**63, dtype=torch.uint64)},
+        r"from 0 on, got torch.uint64",
+    ),
+    "a seed": (
+        {"generator": 0},
+        r"generator must be a torch.Generator, such as torch.Generator\(\).manual_seed.* got 0",
+    ),
+    "a yes for progress": ({"progress": True}, r"progress must be a function .* such as print, got True"),
+    "decisions": ({"f": lambda p: p.sum(1) > 0}, r"f must return real numbers, but returned torch.bool"),
+    "sparse values": ({"f": lambda p: p.sum(1).to_sparse()}, r"f must return a dense tensor, got torch.sparse_coo"),
+    "nested values": ({"f": lambda p: nested([*p])}, r"f must return a dense tensor, got a nested one"),
     "complex weights": ({"weights": ones(3) + 1j}, r"weights must be real numbers, got torch.complex128"),
     "half a point": ({"max_batch": 2.5}, r"max_batch must be a whole number of at least 1, got 2.5"),
     "a yes for a chunk": ({"max_batch": True}, r"max_batch must be a whole number of at least 1, got True"),
@@ -528,7 +579,9 @@ def test_refuses(changes: dict[str, Any], message: str, max_batch: int | None) -
         path_attribution(**(arguments | changes))
 
 
-TARGETS = [2, [2] * N, torch.tensor(2), torch.tensor([2] * N, dtype=torch.uint8), np.int64(2), np.array([2] * N)]
+WHOLE = [torch.uint8, torch.uint16, torch.uint32, torch.uint64]
+TARGETS = [2, [2] * N, torch.tensor(2), np.int64(2), np.array([2] * N)]
+TARGETS += [torch.tensor([2] * N, dtype=dtype) for dtype in WHOLE]
 
 
 @pytest.mark.usefixtures("unchecked_shapes")

@@ -194,6 +194,12 @@ def test_refuses_what_does_not_fit(make_mlp: Make, generator: torch.Generator, u
         exact_shapley_values(network, x, absent, torch.ones(3) / 3)
     with pytest.raises(ValueError, match=r"must sum to one, got 2\.0"):
         exact_shapley_values(network, x, absent, torch.ones(2))
+    with pytest.raises(ValueError, match="must sum to one, got nan"):
+        exact_shapley_values(network, x, absent, torch.tensor([1.0, torch.nan]))
+    with pytest.raises(ValueError, match=r"weights must be real numbers, got torch\.complex64"):
+        exact_shapley_values(network, x, absent, torch.tensor([0.5 + 1j, 0.5 - 1j]))
+    with pytest.raises(ValueError, match="weights must be a tensor, got a list of 2"):
+        exact_shapley_values(network, x, absent, [0.5, 0.5])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"one value a point, shape \(9,\), but returned \(9, 4\); pass target="):
         exact_shapley_values(make_mlp(classes=4), x, absent, max_batch=9)
     with pytest.raises(ValueError, match=r"target 4 .* returned \(9, 4\)"):

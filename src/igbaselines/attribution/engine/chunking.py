@@ -93,23 +93,6 @@ def halved(points: int, what: str = "gradient point") -> int:
     return points // 2
 
 
-def reads_wrong_memory_alone(output: Float[Tensor, " 1"]) -> bool:
-    """Whether the gradient of a single point may come out wrong on this device.
-
-    torch's backward of BatchNorm on CPUs takes one memory layout for another where the batch is one, since strides do
-    not tell them apart (docs/torch_batch_norm.md). A step of the graph that hides what it does may hide a BatchNorm.
-    """
-    todo, seen = [output.grad_fn], set()
-    while output.device.type == "cpu" and todo:
-        if (node := todo.pop()) is None or node in seen:
-            continue
-        seen.add(node)
-        if "BatchNorm" in node.name() or node.name().endswith("Backward"):  # torch's own end in a number
-            return True
-        todo += [before for before, _ in node.next_functions]
-    return False
-
-
 def _saved_bytes(f: Callable[[Tensor], Tensor], point: Tensor, copies: int) -> int:
     saved = 0
 

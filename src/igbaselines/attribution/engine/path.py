@@ -16,17 +16,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from igbaselines.attribution.engine.adaptive import Adaptive, integrate_adaptively
-from igbaselines.attribution.engine.blocks import chunks, size, split
-from igbaselines.attribution.engine.chunking import (
-    automatic_max_batch,
-    halved,
-    reads_wrong_memory_alone,
-    unless_memory_runs_out,
-)
+from igbaselines.attribution.engine.batch_norm import mend_batch_norms
+from igbaselines.attribution.engine.blocks import chunks, cut, size, split
+from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
+from igbaselines.attribution.engine.randomness import POINTS, no_random_numbers
 from igbaselines.attribution.engine.result import AffineStem, Attribution, ClosedFormGradient, Progress
-from igbaselines.attribution.engine.validation import check_finite_paths, check_graph, check_rule, read_arguments
+from igbaselines.attribution.engine.validation import (
+    check_graph,
+    check_options,
+    check_paths,
+    read_arguments,
+    tolerance_of_values,
+)
 from igbaselines.tasks import Function
 from igbaselines.tasks.outputs import Target, check_output
 
@@ -53,7 +56,10 @@ def path_attribution(
 
     Args:
         f: the explained function, (m, *features) -> (m,), or -> (m, classes) where `target` is given; each output a
-            matter of its point alone, with a gradient. An `AffineStem` is differentiated behind its stem, a
+            matter of its point alone, with a gradient. What mixes points is refused where the first baseline's value
+            changes with the points beside it; what mixes them weakly, by their number alone or elsewhere is not found,
+            nor what has then become of buffers that f wrote to. Random numbers of torch's global generators are
+            refused; those of others are f's own business. An `AffineStem` is differentiated behind its stem, a
             `ClosedFormGradient` without autograd; `f.forward` is neither.
         inputs: the inputs to explain.
         baselines: one set for all inputs, one set an input, or a number for all features, such as 0. Those of the
@@ -62,7 +68,8 @@ def path_attribution(
         rule: the quadrature rule; an `Adaptive` one gives each pair as many nodes as it needs.
         target: class index of each input, in a tensor or a list, or one for all of them.
         max_batch: gradient points in one forward and backward pass; None chooses it from the memory there is. On a
-            CPU networks with BatchNorm take no fewer than two (docs/torch_batch_norm.md).
+            CPU networks that hide what they do, such as compiled ones, take no fewer than two
+            (docs/torch_batch_norm.md).
         keep_per_baseline: keep the Integrated Gradients of every pair, n * k times the size of an input.
         progress: called with the number of gradient points done so far.
         generator: source of a random rule's nodes.
@@ -73,17 +80,19 @@ def path_attribution(
     Raises:
         ValueError: where an argument is of another kind (it names what came and what would do) or f returns anything
             but real values with a gradient, where shapes do not fit (both are printed), where something is not finite
-            (it is named), and where a BatchNorm takes statistics of the batch even in evaluation mode.
+            (it is named), where f draws random numbers or mixes points, and where a BatchNorm takes statistics of
+            the batch even in evaluation mode.
     """
-    check_rule(rule)
+    check_options(rule, progress, generator)
     inputs, starts, weights, classes = read_arguments(f, inputs, baselines, weights, target, max_batch)
     n, k = starts.shape[:2]
     with evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
         paths = _Paths(f, inputs, starts, rule, classes, generator)
-        largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
-        while (values := unless_memory_runs_out(paths.values, largest)) is None:
-            largest = halved(min(largest, n * k), "point")
-        f_inputs, f_baselines = values
+        with no_random_numbers(paths.first_input):
+            largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
+            while (values := unless_memory_runs_out(paths.values, largest)) is None:
+                largest = halved(min(largest, n * k + 1), "point")
+        f_inputs, f_baselines, beside = values
         changes = f_inputs[:, None] - f_baselines
         attributions = torch.zeros_like(paths.inputs)
         totals = inputs.new_empty(n, k)
@@ -110,10 +119,12 @@ def path_attribution(
             done += int(gradients[rows, columns].sum())
             if progress is not None:
                 progress(done)
-    gap = totals - changes
-    check_finite_paths(gap)
+        gap = totals - changes
+        tolerance = tolerance_of_values(f_inputs, f_baselines)
+        if check_paths(gap, (beside - f_baselines[0, :1]).abs() > tolerance):
+            paths.check_apart(tolerance)
     shared = weights.shape[2:].numel() == 1
-    pair_weights = weights.reshape(weights.shape[:2]).expand(n, k) if shared else None
+    pair_weights = weights.reshape(n, k).clone() if shared else None
     spent = gradients.to(inputs.device)
     return Attribution(attributions, per_baseline, f_inputs, f_baselines, gap, pair_weights, spent)
 
@@ -141,6 +152,7 @@ class _Paths:
         self.nodes = nodes.to(inputs).expand(n, k, -1)
         self.coefficients = coefficients.to(inputs)
         self.steps = len(coefficients)
+        self.has_batch_norms = inputs.device.type == "cpu"  # as far as is known: torch may get their gradients wrong
         self.never_alone = False  # whether a single point has to go through the network with a copy of itself
         self.adaptive = rule if isinstance(rule, Adaptive) else None
         # Many pairs come together: those of an adaptive rule that go on fill the chunks, and what is done once for
@@ -213,9 +225,10 @@ class _Paths:
         points.requires_grad_()
         rows = row_of_pair.repeat_interleave(len(points) // len(row_of_pair))
         output = self.after_stem(points, rows)
-        if len(points) == 1 and reads_wrong_memory_alone(output):
-            self.never_alone = True
-            return self.gradients(points.detach(), row_of_pair)
+        if self.has_batch_norms:
+            self.has_batch_norms, self.never_alone = mend_batch_norms(output)
+            if self.never_alone and len(points) == 1:
+                return self.gradients(points.detach(), row_of_pair)
         found = torch.autograd.grad(output.sum(), points, allow_unused=True) if output.requires_grad else (None,)
         return check_graph(output, *found)[:count]
 
@@ -237,21 +250,47 @@ class _Paths:
         return transposed.view_as(like)
 
     @torch.no_grad()
-    def values(self, max_batch: int) -> tuple[Float[Tensor, " n"], Float[Tensor, "n k"]]:
-        """Evaluate f at the inputs and at the baselines, in chunks."""
+    def values(self, max_batch: int) -> tuple[Float[Tensor, " n"], Float[Tensor, "n k"], Float[Tensor, " _"]]:
+        """Evaluate f at the inputs and at the baselines, in chunks, and at the first baseline again beside inputs."""
         n, k = self.baselines.shape[:2]
         every = torch.arange(n, device=self.inputs.device)
-        at_inputs = [self.after_stem(self.inputs_behind_stem[rows], rows) for rows in every.split(max_batch)]
+        at_inputs, one_more = [], int(max_batch > 1)
+        for part in cut(slice(0, n + one_more), max_batch):
+            z, rows = self.inputs_behind_stem[part], every[part]
+            if part.stop > n:
+                z, rows = torch.cat([z, self._first_baseline]), torch.cat([rows, every[:1]])
+            at_inputs.append(self.after_stem(z, rows))
         at_baselines = self.inputs.new_empty(n, k)
         if self.shared_behind_stem is not None:
             outputs = torch.cat([self._output(z) for z in self.shared_behind_stem.split(max_batch)])
             at_baselines[:] = outputs if self.target is None else outputs[:, self.target].T
         else:
-            for rows, columns in split((slice(0, n), slice(0, k)), 1, max_batch):
-                z = self._baselines_behind_stem(rows, columns)
-                row_of_pair = every[rows].repeat_interleave(z.shape[1])
-                at_baselines[rows, columns] = self.after_stem(z.flatten(0, 1), row_of_pair).view(z.shape[:2])
-        return torch.cat(at_inputs), at_baselines
+            for some, columns in split((slice(0, n), slice(0, k)), 1, max_batch):
+                z = self._baselines_behind_stem(some, columns)
+                row_of_pair = every[some].repeat_interleave(z.shape[1])
+                at_baselines[some, columns] = self.after_stem(z.flatten(0, 1), row_of_pair).view(z.shape[:2])
+        f_inputs, beside = torch.cat(at_inputs).split([n, one_more])
+        return f_inputs, at_baselines, beside
+
+    @property
+    def _first_baseline(self) -> Tensor:
+        return self._baselines_behind_stem(slice(0, 1), slice(0, 1)).flatten(0, 1)
+
+    def first_input(self) -> Tensor:
+        """Evaluate f at the first input, several times in one batch."""
+        return self.after_stem(self.inputs_behind_stem[:1].repeat_interleave(POINTS, dim=0))
+
+    @torch.no_grad()
+    def check_apart(self, tolerance: Float[Tensor, ""]) -> None:
+        """Refuse f where a point's value follows the point beside it; rounding follows the number of points alone."""
+        b, x = self._first_baseline, self.inputs_behind_stem[:1]
+        beside_itself, beside, again = (self.after_stem(torch.cat([one, b]))[1] for one in (b, x, x))
+        # Random numbers of f's own generators are its own business.
+        if beside == again and (beside_itself - beside).abs() > tolerance:
+            raise ValueError(
+                "f mixes the points that go through together, such as by a softmax, a mean or statistics of the batch "
+                "over dimension 0: each value has to be a matter of its own point"
+            )
 
 
 def _identity(x: Tensor) -> Tensor:

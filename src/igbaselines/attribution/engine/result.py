@@ -132,4 +132,4 @@ class Attribution:
         assert self.per_baseline is not None, "keep_per_baseline=True keeps what is averaged here"
         attributions = torch.einsum("nk,nk...->n...", weights.to(self.per_baseline), self.per_baseline)
         sums = None if players is None else players.sums(attributions)
-        return replace(self, attributions=attributions, weights=weights, players=sums)
+        return replace(self, attributions=attributions, weights=weights.clone(), players=sums)

@@ -1,16 +1,17 @@
 """Checks of the engine's arguments: every message names what is wrong and, for shapes, both sides."""
 
+import math
 import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.quadrature import QuadratureRule
-from igbaselines.tasks.outputs import Target, described, read_target
+from igbaselines.tasks.outputs import Target, check_dense, described, read_target
 
 
 class Arguments(NamedTuple):
@@ -38,7 +39,7 @@ def read_arguments(
     """
     if not callable(f):
         raise ValueError(f"f must be a function of a tensor (m, *features), got {described(f)}")
-    inputs = _tensor("inputs", inputs)
+    inputs = read_tensor("inputs", inputs)
     if not inputs.is_floating_point():
         raise ValueError(f"inputs must be floating point, got {inputs.dtype}")
     if inputs.dim() == 0 or len(inputs) == 0:
@@ -47,18 +48,24 @@ def read_arguments(
         raise ValueError(f"max_batch must be a whole number of at least 1, got {described(max_batch)}")
     classes = read_target(inputs, target)
     if isinstance(baselines, Real) and not isinstance(baselines, bool):
-        baselines = inputs.new_full((1, *inputs.shape[1:]), float(baselines))
-    starts = _expand_baselines(inputs, _tensor(called, baselines, ", or one number for all features"), called)
-    shares = _expand_weights(inputs, starts, None if weights is None else _tensor("weights", weights))
+        baselines = _filled(inputs, baselines, called)
+    starts = _expand_baselines(inputs, read_tensor(called, baselines, ", or one number for all features"), called)
+    shares = _expand_weights(inputs, starts, None if weights is None else read_weights(weights))
     for name, tensor in (("inputs", inputs), (called, starts), ("weights", shares)):
         _check_finite(name, tensor)
     return Arguments(inputs.detach(), starts.detach(), shares.detach(), classes)
 
 
-def check_rule(rule: object) -> None:
-    """Refuse what is no quadrature rule, such as a bare number of steps."""
+def check_options(rule: object, progress: object, generator: object) -> None:
+    """Refuse what is no quadrature rule, such as a bare number of steps, no function, or no generator."""
     if isinstance(rule, type) or not isinstance(rule, QuadratureRule):
         raise ValueError(f"rule must be a quadrature rule, such as GaussLegendre(32), got {described(rule)}")
+    if progress is not None and not callable(progress):
+        raise ValueError(f"progress must be a function of the points done, such as print, got {described(progress)}")
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(
+            f"generator must be a torch.Generator, such as torch.Generator().manual_seed(0), got {described(generator)}"
+        )
 
 
 def check_graph(output: Tensor, gradient: Tensor | None) -> Tensor:
@@ -71,25 +78,56 @@ def check_graph(output: Tensor, gradient: Tensor | None) -> Tensor:
     return gradient
 
 
-def check_finite_paths(completeness_gap: Tensor) -> None:
-    """Refuse values and gradients that are not finite: they show up in the gap of their path."""
-    bad = (~torch.isfinite(completeness_gap)).nonzero()
-    if len(bad):
-        i, j = bad[0].tolist()
+def tolerance_of_values(f_inputs: Float[Tensor, " n"], f_baselines: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
+    """By how much the values of a point may differ through rounding, which follows the number of points beside it."""
+    largest = torch.maximum(f_inputs.abs().amax(), f_baselines.abs().amax())
+    return largest * math.sqrt(torch.finfo(f_baselines.dtype).eps)
+
+
+def check_paths(completeness_gap: Float[Tensor, "n k"], apart: Bool[Tensor, " _"]) -> bool:
+    """Refuse values and gradients that are not finite: they show up in the gap of their path.
+
+    Returns:
+        Whether any of `apart` is set: the host waits for both at once.
+    """
+    bad = ~torch.isfinite(completeness_gap)
+    if not (bad | apart.any()).any():
+        return False
+    if bad.any():
+        i, j = bad.nonzero()[0].tolist()
         raise ValueError(
-            f"f or its gradient is not finite on the path from baseline {j} to input {i} ({len(bad)} paths in all)"
+            f"f or its gradient is not finite on the path from baseline {j} to input {i} ({int(bad.sum())} paths in "
+            "all)"
         )
+    return True
 
 
-def _tensor(name: str, value: object, or_else: str = "") -> Tensor:
-    if isinstance(value, Tensor) and value.layout == torch.strided:
-        return value
+def read_tensor(name: str, value: object, or_else: str = "") -> Tensor:
+    """Return a dense tensor that holds values, or refuse what came: naming what would do."""
     if isinstance(value, Tensor):
-        raise ValueError(f"{name} must be a dense tensor, got {value.layout}: {name}.to_dense() makes one")
+        check_dense(f"{name} must be a dense tensor", value)
+        return value
     cure = f": torch.from_numpy({name}) makes one" if isinstance(value, np.ndarray) else ""
+    if isinstance(value, list) and not any(isinstance(part, Tensor) for part in value):
+        cure = f": torch.tensor({name}) makes one"
     if isinstance(value, tuple | list) and any(isinstance(part, Tensor) for part in value):
         cure = "; of several tensors fix all but one: lambda x: f(x, other)"
     raise ValueError(f"{name} must be a tensor{or_else}, got {described(value)}{cure}")
+
+
+def read_weights(weights: object) -> Tensor:
+    """Return weights as they are, or refuse what are none."""
+    weights = read_tensor("weights", weights)
+    if weights.is_complex():
+        raise ValueError(f"weights must be real numbers, got {weights.dtype}")
+    return weights
+
+
+def _filled(inputs: Tensor, number: Real, called: str) -> Float[Tensor, "1 *features"]:
+    try:
+        return inputs.new_full((1, *inputs.shape[1:]), float(number))
+    except (OverflowError, RuntimeError):
+        raise ValueError(f"{called} must be finite, got a number that is too large for {inputs.dtype}") from None
 
 
 def _expand_baselines(inputs: Tensor, baselines: Tensor, called: str) -> Tensor:
@@ -118,8 +156,6 @@ def _expand_weights(inputs: Tensor, baselines: Tensor, weights: Tensor | None) -
     ones = [1] * len(features)
     if weights is None:
         return inputs.new_full((1, k, *ones), 1 / k).expand(n, k, *ones)
-    if weights.is_complex():
-        raise ValueError(f"weights must be real numbers, got {weights.dtype}")
     weights = weights.to(inputs)
     if weights.shape == (k,):
         return weights.reshape(1, k, *ones).expand(n, k, *ones)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.engine.evaluation import evaluation_mode
-from igbaselines.attribution.engine.validation import read_arguments
+from igbaselines.attribution.engine.randomness import POINTS, no_random_numbers
+from igbaselines.attribution.engine.validation import read_arguments, read_weights
 from igbaselines.attribution.shapley.coalitions import all_coalitions, exact_weights
 from igbaselines.tasks import EachFeature, Function, PlayerMap, Players
 from igbaselines.tasks.outputs import Target, check_output
@@ -52,7 +53,8 @@ def exact_shapley_values(
     one; None for 1/r.
 
     Raises:
-        ValueError: where shapes do not fit, something is not finite, or there are more than MOST_PLAYERS players.
+        ValueError: where shapes do not fit, something is not finite, f draws random numbers, or there are more than
+            MOST_PLAYERS players.
     """
     return Game(f, inputs, absent, weights, players, target, max_batch).shapley_values()
 
@@ -132,7 +134,9 @@ class Game:
         """Evaluate f at a stream of points, float64; `choose` gives for indices into the stream what `points` takes."""
         worth = torch.empty(count, dtype=torch.float64, device=self.inputs.device)
         done = 0
-        with evaluation_mode(self.f), torch.inference_mode(False), torch.no_grad():
+        last = torch.arange(max(0, count - POINTS), count, device=worth.device)
+        drawn = no_random_numbers(lambda: self._evaluate(*choose(last)))
+        with evaluation_mode(self.f), torch.inference_mode(False), torch.no_grad(), drawn:
             if self.largest is None:
                 self.largest = automatic_max_batch(self.f, self.inputs[:1])
             while done < count:
@@ -174,8 +178,9 @@ def _weights_of_values(players: int) -> Float[Tensor, "coalitions players"]:
 def _shares(weights: Tensor | None, count: int) -> list[float]:
     if weights is None:
         return [1 / count] * count
+    weights = read_weights(weights)
     if weights.shape != (count,):
         raise ValueError(f"weights {tuple(weights.shape)} do not fit {count} absent values: expected ({count},)")
-    if abs(float(weights.double().sum()) - 1) > 1e-6:
+    if not abs(float(weights.double().sum()) - 1) <= 1e-6:  # which NaN is not, either
         raise ValueError(f"the weights of the absent values must sum to one, got {float(weights.sum())}")
     return weights.double().tolist()

@@ -89,7 +89,8 @@ def test_attributions_are_those_of_a_plain_loop(
     assert isinstance(fast, AffineStem)
     physical = events.data.x.double() * events.standardise.scale + events.standardise.mean
     inputs, baselines = physical[:3], torch.cat([physical[-2:], torch.zeros(1, 6)])
-    found = path_attribution(fast, inputs, baselines, rule=GaussLegendre(5), max_batch=7, keep_per_baseline=True)
+    shared = baselines.expand(3, -1, -1)
+    found = path_attribution(fast, inputs, shared, rule=GaussLegendre(5), max_batch=7, keep_per_baseline=True)
     nodes, weights = np.polynomial.legendre.leggauss(5)
     for i, x in enumerate(inputs):
         for k, baseline in enumerate(baselines):
