@@ -9,6 +9,7 @@ from igbaselines.launching.launcher import record_sweep
 from igbaselines.launching.slurm import record_gone
 from igbaselines.launching.summary import print_status, print_summary
 from igbaselines.running.context import RunShard
+from igbaselines.running.provenance import code_checksum
 from igbaselines.running.rows import Names
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.runner import Prepared
@@ -31,7 +32,7 @@ def swept(root: Path) -> list[Job]:
     record_sweep(root, COMMAND, "local", jobs)
     for seed in (0, 1):
         RunFolder(root, "experiment", f"demo-{seed}").begin(afresh=False)
-    RunFolder(root, "experiment", "demo-0").complete(seconds=75.0)
+    RunFolder(root, "experiment", "demo-0").complete(seconds=75.0, code=code_checksum())
     (RunFolder(root, "experiment", "demo-1").attempt / "run.log").write_text("log")
     RunFolder(root, "experiment", "demo-1").fail(ValueError("no signal"))
     return jobs
@@ -76,7 +77,7 @@ def test_runs_of_no_sweep_stand_for_themselves(tmp_path: Path, capsys: pytest.Ca
     for seconds, name in ((4000.0, "x-1"), (0.4, "x-2"), (61.0, "x-3"), (None, "x-4")):
         folder = RunFolder(tmp_path, "experiment", name)
         folder.begin(afresh=False)
-        folder.complete(**({} if seconds is None else {"seconds": seconds}))
+        folder.complete(code=code_checksum(), **({} if seconds is None else {"seconds": seconds}))
     assert status_of(tmp_path, capsys) == [
         "runs of no sweep: 4 of 4 complete",
         "  complete      1 h 06 m  experiment/x-1",

@@ -199,6 +199,7 @@ def _compare(
             no_copy, seen = _no_copy(network, shortcuts.original, (x,), {})
             return no_copy, _doubt(network, shortcuts, x, *seen) if no_copy is None else None
     except Exception as error:  # it runs the network's own code: anything can come back
+        shortcuts.undo()  # which may be what it cannot do with: a view of channels_last
         given, named = cloned((args, kwargs))
         with torch.no_grad():
             network.forward(*given, **named)  # inputs that it does not take raise here, and decide nothing

@@ -14,7 +14,7 @@ from types import CodeType, FunctionType, ModuleType
 
 from torch import Tensor, nn
 
-MOST_PARTS = 20_000  # of a function that are looked at: what it calls of others shows itself by the calls
+MOST_PARTS = 5000  # of a function that are looked at: what it calls of others shows itself by the calls
 HOLD_NOTHING = (str, bytes, int, float, complex, Tensor, ModuleType, CodeType, logging.Logger, type(None))
 OF_ALL_MODULES = vars(nn.Module()).keys()
 
@@ -91,7 +91,9 @@ def _parts_of_function(function: FunctionType) -> Iterator[object]:
 
 @cache
 def _is_of_library(module: str) -> bool:
-    """Whether what a Python module defines is installed: libraries keep no network of the user's in their globals."""
+    """Whether what a Python module defines is installed, or ours: libraries keep no network of the user's."""
+    if module.partition(".")[0] == __name__.partition(".")[0]:
+        return True
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         return module in sys.builtin_module_names
