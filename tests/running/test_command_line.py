@@ -79,7 +79,7 @@ def typed(*words: str) -> DictConfig:
     return found[0]
 
 
-@pytest.mark.parametrize("path", paths(6))
+@pytest.mark.parametrize("path", paths(3))
 def test_a_path_is_taken_as_it_is(path: str) -> None:
     assert typed("experiment=explain", f"dataset.path={path}").dataset.path == path
 

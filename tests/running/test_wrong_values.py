@@ -86,7 +86,14 @@ def must_refuse(before: Any, value: Any) -> bool:
     return not abs(value) < (1e15 if isinstance(before, int) else math.inf)
 
 
-@pytest.mark.parametrize("experiment", experiments())
+@pytest.mark.parametrize(
+    "experiment",
+    # What most of these two's keys are of, others have, too.
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("hep_generators", "comparison")))
+        for name in experiments()
+    ],
+)
 def test_what_a_key_cannot_be_is_refused_by_its_name(experiment: str, seen: set[str]) -> None:
     config = composed(experiment)
     for part in (part for part in PARTS if isinstance(config[part], DictConfig)):
