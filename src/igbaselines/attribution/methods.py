@@ -224,9 +224,15 @@ class SharedGradients:
         rule = next(iter(self.methods.values())).rule
         found: dict[str, Attribution] = {}
         for group in self.groups:
-            baselines, keep = group.baselines(rows), True
             every = path_attribution(
-                task.f, task.inputs, baselines, None, rule, task.targets, task.max_batch, keep, generator=generator
+                task.f,
+                task.inputs,
+                group.baselines(rows),
+                rule=rule,
+                target=task.targets,
+                max_batch=task.max_batch,
+                keep_per_baseline=True,
+                generator=generator,
             )
             found |= dict(self._averaged(group, every, task, generator))
         return {name: found[name] for name in self.methods}
