@@ -1,6 +1,5 @@
 """A smoke run of each experiment, made as a user makes it, that the tests of this folder look at."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import pytest
 
 from tests import prepared
 
-ROOT = Path(__file__).parents[1]
+ROOT = prepared.ROOT
 
 
 @dataclass(frozen=True)
@@ -26,17 +25,15 @@ class Command:
         return [sys.executable, str(ROOT / "run.py"), *folders, *overrides]
 
     def start(self, *overrides: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(self.arguments(*overrides), stderr=subprocess.PIPE, text=True, env=_environment())
+        return subprocess.Popen(
+            self.arguments(*overrides), stderr=subprocess.PIPE, text=True, env=prepared.environment()
+        )
 
     def __call__(self, *overrides: str) -> "subprocess.CompletedProcess[str]":
-        return prepared.run(self.arguments(*overrides)[1:], _environment())
+        return prepared.run(self.arguments(*overrides))
 
     def runs(self) -> list[Path]:
         return sorted(path.parent for path in self.outputs.glob("[!.]*/[!.]*/status.json"))
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
 
 
 @pytest.fixture(scope="session")

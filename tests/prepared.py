@@ -17,13 +17,14 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 LATEST = 300  # seconds that a command may take
 ONE_AT_A_TIME = threading.Lock()
 SERVE = """
 import gc, json, os, sys
 import hydra, matplotlib.figure, numpy, pandas, scipy.stats, sklearn.metrics, torch, yaml
 from tests.prepared import become
-gc.freeze()
+gc.freeze()  # or each child would copy the memory of all these modules, only to find no garbage there
 for line in sys.stdin:
     child = os.fork()
     if not child:
@@ -33,29 +34,33 @@ for line in sys.stdin:
 """
 
 
+def environment() -> dict[str, str]:
+    """What a user has who has not asked Hydra for tracebacks."""
+    return {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
+
+
 @cache
 def _server() -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", SERVE]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     atexit.register(server.communicate)  # closes its standard input, with which it ends
     return server
 
 
-def run(
-    arguments: Sequence[str], environment: dict[str, str], folder: Path | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """What `subprocess.run` gives for `python *arguments`, a script of the project's with its overrides.
+def run(command: Sequence[str], folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """What `subprocess.run` gives for `python script ...`, in a folder other than the current one if need be.
 
-    Packages that read an environment variable when they are imported do not see `environment`.
+    Packages that read an environment variable when they are imported have seen that of the first command.
     """
-    server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
+    python, *arguments = command
+    assert python == sys.executable
     with ONE_AT_A_TIME, tempfile.TemporaryDirectory() as scratch:
-        out, err = Path(scratch) / "out", Path(scratch) / "err"
+        server, out, err = _server(), Path(scratch) / "out", Path(scratch) / "err"
+        assert server.stdin is not None
+        assert server.stdout is not None
         told = {
-            "arguments": list(arguments),
-            "environment": environment,
+            "arguments": arguments,
+            "environment": environment(),
             "folder": str(folder or Path.cwd()),
             "streams": [os.devnull, str(out), str(err)],
         }
@@ -63,7 +68,9 @@ def run(
         server.stdin.flush()
         code = int(server.stdout.readline())
         said = [path.read_text(encoding="utf-8") for path in (out, err)]
-    return subprocess.CompletedProcess([sys.executable, *arguments], code, *said)
+    if code == -signal.SIGALRM:
+        raise subprocess.TimeoutExpired(command, LATEST, *said)
+    return subprocess.CompletedProcess(command, code, *said)
 
 
 def become(arguments: list[str], environment: dict[str, str], folder: str, streams: list[str]) -> None:

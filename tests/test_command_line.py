@@ -1,7 +1,7 @@
 """What a command line means, and what is said where it means nothing."""
 
 import errno
-import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,8 +32,8 @@ MEANT = [
 def test_whoever_chooses_a_launcher_means_a_sweep(tmp_path: Path, arguments: list[str], meant: str) -> None:
     more = [f"output_root={tmp_path}", f"data_root={tmp_path}", "shard.count=2", "force=true"]
     options = [word for word in arguments[:1] if word == "-m"]  # argparse takes -m only before the overrides
-    command = [str(ROOT / "run.py"), *options, *more, *arguments[len(options) :]]
-    result = prepared.run(command, dict(os.environ))
+    command = [sys.executable, str(ROOT / "run.py"), *options, *more, *arguments[len(options) :]]
+    result = prepared.run(command)
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")

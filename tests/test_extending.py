@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 import pickle
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, command: str, *more: str) -> "subprocess.CompletedProcess[str]":
-    words = [str(ROOT / "run.py"), *shlex.split(command)[2:], f"output_root={folder / 'outputs'}", *more]
-    return prepared.run(words, dict(os.environ), folder)
+    words = [*shlex.split(command)[2:], f"output_root={folder / 'outputs'}", *more]
+    return prepared.run([sys.executable, str(ROOT / "run.py"), *words], folder)
 
 
 def command_with(word: str) -> str:

@@ -1,9 +1,9 @@
 """The README's commands: each is tried as it stands there, the long ones only as far as their configuration."""
 
-import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,7 @@ def test_every_run_command_is_a_configuration(command: str) -> None:
     assert "-m" not in arguments[1:], "argparse takes -m only before the overrides"
     arguments = [script, *(word for word in arguments if word != "-m")]  # --cfg shows one job of a sweep
     overrides = [re.sub(r"=([0-9]+),.*", r"=\1", word) for word in arguments]
-    environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
-    result = prepared.run([*overrides, *(() if "--cfg" in overrides else ("--cfg", "job"))], environment, ROOT)
+    result = prepared.run([sys.executable, *overrides, *(() if "--cfg" in overrides else ("--cfg", "job"))], ROOT)
     assert result.returncode == 0, result.stderr
     assert "output_root" in result.stdout
 

@@ -12,7 +12,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.commands import ROOT, Command, _environment
+from tests import prepared
+from tests.commands import ROOT, Command
 
 PATIENCE = 240  # seconds; cores may be busy with other tests
 ON_THE_WAY = "validation loss"  # what a run says when its network is trained, and kept
@@ -35,7 +36,7 @@ class Sweep(Command):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment(),
+            env=prepared.environment(),
             process_group=0,
         )
 

@@ -1,8 +1,8 @@
 """A study is one folder and its file in conf/experiment: nothing else is told of it, and it runs from end to end."""
 
 import json
-import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -163,9 +163,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def say(place: Path) -> Said:
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
-        command = [str(place / "main.py"), "--config-dir", str(place / "conf"), *words]
+        command = [sys.executable, str(place / "main.py"), "--config-dir", str(place / "conf"), *words]
         folders = [f"output_root={place / 'outputs'}", f"data_root={place / 'data'}"]
-        return prepared.run([*command, *folders], dict(os.environ), ROOT)
+        return prepared.run([*command, *folders], ROOT)
 
     return run
 

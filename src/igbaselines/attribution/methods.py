@@ -225,9 +225,15 @@ class SharedGradients:
         rule = next(iter(self.methods.values())).rule
         found: dict[str, Attribution] = {}
         for group in self.groups:
-            baselines, keep = for_each(group.baselines(rows), task.inputs), True
             every = path_attribution(
-                task.f, task.inputs, baselines, None, rule, task.targets, task.max_batch, keep, generator=generator
+                task.f,
+                task.inputs,
+                for_each(group.baselines(rows), task.inputs),
+                rule=rule,
+                target=task.targets,
+                max_batch=task.max_batch,
+                keep_per_baseline=True,
+                generator=generator,
             )
             found |= dict(self._averaged(group, every, task, generator))
         return {name: found[name] for name in self.methods}
