@@ -55,3 +55,33 @@ class Metric(Protocol):
         The generator, on the CPU, is of everything random.
         """
         ...
+
+
+@runtime_checkable
+class PairedMetric(Protocol):
+    """Compares attributions with what the same method gives for a variant of the task; it never sees the method.
+
+    A variant has as many inputs as the task, or k for each of them, those of an input behind one another.
+    """
+
+    @property
+    def quantity(self) -> Quantity:
+        """What is measured."""
+        ...
+
+    @property
+    def redraws(self) -> bool:
+        """Whether the method draws anew for the variant; else it starts from the same state of its generator."""
+        ...
+
+    def why_not(self, task: Task) -> str | None:
+        """Say in words why a task has no such variant, or None where it has."""
+        ...
+
+    def variant(self, task: Task, generator: torch.Generator) -> Task:
+        """What the same method shall explain beside the task."""
+        ...
+
+    def compare(self, task: Task, attributions: Maps, others: Float[Tensor, "nk *features"]) -> Scores:
+        """Return a value for each input of the task, float64, from its attributions and those of the variant."""
+        ...

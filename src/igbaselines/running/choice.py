@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from igbaselines.attribution.methods import Method, why_not
 from igbaselines.common.errors import UserError
-from igbaselines.metrics import Metric, Quantity
+from igbaselines.metrics import Metric, PairedMetric, Quantity
 from igbaselines.running.context import Run
 from igbaselines.running.rows import BETTER
 from igbaselines.tasks import Task
@@ -43,7 +43,8 @@ def check_metrics(metrics: Mapping[str, Any], measured: Iterable[Quantity]) -> N
     taken = {quantity.name for quantity in measured}
     for key, metric in metrics.items():
         kind = type(metric).__name__
-        for member in ("why_not", "score"):
+        members = ("why_not", "variant", "compare") if isinstance(metric, PairedMetric) else ("why_not", "score")
+        for member in members:
             if not callable(getattr(metric, member, None)):
                 raise UserError(f"metrics.{key} has no {member}(task, ...): {kind} is none of the metrics")
         quantity = getattr(metric, "quantity", None)
@@ -57,11 +58,18 @@ def check_metrics(metrics: Mapping[str, Any], measured: Iterable[Quantity]) -> N
 
 def fitting_metrics(run: Run, task: Task) -> dict[str, Metric]:
     """The metrics named on the command line that can judge the run's tasks; the others are left out."""
-    reasons = {name: reason for name, metric in run.metrics.items() if (reason := metric.why_not(task)) is not None}
-    return _without(run.metrics, reasons, "metric")
+    for name in run.pairs:
+        log.info("metric %s is left out: experiment=comparison alone makes what it compares with", name)
+    return _without(run.metrics, {name: metric.why_not(task) for name, metric in run.metrics.items()}, "metric")
 
 
-def _without(choices: Mapping[str, Choice], reasons: Mapping[str, str], kind: str) -> dict[str, Choice]:
+def fitting_pairs(run: Run, task: Task) -> dict[str, PairedMetric]:
+    """The metrics named on the command line that compare with a variant which the task has."""
+    return _without(run.pairs, {name: metric.why_not(task) for name, metric in run.pairs.items()}, "metric")
+
+
+def _without(choices: Mapping[str, Choice], reasons: Mapping[str, str | None], kind: str) -> dict[str, Choice]:
     for name, reason in reasons.items():
-        log.info("%s %s is left out: %s", kind, name, reason)
-    return {name: choice for name, choice in choices.items() if name not in reasons}
+        if reason is not None:
+            log.info("%s %s is left out: %s", kind, name, reason)
+    return {name: choice for name, choice in choices.items() if reasons.get(name) is None}

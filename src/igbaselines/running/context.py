@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from igbaselines.attribution.methods import Method
-    from igbaselines.metrics import Metric
+    from igbaselines.metrics import Metric, PairedMetric
     from igbaselines.running.rows import Rows
 
 Unit = TypeVar("Unit")
@@ -79,6 +79,7 @@ class Run:
         names: labels of methods and metrics; the experiment adds those that no configuration names.
         methods: attribution methods that the command line names, to be taken beside the attribution's.
         metrics: metrics that the command line names, to be taken beside the experiment's.
+        pairs: those of them that compare with a variant of a task.
     """
 
     rows: "Rows"
@@ -95,6 +96,7 @@ class Run:
     names: Names = field(default_factory=Names)
     methods: "Mapping[str, Method]" = field(default_factory=dict)
     metrics: "Mapping[str, Metric]" = field(default_factory=dict)
+    pairs: "Mapping[str, PairedMetric]" = field(default_factory=dict)
 
     def units(self, units: Sequence[Unit]) -> Iterator[Unit]:
         """Go through an experiment's units: photographs, networks, whatever leaves checkpoints of its own.

@@ -251,13 +251,14 @@ def _attempt(run: Prepared, render: Render) -> dict[str, Any]:
 def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
     """Let the experiment work, on all units or on a shard's."""
     from igbaselines.common.threads import usable_cores
+    from igbaselines.metrics import PairedMetric
 
     plain = prepared.plain
     keep_freed_memory()
     carry_out = look_up(find_experiment(plain["experiment"]).run)
     names = Names(dict(prepared.names.methods))
-    chosen = [metric.quantity for metric in prepared.named["metrics"].values()]
-    for quantity in (*_measured(plain["experiment"]), *chosen):
+    metrics = prepared.named["metrics"]
+    for quantity in (*_measured(plain["experiment"]), *(metric.quantity for metric in metrics.values())):
         names.metric(quantity)
     prepared.folder.checkpoints.mkdir(parents=True, exist_ok=True)
     artifacts.mkdir(exist_ok=True)
@@ -273,7 +274,9 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
         workers=plain["workers"] or usable_cores(),
         shard=shard,
         names=names,
-        **prepared.named,
+        methods=prepared.named["methods"],
+        metrics={name: metric for name, metric in metrics.items() if not isinstance(metric, PairedMetric)},
+        pairs={name: metric for name, metric in metrics.items() if isinstance(metric, PairedMetric)},
     )
     log.info("%s on %s%s", plain["experiment"], run.device, f", {shard}" if shard.is_part else "")
     stop_here()

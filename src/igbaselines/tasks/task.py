@@ -5,7 +5,7 @@ Methods and metrics see tasks and nothing of the study that made them; so each o
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -54,6 +54,10 @@ class Task:
         known: player values that are known to be right, by name: exact Shapley values by imputer, or a planted truth.
         score: the output that deletion and fitness follow; None: the explained one.
         max_batch: points in one pass; None chooses it from the memory there is.
+        data: the data that the inputs are of, such as `wine`: networks are nested in data, inputs in networks.
+        network: which network f is of; tasks of one network share it.
+        variants: the same inputs under another network, by name, each made when it is asked for: `twin`, trained alike
+            with another seed; `randomised`, with every parameter shuffled (`models.randomised`).
     """
 
     name: str
@@ -68,6 +72,9 @@ class Task:
     known: Mapping[str, Float[Tensor, "n p"]] = field(default_factory=dict)
     score: Score | None = None
     max_batch: int | None = None
+    data: str = ""
+    network: str = ""
+    variants: "Mapping[str, Callable[[], Task]]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", torch.as_tensor(self.inputs))
@@ -120,4 +127,9 @@ class Task:
             masks=None if self.masks is None else self.masks[index],
             known=Lazy(self.known, lambda name: self.known[name][index]),
             score=None if score is None else lambda points, source: score(points, index[source]),
+            variants={name: partial(_taken, make, chosen) for name, make in self.variants.items()},
         )
+
+
+def _taken(make: Callable[[], Task], chosen: slice | Sequence[int]) -> Task:
+    return make().take(chosen)

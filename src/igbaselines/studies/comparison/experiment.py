@@ -7,9 +7,9 @@ Every method explains every task that it fits, and every metric judges it there.
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pandas as pd
-from torch import Tensor
 
 from igbaselines.attribution.methods import attribute_all
 from igbaselines.common.errors import UserError
@@ -17,7 +17,7 @@ from igbaselines.common.files import file_name_of, read_record, write_record
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity
-from igbaselines.running.choice import fitting_methods, fitting_metrics
+from igbaselines.running.choice import fitting_methods, fitting_metrics, fitting_pairs
 from igbaselines.running.context import Run
 from igbaselines.running.rows import write_rows
 from igbaselines.running.settings import AttributionSettings
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 EVALUATIONS = Quantity("evaluations", "gradients and evaluations spent", "1", "lower")
 MEASURED = (EVALUATIONS,)
+ATTRIBUTION = "comparison: attribution"  # stream of random numbers
 
 
 def run(
@@ -73,17 +74,23 @@ def _measured(run: Run, attribution: AttributionSettings | None, name: str, make
 def _compared(run: Run, attribution: AttributionSettings | None, task: Task) -> pd.DataFrame:
     """Attribute by every method that fits, and judge by every metric that fits."""
     methods = fitting_methods(run, {} if attribution is None else attribution.methods(), task)
-    metrics = fitting_metrics(run, task)
-    found = attribute_all(methods, task, generator_for(run.seed, "comparison: attribution", task.name))
-    tables = []
-    for method, result in found.items():
-        values: dict[str, Tensor] = {}
-        for metric in metrics.values():
-            name = metric.quantity.name
+    found = attribute_all(methods, task, generator_for(run.seed, ATTRIBUTION, task.name))
+    values = {(method, EVALUATIONS.name): result.evaluations.double() for method, result in found.items()}
+    for metric in fitting_metrics(replace(run, pairs={}), task).values():
+        name = metric.quantity.name
+        for method, result in found.items():
             generator = generator_for(run.seed, "comparison: metrics", task.name, name)
-            values[name] = metric.score(task, result.attributions, generator)
-        values[EVALUATIONS.name] = result.evaluations.double()
-        for name, each in values.items():
-            known = {"method": method, "metric": name, "unit": list(task.units)}
-            tables.append(pd.DataFrame(known | {"value": each.cpu().numpy()}))
+            values[method, name] = metric.score(task, result.attributions, generator)
+    for pair in fitting_pairs(run, task).values():
+        name = pair.quantity.name
+        variant = pair.variant(task, generator_for(run.seed, "comparison: metrics", task.name, name))
+        key = (ATTRIBUTION, task.name, *([name] if pair.redraws else []))
+        others = attribute_all(methods, variant, generator_for(run.seed, *key))
+        for method, result in found.items():
+            values[method, name] = pair.compare(task, result.attributions, others[method].attributions)
+    known = {"unit": list(task.units), "data": task.data, "network": task.network}
+    tables = [
+        pd.DataFrame(known | {"method": method, "metric": metric, "value": each.cpu().numpy()})
+        for (method, metric), each in values.items()
+    ]
     return pd.concat(tables, ignore_index=True)
