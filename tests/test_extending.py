@@ -101,6 +101,7 @@ def test_no_configuration_file_can_name_code(folder: Path) -> None:
     assert not (folder / "made").exists()
 
 
+@pytest.mark.slow
 def test_another_file_is_another_run(folder: Path) -> None:
     command = command_with("hep_baselines").replace("hep_baselines", "hep_combined") + " evaluation.networks=1"
     for text in (FILES["my_ideas.py"], FILES["my_ideas.py"] + "\n# one more line\n"):
@@ -128,6 +129,7 @@ def test_a_file_that_cannot_be_taken_is_told_in_one_line(folder: Path, plugins: 
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_pictures_of_another_dataset_are_explained(folder: Path) -> None:
     """Twenty pictures as torchvision has CIFAR-10's; its own checksums are those of the real files."""
     batches = folder / "cifar" / CIFAR10.base_folder

@@ -44,6 +44,7 @@ def test_what_needs_no_numbers_imports_no_torch(code: int, arguments: list[str],
     assert not (NUMERICAL | OPTIONAL) & modules
 
 
+@pytest.mark.slow
 def test_a_run_on_events_imports_nothing_of_photographs_and_no_compiler(tmp_path: Path) -> None:
     run = [HEP, *SMALL, f"output_root={tmp_path}"]
     modules = imported(0, *run)

@@ -57,6 +57,7 @@ def test_in_single_precision_with_fused_activations(kind: str, way: str, activat
     assert_same(for_gradients(network), plain.eval(), inputs(network, 3, torch.float32), 1e-4)
 
 
+@pytest.mark.slow
 @EVERY
 def test_attributions_by_every_rule_and_in_every_chunk(kind: str, way: str, activation: int) -> None:
     network, plain = make(kind, way, activation), make(kind, way, activation).eval()

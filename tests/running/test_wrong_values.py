@@ -89,9 +89,8 @@ def must_refuse(before: Any, value: Any) -> bool:
 
 @pytest.mark.parametrize(
     "experiment",
-    # What most of these two's keys are of, others have, too.
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name in ("hep_generators", "comparison")))
+        pytest.param(name, marks=[] if name in ("explain", "hep_weightings") else pytest.mark.slow)
         for name in experiments()
     ],
 )

@@ -233,6 +233,7 @@ def peak_bytes(inputs: int, absent: int, make_mlp: Make) -> int:
     return peak
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_inputs_or_absent_values(make_mlp: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shapley_exact, "VALUES_AT_ONCE", 2**7)  # the values of one input
     small = peak_bytes(2, 1, make_mlp)

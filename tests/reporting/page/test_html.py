@@ -229,6 +229,7 @@ def test_p_values_are_short() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_many_runs_make_a_page_that_links_to_most_of_their_files(run_folder: Path, tmp_path: Path) -> None:
     for number in range(60):
         shutil.copytree(run_folder, tmp_path / "hep_baselines" / f"demo-{number:02}")

@@ -56,6 +56,7 @@ def network_of(folder: Path, states: GridStates) -> GridValueMLP:
     return network.eval()
 
 
+@pytest.mark.slow
 def test_every_state_is_judged_for_every_method_reference_and_network(rows: pd.DataFrame) -> None:
     found = rows[rows["study"] == "agreement"]
     for reference in ("zero", "mean", "background"):

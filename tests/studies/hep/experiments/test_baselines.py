@@ -172,6 +172,7 @@ def test_ones_own_table_without_weights_and_with_other_features(command: Command
     assert verdicts["2412.13864/weighted_beats_unweighted/significance"] == "not tested"
 
 
+@pytest.mark.slow
 def test_all_features_alone_need_no_retraining(command: Command, smoke: Path) -> None:
     result = command("experiment=hep_baselines", "scale=smoke", "evaluation.top_k=[all]")
     assert result.returncode == 0, result.stderr

@@ -54,6 +54,7 @@ def test_a_metric_of_ones_own_stands_in_the_tables(added: pd.DataFrame) -> None:
     assert line["networks"] == 2
 
 
+@pytest.mark.slow
 def test_a_fifth_baseline_has_its_bars(added: pd.DataFrame, tmp_path: Path) -> None:
     render(tmp_path, added, printed_for(load_papers(CLAIMS_ROOT), "hep_baselines"))
     names = {path.stem for path in (tmp_path / "figures").glob("*.png")}

@@ -35,6 +35,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_of_photographs(command: Command, photos: Path) -> None:
     result = command(*FAST, f"dataset.path='{photos}'", "attribution.reference_images=2")
     assert result.returncode == 0, result.stderr
@@ -83,6 +84,7 @@ def test_integrated_gradients_of_one_file(command: Command, photos: Path) -> Non
     assert set(rows.loc[rows["metric"] == "completeness_gap", "method"]) == {"ig"}
 
 
+@pytest.mark.slow
 def test_a_method_and_a_metric_beside(command: Command, photos: Path) -> None:
     others = ("methods=[ig_zero]", "metrics=[deletion_zero,known_cosine]")
     result = command(*FAST, f"dataset.path='{photos / 'grey.png'}'", "attribution=ig", *others)

@@ -31,6 +31,7 @@ def rows(shapley_images_smoke: Path) -> pd.DataFrame:
     return pd.read_parquet(shapley_images_smoke / "rows.parquet")
 
 
+@pytest.mark.slow
 def test_every_photograph_is_judged_by_every_method_once(rows: pd.DataFrame) -> None:
     found = rows[rows["study"] == "methods"]
     table = found.pivot(index=["unit", "method"], columns="metric", values="value")  # refuses two values

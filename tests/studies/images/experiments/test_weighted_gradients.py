@@ -141,6 +141,7 @@ def test_killed_half_way_it_ends_with_the_same_rows(command: Command, rows: pd.D
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.slow
 def test_what_is_explained_beside_a_photograph_does_not_change_it(command: Command, rows: pd.DataFrame) -> None:
     result = command(*SMOKE, "dataset.n_images=1", "max_batch=16")
     assert result.returncode == 0, result.stderr

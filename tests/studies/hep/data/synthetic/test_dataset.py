@@ -55,6 +55,7 @@ def test_events_are_what_was_asked_for(events: EventTable) -> None:
     assert np.isfinite(events.features).all()
 
 
+@pytest.mark.slow
 def test_every_process_gives_events(make_dataset: Make, tmp_path: Path) -> None:
     dataset = make_dataset(keep=tuple(CHAINS), n_events=100, cross_section_error=0.6)
     table = dataset.load(tmp_path, workers=1)
@@ -158,6 +159,7 @@ def test_other_parameters_are_another_file(make_dataset: Make) -> None:
     assert len(prints) == 1 + len(others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".parquet", ".json"])
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_cache_is_made_again(

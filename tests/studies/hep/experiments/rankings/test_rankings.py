@@ -173,6 +173,7 @@ def test_the_best_single_baseline_is_chosen_without_the_test_part() -> None:
     assert set(best["method"]) == {"best_single"}
 
 
+@pytest.mark.slow
 def test_architectures(table: Path, tmp_path: Path) -> None:
     rows = run("hep_architectures", table, tmp_path)
     spearman = rows[(rows["metric"] == "spearman") & (rows["method"] == "background")]

@@ -63,6 +63,7 @@ def tables() -> dict[str, pd.DataFrame]:
     return tables_of(RUNS + ABLATION)
 
 
+@pytest.mark.slow
 def test_scales_protocols_and_studies_are_never_mixed(tables: dict[str, pd.DataFrame]) -> None:
     firsts = {name: set(table["run"]) for name, table in tables.items() if name.startswith("table_1")}
     assert firsts == {
@@ -90,6 +91,7 @@ def test_p_values_are_corrected_over_the_groups_own_table(tables: dict[str, pd.D
             np.testing.assert_allclose(table[f"{test}_holm"], holm(table[test].to_list()))
 
 
+@pytest.mark.slow
 def test_the_average_is_over_distinct_networks_of_one_setting() -> None:
     """A second run of a network, of another seed, is neither averaged in nor counted; nor is it hidden."""
     again = results("resnet50", gain=0.05, seed=7)

@@ -47,6 +47,7 @@ def test_every_claim_is_judged_beside_the_networks_value(folder: Path) -> None:
         assert records[claim]["verdict"] == "reproduced", claim  # that is how the rows were made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("images", "masks", "baselines"), [(1, True, 6), (2, False, 2), (5, True, 1), (3, False, 6)])
 def test_a_run_that_lacks_something_is_rendered(tmp_path: Path, images: int, masks: bool, baselines: int) -> None:
     rows = make_rows(images=images, masks=masks, baselines=baselines)
