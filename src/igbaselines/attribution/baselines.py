@@ -67,7 +67,10 @@ class Given:
 class PerStratum:
     """The same number of examples of every stratum (2412.13864: 20 events of each background).
 
-    Where the background has no strata, all of its examples are one.
+    Where the background has no strata, all of its examples are one. An input that is of a stratum itself, such as a
+    row of a table of its class, gets examples of the others: what signal and background are to 2412.13864, its own
+    class and the others are to a table or a photograph. Every other stratum counts the same there, or, where there is a
+    weighting, as often as it is drawn in proportion to its weight.
 
     Args:
         count: examples of each stratum, drawn in proportion to their weights; without replacement where all are equal.
@@ -92,6 +95,8 @@ class PerStratum:
         """
         device = background.examples.device
         strata = background.stratum
+        if strata is not None and background.own is not None:
+            return self._of_others(strata, background.own, background, generator)
         if strata is None:
             strata = torch.zeros(len(background.examples), dtype=torch.int64, device=device)
         stratum_of_example, chosen = strata.cpu(), []
@@ -108,6 +113,31 @@ class PerStratum:
                 chosen.append(members[_drawn(weight[members], count, generator)])
         index = torch.cat(chosen).to(device)
         return background.examples[index], self.weighting.weights(strata[index], background.stratum_weight)
+
+    def _of_others(
+        self, strata: Int[Tensor, " m"], own: Int[Tensor, " n"], background: Background, generator: torch.Generator
+    ) -> Drawn:
+        """Draw for every input from the strata that it is not of, with replacement; each example counts the same."""
+        present, position = strata.cpu().unique(return_inverse=True)
+        share = self.weighting.weights(present.to(strata.device), background.stratum_weight).cpu()
+        weight = torch.ones(len(strata)) if background.example_weight is None else background.example_weight.cpu()
+        is_other, even, drawn = present != own.cpu()[:, None], bool((share == share[0]).all()), []
+        wanted = self.count * (least := int(is_other.sum(dim=1).min()))
+        if not wanted:
+            raise TooFewExamplesError("an input is of the only stratum there is: there are no others to draw from")
+        for others in is_other:
+            turns = others.nonzero().squeeze(1)[torch.randperm(int(others.sum()), generator=generator)[:least]]
+            turns = turns.repeat(self.count)
+            if not even:
+                turns = torch.multinomial(share * others, wanted, replacement=True, generator=generator)
+            for stratum, count in enumerate(torch.bincount(turns, minlength=len(present)).tolist()):
+                members = (position == stratum).nonzero().squeeze(1)
+                if count:
+                    chosen = torch.multinomial(weight[members], count, replacement=True, generator=generator)
+                    drawn.append(members[chosen])
+        index = torch.cat(drawn).view(len(own), wanted)
+        together = background.examples[index.to(background.examples.device)]
+        return together, equal_weights(together, wanted)
 
 
 def _drawn(weight: Float[Tensor, " m"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:

@@ -129,6 +129,26 @@ class BinarySearch(_Search):
 
 
 @dataclass(frozen=True)
+class FirstCrossing(_Search):
+    """Every count from 1 on, in order: the definition itself (eq. 7), whether or not the score falls all the way.
+
+    `max_iterations` is of no use here.
+    """
+
+    def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
+        """Return D_alpha of each ranking."""
+        f_inputs, players = perturbed.at_all(0), perturbed.players.count
+        counts = torch.arange(1, players + 1, device=f_inputs.device).expand(len(f_inputs), -1)
+        ranking = perturbed.rankings[:, None].expand_as(counts)
+        scores = perturbed.scores(ranking.flatten(), counts.flatten()).view_as(counts)
+        reached = self._reached(scores, self.alpha * f_inputs[:, None]) & (f_inputs > 0)[:, None]
+        first = torch.where(reached.any(dim=1), reached.int().argmax(dim=1), players - 1)
+        d_alpha = torch.where(f_inputs > 0, first + 1, 1)
+        score = scores.gather(1, (d_alpha - 1)[:, None]).squeeze(1)
+        return MinimalDeletion(d_alpha, score, reached.any(dim=1), torch.full_like(d_alpha, players + 1))
+
+
+@dataclass(frozen=True)
 class ReleasedSearch(_Search):
     """The search of the code released with 2505.03201, quirks included.
 

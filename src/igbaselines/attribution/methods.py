@@ -13,12 +13,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from igbaselines.attribution.budget import Budget
 from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.engine.result import Attribution, MinimalDeletion
 from igbaselines.attribution.fitness import Fitness
 from igbaselines.attribution.weighting import FitnessWeighting
 from igbaselines.tasks import Imputer, Task, draw, for_each
+
+MOST_NODES = 128  # of a path for a budget
 
 
 @runtime_checkable
@@ -71,6 +74,40 @@ class AveragedGradients:
             task.f, task.inputs, own, weights, self.rule, task.targets, task.max_batch, generator=generator
         )
         return replace(found, players=task.player_map.sums(found.attributions))
+
+    def within(self, task: Task, budget: Budget) -> "AveragedGradients":
+        """The method for a budget: more draws, where baselines are drawn (their source has a `count`), or more nodes.
+
+        Where baselines are drawn, a path keeps its nodes and there are as many baselines as the budget pays for. Else
+        every baseline gets as many nodes as it pays for, at most `MOST_NODES`: paths have converged there. Judging
+        a baseline counts as what a bisection over the players and its two ends take.
+
+        Raises:
+            TooSmallBudgetError: where the budget does not pay for one baseline, or a node of each.
+        """
+        source, drawn = task.imputer(self.baselines), torch.Generator()
+        has_count = is_dataclass(source) and hasattr(source, "count")
+        one = replace(source, count=1) if has_count else source  # type: ignore[type-var]
+        baselines = draw(one, task.inputs, task.background, drawn)[1].numel()
+        judged = 0 if self.weighting is None else baselines * (task.player_map.count.bit_length() + 2)
+        if has_count:
+            nodes = getattr(self.rule, "n_steps", 1)
+            return replace(self, baselines=replace(one, count=budget.pays(baselines * nodes, judged)))  # type: ignore[type-var]
+        if not hasattr(self.rule, "n_steps"):
+            return self
+        least = getattr(self.rule, "fewest", 1)
+        n_steps = min(MOST_NODES, budget.pays(baselines, apart=judged, least=least))
+        return replace(self, rule=replace(self.rule, n_steps=n_steps))  # type: ignore[type-var]
+
+
+def within(method: Method, task: Task, budget: Budget) -> Method:
+    """A method as it is for a budget: what its own `within(task, budget)` says, or as it stands where it has none.
+
+    Raises:
+        TooSmallBudgetError: where the budget does not pay for the least it can do.
+    """
+    own = getattr(method, "within", None)
+    return method if own is None else own(task, budget)
 
 
 Averages: TypeAlias = Mapping[str, AveragedGradients]

@@ -149,5 +149,42 @@ class WithoutLeastFit:
         return _normalised(torch.zeros_like(inverse).scatter(1, fittest, inverse.gather(1, fittest)))
 
 
+@dataclass(frozen=True)
+class NextFitness:
+    """A control: the weights of eq. 8, of each baseline given to the next: as uneven, and of no baseline's fitness."""
+
+    def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Return the weights."""
+        return InverseFitness().of_fitness(d_alpha).roll(1, dims=1)
+
+
+@dataclass(frozen=True)
+class OthersFitness:
+    """A control: for each input the mean weights of the other inputs, so that none is judged by its own fitness.
+
+    Where a place means a kind of baseline, such as black in a set, this keeps what is known of the kind.
+    """
+
+    def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Return the weights.
+
+        Raises:
+            ValueError: for a single input, which has no others.
+        """
+        if len(d_alpha) < 2:
+            raise ValueError("weights of the other inputs need two inputs at least")
+        own = InverseFitness().of_fitness(d_alpha)
+        return (own.sum(dim=0) - own) / (len(own) - 1)
+
+
+@dataclass(frozen=True)
+class Fittest:
+    """The fittest baseline alone, of equally fit ones the first: what is left of 2505.03201, Figure 2, in the end."""
+
+    def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Return 1 for one baseline of each input."""
+        return torch.nn.functional.one_hot(d_alpha.argmin(dim=1), d_alpha.shape[1]).double()
+
+
 def _normalised(weights: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
     return weights / weights.sum(dim=1, keepdim=True)

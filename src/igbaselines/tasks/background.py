@@ -19,6 +19,8 @@ class Background:
         example_weight: how often each example counts among those of its stratum; None: all the same.
         low: least value of each feature; None for 0, as of pixels.
         high: largest value of each feature; None for 1, as of pixels.
+        own: for each explained input the index of the stratum that it is of itself, -1 for none of them; None where
+            inputs are of none. Baselines drawn by stratum come from the others.
     """
 
     examples: Float[Tensor, "m *features"]
@@ -28,6 +30,7 @@ class Background:
     example_weight: Float[Tensor, " m"] | None = None
     low: Float[Tensor, " *features"] | None = None
     high: Float[Tensor, " *features"] | None = None
+    own: Int[Tensor, " n"] | None = None
 
     def bounds(self) -> tuple[Float[Tensor, " *features"], Float[Tensor, " *features"]]:
         """The least and the largest value of each feature."""

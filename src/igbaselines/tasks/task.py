@@ -118,9 +118,10 @@ class Task:
         """The task of some of the inputs; an input may be taken several times."""
         place = torch.arange(len(self.inputs))[chosen if isinstance(chosen, slice) else list(chosen)]
         index = place.to(self.inputs.device)
-        score = self.score
+        score, own = self.score, self.background.own
         return replace(
             self,
+            background=self.background if own is None else replace(self.background, own=own[index]),
             inputs=self.inputs[chosen] if isinstance(chosen, slice) else self.inputs[index],
             targets=None if self.targets is None else self.targets[index],
             units=[self.units[at] for at in place.tolist()],

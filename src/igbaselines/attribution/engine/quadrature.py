@@ -20,7 +20,7 @@ Nodes: TypeAlias = tuple[Float[Tensor, "*pairs s"], Float[Tensor, " s"]]
 
 @runtime_checkable
 class QuadratureRule(Protocol):
-    """Nodes in [0, 1] and weights that sum to one; every rule integrates a linear function exactly."""
+    """Nodes in [0, 1] and weights that sum to one; all but `AtInput` integrate a linear function exactly."""
 
     def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
         """Return the nodes and their weights.
@@ -92,6 +92,15 @@ def _legendre(steps: int) -> tuple[Float64[np.ndarray, " s"], Float64[np.ndarray
     solved for every call, paths of 64 nodes took more than twice as long a node as paths of 50.
     """
     return np.polynomial.legendre.leggauss(steps)
+
+
+@dataclass(frozen=True)
+class AtInput:
+    """The end of the path alone: from zero it gives gradient x input (Shrikumar et al. 2016), which no path is."""
+
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
+        """Return the input's place."""
+        return torch.ones(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 
 
 @dataclass(frozen=True)

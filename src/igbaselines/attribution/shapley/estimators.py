@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from igbaselines.attribution.budget import Budget
 from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.engine.result import Attribution
@@ -75,6 +76,14 @@ class ShapleyIG(CoalitionMethod):
         f_start, gap, spent = (torch.cat(each, dim=1) for each in (f_baselines, gaps, gradients))
         return Attribution(attributions, None, f_inputs, f_start, gap, None, spent, game.map.sums(attributions))
 
+    def within(self, task: Task, budget: Budget) -> "ShapleyIG":
+        """The method for a budget: paths keep their nodes, and there are as many coalitions as it pays for.
+
+        Raises:
+            TooSmallBudgetError: where the budget does not pay for one.
+        """
+        return replace(self, coalitions=budget.pays(gradients=getattr(self.rule, "n_steps", 1)))
+
 
 @dataclass(frozen=True)
 class ShapleySampling(CoalitionMethod):
@@ -110,6 +119,17 @@ class ShapleySampling(CoalitionMethod):
             some.to(inputs.dtype) for some in (f_inputs, f_absent, gap, weights, players)
         )
         return Attribution(attributions, None, f_inputs, f_absent, gap, weights, gradients, players, evaluations)
+
+    def within(self, task: Task, budget: Budget) -> "ShapleySampling":
+        """The method for a budget: as many coalitions as it pays for; from one, half of the players join on average.
+
+        Raises:
+            TooSmallBudgetError: where the budget does not pay for one.
+        """
+        joining = task.player_map.count / 2
+        if self.rule is None:
+            return replace(self, coalitions=budget.pays(forwards=1 + joining))
+        return replace(self, coalitions=budget.pays(gradients=joining * getattr(self.rule, "n_steps", 1)))
 
     def _by_values(self, game: Game, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Each player's value, float64, and the evaluations of f for each input."""
