@@ -6,7 +6,7 @@ gives NaN. Shapes that differ and values that are not finite raise a ValueError.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
@@ -93,10 +93,12 @@ class KnownAgreement:
     Args:
         measure: one of `AGREEMENT`.
         known: which of the task's known values; None takes the first.
+        name: in the rows; empty for that of the measure.
     """
 
     measure: str = "cosine"
     known: str | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
         if self.measure not in AGREEMENT:
@@ -104,8 +106,9 @@ class KnownAgreement:
 
     @property
     def quantity(self) -> Quantity:
-        """That of the measure."""
-        return QUANTITIES[self.measure]
+        """That of the measure, under its own name if it has one."""
+        quantity = QUANTITIES[self.measure]
+        return replace(quantity, name=self.name, label=f"{quantity.label} ({self.known})") if self.name else quantity
 
     def why_not(self, task: Task) -> str | None:
         """Only tasks with known values can be judged."""

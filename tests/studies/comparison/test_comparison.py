@@ -86,7 +86,7 @@ def test_every_registered_domain_has_a_file_and_a_maker() -> None:
 
 def test_a_domain_that_no_study_makes() -> None:
     with pytest.raises(UserError, match="text is no domain"):
-        ComparisonEvaluation(1, 2, 1, 96, {"text": Domain(None, None, 1, 1)})
+        ComparisonEvaluation(1, 2, 1, 96, domains={"text": Domain(None, None, 1, 1)})
 
 
 def test_inputs_are_averaged_over_tasks_before_intervals() -> None:

@@ -43,11 +43,8 @@ def sampled_shapley_values(
 ) -> SampledShapley:
     """Estimate Shapley values; f is evaluated 2 (p + 1) times a pair of orders and input, and no gradient is taken.
 
-    Arguments are those of `exact_shapley_values`, and:
-
-    Args:
-        pairs: pairs of orders, at least 2, the same for every input; each goes with one absent value, drawn by weight.
-        generator: of the orders and absent values, on the CPU.
+    Arguments are those of `exact_shapley_values`, and `pairs` of orders, at least 2, the same for every input: each
+    goes with one absent value, drawn by weight; `generator` is that of orders and absent values, on the CPU.
 
     Raises:
         ValueError: as `exact_shapley_values`, but for any number of players; for fewer than two pairs.

@@ -1,0 +1,130 @@
+"""One task under every method and every metric, at every budget."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from igbaselines.attribution.budget import Budget, TooSmallBudgetError, gradient_cost
+from igbaselines.attribution.engine.result import Attribution
+from igbaselines.attribution.methods import Method, attribute_all, within
+from igbaselines.common.randomness import generator_for
+from igbaselines.metrics import KnownAgreement, Metric, PairedMetric, Quantity
+from igbaselines.metrics.completeness import COMPLETENESS_GAP, relative_gap
+from igbaselines.running.choice import fitting_methods, fitting_metrics, fitting_pairs
+from igbaselines.running.context import Run
+from igbaselines.running.settings import AttributionSettings
+from igbaselines.studies.comparison.known import Known
+from igbaselines.studies.comparison.settings import ComparisonEvaluation
+from igbaselines.tasks import Task
+
+log = logging.getLogger(__name__)
+
+COST = Quantity("cost", "cost", "evaluations", "lower")
+SECONDS = Quantity("seconds", "time", "s", "lower")
+MEASURED = (COST, SECONDS, COMPLETENESS_GAP)
+HALF_SAMPLE = "half_sample"  # in the place of a method: what one half of the sampled Shapley values has in common
+
+# Values by method and metric.
+Values = dict[tuple[str, str], Tensor]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A task, and all that is compared on it."""
+
+    seed: int  # of the run
+    known: Known  # the task, with player values that are known
+    methods: Mapping[str, Method]  # as they are configured
+    metrics: Mapping[str, Metric]
+    pairs: Mapping[str, PairedMetric]
+    gradient: float  # what a gradient costs on this network, in evaluations
+    budgets: tuple[int | None, ...]  # None leaves methods as they are configured
+
+    @classmethod
+    def of(
+        cls, run: Run, attribution: AttributionSettings | None, evaluation: ComparisonEvaluation, task: Task
+    ) -> "Compared":
+        """All methods and metrics of a run that fit a task."""
+        known = Known.of(task, evaluation.orders, run.seed)
+        return cls(
+            run.seed,
+            known,
+            fitting_methods(run, {} if attribution is None else attribution.methods(), known.task),
+            fitting_metrics(replace(run, pairs={}), known.task),
+            fitting_pairs(run, known.task),
+            gradient_cost(task),
+            tuple(evaluation.budgets) or (None,),
+        )
+
+    def rows(self) -> pd.DataFrame:
+        """Attribute and judge: a row for each budget, method, metric and input."""
+        task = self.known.task
+        fixed = {"unit": list(task.units), "data": task.data, "network": task.network}
+        tables = [
+            pd.DataFrame(fixed | {"budget": budget, "method": method, "metric": metric, "value": each.cpu().numpy()})
+            for budget in self.budgets
+            for (method, metric), each in self._at(budget).items()
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def _at(self, budget: int | None) -> Values:
+        """All values of a budget."""
+        methods = self.methods if budget is None else dict(self._within(budget))
+        found = self._attributed(methods)
+        values: Values = {}
+        for method, (result, seconds) in found.items():
+            cost = self.gradient * result.gradient_points.double()
+            values[method, COST.name] = cost if result.forwards is None else cost + result.forwards
+            values[method, SECONDS.name] = torch.full_like(cost, seconds)
+            values[method, COMPLETENESS_GAP.name] = relative_gap(result.attributions, result.change)
+        maps = {method: result.attributions for method, (result, _) in found.items()}
+        for metric in self.metrics.values():
+            values |= self._judged(metric, maps)
+        for pair in self.pairs.values():
+            values |= self._paired(pair, methods, maps)
+        return values
+
+    def _within(self, budget: int) -> Iterator[tuple[str, Method]]:
+        """The methods that can do with a budget."""
+        for name, method in self.methods.items():
+            try:
+                yield name, within(method, self.known.task, Budget(budget, self.gradient))
+            except TooSmallBudgetError as error:
+                log.info("%s is left out at a budget of %d: %s", name, budget, error)
+
+    def _attributed(self, methods: Mapping[str, Method]) -> dict[str, tuple[Attribution, float]]:
+        """What each method gives, and its seconds for an input: on its own, whatever it could share with others."""
+        found = {}
+        for name, method in methods.items():
+            start = time.perf_counter()
+            result = method.attribute(self.known.task, self._generator("comparison: attribution"))
+            found[name] = result, (time.perf_counter() - start) / len(self.known.task.inputs)
+        return found
+
+    def _judged(self, metric: Metric, maps: Mapping[str, Tensor]) -> Values:
+        name = metric.quantity.name
+        values = {
+            (method, name): metric.score(self.known.task, each, self._generator("comparison: metrics", name))
+            for method, each in maps.items()
+        }
+        if isinstance(metric, KnownAgreement) and (ceiling := self.known.ceiling(metric)) is not None:
+            values[HALF_SAMPLE, name] = ceiling
+        return values
+
+    def _paired(self, pair: PairedMetric, methods: Mapping[str, Method], maps: Mapping[str, Tensor]) -> Values:
+        name = pair.quantity.name
+        variant = pair.variant(self.known.task, self._generator("comparison: metrics", name))
+        of_draws = [name] if pair.redraws else []
+        others = attribute_all(methods, variant, self._generator("comparison: attribution", *of_draws))
+        return {
+            (method, name): pair.compare(self.known.task, each, others[method].attributions)
+            for method, each in maps.items()
+        }
+
+    def _generator(self, stream: str, *key: str) -> torch.Generator:
+        return generator_for(self.seed, stream, self.known.task.name, *key)
