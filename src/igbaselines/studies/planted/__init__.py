@@ -1,4 +1,4 @@
-"""Functions written down by us, whose attributions are known in closed form: tasks where right and wrong are certain."""
+"""Functions written down by us whose attributions are known in closed form: what is wrong there is the method."""
 
 from igbaselines.running.study import Study
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -85,7 +86,8 @@ def planted_task(
     )
 
     def shuffled() -> Task:
-        return _of_function(task, randomised(f, generator_for(seed, number, "planted: randomised")))
+        network = randomised(f, generator_for(seed, number, "planted: randomised"))
+        return _of_function(task, cast("PlantedFunction", network))
 
     return replace(_of_function(task, f), variants={"randomised": shuffled})
 
@@ -113,7 +115,7 @@ def _background(f: PlantedFunction, training: Float[Tensor, "t p"], count: int) 
         examples=examples,
         centre=training.mean(dim=0),
         stratum=stratum,
-        stratum_weight=torch.bincount(stratum, minlength=2) / count,
+        stratum_weight=torch.bincount(stratum, minlength=2).double() / count,
         low=training.amin(dim=0),
         high=training.amax(dim=0),
     )

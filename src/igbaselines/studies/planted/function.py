@@ -71,10 +71,11 @@ class PlantedFunction(nn.Module):
 def draw_function(
     kind: Kind, distribution: Distribution, sample: Float[Tensor, "m p"], generator: torch.Generator
 ) -> PlantedFunction:
-    """Draw the coefficients of a function, and scale it: over a sample it varies by SPREAD, a share POSITIVE above 0.
+    """Draw the coefficients of a function, and scale it to the logit of a class that is the rarer one.
 
-    So it is the logit of a class that is the rarer one. Kinds with as many features, and products or none, get the same
-    coefficients up to their scale.
+    Over the sample it varies by SPREAD and is positive for a share POSITIVE; its sign is such that the sample's mean is
+    no better than others: a positive input whose features all become the mean then loses half of its probability, as
+    deletion and D_alpha have it. `interactions` and `correlated` have the same coefficients up to that scale.
     """
     count = len(distribution.location)
 
@@ -90,17 +91,18 @@ def draw_function(
     frequency = torch.where(saturates, frequency + 2, frequency)  # which more than half of the inputs saturate
     phase = torch.where(saturates, -frequency * distribution.location, phase)  # steepest at the mean
     groups = _draw_groups(distribution.matters, generator) if kind.interacts else torch.empty(0, 3, dtype=torch.int64)
-    coefficient = signed(len(groups), 1, 2)
+    coefficient = signed(len(groups), 1.0, 2.0)
     function = PlantedFunction(frequency, phase, amplitude, groups, coefficient, saturates)
-    scale = SPREAD / function(sample).std()
-    function.amplitude *= scale
-    function.coefficient *= scale
-    function.bias -= function(sample).quantile(1 - POSITIVE)
+    values, at_mean = function(sample), function(sample.mean(dim=0, keepdim=True))
+    scale = (-SPREAD if at_mean > values.mean() else SPREAD) / values.std()
+    function.amplitude.mul_(scale)
+    function.coefficient.mul_(scale)
+    function.bias.sub_(function(sample).quantile(1 - POSITIVE))
     return function
 
 
 def _draw_groups(matters: Bool[Tensor, " p"], generator: torch.Generator) -> Int[Tensor, "q 3"]:
-    """Pairs and triples of features that matter: half as many pairs as there are features, a quarter as many triples."""
+    """Pairs and triples of features that matter: a pair for each two of these, a triple for each four."""
     relevant = matters.nonzero().squeeze(1)
     pairs, triples = len(relevant) // 2, len(relevant) // 4
     drawn = [relevant[torch.randperm(len(relevant), generator=generator)[:3]] for _ in range(pairs + triples)]

@@ -54,5 +54,6 @@ class Distribution:
         """Draw inputs, float64, on the CPU."""
         features = len(self.location)
         own, factors = torch.randn(2, count, features, dtype=torch.float64, generator=generator)
-        shared = factors[:, self.block]
-        return self.location + math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own
+        of_block, alone = math.sqrt(self.correlation), math.sqrt(1 - self.correlation)
+        x: Tensor = self.location + of_block * factors[:, self.block] + alone * own
+        return x
