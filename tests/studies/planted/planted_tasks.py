@@ -11,7 +11,7 @@ from igbaselines.tasks import Task
 
 def task_of(kind: str, inputs: int = 5, number: int = 0, features: int = 8, examples: int = 40) -> Task:
     settings = PlantedInputs(features=features, irrelevant=4, correlation=0.8, examples=examples, seed=0)
-    return planted_task(kind, number, settings, inputs, seed=1, device=torch.device("cpu"))
+    return planted_task(f"{kind} {number}", kind, number, settings, inputs, seed=1, device=torch.device("cpu"))
 
 
 def function_of(task: Task) -> PlantedFunction:

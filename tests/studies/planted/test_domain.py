@@ -28,6 +28,7 @@ def test_every_function_is_compared(command: Command) -> None:
     assert set(zip(rows["data"], rows["network"], strict=True)) == {
         (kind, draw) for kind in KINDS for draw in ("draw_0", "draw_1")
     }
+    assert set(rows["task"]) == set("planted " + rows["data"] + " " + rows["network"])
     assert (rows.groupby("task")["unit"].nunique() == 12).all()
     assert rows["value"].notna().all()
     cosine = rows[(rows["metric"] == "cosine") & (rows["data"] == "additive")].groupby("method")["value"].min()
@@ -74,8 +75,7 @@ def test_functions_are_named_once(names: list[str], words: str) -> None:
 
 
 def test_data_of_another_domain_are_refused(tmp_path: Path) -> None:
-    folders = dict.fromkeys(("checkpoints", "artifacts", "cache"), tmp_path)
     rows, cpu, names = Rows("comparison", "", "", 0), torch.device("cpu"), PlantedFunctions(["additive"])
-    run = Run(rows, **folders, device=cpu, seed=0, max_batch=None, workers=1)
+    run = Run(rows, tmp_path, tmp_path, tmp_path, device=cpu, seed=0, max_batch=None, workers=1)
     with pytest.raises(UserError, match="tasks=planted needs a dataset of planted inputs"):
         comparison_tasks(run, Domain(object(), names, networks=1, inputs=1))

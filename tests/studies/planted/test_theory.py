@@ -10,7 +10,6 @@ from igbaselines.attribution.baselines import Examples, Given, PerStratum
 from igbaselines.attribution.engine.quadrature import GaussLegendre
 from igbaselines.attribution.fitness import Fitness
 from igbaselines.attribution.methods import AveragedGradients, Method, attribute_all
-from igbaselines.attribution.shapley.draws import CoalitionMethod
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.weighting import ByStratum, InverseFitness
 from igbaselines.studies.planted.function import PlantedFunction
@@ -95,7 +94,9 @@ def test_strata_in_proportion_give_the_background_and_equal_strata_another_one()
 
 @pytest.mark.parametrize("coalitions", [1, 7])
 @pytest.mark.parametrize("method", [ShapleyIG, ShapleySampling])
-def test_any_coalitions_will_do_where_features_add_up(method: type[CoalitionMethod], coalitions: int) -> None:
+def test_any_coalitions_will_do_where_features_add_up(
+    method: type[ShapleyIG] | type[ShapleySampling], coalitions: int
+) -> None:
     task = task_of("additive")
     assert_same(attributed(method("mean", coalitions), task), task.known["mean"])
 

@@ -1,5 +1,6 @@
 """What planted functions give to comparisons across studies: tasks whose right attributions are known."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -27,16 +28,17 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
     settings, choice = domain.dataset, domain.model
     if not (isinstance(settings, PlantedInputs) and isinstance(choice, PlantedFunctions)):
         raise UserError("tasks=planted needs a dataset of planted inputs and a model that names planted functions")
-    return {
-        f"planted {kind} draw_{number}": partial(
-            planted_task, kind, number, settings, domain.inputs, run.seed, run.device, run.max_batch
-        )
-        for kind in choice.functions
-        for number in range(domain.networks)
-    }
+
+    def make(kind: str, number: int, name: str) -> Task:
+        return planted_task(name, kind, number, settings, domain.inputs, run.seed, run.device, run.max_batch)
+
+    draws = itertools.product(choice.functions, range(domain.networks))
+    names = {f"planted {kind} draw_{number}": (kind, number) for kind, number in draws}
+    return {name: partial(make, *chosen, name) for name, chosen in names.items()}
 
 
 def planted_task(
+    name: str,
     kind: str,
     number: int,
     settings: PlantedInputs,
@@ -52,6 +54,7 @@ def planted_task(
     strata, in proportion. Known are the Shapley values by imputer: `zero`, `mean`, and `background`, all examples.
 
     Args:
+        name: of the task.
         kind: of function, one of `KINDS`.
         number: of the draw of its coefficients.
         settings: of the inputs, which all draws share.
@@ -73,7 +76,7 @@ def planted_task(
         "background": Given(background.examples),
     }
     task = Task(
-        f"planted {kind} draw_{number}",
+        name,
         f,
         x,
         None,
