@@ -76,11 +76,13 @@ class PerStratum:
         count: examples of each stratum, drawn in proportion to their weights; without replacement where all are equal.
         weighting: how they are weighted.
         at_most: take as many as there are where a stratum has fewer, instead of refusing.
+        most: examples in all; of more, so many are kept by lot. None: all.
     """
 
     count: int
     weighting: Weighting = field(default_factory=Uniform)
     at_most: bool = False
+    most: int | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -111,7 +113,10 @@ class PerStratum:
                 raise TooFewExamplesError(f"stratum {stratum} has {len(members)} examples, {self.count} are needed")
             if count:
                 chosen.append(members[_drawn(weight[members], count, generator)])
-        index = torch.cat(chosen).to(device)
+        index = torch.cat(chosen)
+        if self.most is not None and len(index) > self.most:
+            index = index[torch.randperm(len(index), generator=generator)[: self.most]]
+        index = index.to(device)
         return background.examples[index], self.weighting.weights(strata[index], background.stratum_weight)
 
     def _of_others(
@@ -123,11 +128,12 @@ class PerStratum:
         weight = torch.ones(len(strata)) if background.example_weight is None else background.example_weight.cpu()
         is_other, even, drawn = present != own.cpu()[:, None], bool((share == share[0]).all()), []
         wanted = self.count * (least := int(is_other.sum(dim=1).min()))
+        wanted = wanted if self.most is None else min(wanted, self.most)
         if not wanted:
             raise TooFewExamplesError("an input is of the only stratum there is: there are no others to draw from")
         for others in is_other:
             turns = others.nonzero().squeeze(1)[torch.randperm(int(others.sum()), generator=generator)[:least]]
-            turns = turns.repeat(self.count)
+            turns = turns.repeat(self.count)[:wanted]
             if not even:
                 turns = torch.multinomial(share * others, wanted, replacement=True, generator=generator)
             for stratum, count in enumerate(torch.bincount(turns, minlength=len(present)).tolist()):
@@ -213,9 +219,11 @@ class Examples:
 
     Args:
         count: examples an input.
+        at_most: take as many as there are where these are fewer, instead of refusing.
     """
 
     count: int = 1
+    at_most: bool = False
 
     def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw the examples.
@@ -224,16 +232,17 @@ class Examples:
             TooFewExamplesError: where too few are left without the input itself.
         """
         drawn, examples = [], background.examples.flatten(1)
+        wanted = min(self.count, len(examples) - 1) if self.at_most else self.count
         for one in inputs.flatten(1):
             same = examples[:, 0] == one[0]  # of few: only they are compared to the end
             same[same.clone()] = (examples[same] == one).all(dim=1)
             other = (~same).cpu().nonzero().squeeze(1)
-            if len(other) < self.count:
-                wanted = f"{self.count} examples beside the explained one are needed"
-                raise TooFewExamplesError(f"{wanted}, found {len(other)}")
-            chosen = other[torch.randperm(len(other), generator=generator)[: self.count]]
+            if len(other) < max(1, wanted):
+                needed = f"{self.count} examples beside the explained one are needed"
+                raise TooFewExamplesError(f"{needed}, found {len(other)}")
+            chosen = other[torch.randperm(len(other), generator=generator)[:wanted]]
             drawn.append(background.examples[chosen.to(background.examples.device)])
-        return torch.stack(drawn), equal_weights(inputs, self.count)
+        return torch.stack(drawn), equal_weights(inputs, wanted)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ methods of coalitions stand in `igbaselines.attribution.shapley`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -85,19 +85,21 @@ class AveragedGradients:
         Raises:
             TooSmallBudgetError: where the budget does not pay for one baseline, or a node of each.
         """
-        source, drawn = task.imputer(self.baselines), torch.Generator()
-        has_count = is_dataclass(source) and hasattr(source, "count")
-        one = replace(source, count=1) if has_count else source  # type: ignore[type-var]
-        baselines = draw(one, task.inputs, task.background, drawn)[1].numel()
-        judged = 0 if self.weighting is None else baselines * (task.player_map.count.bit_length() + 2)
-        if has_count:
-            nodes = getattr(self.rule, "n_steps", 1)
-            return replace(self, baselines=replace(one, count=budget.pays(baselines * nodes, judged)))  # type: ignore[type-var]
-        if not hasattr(self.rule, "n_steps"):
+        source: Any = task.imputer(self.baselines)
+        rule: Any = self.rule
+        draws, nodes = is_dataclass(source) and hasattr(source, "count"), getattr(rule, "n_steps", 1)
+        one = replace(source, count=1) if draws else source
+        baselines = draw(one, task.inputs, task.background, torch.Generator())[1].numel()
+        judged = 0 if self.weighting is None else task.player_map.count.bit_length() + 2
+        if draws:
+            paid = budget.pays(nodes, judged)
+            if hasattr(one, "most") and paid < baselines:  # not one of each stratum
+                return replace(self, baselines=replace(one, most=paid))
+            return replace(self, baselines=replace(one, count=budget.pays(baselines * nodes, baselines * judged)))
+        if not hasattr(rule, "n_steps"):
             return self
-        least = getattr(self.rule, "fewest", 1)
-        n_steps = min(MOST_NODES, budget.pays(baselines, apart=judged, least=least))
-        return replace(self, rule=replace(self.rule, n_steps=n_steps))  # type: ignore[type-var]
+        paid = budget.pays(baselines, apart=baselines * judged, least=getattr(rule, "fewest", 1))
+        return replace(self, rule=replace(rule, n_steps=min(MOST_NODES, paid)))
 
 
 def within(method: Method, task: Task, budget: Budget) -> Method:

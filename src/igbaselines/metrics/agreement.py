@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
-from igbaselines.metrics.base import Maps, Quantity, Scores
+from igbaselines.metrics.base import KNOWN, Maps, Quantity, Scores
 from igbaselines.tasks import Task
 
 # For order and signs a value below this share of the row's largest is zero: a player that does nothing gets what a
@@ -74,13 +74,13 @@ AGREEMENT: dict[str, Callable[[Values, Values], Float64[Tensor, " n"]]] = {
     for measure in (cosine, proportions_l1, spearman, kendall, top1, sign_agreement, efficiency_gap)
 }
 QUANTITIES = {
-    "cosine": Quantity("cosine", "cosine similarity", better="higher"),
-    "proportions_l1": Quantity("proportions_l1", "L1 distance of proportions", better="lower"),
-    "spearman": Quantity("spearman", "Spearman correlation", better="higher"),
-    "kendall": Quantity("kendall", "Kendall correlation", better="higher"),
-    "top1": Quantity("top1", "same first feature", better="higher"),
-    "sign_agreement": Quantity("sign_agreement", "agreement of signs", better="higher"),
-    "efficiency_gap": Quantity("efficiency_gap", "relative efficiency gap", better="lower"),
+    "cosine": Quantity("cosine", "cosine similarity", better="higher", question=KNOWN),
+    "proportions_l1": Quantity("proportions_l1", "L1 distance of proportions", better="lower", question=KNOWN),
+    "spearman": Quantity("spearman", "Spearman correlation", better="higher", question=KNOWN),
+    "kendall": Quantity("kendall", "Kendall correlation", better="higher", question=KNOWN),
+    "top1": Quantity("top1", "same first feature", better="higher", question=KNOWN),
+    "sign_agreement": Quantity("sign_agreement", "agreement of signs", better="higher", question=KNOWN),
+    "efficiency_gap": Quantity("efficiency_gap", "relative efficiency gap", better="lower", question=KNOWN),
 }
 
 

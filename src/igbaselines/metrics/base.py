@@ -23,12 +23,24 @@ class Quantity:
         label: in tables and figures.
         unit: of a value; 1 where it has none.
         better: the direction in which it is better; None where it is neither.
+        question: what it asks of an explanation, in a few words that metrics of the same question share.
     """
 
     name: str
     label: str
     unit: str = "1"
     better: Direction | None = None
+    question: str = ""
+
+
+# The questions of the suite's metrics.
+MOVES, KNOWN, STABLE, ASKS, OBJECT = (
+    "finds what moves the output",
+    "agrees with known values",
+    "stays the same",
+    "depends on the network",
+    "lies on the object",
+)
 
 
 def undirected(*names: str) -> tuple[Quantity, ...]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.perturbation import nearest_count, player_ranks
-from igbaselines.metrics.base import Quantity, Scores
+from igbaselines.metrics.base import OBJECT, Quantity, Scores
 from igbaselines.tasks import Pixels, PlayerMap, Task
 from igbaselines.tasks.players import check_ranking
 
@@ -104,7 +104,7 @@ class OverlapAUC(_Localisation):
     @property
     def quantity(self) -> Quantity:
         """Higher is better."""
-        return Quantity("overlap_auc", "AUC of overlap", "share of pixels", "higher")
+        return Quantity("overlap_auc", "AUC of overlap", "share of pixels", "higher", OBJECT)
 
     def score(self, task: Task, attributions: Float[Tensor, "n c h w"], generator: torch.Generator) -> Scores:
         """Return the areas; NaN where there is no object."""
@@ -118,7 +118,7 @@ class PointingGame(_Localisation):
     @property
     def quantity(self) -> Quantity:
         """Higher is better."""
-        return Quantity("pointing_game", "pointing game", "share of inputs", "higher")
+        return Quantity("pointing_game", "pointing game", "share of inputs", "higher", OBJECT)
 
     def score(self, task: Task, attributions: Float[Tensor, "n c h w"], generator: torch.Generator) -> Scores:
         """Return 1 or 0; NaN where there is no object."""

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.perturbation import Perturbed, nearest_count
-from igbaselines.metrics.base import Maps, Quantity, Scores
+from igbaselines.metrics.base import MOVES, Maps, Quantity, Scores
 from igbaselines.tasks import Imputer, Task
 from igbaselines.tasks.players import check_ranking
 
@@ -134,7 +134,7 @@ class DeletionAUC:
         kind = "insertion" if self.insertion else "deletion"
         of_imputer = f" ({self.imputer if isinstance(self.imputer, str) else self.name})" if self.name else ""
         name = self.name or f"{kind}_auc"
-        return Quantity(name, f"AUC of {kind}{of_imputer}", "score", "higher" if self.insertion else "lower")
+        return Quantity(name, f"AUC of {kind}{of_imputer}", "score", "higher" if self.insertion else "lower", MOVES)
 
     def why_not(self, task: Task) -> str | None:
         """Any task can be judged that has the imputer, or whose inputs the imputer is for."""

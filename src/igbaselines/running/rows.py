@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COLUMNS = ("experiment", "dataset", "model", "method", "metric", "unit", "seed", "value")
 MOST_VALUES = 200_000_000  # of a run: rows times columns
 NAMES_FILE = "names.json"
-WORDS = ("label", "unit", "better")  # of a metric
+WORDS = ("label", "unit", "better", "question")  # of a metric
 BETTER = ("lower", "higher")
 
 
@@ -87,7 +87,7 @@ class Names:
 
     Args:
         methods: method -> label.
-        metrics: metric -> its label, unit and the better direction, "" where neither is.
+        metrics: metric -> its label, unit, the better direction and question, "" where neither is.
     """
 
     methods: dict[str, str] = field(default_factory=dict)
@@ -133,7 +133,10 @@ class Names:
             return cls()
         found = read_json(path)
         methods = {name: str(label) for name, label in found["methods"].items()}
-        metrics = {name: {key: str(of[key]) for key in WORDS} for name, of in found["metrics"].items()}
+        metrics = {
+            name: {"question": ""} | {key: str(of[key]) for key in WORDS if key != "question" or key in of}
+            for name, of in found["metrics"].items()
+        }
         if unknown := {of["better"] for of in metrics.values()} - {*BETTER, ""}:
             raise ValueError(f"{min(unknown)!r} is no better direction")
         return cls(methods, metrics)

@@ -4,14 +4,12 @@ import itertools
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from igbaselines.common.errors import UserError
 from igbaselines.running.study import Domain, look_up, task_makers
-from igbaselines.studies.comparison.reporting import comparison_table
 from igbaselines.studies.comparison.settings import ComparisonEvaluation
 from tests.commands import Command
 
@@ -87,18 +85,3 @@ def test_every_registered_domain_has_a_file_and_a_maker() -> None:
 def test_a_domain_that_no_study_makes() -> None:
     with pytest.raises(UserError, match="text is no domain"):
         ComparisonEvaluation(1, 2, 1, 96, domains={"text": Domain(None, None, 1, 1)})
-
-
-def test_inputs_are_averaged_over_tasks_before_intervals() -> None:
-    lines = [
-        {"domain": "d", "task": task, "method": "m", "metric": "auc", "unit": unit, "value": value}
-        for task, unit, value in [("a", "x", 1.0), ("b", "x", 3.0), ("a", "y", 4.0), ("b", "y", 4.0)]
-    ]
-    lines += [{**lines[0], "unit": "z", "value": np.nan}]
-    (line,) = comparison_table(pd.DataFrame(lines), {"auc": {"better": "lower"}}).to_dict("records")
-    assert (line["mean"], line["inputs"], line["tasks"], line["without_value"]) == (3, 2, 2, 1)
-    assert (line["low"] + line["high"]) / 2 == pytest.approx(3)
-    assert line["better"] == "lower"
-    alone = comparison_table(pd.DataFrame(lines[:1]), {}).iloc[0]
-    assert alone["mean"] == 1
-    assert np.isnan(alone["low"])

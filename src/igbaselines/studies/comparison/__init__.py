@@ -6,6 +6,6 @@ HERE = "igbaselines.studies.comparison"
 
 STUDY = Study(
     name="comparison",
-    experiments=(Experiment("comparison", run=f"{HERE}.experiment.run", render=f"{HERE}.reporting.render"),),
+    experiments=(Experiment("comparison", run=f"{HERE}.experiment.run", render=f"{HERE}.reporting.render.render"),),
     schemas={"comparison_evaluation": f"{HERE}.settings.ComparisonEvaluation"},
 )

@@ -19,15 +19,12 @@ from igbaselines.running.choice import fitting_methods, fitting_metrics, fitting
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.comparison.known import Known
-from igbaselines.studies.comparison.settings import ComparisonEvaluation
+from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE, SECONDS, ComparisonEvaluation
 from igbaselines.tasks import Task
 
 log = logging.getLogger(__name__)
 
-COST = Quantity("cost", "cost", "evaluations", "lower")
-SECONDS = Quantity("seconds", "time", "s", "lower")
-MEASURED = (COST, SECONDS, COMPLETENESS_GAP)
-HALF_SAMPLE = "half_sample"  # in the place of a method: what one half of the sampled Shapley values has in common
+MEASURED = (Quantity(COST, "cost", "evaluations", "lower"), Quantity(SECONDS, "time", "s", "lower"), COMPLETENESS_GAP)
 
 # Values by method and metric.
 Values = dict[tuple[str, str], Tensor]
@@ -79,8 +76,8 @@ class Compared:
         values: Values = {}
         for method, (result, seconds) in found.items():
             cost = self.gradient * result.gradient_points.double()
-            values[method, COST.name] = cost if result.forwards is None else cost + result.forwards
-            values[method, SECONDS.name] = torch.full_like(cost, seconds)
+            values[method, COST] = cost if result.forwards is None else cost + result.forwards
+            values[method, SECONDS] = torch.full_like(cost, seconds)
             values[method, COMPLETENESS_GAP.name] = relative_gap(result.attributions, result.change)
         maps = {method: result.attributions for method, (result, _) in found.items()}
         for metric in self.metrics.values():

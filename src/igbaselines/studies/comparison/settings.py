@@ -7,6 +7,9 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.values import check_values, value
 from igbaselines.running.study import Domain, task_makers
 
+COST, SECONDS = "cost", "seconds"  # metrics of the comparison's own
+HALF_SAMPLE = "half_sample"  # in the place of a method: what one half of sampled Shapley values has in common
+
 
 @dataclass
 class ComparisonEvaluation:

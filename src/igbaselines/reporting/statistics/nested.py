@@ -1,0 +1,193 @@
+"""Many methods compared on inputs that are nested in networks, and networks in data sets.
+
+Inputs of a network are not independent: what they have in common is the network. So where a data set has several
+networks, its replicates are the networks' means; where it has one, they are its inputs, and nothing is said of other
+networks. Data sets are fixed: an answer is their average, and is one about these data sets. Intervals are Student's,
+with degrees of freedom after Satterthwaite where several data sets share in the variance.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+from igbaselines.reporting.statistics.paired import holm
+
+Values = Float[np.ndarray, "replicates methods"]
+ALPHA, POWER = 0.05, 0.8
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Values of methods in replicates of several data sets."""
+
+    methods: tuple[str, ...]
+    samples: tuple[Values, ...]  # of each data set
+    inputs: int  # behind them, of which all methods have a value
+    left_out: int  # inputs without one
+    networks: int  # in all
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> "Nested | None":
+        """Read rows of one metric: the columns data, network, unit, method and value.
+
+        A method that has no finite value at all is left out, and so is an input that any of the others has none of;
+        None where nothing is left.
+        """
+        keys = ["data", "network", "unit"]
+        table = rows.pivot_table(index=keys, columns="method", values="value", aggfunc="mean", sort=False, dropna=False)
+        table = table.where(np.isfinite(table)).dropna(axis="columns", how="all").dropna(axis="index", how="all")
+        kept = table.dropna()
+        if kept.empty:
+            return None
+        samples = tuple(_replicates(of_data) for _, of_data in kept.groupby(level="data", sort=False))
+        networks = len(kept.groupby(level=["data", "network"], sort=False))
+        return cls(tuple(map(str, kept.columns)), samples, len(kept), len(table) - len(kept), networks)
+
+    @cached_property
+    def means(self) -> Float[np.ndarray, " methods"]:
+        """Average over data sets, each of its replicates."""
+        return np.asarray(np.mean([sample.mean(axis=0) for sample in self.samples], axis=0))
+
+    @cached_property
+    def differences(self) -> "Pairs":
+        """What each method has more than each other: row minus column."""
+        count = len(self.methods)
+        variances, freedom = [], []
+        for sample in self.samples:
+            if len(sample) < 2:  # a single replicate has no spread
+                unknown = np.full((count, count), np.nan)
+                return Pairs(self.means[:, None] - self.means, unknown, unknown)
+            covariance = np.cov(sample, rowvar=False).reshape(count, count)
+            own = covariance.diagonal()
+            spread = (own[:, None] + own - 2 * covariance).clip(0)
+            spread[spread <= 1e-20 * (own[:, None] + own)] = 0  # no spread but rounding
+            variances.append(spread / len(sample) / len(self.samples) ** 2)
+            freedom.append(len(sample) - 1)
+        each, total = np.stack(variances), np.sum(variances, axis=0)
+        weighted = (each**2 / np.array(freedom)[:, None, None]).sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            degrees = np.where(total > 0, total**2 / weighted, float(min(freedom)))
+        return Pairs(self.means[:, None] - self.means, np.sqrt(total), degrees)
+
+    def ranks(self, sign: int) -> Float[np.ndarray, " methods"]:
+        """The rank of each method's mean, 1 for the best; `sign` is 1 where more is better, -1 where less is."""
+        return np.asarray(stats.rankdata(-sign * self.means))
+
+    def order(self, sign: int) -> list[str]:
+        """The methods from the best mean to the worst."""
+        return [self.methods[at] for at in np.argsort(-sign * self.means, kind="stable")]
+
+    def told_apart(self, one: str, other: str) -> bool:
+        """Whether the test of two methods, corrected by Holm for all pairs, tells them apart."""
+        places = self.methods.index(one), self.methods.index(other)
+        return bool(self.differences.corrected[places] < ALPHA)
+
+    @property
+    def replicates(self) -> int:
+        """The fewest that a data set has."""
+        return min(map(len, self.samples))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Differences of all pairs of methods, (methods, methods), row minus column."""
+
+    value: np.ndarray
+    error: np.ndarray  # standard error; NaN where a data set has a single replicate
+    freedom: np.ndarray  # degrees of freedom
+
+    @cached_property
+    def p_values(self) -> np.ndarray:
+        """Two-sided, of Student's t; 1 where both methods give the same, NaN where nothing can be tested."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = 2 * stats.t.sf(np.abs(self.value) / self.error, self.freedom)
+        found = np.where((self.error == 0) & (self.value != 0), np.nan, found)  # all agree: no spread to test against
+        return np.where(self.value == 0, 1.0, found)
+
+    @cached_property
+    def corrected(self) -> np.ndarray:
+        """The p-values, corrected by Holm for all pairs; those that all replicates agree on count as told apart."""
+        upper = np.triu_indices(len(self.value), 1)
+        found = np.ones_like(self.value)
+        corrected = holm(self.p_values[upper].tolist())
+        agreed = (self.error[upper] == 0) & (self.value[upper] != 0) & (self.freedom[upper] > 1)
+        found[upper] = np.where(agreed, 0.0, corrected)
+        found.T[upper] = found[upper]
+        return found
+
+    def interval(self, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end, each (methods, methods)."""
+        width = stats.t.ppf((1 + confidence) / 2, self.freedom) * self.error
+        return self.value - width, self.value + width
+
+    def times_more(self, tests: int) -> np.ndarray:
+        """By what factor there would have to be more replicates to tell each pair apart, if it is what it seems.
+
+        With 80 % power at the level that Bonferroni leaves of so many tests, by the normal approximation.
+        """
+        needed = stats.norm.ppf(1 - 0.025 / tests) + stats.norm.ppf(POWER)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((needed * self.error / np.abs(self.value)) ** 2)
+
+
+def rank_within_inputs(rows: pd.DataFrame, sign: int) -> pd.DataFrame:
+    """Replace values by their rank among the methods of each input, 1 for the best, ties at their average."""
+    keys = ["data", "network", "unit"]
+    ranks = (-sign * rows["value"]).groupby([rows[key] for key in keys], sort=False).rank()
+    return rows.assign(value=ranks)
+
+
+def bootstrap_ranks(
+    nested: Nested, sign: int, draws: int, generator: np.random.Generator
+) -> Float[np.ndarray, "draws methods"]:
+    """Ranks of the methods in data drawn anew: replicates with replacement within each data set."""
+    means = np.zeros((draws, len(nested.methods)))
+    for sample in nested.samples:
+        drawn = generator.integers(len(sample), size=(draws, len(sample)))
+        counts = np.stack([np.bincount(row, minlength=len(sample)) for row in drawn])
+        means += counts @ sample / len(sample)
+    return np.asarray(stats.rankdata(-sign * means, axis=1))
+
+
+def kendalls_w(ranks: Float[np.ndarray, "judges methods"]) -> float:
+    """How much judges agree on the order of methods: Kendall's W, 0 to 1, with the correction for ties.
+
+    NaN for fewer than two judges or methods, or where every judge finds all methods equal.
+    """
+    judges, methods = ranks.shape
+    if judges < 2 or methods < 2:
+        return float("nan")
+    spread = float(((ranks.sum(axis=0) - judges * (methods + 1) / 2) ** 2).sum())
+    ties = sum(float((counts**3 - counts).sum()) for counts in _ties(ranks))
+    most = judges**2 * (methods**3 - methods) - judges * ties
+    return 12 * spread / most if most else float("nan")
+
+
+def _ties(ranks: np.ndarray) -> Iterator[np.ndarray]:
+    for row in ranks:
+        yield np.unique(row, return_counts=True)[1].astype(float)
+
+
+def _replicates(of_data: pd.DataFrame) -> Values:
+    """The networks' means where there are several networks, else the inputs."""
+    means = of_data.groupby(level="network", sort=False).mean()
+    return np.asarray((means if len(means) > 1 else of_data).to_numpy(float))
+
+
+def clusters(order: Sequence[str], nested: Nested) -> list[list[str]]:
+    """Runs of neighbours in an order of methods within which no test tells any two apart, none within another."""
+    found: list[list[str]] = []
+    for start in range(len(order)):
+        some = [order[start]]
+        for method in order[start + 1 :]:
+            if any(nested.told_apart(method, other) for other in some):
+                break
+            some.append(method)
+        if len(some) > 1 and not (found and set(some) <= set(found[-1])):
+            found.append(some)
+    return found

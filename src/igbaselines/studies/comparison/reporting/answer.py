@@ -1,0 +1,142 @@
+"""Which baseline, then: for each kind of data what to take, at what cost, how sure, and what the answer hangs on.
+
+Everything is made from the rows, none of it is written by hand; what decides what is said stands in `judged`.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from igbaselines.reporting.labels import known_label
+from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
+from igbaselines.studies.comparison.settings import COST, SECONDS
+
+OVERALL = "all questions"
+MOST_NAMED = 4  # methods in a sentence
+
+
+def answer_table(every: Sequence[Domain]) -> pd.DataFrame:
+    """A line for each kind of data and question: the best method, what cannot be told from it, cost, and how many."""
+    return pd.DataFrame([_line(domain, one) for domain in every for one in asked(domain)])
+
+
+def asked(domain: Domain) -> list[Judgement]:
+    """All questions together, and each of them."""
+    found = [domain.overall(), *map(domain.of_question, domain.questions)]
+    return [one for one in found if one is not None]
+
+
+def _line(domain: Domain, one: Judgement) -> dict[str, Any]:
+    nested = one.nested
+    return {
+        "domain": domain.name,
+        "question": one.question,
+        "budget": domain.budget,
+        "best": one.best,
+        "not_resolved": ", ".join(one.unresolved[1:]),
+        "controls_as_good": ", ".join(one.fooled_by),
+        "mean_rank": float(nested.means[nested.methods.index(one.best)]),
+        "methods": len(one.order),
+        "cost": domain.mean(COST, one.best),
+        "seconds": domain.mean(SECONDS, one.best),
+        "inputs": nested.inputs,
+        "networks": nested.networks,
+        "replicates": _replicates(one),
+        "inputs_left_out": nested.left_out,
+    }
+
+
+def _replicates(one: Judgement) -> str:
+    """What intervals are over: networks, or the inputs of the only one."""
+    return "networks" if one.nested.networks > len(one.nested.samples) else "inputs"
+
+
+def words_of(domain: Domain, others: Iterable[Domain] = ()) -> str:
+    """The answer for a kind of data in plain words; `others` are the same data at other budgets."""
+    return " ".join(_sentences(domain, others))
+
+
+def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
+    overall = domain.overall()
+    if overall is None:
+        yield f"{domain.name}: no metric judges two methods, so there is no answer."
+        return
+    at = "" if domain.budget is None else f" at a budget of {domain.budget} evaluations an input"
+    rest, nested = overall.unresolved[1:], overall.nested
+    alike = f"; {_named(rest)} cannot be told from it" if rest else ", and every other method can be told from it"
+    cost, seconds = domain.mean(COST, overall.best), domain.mean(SECONDS, overall.best)
+    spent = f"{cost:.0f} evaluations and {_time(seconds)} an input"
+    yield f"{domain.name}{at}: {label(overall.best)} has the best mean rank over all questions ({spent}){alike}."
+    over = f"{nested.networks} networks" if _replicates(overall) == "networks" else "the inputs of one network"
+    data = domain.rows["data"].nunique()
+    sets = f" of {data} data sets" if data > 1 else ""
+    yield f"How sure: {nested.inputs} inputs, {len(overall.order)} methods, intervals over {over}{sets}."
+    if rest and math.isfinite(factor := overall.factor_to_tell(overall.best, rest[0])):
+        yield f"Telling it from {label(rest[0])} would take about {_times(factor)} as many."
+    yield from _by_question(domain)
+    yield from _hangs_on(domain, overall, others)
+
+
+def _by_question(domain: Domain) -> Iterator[str]:
+    """What is best by each question, where they do not agree; and the metrics that a control does well by."""
+    found = {question: one for question in domain.questions if (one := domain.of_question(question)) is not None}
+    if len(found) > 1:
+        said = [f"{_best_of(one)} by what {question}" for question, one in found.items()]
+        yield f"By question: {'; '.join(said)}."
+    fooled = [f"{plot(one.metric)} ({_named(one.fooled_by)})" for one in domain.judgements if one.fooled_by]
+    if fooled:
+        yield f"Maps that never ask the network are not told from the best, or are better, by {', '.join(fooled)}."
+
+
+def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> Iterator[str]:
+    """Which metric, left out, would change the best; and at which other budget it is another."""
+    changes = [
+        f"without {plot(metric)} it is {label(found.best)}"
+        for metric, found in left_out(domain).items()
+        if found.best not in overall.unresolved
+    ]
+    if changes:
+        yield f"The answer hangs on the metric: {'; '.join(changes)}."
+    elif len(domain.judgements) > 1:
+        yield "Leaving out any one metric leaves the best among those that are not told from it."
+    elsewhere = {other.budget: found.best for other in others if (found := other.overall()) is not None}
+    differ = [f"{label(best)} at {budget}" for budget, best in elsewhere.items() if best not in overall.unresolved]
+    if differ:
+        yield f"At other budgets it is another: {', '.join(differ)}."
+
+
+def left_out(domain: Domain) -> dict[str, Judgement]:
+    """The answer without each metric in turn."""
+    found = {one.metric: domain.overall(without=[one.metric]) for one in domain.judgements}
+    return {metric: one for metric, one in found.items() if one is not None}
+
+
+def label(method: str) -> str:
+    """How a method is called in a sentence."""
+    return known_label(method) or method.replace("_", " ")
+
+
+plot = label
+
+
+def _best_of(one: Judgement) -> str:
+    more = len(one.unresolved) - 1
+    return label(one.best) + (f" (and {more} not told from it)" if more else "")
+
+
+def _named(methods: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    names = [label(method) for method in methods[:MOST_NAMED]]
+    if more := len(methods) - len(names):
+        names.append(f"{more} more")
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _time(seconds: float) -> str:
+    return f"{1000 * seconds:.2g} ms" if seconds < 1 else f"{seconds:.2g} s"
+
+
+def _times(factor: float) -> str:
+    return f"{factor:.1f} times" if factor < 10 else f"{factor:.0f} times"

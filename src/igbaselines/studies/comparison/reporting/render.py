@@ -1,0 +1,74 @@
+"""The tables and figures of `comparison`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from igbaselines.reporting.claims import Printed
+from igbaselines.reporting.style import save_figures
+from igbaselines.reporting.tables import write_tables
+from igbaselines.running.rows import Names
+from igbaselines.studies.comparison.reporting import figures, tables
+from igbaselines.studies.comparison.reporting.answer import answer_table, words_of
+from igbaselines.studies.comparison.reporting.judged import at_largest_budget, domains
+
+
+def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
+    """Write what follows from the rows; the run's names.json says what metrics ask, and which direction is better."""
+    every = domains(rows, Names.read(folder).metrics)
+    main = at_largest_budget(every)
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    methods, metrics = tables.methods_table(every), tables.metrics_table(main)
+    words = [
+        {
+            "domain": one.name,
+            "answer": words_of(one, [other for other in every if other.name == one.name and other is not one]),
+        }
+        for one in main
+    ]
+    found = {
+        "answer": pd.DataFrame(words),
+        "answer_by_question": answer_table(main),
+        "comparison": methods,
+        "agreement_of_metrics": metrics,
+        "without_a_metric": tables.left_out_table(main),
+        "own_mask": tables.circularity_table(main, *_imputers(config)),
+    }
+    write_tables(folder, found)
+    largest = {one.name: one.budget for one in main}
+    shown = (
+        methods[methods["budget"].isna() | (methods["budget"] == methods["domain"].map(largest))]
+        if len(methods)
+        else methods
+    )
+    drawings = {
+        "figure_answer": figures.answer_figure(main),
+        "figure_ranks": figures.ranks_figure(main),
+        "figure_questions": figures.questions_figure(main),
+        "figure_metrics": figures.metrics_figure(metrics),
+        "figure_cost": figures.cost_figure(every),
+    }
+    if len(shown):
+        caption = (
+            "Every method by every metric that has a meaning in the domain: means with 95 % intervals over replicates."
+        )
+        drawings["figure_comparison"] = figures.metric_figure(shown), f"{caption} Arrows point to where it is better."
+    save_figures(folder, drawings)
+
+
+def _imputers(config: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """What stands in the place of absent players: by method with a fitness, and by metric."""
+    methods = {
+        name: method["fitness"]["mask"]
+        for name, method in (config.get("methods") or {}).items()
+        if method.get("weighting") and isinstance((method.get("fitness") or {}).get("mask"), str)
+    }
+    metrics = {
+        metric["name"]: metric["imputer"]
+        for metric in (config.get("metrics") or {}).values()
+        if metric.get("name") and isinstance(metric.get("imputer"), str)
+    }
+    return methods, metrics

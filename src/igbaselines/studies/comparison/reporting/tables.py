@@ -1,0 +1,127 @@
+"""The tables of a comparison behind its answer."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from igbaselines.reporting.rows import in_order
+from igbaselines.reporting.statistics.nested import Nested, bootstrap_ranks, kendalls_w
+from igbaselines.studies.comparison.reporting.answer import left_out
+from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
+from igbaselines.studies.comparison.settings import COST
+
+DRAWS = 2000  # of the bootstrap
+
+
+def methods_table(every: Sequence[Domain]) -> pd.DataFrame:
+    """A line for each kind of data, budget, metric and method: its mean, its rank, and its distance from the best.
+
+    Returns:
+        `mean` with `low` and `high` (95 % t-interval over replicates), `rank` with `rank_low` and `rank_high` (95 % of
+        the bootstrap), `from_best` (difference to the best method that is no control) with its interval and `p_holm`
+        (corrected for all pairs of methods of the metric), and `replicates_needed`: how many would tell both apart.
+    """
+    lines = [line for domain in every for one in domain.judgements for line in _lines(domain, one)]
+    return pd.DataFrame(lines)
+
+
+def _lines(domain: Domain, one: Judgement) -> list[dict[str, Any]]:
+    nested = one.nested
+    low, high = mean_intervals(nested)
+    drawn = bootstrap_ranks(nested, one.sign, DRAWS, np.random.default_rng(0))
+    rank_low, rank_high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    ranks, differences, best = nested.ranks(one.sign), nested.differences, nested.methods.index(one.best)
+    apart = differences.interval()
+    found = []
+    for method in nested.order(one.sign):
+        at = nested.methods.index(method)
+        factor = one.factor_to_tell(method, one.best) if at != best else np.nan
+        found.append(
+            {
+                "domain": domain.name,
+                "budget": domain.budget,
+                "metric": one.metric,
+                "better": "higher" if one.sign > 0 else "lower",
+                "method": method,
+                "mean": nested.means[at],
+                "low": low[at],
+                "high": high[at],
+                "rank": ranks[at],
+                "rank_low": rank_low[at],
+                "rank_high": rank_high[at],
+                "from_best": differences.value[at, best],
+                "from_best_low": apart[0][at, best],
+                "from_best_high": apart[1][at, best],
+                "p_holm": differences.corrected[at, best],
+                "replicates": nested.replicates,
+                "replicates_needed": nested.replicates * factor,
+                "cost": domain.mean(COST, method),
+            }
+        )
+    return found
+
+
+def mean_intervals(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
+    """95 % intervals of the means: the differences to a method that is always zero."""
+    zeros = tuple(np.column_stack([sample, np.zeros(len(sample))]) for sample in nested.samples)
+    against = Nested((*nested.methods, ""), zeros, nested.inputs, nested.left_out, nested.networks).differences
+    low, high = against.interval()
+    return low[:-1, -1], high[:-1, -1]
+
+
+def metrics_table(every: Sequence[Domain]) -> pd.DataFrame:
+    """How much metrics agree on the order of methods: Kendall's tau of each pair, and the W of all of them."""
+    lines = []
+    for domain in every:
+        ranked = _ranks_by_metric(domain)
+        w = kendalls_w(ranked.to_numpy(float)) if len(ranked) else np.nan
+        for a, b in itertools.combinations(ranked.index, 2):
+            tau = float(stats.kendalltau(ranked.loc[a], ranked.loc[b]).statistic)
+            lines.append({"domain": domain.name, "a": a, "b": b, "mean": tau, "kendalls_w": w})
+    return pd.DataFrame(lines)
+
+
+def _ranks_by_metric(domain: Domain) -> pd.DataFrame:
+    """Metrics down, the methods that all of them judge across."""
+    every = domain.judgements
+    methods = in_order(m for one in every for m in one.order if all(m in other.nested.methods for other in every))
+    if len(methods) < 2:
+        return pd.DataFrame()
+    means = {one.metric: [-one.sign * one.nested.means[one.nested.methods.index(m)] for m in methods] for one in every}
+    return pd.DataFrame(means, index=methods).T.rank(axis=1)
+
+
+def left_out_table(every: Sequence[Domain]) -> pd.DataFrame:
+    """The best method, and those not told from it, without each metric in turn."""
+    return pd.DataFrame(
+        [
+            {"domain": domain.name, "without": metric, "best": one.best, "not_resolved": ", ".join(one.unresolved[1:])}
+            for domain in every
+            for metric, one in left_out(domain).items()
+        ]
+    )
+
+
+def circularity_table(every: Sequence[Domain], masks: Mapping[str, str], imputers: Mapping[str, str]) -> pd.DataFrame:
+    """Ranks of methods whose weights follow a mask, by metrics with that mask and by the same ones with others.
+
+    Args:
+        every: kinds of data.
+        masks: by method, what its fitness puts in the place of absent players.
+        imputers: the same by metric.
+    """
+    lines = []
+    for domain in every:
+        judged = [one for one in domain.judgements if one.metric in imputers]
+        for method, mask in masks.items():
+            ranks = {one.metric: 1 + one.order.index(method) for one in judged if method in one.order}
+            own = [rank for metric, rank in ranks.items() if imputers[metric] == mask]
+            other = [rank for metric, rank in ranks.items() if imputers[metric] != mask]
+            if own and other:
+                line = {"domain": domain.name, "method": method, "mask": mask, "methods": len(judged[0].order)}
+                lines.append(line | {"rank_own_mask": np.mean(own), "rank_other_masks": np.mean(other)})
+    return pd.DataFrame(lines)
