@@ -38,7 +38,7 @@ def comparison_table(rows: pd.DataFrame, metrics: Mapping[str, Mapping[str, str]
     """
     lines = []
     for keys, group in rows.groupby(KEYS, sort=False):
-        means = group.groupby("unit")["value"].mean()
+        means = group.groupby(["data", "unit"])["value"].mean()
         finite = means[np.isfinite(means)].to_numpy(float)
         line = dict(zip(KEYS, map(str, keys), strict=True))
         line["better"] = metrics.get(line["metric"], {}).get("better", "")
