@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from igbaselines.common.errors import UserError
 from igbaselines.running.study import Domain, look_up, task_makers
 from igbaselines.studies.comparison.reporting import comparison_table
-from igbaselines.studies.comparison.settings import ComparisonEvaluation
+from igbaselines.studies.comparison.settings import ComparisonEvaluation, domains_with
 from tests.commands import Command
 
 SMALL = (
@@ -89,11 +90,36 @@ def test_a_domain_that_no_study_makes() -> None:
         ComparisonEvaluation(1, 2, 1, 96, {"text": Domain(None, None, 1, 1)})
 
 
+@dataclass
+class Given:
+    """A dataset or a model of a domain."""
+
+    name: str
+
+    def domain(self) -> str:
+        return self.name
+
+
+def test_a_dataset_or_a_model_takes_the_place_of_its_domain_s() -> None:
+    domains = {name: Domain(None, None, 1, 1) for name in ("hep", "tables")}
+    given = Given("tables")
+    assert domains_with(domains, {"dataset": None, "model": None}) == domains
+    assert domains_with(domains, {"dataset": given, "model": None}) == {"tables": Domain(given, None, 1, 1)}
+    assert domains_with(domains, {"dataset": given, "model": given}) == {"tables": Domain(given, given, 1, 1)}
+    with pytest.raises(UserError, match=r"model=Given: of the domain maps, which is not among the tasks: tasks=\[maps"):
+        domains_with(domains, {"dataset": None, "model": Given("maps")})
+    with pytest.raises(UserError, match="dataset=Given and model=Given are of different domains, hep and tables"):
+        domains_with(domains, {"dataset": given, "model": Given("hep")})
+
+
 def test_inputs_are_averaged_over_tasks_before_intervals() -> None:
     lines = [
-        {"domain": "d", "task": task, "method": "m", "metric": "auc", "unit": unit, "value": value}
+        {"domain": "d", "data": "a", "task": task, "method": "m", "metric": "auc", "unit": unit, "value": value}
         for task, unit, value in [("a", "x", 1.0), ("b", "x", 3.0), ("a", "y", 4.0), ("b", "y", 4.0)]
     ]
+    other = {**lines[0], "data": "b", "value": 2.0}  # a row of that name in another table
+    alone = comparison_table(pd.DataFrame([*lines, other]), {}).iloc[0]
+    assert (alone["mean"], alone["inputs"]) == (pytest.approx(8 / 3), 3)
     lines += [{**lines[0], "unit": "z", "value": np.nan}]
     (line,) = comparison_table(pd.DataFrame(lines), {"auc": {"better": "lower"}}).to_dict("records")
     assert (line["mean"], line["inputs"], line["tasks"], line["without_value"]) == (3, 2, 2, 1)

@@ -6,9 +6,8 @@ Every method explains every task that it fits, and every metric judges it there.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
@@ -42,39 +41,18 @@ def run(
 ) -> None:
     """Carry out the comparison; the measured values go into `run.rows`.
 
-    Each domain has its own dataset and model; one that is given takes the place of its domain's, which alone is
-    compared then. The methods of an attribution are compared too, where there is one.
+    Each domain has its own dataset and model; one that is given stands in `evaluation`, in the place of its domain's.
+    The methods of an attribution are compared too, where there is one.
     """
     if not run.methods and attribution is None:
         raise UserError("choose what is compared: methods=[...], or the methods of a paper by attribution=...")
-    domains = domains_with(evaluation.domains, dataset, model)
-    planned = [(name, *task) for name, domain in domains.items() for task in _planned(run, name, domain)]
+    if dataset is not None or model is not None:
+        log.info("compared is %s alone, of which the given dataset or model is", ", ".join(evaluation.domains))
+    planned = [(name, *task) for name, domain in evaluation.domains.items() for task in _planned(run, name, domain)]
     with bar("tasks", len(planned)) as progress:
         for done, (domain, name, make) in enumerate(run.units(planned), start=1):
             run.rows.add_table(_measured(run, attribution, name, make).assign(domain=domain, task=name))
             progress(done)
-
-
-def domains_with(
-    domains: Mapping[str, Domain], dataset: OfDomain | None, model: OfDomain | None
-) -> Mapping[str, Domain]:
-    """The domains that are compared: all, or the one that a dataset or a model is of, with it in the place of its own.
-
-    Raises:
-        UserError: where the two are of different domains, or of one that is not among the tasks.
-    """
-    given: dict[str, Any] = {key: one for key, one in (("dataset", dataset), ("model", model)) if one is not None}
-    names = {key: one.domain() for key, one in given.items()}
-    if not names:
-        return domains
-    (name, *others), said = sorted(set(names.values())), " and ".join(f"{key}=..." for key in names)
-    if others:
-        raise UserError(f"dataset=... is of {names['dataset']}, model=... of {names['model']}: choose one domain")
-    if name not in domains:
-        raise UserError(f"{said} is of the domain {name}, which is not among the tasks: tasks=[{name}]")
-    if left_out := [domain for domain in domains if domain != name]:
-        log.info("tasks %s are left out: %s is of %s", ", ".join(left_out), said, name)
-    return {name: replace(domains[name], **given)}
 
 
 def _planned(run: Run, name: str, domain: Domain) -> Iterator[tuple[str, Callable[[], Task]]]:
