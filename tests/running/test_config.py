@@ -35,13 +35,17 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (PROJECT_ROOT / "conf" / group).glob("*.yaml"))
 
 
+TABLES = {
+    **dict.fromkeys(("breast_cancer", "wine", "digits", "sklearn_tables"), ()),
+    "table": ("dataset.path=x.csv", "dataset.target=y"),
+}
 EVENT_MODELS = ("swish_dnn", "deep_swish_dnn", "relu_dnn", "object_attention")
 IMAGE_OPTIONS = [
     *((group, name) for group in ("attribution/baselines", "attribution/rule") for name in options(group)),
     *((group, name) for group in ("attribution/search", "evaluation/grid", "protocol") for name in options(group)),
     *((f"mask@{key}", name) for key in ("evaluation.mask", "attribution.fitness_mask") for name in options("mask")),
-    *(("model", name) for name in options("model") if name not in (*EVENT_MODELS, "grid_value_mlp")),
-    *(("dataset", name) for name in options("dataset") if not name.startswith(("hep_", "gridworld"))),
+    *(("model", name) for name in options("model") if name not in (*EVENT_MODELS, "grid_value_mlp", "table_mlp")),
+    *(("dataset", name) for name in options("dataset") if not name.startswith(("hep_", "gridworld", *TABLES))),
 ]
 
 
@@ -52,6 +56,12 @@ def test_every_choice_for_images_composes_and_builds(group: str, name: str) -> N
     config = composed("experiment=weighted_gradients", "scale=paper", f"{group}={name}", needed)
     for part in ("dataset", "model", "attribution", "evaluation"):
         assert instantiate(config[part]) is not None
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_composes_and_builds(name: str) -> None:
+    config = composed("experiment=comparison", f"dataset={name}", *TABLES[name], "model=table_mlp")
+    assert instantiate(config.dataset).domain() == instantiate(config.model).domain() == "tables"
 
 
 @pytest.mark.parametrize("rule", options("attribution/rule"))

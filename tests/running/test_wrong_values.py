@@ -20,7 +20,7 @@ from igbaselines.running.targets import instantiate
 PARTS = ("dataset", "model", "attribution", "evaluation")
 WRONG: tuple[Any, ...] = (math.nan, -math.inf, 10**20, 0.5, -1, True, None, "banana", "a\nb", "", [], [1], {}, {"a": 1})
 REPEATED = ("hep_generators", "comparison")  # others have most of their keys, too
-COMPARISON = ("tasks=[hep,gridworld,photographs,planted]", "methods=[ig_zero]")
+COMPARISON = ("tasks=[hep,gridworld,photographs,tables,planted]", "methods=[ig_zero]")
 
 
 @pytest.fixture(scope="module")

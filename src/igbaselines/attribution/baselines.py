@@ -67,22 +67,23 @@ class Given:
 class PerStratum:
     """The same number of examples of every stratum (2412.13864: 20 events of each background).
 
-    Where the background has no strata, all of its examples are one. An input that is of a stratum itself, such as a
-    row of a table of its class, gets examples of the others: what signal and background are to 2412.13864, its own
-    class and the others are to a table or a photograph. Every other stratum counts the same there, or, where there is a
-    weighting, as often as it is drawn in proportion to its weight.
+    Where the background has no strata, all of its examples are one.
 
     Args:
         count: examples of each stratum, drawn in proportion to their weights; without replacement where all are equal.
         weighting: how they are weighted.
         at_most: take as many as there are where a stratum has fewer, instead of refusing.
         most: examples in all; of more, so many are kept by lot. None: all.
+        others: an input that is of a stratum itself, such as a row of a table of its class, gets examples of the
+            others alone: what signal and background are to 2412.13864, its own class and the others are to a table or a
+            photograph. Strata come in turn, or by lot in proportion to their weights, and every example counts the same.
     """
 
     count: int
     weighting: Weighting = field(default_factory=Uniform)
     at_most: bool = False
     most: int | None = None
+    others: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -97,7 +98,7 @@ class PerStratum:
         """
         device = background.examples.device
         strata = background.stratum
-        if strata is not None and background.own is not None:
+        if self.others and strata is not None and background.own is not None:
             return self._of_others(strata, background.own, background, generator)
         if strata is None:
             strata = torch.zeros(len(background.examples), dtype=torch.int64, device=device)

@@ -70,9 +70,9 @@ class Config:
     model_name: str | None = MISSING
     scale: str = MISSING
     seed: int = field(default=MISSING, metadata=value(SEED))
-    dataset: Any = MISSING
-    model: Any = MISSING
-    attribution: Any = MISSING
+    dataset: Any = None
+    model: Any = None
+    attribution: Any = None
     evaluation: Any = MISSING
     methods: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.values import check_values, value
@@ -84,6 +84,15 @@ class Domain:
 
     def __post_init__(self) -> None:
         check_values("domain", type(self), {"networks": self.networks, "inputs": self.inputs})
+
+
+@runtime_checkable
+class OfDomain(Protocol):
+    """A dataset or a model that can stand in the place of a domain's own: `experiment=comparison dataset=table`."""
+
+    def domain(self) -> str:
+        """Name the domain."""
+        ...
 
 
 class TaskMaker(Protocol):

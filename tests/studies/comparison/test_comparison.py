@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from PIL import Image
 
 from igbaselines.common.errors import UserError
 from igbaselines.running.study import Domain, look_up, task_makers
-from igbaselines.studies.comparison.settings import ComparisonEvaluation
+from igbaselines.studies.comparison.settings import ComparisonEvaluation, domains_with
 from tests.commands import Command
 
 SMALL = (
@@ -85,3 +86,25 @@ def test_every_registered_domain_has_a_file_and_a_maker() -> None:
 def test_a_domain_that_no_study_makes() -> None:
     with pytest.raises(UserError, match="text is no domain"):
         ComparisonEvaluation(1, 2, 1, 96, domains={"text": Domain(None, None, 1, 1)})
+
+
+@dataclass
+class Given:
+    """A dataset or a model of a domain."""
+
+    name: str
+
+    def domain(self) -> str:
+        return self.name
+
+
+def test_a_dataset_or_a_model_takes_the_place_of_its_domain_s() -> None:
+    domains = {name: Domain(None, None, 1, 1) for name in ("hep", "tables")}
+    given = Given("tables")
+    assert domains_with(domains, {"dataset": None, "model": None}) == domains
+    assert domains_with(domains, {"dataset": given, "model": None}) == {"tables": Domain(given, None, 1, 1)}
+    assert domains_with(domains, {"dataset": given, "model": given}) == {"tables": Domain(given, given, 1, 1)}
+    with pytest.raises(UserError, match=r"model=Given: of the domain maps, which is not among the tasks: tasks=\[maps"):
+        domains_with(domains, {"dataset": None, "model": Given("maps")})
+    with pytest.raises(UserError, match="dataset=Given and model=Given are of different domains, hep and tables"):
+        domains_with(domains, {"dataset": given, "model": Given("hep")})

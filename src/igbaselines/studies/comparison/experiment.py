@@ -17,7 +17,7 @@ from igbaselines.common.progress import bar
 from igbaselines.running.context import Run
 from igbaselines.running.rows import write_rows
 from igbaselines.running.settings import AttributionSettings
-from igbaselines.running.study import TaskMaker, look_up, task_makers
+from igbaselines.running.study import Domain, OfDomain, TaskMaker, look_up, task_makers
 from igbaselines.studies.comparison.compared import MEASURED, Compared
 from igbaselines.studies.comparison.settings import ComparisonEvaluation
 from igbaselines.tasks import Task
@@ -29,18 +29,21 @@ __all__ = ["MEASURED", "run"]
 
 def run(
     run: Run,
-    dataset: None,
-    model: None,
+    dataset: OfDomain | None,
+    model: OfDomain | None,
     attribution: AttributionSettings | None,
     evaluation: ComparisonEvaluation,
 ) -> None:
     """Carry out the comparison; the measured values go into `run.rows`.
 
-    Each domain has its own dataset and model; the methods of an attribution are compared too, where there is one.
+    Each domain has its own dataset and model; one that is given stands in `evaluation`, in the place of its domain's.
+    The methods of an attribution are compared too, where there is one.
     """
     if not run.methods and attribution is None:
         raise UserError("choose what is compared: methods=[...], or the methods of a paper by attribution=...")
-    planned = [(domain, *task) for domain in evaluation.domains for task in _planned(run, evaluation, domain)]
+    if dataset is not None or model is not None:
+        log.info("compared is %s alone, of which the given dataset or model is", ", ".join(evaluation.domains))
+    planned = [(name, *task) for name, domain in evaluation.domains.items() for task in _planned(run, name, domain)]
     with bar("tasks", len(planned)) as progress:
         for done, (domain, name, make) in enumerate(run.units(planned), start=1):
             compared = partial(Compared.of, run, attribution, evaluation)
@@ -48,9 +51,9 @@ def run(
             progress(done)
 
 
-def _planned(run: Run, evaluation: ComparisonEvaluation, domain: str) -> Iterator[tuple[str, Callable[[], Task]]]:
-    maker: TaskMaker = look_up(task_makers()[domain])
-    yield from maker(run, evaluation.domains[domain]).items()
+def _planned(run: Run, name: str, domain: Domain) -> Iterator[tuple[str, Callable[[], Task]]]:
+    maker: TaskMaker = look_up(task_makers()[name])
+    yield from maker(run, domain).items()
 
 
 def _measured(run: Run, name: str, make: Callable[[], Task], compared: Callable[[Task], Compared]) -> pd.DataFrame:

@@ -1,11 +1,14 @@
 """What `comparison` can be told: the schema of its `evaluation`, importable without torch."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.values import check_values, value
-from igbaselines.running.study import Domain, task_makers
+from igbaselines.running.study import Domain, OfDomain, task_makers
+
+OF_DOMAIN = "igbaselines.running.study.OfDomain"
 
 COST, SECONDS = "cost", "seconds"  # metrics of the comparison's own
 HALF_SAMPLE = "half_sample"  # in the place of a method: what one half of sampled Shapley values has in common
@@ -24,6 +27,13 @@ class ComparisonEvaluation:
     # Pairs of orders of the players from which Shapley values are sampled where they are too many for all coalitions
     orders: int = field(default=64, metadata=value("[4, 1000000]"))
     domains: dict[str, Any] = field(default_factory=dict)  # by name; `tasks=[...]` fills it
+    # `dataset=...` and `model=...`: in the place of those of their domain, which alone is compared then
+    dataset: Any | None = field(
+        default=None, metadata=value(kind=(OF_DOMAIN, "a dataset of a domain (dataset=table), or null"))
+    )
+    model: Any | None = field(
+        default=None, metadata=value(kind=(OF_DOMAIN, "a model of a domain (model=table_mlp), or null"))
+    )
 
     def __post_init__(self) -> None:
         check_values("evaluation", type(self), vars(self))
@@ -34,3 +44,22 @@ class ComparisonEvaluation:
         for name, domain in self.domains.items():
             if name not in known or not isinstance(domain, Domain):
                 raise UserError(f"evaluation.domains.{name} is no domain of a study: choose by tasks=[{choice}]")
+        self.domains = domains_with(self.domains, {"dataset": self.dataset, "model": self.model})
+
+
+def domains_with(domains: Mapping[str, Domain], given: Mapping[str, OfDomain | None]) -> dict[str, Domain]:
+    """The domains that are compared: all, or the one that a dataset or a model is of, with it in the place of its own.
+
+    Raises:
+        UserError: where the two are of different domains, or of one that is not among the tasks.
+    """
+    there: dict[str, Any] = {key: one for key, one in given.items() if one is not None}
+    if not there:
+        return dict(domains)
+    name, *others = sorted({one.domain() for one in there.values()})
+    said = " and ".join(f"{key}={type(one).__name__}" for key, one in there.items())
+    if others:
+        raise UserError(f"{said} are of different domains, {name} and {others[0]}: choose one")
+    if name not in domains:
+        raise UserError(f"{said}: of the domain {name}, which is not among the tasks: tasks=[{name}]")
+    return {name: replace(domains[name], **there)}

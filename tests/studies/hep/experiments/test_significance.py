@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from igbaselines.common.splits import rotated_split
 from igbaselines.running.rows import Rows
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.experiments.significance import add_event_counts, cross_sections, select_events
 from igbaselines.studies.hep.measures.discovery import pooled_significance
-from igbaselines.studies.hep.measures.splits import rotated_split
 
 EVENTS = {"new": 600, "soft": 500, "hard": 300, "newer": 200}
 ERRORS = {"new": 0.1, "soft": 0.02, "hard": 0.05, "newer": 0.3}

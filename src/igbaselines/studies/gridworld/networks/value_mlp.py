@@ -5,13 +5,13 @@ left and right. Swish keeps the gradients smooth along a path. The paper does no
 """
 
 import itertools
-import math
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from igbaselines.models.mlp import SwishMLP, draw_weights
 from igbaselines.models.standardise import Standardise
 from igbaselines.models.stem import OfOutput, Stemmed
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
@@ -19,36 +19,11 @@ from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 OUTPUTS = 5
 
 
-class GridValueMLP(Stemmed):
-    """A fully connected network in which every feature can interact with every other.
-
-    The first Linear and the standardisation before it are declared as the stem (`igbaselines.attribution.AffineStem`).
-    """
+class GridValueMLP(SwishMLP):
+    """A fully connected network in which every feature can interact with every other."""
 
     def __init__(self, standardise: Standardise, hidden: list[int]) -> None:
-        super().__init__()
-        self.standardise = standardise
-        widths = [len(standardise.mean), *hidden, OUTPUTS]
-        device = standardise.mean.device
-        # `for_network` draws the weights; nn.Linear by itself would draw them from global state.
-        linear = (nn.utils.skip_init(nn.Linear, a, b, device=device) for a, b in itertools.pairwise(widths))
-        self.linear = nn.ModuleList(linear)
-
-    def layers(self) -> list[tuple[Tensor, Tensor, int]]:
-        """Weight, bias and fan-in of each layer, the output's last."""
-        linear = (layer for layer in self.linear if isinstance(layer, nn.Linear))
-        return [(layer.weight, layer.bias, layer.in_features) for layer in linear]
-
-    def affine_stem(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m h"]:
-        """Standardisation and first linear layer."""
-        z: Tensor = self.linear[0](self.standardise(x))
-        return z
-
-    def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, "m 5"]:
-        """Everything behind the first linear layer."""
-        for layer in self.linear[1:]:
-            z = layer(silu(z))
-        return z
+        super().__init__(standardise, hidden, OUTPUTS)
 
 
 class AdditiveGridValue(Stemmed):
@@ -107,9 +82,5 @@ def for_network(recipe: GridValueRecipe, standardise: Standardise, generator: to
     """
     kind = GridValueMLP if recipe.interactions else AdditiveGridValue
     network = kind(standardise, list(recipe.hidden)).to(standardise.mean)
-    with torch.no_grad():
-        for weight, bias, fan_in in network.layers():
-            for parameter in (weight, bias):
-                drawn = torch.rand(parameter.shape, generator=generator, device=generator.device) * 2 - 1
-                parameter.copy_(drawn / math.sqrt(fan_in))
+    draw_weights(network.layers(), generator)
     return network

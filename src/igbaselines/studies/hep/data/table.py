@@ -10,11 +10,6 @@ that an event stands for); every other column is a numeric feature. The file's s
 
 import json
 import logging
-import os
-import resource
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Float32, Int
 
+from igbaselines.common.columns import check_distinct, is_text, numbers, open_parquet, reading_as, row_labels, some
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, sha256
 from igbaselines.common.values import SEED, value
@@ -32,7 +28,6 @@ from igbaselines.studies.hep.data.events import EventTable
 _log = logging.getLogger(__name__)
 _NOT_FEATURES = ("process", "label", "weight")
 CROSS_SECTION_ERROR = "cross_section_error"
-BYTES_A_VALUE = 16  # of memory, while a table is read and split: events, standardised events, and what they come from
 
 
 @dataclass
@@ -49,7 +44,7 @@ class HepTable:
 
     def checksum(self) -> str:
         """The file's checksum: events that have changed make another result."""
-        _open(as_path(self.path)).close()
+        open_parquet(as_path(self.path)).close()
         return sha256(as_path(self.path))
 
     def load(self, cache: Path, workers: int) -> EventTable:
@@ -69,21 +64,18 @@ def read_events(path: Path) -> EventTable:
     Raises:
         UserError: if the file is missing, is not parquet, or its columns or errors are not what they should be.
     """
-    with _read_as_parquet(path):
+    with reading_as("parquet", path):
         return _read_events(path)
 
 
 def _read_events(path: Path) -> EventTable:
-    schema = _open(path).schema_arrow
+    schema = open_parquet(path).schema_arrow
     columns = schema.names
-    if repeated := [name for name, count in Counter(columns).items() if count > 1]:
-        raise UserError(f"{path}: column {repeated[0]!r} is there more than once, every column needs a name of its own")
+    check_distinct(path, columns)
     for name in ("process", "label"):
         if name not in columns:
-            raise UserError(f"{path}: there is no column {name!r}; found {_some(columns)}")
-    # Columns that hold pandas' row labels: after a shuffle they tell how the file was put together, no physics.
-    index = (schema.pandas_metadata or {}).get("index_columns", [])
-    feature_names = tuple(name for name in columns if name not in (*_NOT_FEATURES, *index))
+            raise UserError(f"{path}: there is no column {name!r}; found {some(columns)}")
+    feature_names = tuple(name for name in columns if name not in (*_NOT_FEATURES, *row_labels(schema)))
     if not feature_names:
         raise UserError(f"{path}: no feature columns: at least one numeric column beside process and label is needed")
     head = pq.read_table(path, columns=[name for name in _NOT_FEATURES if name in columns])
@@ -104,77 +96,27 @@ def _read_events(path: Path) -> EventTable:
     )
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    if path.is_dir():
-        raise UserError(f"{path}: this is a folder, dataset.path must name one parquet file")
-    if not path.is_file():
-        raise UserError(f"{path}: no such file, dataset.path must name a parquet file")
-    with _read_as_parquet(path):
-        file = pq.ParquetFile(path)
-    values = file.metadata.num_rows * file.metadata.num_columns  # constant ones take hardly any room in a file
-    if (needed := values * BYTES_A_VALUE) > (there := _memory()):
-        size = f"{file.metadata.num_rows} rows of {file.metadata.num_columns} columns"
-        raise UserError(f"{path}: {size} need {needed / 1e9:.1f} GB of memory, of {there / 1e9:.1f}: give fewer")
-    return file
-
-
-@contextmanager
-def _read_as_parquet(path: Path) -> Iterator[None]:
-    """Say of a file that cannot be read which one it is, and why."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as parquet ({str(error).splitlines()[0]})") from error
-
-
-def _memory() -> int:
-    """Bytes that this process may have."""
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return physical if limit == resource.RLIM_INFINITY else min(limit, physical)
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{shown}, ... ({len(names)} columns)" if len(names) > 5 else shown or "no columns"
-
-
 def _processes(path: Path, column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
     """Index of each event's process; processes are in the order in which they appear."""
-    value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    if not any(is_kind(value_type) for is_kind in is_text):
+    if not is_text(column.type):
         raise UserError(f"{path}: column 'process' must hold text, found {column.type}")
     if column.null_count:
         raise UserError(f"{path}: column 'process' has {column.null_count} missing values, every event needs a name")
+    value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     encoded = pc.dictionary_encode(column.cast(value_type).cast(pa.string())).combine_chunks()
     return encoded.indices.to_numpy().astype(np.int64), tuple(encoded.dictionary.to_pylist())
-
-
-def _numbers(path: Path, name: str, column: pa.ChunkedArray, dtype: type) -> Float[np.ndarray, " n"]:
-    """A column of finite numbers."""
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise UserError(f"{path}: column {name!r} must hold numbers, found {kind}")
-    numbers = column.to_numpy().astype(dtype)  # missing values become NaN
-    broken = int((~np.isfinite(numbers)).sum())
-    if broken:
-        raise UserError(f"{path}: column {name!r} has {broken} values that are NaN, infinite or too large")
-    return numbers
 
 
 def _features(path: Path, names: tuple[str, ...], count: int) -> Float32[np.ndarray, "n d"]:
     """Feature columns, read one by one: two copies of a large table would not fit."""
     features = np.empty((count, len(names)), dtype=np.float32)
     for index, name in enumerate(names):
-        column = pq.read_table(path, columns=[name])[name]
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and that is reported
-            features[:, index] = _numbers(path, name, column, np.float32)
+        features[:, index] = numbers(path, name, pq.read_table(path, columns=[name])[name], np.float32)
     return features
 
 
 def _labels(path: Path, column: pa.ChunkedArray) -> Bool[np.ndarray, " n"]:
-    label = _numbers(path, "label", column, np.float64)
+    label = numbers(path, "label", column, np.float64)
     wrong = label[(label != 0) & (label != 1)]
     if len(wrong):
         raise UserError(f"{path}: column 'label' must be 1 (signal) or 0, found {wrong[0]:g} ({len(wrong)} values)")
@@ -194,7 +136,7 @@ def _check_one_label(
 
 
 def _weights(path: Path, column: pa.ChunkedArray) -> Float[np.ndarray, " n"]:
-    weight = _numbers(path, "weight", column, np.float64)
+    weight = numbers(path, "weight", column, np.float64)
     negative = int((weight < 0).sum())
     if negative:
         raise UserError(f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative")

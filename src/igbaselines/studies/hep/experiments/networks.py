@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from igbaselines.common.splits import Split, rotated_split
 from igbaselines.common.tensors import load_tensors, save_tensors
 from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.experiments.settings import HepSplits
-from igbaselines.studies.hep.measures.splits import Split, rotated_split
 from igbaselines.studies.hep.networks.ensemble import Ensemble
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained, TrainingData, evaluate, train

@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Float
 
+from igbaselines.common.splits import Split
 from igbaselines.running.rows import Rows
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.measures.discovery import CrossSections, Selected, Significance, effective_events
-from igbaselines.studies.hep.measures.splits import Split
 
 
 def select_events(

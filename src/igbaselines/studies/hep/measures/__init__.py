@@ -1,1 +1,1 @@
-"""What the study measures of networks and rankings: classification, discovery, splits, two samples."""
+"""What the study measures of networks and rankings: classification, discovery, two samples."""

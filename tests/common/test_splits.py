@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from igbaselines.studies.hep.measures.splits import rotated_split
+from igbaselines.common.splits import rotated_split
 
 
 def strata(*counts: int) -> np.ndarray:

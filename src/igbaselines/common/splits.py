@@ -1,4 +1,4 @@
-"""Splits of the events into training, validation and test parts that rotate from network to network."""
+"""Splits of rows, by process or class, into training, validation and test parts that rotate from network to network."""
 
 from typing import NamedTuple
 
@@ -19,11 +19,11 @@ class Split(NamedTuple):
 def rotated_split(
     stratum: Int[np.ndarray, " n"], seed: int, turn: float, train_fraction: float, validation_fraction: float
 ) -> Split:
-    """Split events, stratified by process, at a position on the circle of a fixed shuffled order.
+    """Split rows by stratum, such as their process or class, at a position on the circle of a fixed shuffled order.
 
-    Turned by 0, 1/R, 2/R, ... the test parts of R networks cover every event as soon as they are long enough: then
-    every event is scored by a network that was not trained on it, while each network sees the fractions of 2412.13864.
-    What is left of the fractions is the test part.
+    Turned by 0, 1/R, 2/R, ... the test parts of R networks cover every row as soon as they are long enough: then
+    every row is scored by a network that was not trained on it, while each network sees the same fractions (those of
+    2412.13864, on events). What is left of the fractions is the test part.
     """
     shuffled = np.random.default_rng(seed).permutation(len(stratum))
     by_stratum = shuffled[np.argsort(stratum[shuffled], kind="stable")]

@@ -1,0 +1,1 @@
+"""Networks that tell the classes of a table apart."""
