@@ -76,7 +76,7 @@ class PerStratum:
         most: examples in all; of more, so many are kept by lot. None: all.
         others: an input that is of a stratum itself, such as a row of a table of its class, gets examples of the
             others alone: what signal and background are to 2412.13864, its own class and the others are to a table or a
-            photograph. Strata come in turn, or by lot in proportion to their weights, and every example counts the same.
+            photograph. Strata come in turn, or by lot in proportion to their weights; every example counts the same.
     """
 
     count: int

@@ -125,14 +125,20 @@ class Pairs:
         width = stats.t.ppf((1 + confidence) / 2, self.freedom) * self.error
         return self.value - width, self.value + width
 
-    def times_more(self, tests: int) -> np.ndarray:
-        """By what factor there would have to be more replicates to tell each pair apart, if it is what it seems.
 
-        With 80 % power at the level that Bonferroni leaves of so many tests, by the normal approximation.
-        """
-        needed = stats.norm.ppf(1 - 0.025 / tests) + stats.norm.ppf(POWER)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray((needed * self.error / np.abs(self.value)) ** 2)
+def times_more(value: float, error: float, freedom: float, tests: int) -> float:
+    """By what factor there would have to be more replicates to tell two methods apart, if they differ as it seems.
+
+    With 80 % power at the level that Bonferroni leaves of so many tests; NaN where nothing is known of the spread, and
+    infinite where they do not differ.
+    """
+    if not (np.isfinite(error) and freedom > 0):
+        return float("nan")
+    factors = np.geomspace(1, 1e6, 600)
+    degrees = freedom * factors
+    needed = stats.t.ppf(1 - ALPHA / 2 / tests, degrees) + stats.t.ppf(POWER, degrees)
+    enough = abs(value) * np.sqrt(factors) >= needed * error
+    return float(factors[enough.argmax()]) if enough.any() else float("inf")
 
 
 def rank_within_inputs(rows: pd.DataFrame, sign: int) -> pd.DataFrame:

@@ -4,6 +4,7 @@ Everything is made from the rows, none of it is written by hand; what decides wh
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -85,7 +86,7 @@ def _by_question(domain: Domain) -> Iterator[str]:
     if len(found) > 1:
         said = [f"{_best_of(one)} by what {question}" for question, one in found.items()]
         yield f"By question: {'; '.join(said)}."
-    fooled = [f"{plot(one.metric)} ({_named(one.fooled_by)})" for one in domain.judgements if one.fooled_by]
+    fooled = [f"{label(one.metric)} ({_named(one.fooled_by)})" for one in domain.judgements if one.fooled_by]
     if fooled:
         yield f"Maps that never ask the network are not told from the best, or are better, by {', '.join(fooled)}."
 
@@ -93,7 +94,7 @@ def _by_question(domain: Domain) -> Iterator[str]:
 def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> Iterator[str]:
     """Which metric, left out, would change the best; and at which other budget it is another."""
     changes = [
-        f"without {plot(metric)} it is {label(found.best)}"
+        f"without {label(metric)} it is {label(found.best)}"
         for metric, found in left_out(domain).items()
         if found.best not in overall.unresolved
     ]
@@ -113,12 +114,10 @@ def left_out(domain: Domain) -> dict[str, Judgement]:
     return {metric: one for metric, one in found.items() if one is not None}
 
 
-def label(method: str) -> str:
-    """How a method is called in a sentence."""
-    return known_label(method) or method.replace("_", " ")
-
-
-plot = label
+def label(name: str) -> str:
+    """How a method or a metric is called in a sentence: B_bg where a figure says it with math."""
+    found = known_label(name) or name.replace("_", " ")
+    return re.sub(r"\\mathrm\{(\w+)\}|[${}]", lambda part: part[1] or "", found)
 
 
 def _best_of(one: Judgement) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from igbaselines.reporting.rows import in_order
-from igbaselines.reporting.statistics.nested import Nested, rank_within_inputs
+from igbaselines.reporting.statistics.nested import Nested, rank_within_inputs, times_more
 from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE
 
 INPUT = ["data", "network", "unit"]
@@ -51,8 +51,9 @@ class Judgement:
     def factor_to_tell(self, one: str, other: str) -> float:
         """By what factor there would have to be more replicates to tell two methods apart."""
         places = self.nested.methods.index(one), self.nested.methods.index(other)
-        count = len(self.nested.methods)
-        return float(self.nested.differences.times_more(count * (count - 1) // 2)[places])
+        count, pairs = len(self.nested.methods), self.nested.differences
+        value, error, freedom = (float(each[places]) for each in (pairs.value, pairs.error, pairs.freedom))
+        return times_more(value, error, freedom, count * (count - 1) // 2)
 
 
 @dataclass(frozen=True)
