@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Float64, Int8
+from scipy.stats import rankdata
 from torch import Tensor
 
 from igbaselines.metrics.base import Maps, Quantity, Scores
@@ -36,8 +37,10 @@ def proportions_l1(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
 
 def spearman(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """Spearman's rank correlation of the signed values, ties at their average rank; NaN where either is constant."""
-    # A value's rank less the average rank is half of (values below it - values above it).
-    a, b = (signs.sum(2, dtype=torch.float64) for signs in _pairwise_signs(attribution, exact))
+    kept = (_without_negligible(values) for values in _checked(attribution, exact))
+    ranks = (torch.from_numpy(rankdata(values.cpu().numpy(), axis=1)).to(values.device) for values in kept)
+    # Ranks are halves at the most: their distances from the average rank are exact, and those of a constant row zero.
+    a, b = (each - (each.shape[1] + 1) / 2 for each in ranks)
     return _cosine(a, b)
 
 
