@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float64, Int
 from torch import Tensor
 
 from igbaselines.attribution.shapley.exact import Game
@@ -70,7 +70,9 @@ class _Removal:
         own, found = task.player_map.sums(attributions.double()), []
         for rows in self._rows(len(own), game.players):
             members = [self._absent(game.players, generator) for _ in rows]
-            chosen = torch.multinomial(weights.cpu(), len(rows) * self.draws, replacement=True, generator=generator)
+            chosen = torch.multinomial(
+                weights.cpu().expand(len(rows), -1), self.draws, replacement=True, generator=generator
+            )
             gone = torch.stack(members).to(own.device)
             worth = self._worth(game, torch.tensor(list(rows), device=own.device), gone, chosen.to(own.device))
             sums = (gone.to(own.dtype) @ own[rows.start : rows.stop].unsqueeze(2)).squeeze(2)
@@ -83,11 +85,11 @@ class _Removal:
         return (range(start, min(start + most, inputs)) for start in range(0, inputs, most))
 
     def _worth(
-        self, game: Game, rows: Int[Tensor, " b"], gone: Bool[Tensor, "b draws p"], chosen: Int[Tensor, " bdraws"]
-    ) -> Float64[Tensor, "b draws+1"]:
+        self, game: Game, rows: Int[Tensor, " b"], gone: Bool[Tensor, "b draws p"], chosen: Int[Tensor, "b draws"]
+    ) -> Float64[Tensor, "b points"]:
         """The output of some inputs, whole at first and then without the players of each draw."""
         present = torch.cat([torch.ones_like(gone[:, :1]), ~gone], dim=1).flatten(0, 1)
-        value = torch.nn.functional.pad(chosen.view(len(rows), self.draws), (1, 0)).flatten()
+        value = torch.nn.functional.pad(chosen, (1, 0)).flatten()
         points = self.draws + 1
         worth = game.worth(
             len(present), lambda index: (rows[index // points], present.index_select(0, index), value[index])
@@ -138,8 +140,7 @@ class FaithfulnessCorrelation(_Removal):
     quantus' `FaithfulnessCorrelation` where every feature is a player.
 
     It can be fooled by players that carry the same information: the absence of one is made up for by the others, and
-    an honest share of each then foretells nothing. Between two methods whose sums are both dominated by a few players it
-    hardly tells.
+    an honest share of each then foretells nothing.
 
     Args:
         share: of the players, that are absent in each set; at least one of them, and at most all but one.
@@ -176,6 +177,6 @@ class FaithfulnessCorrelation(_Removal):
         return _random_ranks(self.draws, players, generator) < count
 
 
-def _random_ranks(draws: int, players: int, generator: torch.Generator) -> Float[Tensor, "draws p"]:
+def _random_ranks(draws: int, players: int, generator: torch.Generator) -> Int[Tensor, "draws p"]:
     """The players in random order, one a draw."""
     return torch.rand(draws, players, generator=generator).argsort(dim=1)

@@ -1,23 +1,26 @@
 """ROAD, remove and debias (Rong et al. 2022, arXiv:2202.00449): deletion whose fills do not betray what is missing.
 
-A fill that looks unlike the rest tells the network which pixels are missing, and the shape of the hole moves the score by
-itself. Here every missing pixel is a weighted mean of its eight neighbours, missing ones too, plus a little noise: a
-sparse system of linear equations (section 4.2). So a fill depends on which pixels are absent, as no imputer's does.
+A fill that looks unlike the rest tells the network which pixels are missing, and the shape of the hole moves the score
+by itself. Here every missing pixel is a weighted mean of its eight neighbours, missing ones too, plus a little noise: a
+sparse system of linear equations. So a fill depends on which pixels are absent, as no imputer's does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy import sparse
-from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from igbaselines.attribution.perturbation import Perturbed, nearest_count, player_ranks, points_at_once
 from igbaselines.metrics.base import Maps, Quantity, Scores
 from igbaselines.tasks import Task
 from igbaselines.tasks.players import check_ranking
+
+if TYPE_CHECKING:
+    from scipy import sparse  # slow to import, and of pictures alone
 
 # Of a pixel's neighbours: they sum to one.
 SIDES, CORNERS = ((-1, 0), (1, 0), (0, -1), (0, 1)), ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -39,6 +42,8 @@ def noisy_linear_fill(
     Raises:
         ValueError: where every pixel is missing.
     """
+    from scipy.sparse.linalg import splu
+
     hole = missing.cpu().numpy()
     if hole.all():
         raise ValueError(f"all {hole.size} pixels are missing: none is left to fill them in from")
@@ -57,11 +62,13 @@ def noisy_linear_fill(
 
 def _equations(
     hole: Bool[np.ndarray, "h w"], known: Float[np.ndarray, "c h w"]
-) -> tuple[sparse.csc_matrix, Float[np.ndarray, "m c"]]:
+) -> "tuple[sparse.csc_matrix, Float[np.ndarray, 'm c']]":
     """The system whose solution are the missing pixels, and its right side from those that are there.
 
     Pixels at the border have fewer neighbours, whose weights count for more.
     """
+    from scipy import sparse
+
     m = int(hole.sum())
     place = np.full(hole.shape, -1)
     place[hole] = np.arange(m)
@@ -88,9 +95,10 @@ def _equations(
 class ROAD:
     """Mean score of pictures without their most important players, filled in by noisy linear imputation.
 
-    The paper's order most relevant first, and its imputation; as in pytorch-grad-cam the score is followed, and not only
-    whether the prediction stays, and its mean is taken over the percentages. Where pixels are the players these are
-    single pixels, as there; patches go as a whole.
+    The paper's order most relevant first, and its imputation, which pytorch-grad-cam and quantus have too. The paper
+    and quantus follow whether predictions stay; here, as in pytorch-grad-cam, it is the score, whose mean is taken over
+    the percentages (there less that of the picture itself). Pixels go one by one where they are the players, patches as
+    a whole.
 
     It can be fooled where a smooth fill is something the network knows: a hole in the sky is sky. Large holes are blurs
     that betray themselves.
@@ -101,7 +109,7 @@ class ROAD:
         ranking: how players are ordered, `signed` or `magnitude`.
     """
 
-    percentages: tuple[int, ...] = (10, 20, 30, 40, 50, 60, 70, 80, 90)
+    percentages: Sequence[int] = (10, 20, 30, 40, 50, 60, 70, 80, 90)
     noise: float = 0.01
     ranking: str = "signed"
 

@@ -16,8 +16,9 @@ class MaxSensitivity:
     """The largest relative change of the attributions within a small box around the input (Yeh et al. 2019, eq. 3).
 
     The maximum over draws of ||phi(x') - phi(x)|| / ||phi(x)||, where every feature of x' is drawn uniformly within
-    `radius` of x. As captum's `sensitivity_max`, whose radius is in units of the inputs: features here have units of
-    their own, and the radius is a share of each one's range.
+    `radius` of x, and phi are the players' attributions: single pixels change as noise does. Where every feature is a
+    player it is captum's `sensitivity_max`, but for the radius, which is there in units of the inputs: features have
+    units of their own, and here it is a share of each one's range.
 
     It can be fooled by a map that does not look: a constant one is as stable as can be. A method that draws its
     baselines for each input anew is charged for the draws.
@@ -54,8 +55,8 @@ class MaxSensitivity:
 
     def compare(self, task: Task, attributions: Maps, others: Float[Tensor, "nk *features"]) -> Scores:
         """Return the largest changes; NaN for attributions of zero, where captum divides by one."""
-        before = attributions.double().flatten(1)
-        after = others.double().flatten(1).view(len(before), self.draws, -1)
-        change = torch.linalg.vector_norm(after - before[:, None], dim=2).amax(1)
+        before, after = (task.player_map.sums(maps.double()) for maps in (attributions, others))
+        after = after.view(len(before), self.draws, -1)
+        change: Tensor = torch.linalg.vector_norm(after - before[:, None], dim=2).amax(1)
         size = torch.linalg.vector_norm(before, dim=1)
         return change / size.masked_fill(size == 0, torch.nan)

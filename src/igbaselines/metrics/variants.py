@@ -33,8 +33,8 @@ class ModelRandomisation(_OfNetwork):
     The absolute value of Spearman's rank correlation, over players, between the magnitudes of both maps. The
     randomisation is their independent kind at its end, of all layers at once.
 
-    It can be fooled by noise: a random map has forgotten the network best of all. And a map that multiplies by the input
-    keeps the input's share, which no network can shuffle.
+    It can be fooled by noise: a random map has forgotten the network best of all. A map that multiplies by the input
+    keeps the input's share, which no shuffling of a network changes.
     """
 
     network: ClassVar[str] = "randomised"
@@ -88,7 +88,7 @@ class TwinStability(_Agreement, _OfNetwork):
 
 @dataclass(frozen=True)
 class DrawStability(_Agreement):
-    """How alike two maps of the same network are that differ in the method's own draws: of baselines, nodes, coalitions.
+    """How alike maps of one network are that differ in the method's own draws: of baselines, nodes, coalitions.
 
     It can be fooled by a method that draws nothing: it gets 1, and may still have chosen its one baseline badly.
 
