@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from captum.metrics import infidelity
-from quantus.metrics.faithfulness import FaithfulnessCorrelation as QuantusCorrelation
+from quantus.metrics.faithfulness.faithfulness_correlation import FaithfulnessCorrelation as QuantusCorrelation
 from torch import Tensor, nn
 
 from igbaselines.attribution.baselines import Given, PerStratum, UniformNoise, ZeroBaseline
@@ -111,12 +112,14 @@ def test_it_is_the_faithfulness_correlation_of_quantus(generator: torch.Generato
     assert isinstance(task.f, nn.Module)
     assert task.targets is not None
     network, targets = nn.Sequential(nn.Flatten(), task.f).eval().float(), task.targets.numpy()
-    task = replace(task, f=network, inputs=task.inputs.float())  # as quantus has it
+    zero = Given(torch.zeros(1, 8))
+    task = replace(task, f=network, inputs=task.inputs.float(), imputers={"given": zero})  # as quantus has it
+    absent: Any = 0.0
     np.random.seed(0)  # noqa: NPY002 (quantus draws from global state)
     theirs = QuantusCorrelation(
         nr_runs=4000,
         subset_size=2,
-        perturb_baseline="black",
+        perturb_baseline=absent,
         normalise=False,
         abs=False,
         return_aggregate=False,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from quantus.metrics.complexity import Sparseness as QuantusSparseness
+from quantus.metrics.complexity.sparseness import Sparseness as QuantusSparseness
 
 from igbaselines.metrics.sparseness import Sparseness, gini_index
 from igbaselines.tasks import FeatureMask

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float64, Int
 from torch import Tensor
 
 from igbaselines.attribution.shapley.exact import Game
-from igbaselines.metrics.base import Maps, Quantity, Scores
+from igbaselines.metrics.base import Maps, Quantity, Scores, why_no_imputer
 from igbaselines.tasks import Imputer, Task, draw, for_each
 
 MEMBERS_AT_ONCE = 2**22  # bytes that say which players are absent, of some inputs at a time
@@ -50,11 +50,7 @@ class _Removal:
 
     def why_not(self, task: Task) -> str | None:
         """Any task can be judged that has the imputer, or whose inputs the imputer is for."""
-        if isinstance(self.imputer, str) and self.imputer not in task.imputers:
-            return f"the task has no imputer {self.imputer!r}"
-        if getattr(self.imputer, "pictures_only", False) and not task.is_picture:
-            return f"its imputer {type(self.imputer).__name__} is of pictures"
-        return None
+        return why_no_imputer(self.imputer, task)
 
     def _absent(self, players: int, generator: torch.Generator) -> Bool[Tensor, "draws p"]:
         """The players that are absent in each draw."""
@@ -99,7 +95,7 @@ class _Removal:
 
 @dataclass(frozen=True)
 class Infidelity(_Removal):
-    """Mean squared error of the attributions' sums as a forecast of the output's fall (Yeh et al. 2019, eq. 1).
+    """Mean squared error of the attributions' sums as a forecast of the output's fall (Yeh et al. 2019, def. 2.1).
 
     It is captum's `infidelity` with perturbations that put players to an imputer's values, where the attributions of
     players, which have the distance to a baseline in them, meet ones and zeros; Gaussian noise asks for attributions
@@ -136,8 +132,8 @@ class Infidelity(_Removal):
 class FaithfulnessCorrelation(_Removal):
     """Correlation of the attributions' sums with the output's fall, over random sets of one size (Bhatt et al. 2020).
 
-    Pearson's, as in their eq. 3; known as MuFidelity where sets are of players instead of features. The same as
-    quantus' `FaithfulnessCorrelation` where every feature is a player.
+    Pearson's, their mu_F (arXiv:2005.00631); known as MuFidelity where sets are of players instead of features. The
+    same as quantus' `FaithfulnessCorrelation` where every feature is a player.
 
     It can be fooled by players that carry the same information: the absence of one is made up for by the others, and
     an honest share of each then foretells nothing.

@@ -1,4 +1,4 @@
-"""How much attributions change where the input hardly does (Yeh et al. 2019)."""
+"""How much attributions change where the input hardly does (Yeh et al. 2019, arXiv:1901.09392)."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -13,7 +13,7 @@ from igbaselines.tasks import Task
 
 @dataclass(frozen=True)
 class MaxSensitivity:
-    """The largest relative change of the attributions within a small box around the input (Yeh et al. 2019, eq. 3).
+    """The largest relative change of the attributions within a small box around the input (Yeh et al. 2019, SENS_MAX).
 
     The maximum over draws of ||phi(x') - phi(x)|| / ||phi(x)||, where every feature of x' is drawn uniformly within
     `radius` of x, and phi are the players' attributions: single pixels change as noise does. Where every feature is a
@@ -57,6 +57,7 @@ class MaxSensitivity:
         """Return the largest changes; NaN for attributions of zero, where captum divides by one."""
         before, after = (task.player_map.sums(maps.double()) for maps in (attributions, others))
         after = after.view(len(before), self.draws, -1)
-        change: Tensor = torch.linalg.vector_norm(after - before[:, None], dim=2).amax(1)
+        change = torch.linalg.vector_norm(after - before[:, None], dim=2).amax(1)
         size = torch.linalg.vector_norm(before, dim=1)
-        return change / size.masked_fill(size == 0, torch.nan)
+        found: Tensor = change / size.masked_fill(size == 0, torch.nan)
+        return found

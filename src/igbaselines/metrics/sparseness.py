@@ -21,7 +21,7 @@ def gini_index(sizes: Float[Tensor, "n p"]) -> Float64[Tensor, " n"]:
 
 @dataclass(frozen=True)
 class Sparseness:
-    """Gini index of the players' magnitudes (Chalasani et al. 2020, section 5; quantus' `Sparseness`).
+    """Gini index of the players' magnitudes (Chalasani et al. 2020, arXiv:1810.06583; quantus' `Sparseness`).
 
     Neither direction is better: a network that looks at everything has no sparse explanation that is true. It can be
     fooled by a map that names one player, whichever.

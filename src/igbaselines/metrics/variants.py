@@ -30,8 +30,8 @@ class _OfNetwork:
 class ModelRandomisation(_OfNetwork):
     """How much a map stays when all the network's parameters are shuffled (Adebayo et al. 2018, section 3).
 
-    The absolute value of Spearman's rank correlation, over players, between the magnitudes of both maps. The
-    randomisation is their independent kind at its end, of all layers at once.
+    The absolute value of Spearman's rank correlation, over players, between the magnitudes of both maps. All layers are
+    randomised, which is the end of their cascade, and by shuffling their values instead of drawing new ones.
 
     It can be fooled by noise: a random map has forgotten the network best of all. A map that multiplies by the input
     keeps the input's share, which no shuffling of a network changes.
