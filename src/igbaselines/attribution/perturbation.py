@@ -39,6 +39,11 @@ def nearest_count(players: Int[Tensor, "*shape"], part: Int[Tensor, "*shape"], w
     return (2 * players * part + whole) // (2 * whole)
 
 
+def points_at_once(task: Task) -> int:
+    """How many points of a task are scored at once, where memory allows."""
+    return task.max_batch or (PICTURES_AT_ONCE if task.is_picture else ROWS_AT_ONCE)
+
+
 @dataclass(frozen=True)
 class Perturbed:
     """Inputs whose players go in the order of rankings, and what becomes of their scores.
@@ -80,7 +85,7 @@ class Perturbed:
         """
         fills = impute(imputer, task.inputs, task.background, generator)
         importance = task.player_map.importance(attributions, ranking)
-        most = task.max_batch or (PICTURES_AT_ONCE if task.is_picture else ROWS_AT_ONCE)
+        most = points_at_once(task)
         return cls(task.followed, task.inputs, fills, task.player_map, importance, input_of_rank, most)
 
     def __post_init__(self) -> None:

@@ -36,9 +36,7 @@ def proportions_l1(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
 
 def spearman(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
     """Spearman's rank correlation of the signed values, ties at their average rank; NaN where either is constant."""
-    # A value's rank less the average rank is half of (values below it - values above it).
-    a, b = (signs.sum(2, dtype=torch.float64) for signs in _pairwise_signs(attribution, exact))
-    return _cosine(a, b)
+    return _cosine(*(_centred_ranks(_without_negligible(values)) for values in _checked(attribution, exact)))
 
 
 def kendall(attribution: Values, exact: Values) -> Float64[Tensor, " n"]:
@@ -149,6 +147,13 @@ def _scaled(attribution: Tensor, exact: Tensor) -> tuple[Float64[Tensor, "n p"],
 def _without_negligible(values: Float64[Tensor, "n p"]) -> Float64[Tensor, "n p"]:
     magnitude = values.abs()
     return values.masked_fill(magnitude <= NEGLIGIBLE * magnitude.amax(1, keepdim=True), 0)
+
+
+def _centred_ranks(values: Float64[Tensor, "n p"]) -> Float64[Tensor, "n p"]:
+    """Twice the distance of each value's rank from the average rank: how many are below it less how many above."""
+    ordered = values.sort(dim=1).values
+    below, not_above = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
+    return (below + not_above - values.shape[1]).double()
 
 
 def _pairwise_signs(attribution: Tensor, exact: Tensor) -> tuple[Int8[Tensor, "n p p"], Int8[Tensor, "n p p"]]:

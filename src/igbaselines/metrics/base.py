@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.tasks import Task
+from igbaselines.tasks import Imputer, Task
 
 Direction = Literal["lower", "higher"]
 Maps: TypeAlias = Float[Tensor, "n *features"]
@@ -46,6 +46,14 @@ MOVES, KNOWN, STABLE, ASKS, OBJECT = (
 def undirected(*names: str) -> tuple[Quantity, ...]:
     """Quantities by their names, in neither direction better."""
     return tuple(Quantity(name, name.replace("_", " ")) for name in names)
+
+
+def why_no_imputer(imputer: Imputer | str, task: Task) -> str | None:
+    """Say in words why a task has no use for an imputer, or no imputer of a name; None where it has."""
+    if isinstance(imputer, str):
+        return None if imputer in task.imputers else f"the task has no imputer {imputer!r}"
+    pictures = getattr(imputer, "pictures_only", False) and not task.is_picture
+    return f"its imputer {type(imputer).__name__} is of pictures" if pictures else None
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.perturbation import Perturbed, nearest_count
-from igbaselines.metrics.base import MOVES, Maps, Quantity, Scores
+from igbaselines.metrics.base import MOVES, Maps, Quantity, Scores, why_no_imputer
 from igbaselines.tasks import Imputer, Task
 from igbaselines.tasks.players import check_ranking
 
@@ -138,10 +138,7 @@ class DeletionAUC:
 
     def why_not(self, task: Task) -> str | None:
         """Any task can be judged that has the imputer, or whose inputs the imputer is for."""
-        if isinstance(self.imputer, str):
-            return None if self.imputer in task.imputers else f"the task has no imputer {self.imputer!r}"
-        pictures = getattr(self.imputer, "pictures_only", False) and not task.is_picture
-        return f"its imputer {type(self.imputer).__name__} is of pictures" if pictures else None
+        return why_no_imputer(self.imputer, task)
 
     def curves(
         self,

@@ -1,12 +1,15 @@
 """A network that has unlearned everything: the control of Adebayo et al. (2018), which a faithful map must notice."""
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def randomised(network: nn.Module, generator: torch.Generator) -> nn.Module:
+
+def randomised(network: Network, generator: torch.Generator) -> Network:
     """A copy whose parameters hold their own values in random order, each tensor for itself; the original stays.
 
     The scale of every layer is kept, what it has learned is not. Buffers, such as the statistics of a batch norm, stay.

@@ -108,3 +108,21 @@ def test_a_dataset_or_a_model_takes_the_place_of_its_domain_s() -> None:
         domains_with(domains, {"dataset": None, "model": Given("maps")})
     with pytest.raises(UserError, match="dataset=Given and model=Given are of different domains, hep and tables"):
         domains_with(domains, {"dataset": given, "model": Given("hep")})
+
+
+def test_maps_are_compared_with_those_of_variants(command: Command) -> None:
+    domain = [f"evaluation.domains.hep.model.{key}" for key in ("max_epochs=1", "epoch_events=1000", "hidden=[8]")]
+    small = ["scale=smoke", "evaluation.inputs=4", "methods=[ig_zero,expected_gradients]", "tasks=[hep]", *domain]
+    measured = ("model_randomisation", "twin_stability", "draw_stability", "max_sensitivity")
+    result = command("experiment=comparison", f"metrics=[{','.join(measured)}]", *small)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("validation loss") == 2  # of the network and its twin
+    (folder,) = command.runs()
+    rows = pd.read_parquet(folder / "rows.parquet")
+    assert set(rows["metric"]) == {*measured, "cost", "seconds", "completeness_gap"}
+    assert (set(rows["data"]), set(rows["network"])) == ({"hep"}, {"hep network_0"})
+    means = rows.groupby(["method", "metric"])["value"].mean()
+    assert np.isfinite(means).all()
+    assert means["ig_zero", "draw_stability"] == pytest.approx(1)
+    assert means["expected_gradients", "draw_stability"] < 1
+    assert means["ig_zero", "twin_stability"] < 1

@@ -1,15 +1,19 @@
 """What grid worlds give to comparisons across studies: why an action, where exact Shapley values are known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.randomness import generator_for
+from igbaselines.models.randomised import randomised
 from igbaselines.running.context import Run
 from igbaselines.running.study import Domain
 from igbaselines.studies.gridworld.data.dataset import GridWorld
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution
 from igbaselines.studies.gridworld.experiments.tasks import state_task, trained_network
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
+from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork
 from igbaselines.tasks import Task
 
 
@@ -25,9 +29,22 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
     states = worlds.load()
     explained, settings = states.explained(domain.inputs, run.seed), GridworldAttribution(explained="action")
 
+    def task_of(name: str, network: GridValueNetwork) -> Task:
+        return state_task(name, network, states, explained, settings, run.seed, run.device, run.max_batch)
+
     def make(network: int, name: str) -> Task:
         trained = trained_network(states, recipe, run.seed, network, run.device, name)
-        return state_task(name, trained, states, explained, settings, run.seed, run.device, run.max_batch)
+
+        def twin() -> Task:
+            of_twin = f"{name} twin"
+            other = trained_network(states, recipe, run.seed, network, run.device, of_twin, "gridworld: twins")
+            return task_of(of_twin, other)
+
+        def shuffled() -> Task:
+            return task_of(f"{name} randomised", randomised(trained, generator_for(run.seed, "randomised", network)))
+
+        variants = {"twin": twin, "randomised": shuffled}
+        return replace(task_of(name, trained), data="gridworld", network=name, variants=variants)
 
     names = [f"gridworld network_{network}" for network in range(domain.networks)]
     return {name: partial(make, network, name) for network, name in enumerate(names)}

@@ -5,6 +5,8 @@ from dataclasses import replace
 from functools import partial
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.randomness import generator_for, stream
+from igbaselines.models.randomised import randomised
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.running.study import Domain
@@ -12,6 +14,7 @@ from igbaselines.studies.hep.data.events import EventDataset
 from igbaselines.studies.hep.experiments.settings import HepSplits
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork
 from igbaselines.studies.hep.experiments.tasks import ranking_task
+from igbaselines.studies.hep.networks.dnn import Classifier
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.tasks import Task
 
@@ -37,18 +40,24 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
     run = replace(run, checkpoints=run.checkpoints / run.fingerprint())
     study = HepStudy(run, events, settings, {}, {}, splits)
 
+    def task_of(name: str, network: Classifier, of: RankingNetwork) -> Task:
+        explained, output = of.explained, settings.output
+        return ranking_task(name, network, events, explained, of.background, output, run.max_batch, run.fast_paths)
+
     def make(number: int) -> Task:
-        seed, unit = (run.seed, number), f"network_{number}"
-        network = RankingNetwork.train(study, recipe, unit, study.split(number), seed)
-        return ranking_task(
-            f"hep {unit}",
-            network.model,
-            events,
-            network.explained,
-            network.background,
-            settings.output,
-            run.max_batch,
-            run.fast_paths,
-        )
+        seed, unit, split = (run.seed, number), f"network_{number}", study.split(number)
+        name, network = f"hep {unit}", RankingNetwork.train(study, recipe, unit, split, seed)
+
+        def twin() -> Task:
+            seed_of_twin = (*seed, stream("hep: twins"))
+            other = RankingNetwork.train(study, recipe, f"{unit}_twin", split, seed_of_twin, key=seed)
+            return task_of(f"{name} twin", other.model, network)
+
+        def shuffled() -> Task:
+            other = randomised(network.model, generator_for(*seed, "randomised"))
+            return task_of(f"{name} randomised", other, network)
+
+        variants = {"twin": twin, "randomised": shuffled}
+        return replace(task_of(name, network.model, network), data="hep", network=name, variants=variants)
 
     return {f"hep network_{number}": partial(make, number) for number in range(domain.networks)}

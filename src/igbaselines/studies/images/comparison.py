@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.randomness import generator_for
+from igbaselines.models.randomised import randomised
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.running.study import Domain
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.classifier import load_classifier
+from igbaselines.studies.images.experiments.classifier import PhotographClassifier, classifier_of, load_classifier
 from igbaselines.studies.images.experiments.selection import Chosen, photograph_background, select
-from igbaselines.studies.images.experiments.tasks import task_of_chosen
+from igbaselines.studies.images.experiments.tasks import seen_by, task_of_chosen
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Patches, Task
 
@@ -30,7 +32,18 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
     count = settings.reference_images
     background = photograph_background(found.candidates, classifier, count, run.seed, "images: background")
 
+    @cache
+    def shuffled() -> PhotographClassifier:
+        network = randomised(model.load(run.device), generator_for(run.seed, "randomised"))
+        return classifier_of(network, model, settings, run)
+
     def make(chosen: Chosen) -> Task:
-        return replace(task_of_chosen(chosen, classifier, background), players=PLAYERS)
+        task = replace(task_of_chosen(chosen, classifier, background), players=PLAYERS)
+
+        def by_shuffled() -> Task:
+            return replace(seen_by(task, shuffled()), players=PLAYERS)
+
+        variants = {"randomised": by_shuffled}
+        return replace(task, data="photographs", network=model.architecture, variants=variants)
 
     return {f"photograph {one.photograph.name}": partial(make, one) for one in select(found, classifier).chosen}

@@ -79,13 +79,22 @@ def _background(train: Float[Tensor, "m d"], best: Int[Tensor, " m"], seed: int)
 
 
 def trained_network(
-    states: GridStates, recipe: GridValueRecipe, seed: int, network: int, device: torch.device, name: str
+    states: GridStates,
+    recipe: GridValueRecipe,
+    seed: int,
+    network: int,
+    device: torch.device,
+    name: str,
+    kind: str = "gridworld: networks",
 ) -> GridValueNetwork:
-    """Train a network on the states that are not held out; weights and order follow from the seed and its number."""
+    """Train a network on the states that are not held out; weights and order follow from the seed and its number.
+
+    Those of another `kind`, a stream of random numbers, are trained alike from other numbers.
+    """
     train = ~states.held_out
     parts = (states.features, states.value, states.action_value)
     features, value, action_value = (torch.from_numpy(part[train]).to(device, torch.float32) for part in parts)
-    start, key = time.monotonic(), (seed, stream("gridworld: networks"), network)
+    start, key = time.monotonic(), (seed, stream(kind), network)
     trained = train_value(features, value, action_value, recipe, key)
     log.info("%s: trained in %.1f s", name, time.monotonic() - start)
     return trained

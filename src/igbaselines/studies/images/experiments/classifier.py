@@ -73,12 +73,22 @@ def load_classifier(
     `prefix` begins the checksums' names, where a run has several networks. What is scored, and in which precision
     gradients are taken: the normalised photograph and float32 where the attribution does not say.
     """
-    of_images = attribution if isinstance(attribution, ImageAttribution) else None
-    as_they_are = of_images is not None and of_images.scored == "as_they_are"
     network = model.load(run.device)
     run.checksums[f"{prefix}weights"] = state_checksum(network)
     if (checkpoint := model.checksum()) is not None:
         run.checksums[f"{prefix}checkpoint"] = checkpoint
+    return classifier_of(network, model, attribution, run)
+
+
+def classifier_of(
+    network: ImageNetwork, model: ImageModel, attribution: AttributionSettings, run: Run
+) -> PhotographClassifier:
+    """Make a classifier of a network that is on the run's device, made for input gradients.
+
+    The model says how photographs come in.
+    """
+    of_images = attribution if isinstance(attribution, ImageAttribution) else None
+    as_they_are = of_images is not None and of_images.scored == "as_they_are"
     side = model.preprocessing.size
     point = torch.zeros(1, 3, side, side, device=run.device)
     fast = for_gradients(network) if run.fast_paths else network
