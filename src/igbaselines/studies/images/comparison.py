@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 
+import torch
+
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
 from igbaselines.models.randomised import randomised
@@ -38,7 +40,10 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
         return classifier_of(network, model, settings, run)
 
     def make(chosen: Chosen) -> Task:
-        task = replace(task_of_chosen(chosen, classifier, background), players=PLAYERS)
+        label, known = chosen.photograph.label, background
+        if background.stratum is not None and label is not None:  # the others are what is compared with
+            known = replace(background, own=torch.tensor([label], device=background.stratum.device))
+        task = replace(task_of_chosen(chosen, classifier, known), players=PLAYERS)
 
         def by_shuffled() -> Task:
             return replace(seen_by(task, shuffled()), players=PLAYERS)

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -90,7 +89,7 @@ def planted_task(
 
     def shuffled() -> Task:
         network = randomised(f, generator_for(seed, number, "planted: randomised"))
-        return _of_function(task, cast("PlantedFunction", network))
+        return _of_function(task, network)
 
     return replace(_of_function(task, f), variants={"randomised": shuffled})
 

@@ -104,7 +104,8 @@ def photograph_background(
 ) -> Background:
     """Photographs that baselines may be made of: the first one by name, then a random sample.
 
-    Where all of them have labels these are their strata, weighted by how frequent they are among all candidates.
+    Where all of them have labels these are the numbers of their strata, weighted by how frequent they are among all
+    candidates.
 
     Raises:
         UserError: where not even one can be read.
@@ -124,10 +125,9 @@ def photograph_background(
     centre = classifier.centre.expand_as(examples[0])
     if None in labels:
         return Background(examples, centre)
-    classes, frequency = list(dict.fromkeys(labels)), Counter(photograph.label for photograph in candidates)
-    stratum = torch.tensor([classes.index(label) for label in labels], device=examples.device)
-    weight = torch.tensor([frequency[label] for label in classes], dtype=torch.float64, device=examples.device)
-    return Background(examples, centre, stratum, weight / weight.sum())
+    frequency = torch.tensor([photograph.label for photograph in candidates], device=examples.device).bincount()
+    stratum = torch.tensor(labels, device=examples.device)
+    return Background(examples, centre, stratum, frequency.double() / len(candidates))
 
 
 SELECTION = undirected("images_used", "images_left_out", "top1", "probability")
