@@ -118,7 +118,8 @@ Averages: TypeAlias = Mapping[str, AveragedGradients]
 def why_not(method: Method, task: Task) -> str | None:
     """Say in words why a method makes no sense for a task, or None where it does.
 
-    A part may declare `pictures_only` or `needs_stratum_weights`; a method of its own may have a `why_not(task)`.
+    A part may declare `pictures_only`, `needs_stratum_weights` or `needs_other_inputs`; a method of its own may have a
+    `why_not(task)`.
     """
     own = getattr(method, "why_not", None)
     if own is not None:
@@ -128,6 +129,8 @@ def why_not(method: Method, task: Task) -> str | None:
             return f"its {name} {type(part).__name__} is of pictures"
         if getattr(part, "needs_stratum_weights", False) and task.background.stratum_weight is None:
             return f"its {name} {type(part).__name__} needs the weight of each stratum, such as a cross-section"
+        if getattr(part, "needs_other_inputs", False) and len(task.inputs) < 2:
+            return f"its {name} {type(part).__name__} needs other inputs of the same task"
         if isinstance(part, str) and name in ("baselines", "imputer", "mask") and part not in task.imputers:
             return f"its {name} {part!r} is no imputer of {task.name}: {', '.join(task.imputers) or 'it has none'}"
     return None

@@ -165,6 +165,8 @@ class OthersFitness:
     Where a place means a kind of baseline, such as black in a set, this keeps what is known of the kind.
     """
 
+    needs_other_inputs: ClassVar[bool] = True
+
     def of_fitness(self, d_alpha: Int[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         """Return the weights.
 

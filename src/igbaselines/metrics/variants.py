@@ -43,7 +43,7 @@ class ModelRandomisation(_OfNetwork):
     def quantity(self) -> Quantity:
         """Lower is better."""
         return Quantity(
-            "model_randomisation", "correlation with the randomised network's map", better="lower", question=ASKS
+            "model_randomisation", "map of the randomised network", better="lower", question=ASKS
         )
 
     def compare(self, task: Task, attributions: Maps, others: Maps) -> Scores:

@@ -18,6 +18,7 @@ from scipy import stats
 from igbaselines.reporting.statistics.paired import holm
 
 Values = Float[np.ndarray, "replicates methods"]
+INPUT = ["data", "network", "unit"]
 ALPHA, POWER = 0.05, 0.8
 
 
@@ -38,8 +39,11 @@ class Nested:
         A method that has no finite value at all is left out, and so is an input that any of the others has none of;
         None where nothing is left.
         """
-        keys = ["data", "network", "unit"]
-        table = rows.pivot_table(index=keys, columns="method", values="value", aggfunc="mean", sort=False, dropna=False)
+        return cls.of_table(rows.pivot_table(index=INPUT, columns="method", values="value", sort=False))
+
+    @classmethod
+    def of_table(cls, table: pd.DataFrame) -> "Nested | None":
+        """The same of a table: inputs down, by data, network and unit, methods across."""
         table = table.where(np.isfinite(table)).dropna(axis="columns", how="all").dropna(axis="index", how="all")
         kept = table.dropna()
         if kept.empty:
@@ -139,13 +143,6 @@ def times_more(value: float, error: float, freedom: float, tests: int) -> float:
     needed = stats.t.ppf(1 - ALPHA / 2 / tests, degrees) + stats.t.ppf(POWER, degrees)
     enough = abs(value) * np.sqrt(factors) >= needed * error
     return float(factors[enough.argmax()]) if enough.any() else float("inf")
-
-
-def rank_within_inputs(rows: pd.DataFrame, sign: int) -> pd.DataFrame:
-    """Replace values by their rank among the methods of each input, 1 for the best, ties at their average."""
-    keys = ["data", "network", "unit"]
-    ranks = (-sign * rows["value"]).groupby([rows[key] for key in keys], sort=False).rank()
-    return rows.assign(value=ranks)
 
 
 def bootstrap_ranks(

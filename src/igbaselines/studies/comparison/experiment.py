@@ -7,6 +7,7 @@ Every method explains every task that it fits, and every metric judges it there.
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import file_name_of, read_record, write_record
 from igbaselines.common.progress import bar
+from igbaselines.common.threads import one_thread
 from igbaselines.running.context import Run
 from igbaselines.running.rows import write_rows
 from igbaselines.running.settings import AttributionSettings
@@ -62,7 +64,10 @@ def _measured(run: Run, name: str, make: Callable[[], Task], compared: Callable[
     table = record.with_suffix(".parquet")
     if read_record(record) is None:
         start = time.monotonic()
-        rows = compared(make()).rows()
+        with one_thread():
+            task = make()
+        with nullcontext() if task.is_picture else one_thread():
+            rows = compared(task).rows()
         record.parent.mkdir(parents=True, exist_ok=True)
         write_rows(table, rows)
         write_record(record, {}, vouched_for=[table])

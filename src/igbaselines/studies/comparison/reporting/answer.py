@@ -14,7 +14,6 @@ from igbaselines.reporting.labels import known_label
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
 from igbaselines.studies.comparison.settings import COST, SECONDS
 
-OVERALL = "all questions"
 MOST_NAMED = 4  # methods in a sentence
 
 
@@ -25,8 +24,7 @@ def answer_table(every: Sequence[Domain]) -> pd.DataFrame:
 
 def asked(domain: Domain) -> list[Judgement]:
     """All questions together, and each of them."""
-    found = [domain.overall(), *map(domain.of_question, domain.questions)]
-    return [one for one in found if one is not None]
+    return [one for one in (domain.overall, *domain.by_question.values()) if one is not None]
 
 
 def _line(domain: Domain, one: Judgement) -> dict[str, Any]:
@@ -55,12 +53,12 @@ def _replicates(one: Judgement) -> str:
 
 
 def words_of(domain: Domain, others: Iterable[Domain] = ()) -> str:
-    """The answer for a kind of data in plain words; `others` are the same data at other budgets."""
-    return " ".join(_sentences(domain, others))
+    """The answer for a kind of data in plain words; among `others` those count that are it at other budgets."""
+    return " ".join(_sentences(domain, [other for other in others if other.name == domain.name]))
 
 
 def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
-    overall = domain.overall()
+    overall = domain.overall
     if overall is None:
         yield f"{domain.name}: no metric judges two methods, so there is no answer."
         return
@@ -82,7 +80,7 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
 
 def _by_question(domain: Domain) -> Iterator[str]:
     """What is best by each question, where they do not agree; and the metrics that a control does well by."""
-    found = {question: one for question in domain.questions if (one := domain.of_question(question)) is not None}
+    found = domain.by_question
     if len(found) > 1:
         said = [f"{_best_of(one)} by what {question}" for question, one in found.items()]
         yield f"By question: {'; '.join(said)}."
@@ -95,23 +93,17 @@ def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> I
     """Which metric, left out, would change the best; and at which other budget it is another."""
     changes = [
         f"without {label(metric)} it is {label(found.best)}"
-        for metric, found in left_out(domain).items()
+        for metric, found in domain.left_out.items()
         if found.best not in overall.unresolved
     ]
     if changes:
         yield f"The answer hangs on the metric: {'; '.join(changes)}."
     elif len(domain.judgements) > 1:
         yield "Leaving out any one metric leaves the best among those that are not told from it."
-    elsewhere = {other.budget: found.best for other in others if (found := other.overall()) is not None}
+    elsewhere = {other.budget: found.best for other in others if (found := other.overall) is not None}
     differ = [f"{label(best)} at {budget}" for budget, best in elsewhere.items() if best not in overall.unresolved]
     if differ:
         yield f"At other budgets it is another: {', '.join(differ)}."
-
-
-def left_out(domain: Domain) -> dict[str, Judgement]:
-    """The answer without each metric in turn."""
-    found = {one.metric: domain.overall(without=[one.metric]) for one in domain.judgements}
-    return {metric: one for metric, one in found.items() if one is not None}
 
 
 def label(name: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 
@@ -14,8 +13,8 @@ from igbaselines.reporting.plots import dots, grid_of, heat_map, legend_above, n
 from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.nested import clusters
 from igbaselines.reporting.style import GREY, Drawing, looks, new_figure, page_style, style_of
-from igbaselines.studies.comparison.reporting.answer import OVERALL, asked
-from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
+from igbaselines.studies.comparison.reporting.answer import asked
+from igbaselines.studies.comparison.reporting.judged import OVERALL, Domain, Judgement
 from igbaselines.studies.comparison.reporting.tables import mean_intervals
 from igbaselines.studies.comparison.settings import COST
 
@@ -25,7 +24,7 @@ COLUMNS = 3  # of panels
 
 def answer_figure(every: Sequence[Domain]) -> Drawing:
     """Kinds of data across, methods down: the mean rank by all questions; what is not told from the best is framed."""
-    found = {domain.name: one for domain in every if (one := domain.overall()) is not None}
+    found = {domain.name: one for domain in every if (one := domain.overall) is not None}
     if not found:
         return None, ""
     ranks = pd.DataFrame({name: pd.Series(one.nested.means, one.nested.methods) for name, one in found.items()})
@@ -75,7 +74,7 @@ def _frame(column: int, row: int, thick: bool) -> Rectangle:
 
 def ranks_figure(every: Sequence[Domain]) -> Drawing:
     """Mean ranks with intervals, a panel a kind of data; bars join methods that no test tells apart (Demsar 2006)."""
-    found = {domain.name: one for domain in every if (one := domain.overall()) is not None}
+    found = {domain.name: one for domain in every if (one := domain.overall) is not None}
     if not found:
         return None, ""
     most = max(len(one.nested.methods) for one in found.values())
@@ -132,7 +131,7 @@ def cost_figure(every: Sequence[Domain]) -> Drawing:
     lines = [
         {"domain": domain.name, "method": method, "cost": domain.mean(COST, method), "rank": rank}
         for domain in every
-        if (one := domain.overall()) is not None
+        if (one := domain.overall) is not None
         for method, rank in zip(one.nested.methods, one.nested.means, strict=True)
         if method not in one.controls
     ]
@@ -158,18 +157,40 @@ def cost_figure(every: Sequence[Domain]) -> Drawing:
     )
 
 
-def metric_figure(table: pd.DataFrame) -> Figure:
-    """A panel for each metric: methods down, a look for each kind of data."""
-    metrics, methods, styles = in_order(table["metric"]), in_order(table["method"]), looks(in_order(table["domain"]))
-    lines = -(-len(metrics) // COLUMNS)
+def metrics_and_methods_figure(every: Sequence[Domain]) -> Drawing:
+    """Ranks of methods by each metric, a panel a kind of data: methods down, metrics across, the better the darker."""
+    found = [domain for domain in every if domain.overall is not None]
+    if not found:
+        return None, ""
+    metrics = max(len(domain.judgements) for domain in found)
+    methods = max(len(domain.overall.nested.methods) for domain in found if domain.overall is not None)
+    columns = min(2, len(found))
     with page_style():
-        figure = new_figure(2.4 + 3.4 * min(COLUMNS, len(metrics)), 0.8 + lines * (1.0 + 0.4 * len(methods)))
-        for axes, metric in zip(grid_of(figure, len(metrics), COLUMNS, sharey=True), metrics, strict=True):
-            found = table[table["metric"] == metric]
-            dots(axes, found, "method", "domain", lines=methods, styles=styles)
-            axes.set_xlabel(f"{plot_label(metric)} {ARROWS.get(found['better'].iloc[0], '')}")
-        legend_above(figure, styles)
-    return figure
+        figure = new_figure(columns * (2.6 + 0.3 * metrics), -(-len(found) // columns) * (2.4 + 0.27 * methods))
+        for axes, domain in zip(grid_of(figure, len(found), columns), found, strict=True):
+            _by_metric(axes, domain)
+            axes.set_title(domain.name)
+    return figure, (
+        "Ranks of methods by each metric, the better the darker; a dot where no test tells a method from the best one. "
+        "Grey names: controls that never ask the network."
+    )
+
+
+def _by_metric(axes: Axes, domain: Domain) -> None:
+    assert domain.overall is not None
+    order, every = domain.overall.nested.order(-1), domain.judgements
+    ranks = pd.DataFrame({one.metric: pd.Series(one.nested.ranks(one.sign), one.nested.methods) for one in every})
+    axes.imshow(ranks.loc[order].to_numpy(float), cmap="Blues_r", vmin=1, vmax=1.5 * len(order), aspect="auto")
+    dots = [(column, order.index(one)) for column, judged in enumerate(every) for one in judged.unresolved]
+    axes.plot(*zip(*dots, strict=True), ".", color="white", markersize=5)
+    name_lines(axes, [plot_label(method) for method in order])
+    for tick, method in zip(axes.get_yticklabels(), order, strict=True):
+        tick.set_color(GREY if method in domain.overall.controls else "black")
+    axes.set_ylim(len(order) - 0.5, -0.5)
+    labels = [plot_label(one.metric) for one in every]
+    axes.set_xticks(range(len(every)), labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+    axes.tick_params(axis="x", which="both", length=0)
+    axes.minorticks_off()
 
 
 def questions_figure(every: Sequence[Domain]) -> Drawing:

@@ -1,5 +1,6 @@
 """The rows of a comparison, read as judgements: a metric of a kind of data at a budget, and all of its methods."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from igbaselines.reporting.rows import in_order
-from igbaselines.reporting.statistics.nested import Nested, rank_within_inputs, times_more
+from igbaselines.reporting.statistics.nested import Nested, times_more
 from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE
 
+OVERALL = "all questions"
 INPUT = ["data", "network", "unit"]
 Names = Mapping[str, Mapping[str, str]]  # metric -> its words, among them `better` and `question`
 
@@ -86,17 +88,29 @@ class Domain:
         """What the metrics of this domain ask."""
         return in_order(one.question for one in self.judgements)
 
-    def of_question(self, question: str) -> Judgement | None:
-        """All methods by their ranks over the metrics of a question, each counted the same."""
-        return self._ranked(question, [[one.metric for one in self.judgements if one.question == question]])
+    @cached_property
+    def by_question(self) -> dict[str, Judgement]:
+        """All methods by their ranks over the metrics of each question, each metric counted the same."""
+        found = {question: self._ranked(question, [self._asking(question)]) for question in self.questions}
+        return {question: one for question, one in found.items() if one is not None}
 
-    def overall(self, without: Sequence[str] = ()) -> Judgement | None:
+    @cached_property
+    def overall(self) -> Judgement | None:
         """All methods by their ranks over all questions, each question and in it each metric counted the same."""
-        asked = [
-            [one.metric for one in self.judgements if one.question == question and one.metric not in without]
-            for question in self.questions
-        ]
-        return self._ranked("all questions", [metrics for metrics in asked if metrics])
+        return self._overall("")
+
+    @cached_property
+    def left_out(self) -> dict[str, Judgement]:
+        """The same without each metric in turn."""
+        found = {one.metric: self._overall(one.metric) for one in self.judgements}
+        return {metric: one for metric, one in found.items() if one is not None}
+
+    def _overall(self, without: str) -> Judgement | None:
+        groups = [[metric for metric in self._asking(question) if metric != without] for question in self.questions]
+        return self._ranked(OVERALL, [metrics for metrics in groups if metrics])
+
+    def _asking(self, question: str) -> list[str]:
+        return [one.metric for one in self.judgements if one.question == question]
 
     def _judging(self) -> Iterator[tuple[str, pd.DataFrame]]:
         for metric, rows in self.rows.groupby("metric", sort=False):
@@ -113,24 +127,30 @@ class Domain:
 
     def _ranked(self, question: str, groups: Sequence[Sequence[str]]) -> Judgement | None:
         """Rank methods within each input by each metric, and average metrics and then groups."""
-        ranks = [pd.concat([self._ranks[metric] for metric in metrics], axis=1) for metrics in groups if metrics]
-        if not ranks:
+        if not groups:
             return None
-        averaged = [group.T.groupby(level=0).mean().T for group in ranks]
-        found = pd.concat(averaged, axis=1).T.groupby(level=0).mean().T
-        nested = Nested.of(found.reset_index().melt(id_vars=INPUT, var_name="method"))
+        inputs, methods, ranks = self._ranks
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of inputs and methods that no metric of a group judges
+            averaged = [np.nanmean([ranks[metric] for metric in metrics], axis=0) for metrics in groups]
+            found = np.nanmean(averaged, axis=0)
+        nested = Nested.of_table(pd.DataFrame(found, inputs, methods))
         return None if nested is None else Judgement(question, question, -1, nested, self.controls)
 
     @cached_property
-    def _ranks(self) -> dict[str, pd.DataFrame]:
-        """By metric: inputs down, methods across, the rank of each method that has a value for every such input."""
-        found = {}
+    def _ranks(self) -> tuple[pd.Index, pd.Index, dict[str, np.ndarray]]:
+        """By metric: inputs down, methods across, the rank of each method that has a value of the input."""
+        tables = {}
         for one in self.judgements:
-            rows = self.rows[(self.rows["metric"] == one.metric) & self.rows["method"].isin(one.nested.methods)]
-            finite = rows[np.isfinite(rows["value"])]
-            ranks = rank_within_inputs(finite, one.sign)
-            found[one.metric] = ranks.pivot_table(index=INPUT, columns="method", values="value", sort=False)
-        return found
+            rows = self.rows[(self.rows["metric"] == one.metric) & np.isfinite(self.rows["value"])]
+            values = rows.pivot_table(index=INPUT, columns="method", values="value", sort=False)
+            tables[one.metric] = (-one.sign * values[list(one.nested.methods)]).rank(axis=1)
+        inputs = (
+            pd.concat([pd.Series(0, table.index) for table in tables.values()]).groupby(INPUT, sort=False).size().index
+        )
+        methods = pd.Index(in_order(method for table in tables.values() for method in table.columns))
+        every = {metric: table.reindex(inputs).reindex(columns=methods).to_numpy() for metric, table in tables.items()}
+        return inputs, methods, every
 
 
 def domains(rows: pd.DataFrame, names: Names) -> list[Domain]:

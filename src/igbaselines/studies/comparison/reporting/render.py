@@ -23,11 +23,7 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     methods, metrics = tables.methods_table(every), tables.metrics_table(main)
     words = [
-        {
-            "domain": one.name,
-            "answer": words_of(one, [other for other in every if other.name == one.name and other is not one]),
-        }
-        for one in main
+        {"domain": one.name, "answer": words_of(one, [other for other in every if other is not one])} for one in main
     ]
     found = {
         "answer": pd.DataFrame(words),
@@ -38,24 +34,14 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         "own_mask": tables.circularity_table(main, *_imputers(config)),
     }
     write_tables(folder, found)
-    largest = {one.name: one.budget for one in main}
-    shown = (
-        methods[methods["budget"].isna() | (methods["budget"] == methods["domain"].map(largest))]
-        if len(methods)
-        else methods
-    )
     drawings = {
         "figure_answer": figures.answer_figure(main),
         "figure_ranks": figures.ranks_figure(main),
         "figure_questions": figures.questions_figure(main),
+        "figure_comparison": figures.metrics_and_methods_figure(main),
         "figure_metrics": figures.metrics_figure(metrics),
         "figure_cost": figures.cost_figure(every),
     }
-    if len(shown):
-        caption = (
-            "Every method by every metric that has a meaning in the domain: means with 95 % intervals over replicates."
-        )
-        drawings["figure_comparison"] = figures.metric_figure(shown), f"{caption} Arrows point to where it is better."
     save_figures(folder, drawings)
 
 

@@ -10,7 +10,6 @@ from scipy import stats
 
 from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.nested import Nested, bootstrap_ranks, kendalls_w
-from igbaselines.studies.comparison.reporting.answer import left_out
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
 from igbaselines.studies.comparison.settings import COST
 
@@ -101,7 +100,7 @@ def left_out_table(every: Sequence[Domain]) -> pd.DataFrame:
         [
             {"domain": domain.name, "without": metric, "best": one.best, "not_resolved": ", ".join(one.unresolved[1:])}
             for domain in every
-            for metric, one in left_out(domain).items()
+            for metric, one in domain.left_out.items()
         ]
     )
 
