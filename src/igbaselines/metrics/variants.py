@@ -42,9 +42,7 @@ class ModelRandomisation(_OfNetwork):
     @property
     def quantity(self) -> Quantity:
         """Lower is better."""
-        return Quantity(
-            "model_randomisation", "map of the randomised network", better="lower", question=ASKS
-        )
+        return Quantity("model_randomisation", "map of the randomised network", better="lower", question=ASKS)
 
     def compare(self, task: Task, attributions: Maps, others: Maps) -> Scores:
         """Return the correlations, in [0, 1]; NaN where either map is the same for all players."""

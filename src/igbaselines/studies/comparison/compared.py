@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from igbaselines.attribution.budget import Budget, TooSmallBudgetError, gradient_cost
 from igbaselines.attribution.engine.result import Attribution
-from igbaselines.attribution.methods import Method, attribute_all, within
+from igbaselines.attribution.methods import AveragedGradients, Method, attribute_all, shareable, within
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import KnownAgreement, Metric, PairedMetric, Quantity
 from igbaselines.metrics.completeness import COMPLETENESS_GAP, relative_gap
@@ -25,6 +25,8 @@ from igbaselines.tasks import Task
 log = logging.getLogger(__name__)
 
 MEASURED = (Quantity(COST, "cost", "evaluations", "lower"), Quantity(SECONDS, "time", "s", "lower"), COMPLETENESS_GAP)
+
+ATTRIBUTION, JUDGED = "comparison: attribution", "comparison: metrics"  # streams of random numbers
 
 # Values by method and metric.
 Values = dict[tuple[str, str], Tensor]
@@ -41,6 +43,7 @@ class Compared:
     pairs: Mapping[str, PairedMetric]
     gradient: float  # what a gradient costs on this network, in evaluations
     budgets: tuple[int | None, ...]  # None leaves methods as they are configured
+    variants: dict[str, Task] = field(default_factory=dict)  # of the pairs, made once
 
     @classmethod
     def of(
@@ -75,8 +78,7 @@ class Compared:
         found = self._attributed(methods)
         values: Values = {}
         for method, (result, seconds) in found.items():
-            cost = self.gradient * result.gradient_points.double()
-            values[method, COST] = cost if result.forwards is None else cost + result.forwards
+            values[method, COST] = cost = self._cost(result)
             values[method, SECONDS] = torch.full_like(cost, seconds)
             values[method, COMPLETENESS_GAP.name] = relative_gap(result.attributions, result.change)
         maps = {method: result.attributions for method, (result, _) in found.items()}
@@ -95,18 +97,34 @@ class Compared:
                 log.info("%s is left out at a budget of %d: %s", name, budget, error)
 
     def _attributed(self, methods: Mapping[str, Method]) -> dict[str, tuple[Attribution, float]]:
-        """What each method gives, and its seconds for an input: on its own, whatever it could share with others."""
+        """What each method gives, and its seconds an input.
+
+        Methods that share gradients are timed together, and share the time by what each would spend on its own.
+        """
+        groups = [
+            *shareable(methods),
+            *({name: one} for name, one in methods.items() if not isinstance(one, AveragedGradients)),
+        ]
         found = {}
-        for name, method in methods.items():
+        for group in groups:
             start = time.perf_counter()
-            result = method.attribute(self.known.task, self._generator("comparison: attribution"))
-            found[name] = result, (time.perf_counter() - start) / len(self.known.task.inputs)
-        return found
+            results = attribute_all(group, self.known.task, self._generator(ATTRIBUTION))
+            seconds = (time.perf_counter() - start) / len(self.known.task.inputs)
+            spent = {name: float(self._cost(result).mean()) for name, result in results.items()}
+            total = sum(spent.values())
+            for name, result in results.items():
+                found[name] = result, seconds * (spent[name] / total if total else 1.0)
+        return {name: found[name] for name in methods}
+
+    def _cost(self, result: Attribution) -> Tensor:
+        """Evaluations of each input; a gradient counts as what it costs."""
+        cost = self.gradient * result.gradient_points.double()
+        return cost if result.forwards is None else cost + result.forwards
 
     def _judged(self, metric: Metric, maps: Mapping[str, Tensor]) -> Values:
         name = metric.quantity.name
         values = {
-            (method, name): metric.score(self.known.task, each, self._generator("comparison: metrics", name))
+            (method, name): metric.score(self.known.task, each, self._generator(JUDGED, name))
             for method, each in maps.items()
         }
         if isinstance(metric, KnownAgreement) and (ceiling := self.known.ceiling(metric)) is not None:
@@ -115,9 +133,10 @@ class Compared:
 
     def _paired(self, pair: PairedMetric, methods: Mapping[str, Method], maps: Mapping[str, Tensor]) -> Values:
         name = pair.quantity.name
-        variant = pair.variant(self.known.task, self._generator("comparison: metrics", name))
+        if name not in self.variants:
+            self.variants[name] = pair.variant(self.known.task, self._generator(JUDGED, name))
         of_draws = [name] if pair.redraws else []
-        others = attribute_all(methods, variant, self._generator("comparison: attribution", *of_draws))
+        others = attribute_all(methods, self.variants[name], self._generator(ATTRIBUTION, *of_draws))
         return {
             (method, name): pair.compare(self.known.task, each, others[method].attributions)
             for method, each in maps.items()

@@ -13,7 +13,7 @@ from igbaselines.attribution.shapley.sampled import sampled_shapley_values
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import KnownAgreement
 from igbaselines.metrics.base import Scores
-from igbaselines.tasks import Lazy, Task, draw
+from igbaselines.tasks import Lazy, Task, draw, for_each
 
 MOST_PLAYERS = 13  # whose 2^p coalitions are evaluated; of more players orders are sampled
 
@@ -54,7 +54,13 @@ class Known:
 def _exact(task: Task, seed: int, imputer: str) -> Float[Tensor, "n p"]:
     absent, weights = draw(task.imputers[imputer], task.inputs, task.background, _generator(task, seed, imputer, 0))
     return exact_shapley_values(
-        task.f, task.inputs, absent, weights, task.players, target=task.targets, max_batch=task.max_batch
+        task.f,
+        task.inputs,
+        for_each(absent, task.inputs),
+        weights,
+        task.players,
+        target=task.targets,
+        max_batch=task.max_batch,
     ).values
 
 
@@ -63,7 +69,7 @@ def _sampled(task: Task, orders: int, seed: int, half: int, imputer: str) -> Flo
     return sampled_shapley_values(
         task.f,
         task.inputs,
-        absent,
+        for_each(absent, task.inputs),
         orders,
         _generator(task, seed, imputer, 1 + half),
         weights=weights,
