@@ -7,7 +7,7 @@ RUN    := $(BIN)/python run.py
 SWEEP   = $(if $(LAUNCHER),hydra/launcher=$(LAUNCHER))
 QUESTIONS = $(BIN)/python -c "from igbaselines.running.study import *; print(*(e.name for e in experiments().values() if e.is_question))"
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce reproduce-hep hep-pythia hep-synthetic sig-gridworld sig-photographs reproduce-questions reproduce-wg reproduce-sig report status test test-slow slurm-test lint bench clean
+.PHONY: help setup reproduce reproduce-hep hep-pythia hep-synthetic sig-gridworld sig-photographs reproduce-questions reproduce-wg reproduce-sig comparison report status test test-slow slurm-test lint bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/##/' | awk -F '##' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -20,8 +20,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,samples,gridworld,pythia]"
 	@touch $@
 
-reproduce: setup ## The three papers at demo scale, then the report, which says what did not work too
-	+$(MAKE) --keep-going reproduce-hep reproduce-sig reproduce-wg; code=$$?; $(MAKE) report || exit; exit $$code
+reproduce: setup ## The three papers and the comparison at demo scale, then the report, which says what did not work too
+	+$(MAKE) --keep-going reproduce-hep reproduce-sig reproduce-wg comparison; code=$$?; $(MAKE) report || exit; exit $$code
 
 reproduce-hep: hep-pythia hep-synthetic ## 2412.13864 at demo scale: averaged background baselines, on Pythia's and on synthetic events
 
@@ -44,6 +44,9 @@ sig-gridworld: setup
 
 sig-photographs: setup
 	$(RUN) experiment=shapley_images $(SWEEP)
+
+comparison: setup ## Every method on every kind of data by every metric, at equal cost, at demo scale: what to take, then?
+	$(RUN) experiment=comparison $(SWEEP)
 
 report: setup ## Rebuild outputs/report/index.html from what is in outputs/
 	$(RUN) action=report

@@ -5,7 +5,7 @@ fall of the explained output. They follow the output that is explained, and not 
 attribution is a share of a change of that output, and of no other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,21 +60,36 @@ class _Removal:
         self, task: Task, attributions: Maps, generator: torch.Generator
     ) -> tuple[Float64[Tensor, "n draws"], Float64[Tensor, "n draws"]]:
         """For each draw the sum of the absent players' attributions, and by how much the explained output falls."""
+        own = task.player_map.sums(attributions.double())
+        blocks = list(self._rows(len(own), task.player_map.count))
+        key = (id(self), generator.get_state().numpy().tobytes())
+        removed = task.memory.get(key)  # no attribution changes what falls: other methods have asked already
+        if removed is None:
+            removed = self._removed(task, blocks, generator)
+            if len(blocks) == 1:
+                removed = task.memory[key] = list(removed)
+        found = []
+        for rows, (gone, falls) in zip(blocks, removed, strict=True):
+            sums = (gone.to(own.dtype) @ own[rows.start : rows.stop].unsqueeze(2)).squeeze(2)
+            found.append((sums, falls))
+        sums, falls = (torch.cat(part) for part in zip(*found, strict=True))
+        return sums, falls
+
+    def _removed(
+        self, task: Task, blocks: Sequence[range], generator: torch.Generator
+    ) -> Iterator[tuple[Bool[Tensor, "b draws p"], Float64[Tensor, "b draws"]]]:
+        """The absent players of each draw, and by how much the explained output falls, block by block of the inputs."""
         values, weights = draw(task.imputer(self.imputer), task.inputs, task.background, generator)
-        absent = for_each(values, task.inputs)
+        absent, device = for_each(values, task.inputs), task.inputs.device
         game = Game(task.f, task.inputs, absent, weights, task.players, task.targets, task.max_batch)
-        own, found = task.player_map.sums(attributions.double()), []
-        for rows in self._rows(len(own), game.players):
+        for rows in blocks:
             members = [self._absent(game.players, generator) for _ in rows]
             chosen = torch.multinomial(
                 weights.cpu().expand(len(rows), -1), self.draws, replacement=True, generator=generator
             )
-            gone = torch.stack(members).to(own.device)
-            worth = self._worth(game, torch.tensor(list(rows), device=own.device), gone, chosen.to(own.device))
-            sums = (gone.to(own.dtype) @ own[rows.start : rows.stop].unsqueeze(2)).squeeze(2)
-            found.append((sums, worth[:, :1] - worth[:, 1:]))
-        sums, falls = (torch.cat(part) for part in zip(*found, strict=True))
-        return sums, falls
+            gone = torch.stack(members).to(device)
+            worth = self._worth(game, torch.tensor(list(rows), device=device), gone, chosen.to(device))
+            yield gone, worth[:, :1] - worth[:, 1:]
 
     def _rows(self, inputs: int, players: int) -> Iterator[range]:
         most = max(1, MEMBERS_AT_ONCE // (self.draws * players))

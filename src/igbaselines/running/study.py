@@ -75,15 +75,17 @@ class Domain:
         dataset, model: settings of the data and of the networks.
         networks: to explain, where the domain trains its own.
         inputs: to explain, of each network.
+        budgets: what a method may spend on an input, in evaluations; empty: as the comparison says.
     """
 
     dataset: Any = field(metadata=value(kind=("builtins.object", "a dataset")))
     model: Any = field(metadata=value(kind=("builtins.object", "a model")))
     networks: int = field(metadata=value("[1, )"))
     inputs: int = field(metadata=value("[1, )"))
+    budgets: list[int] = field(default_factory=list, metadata=value("[1, )"))
 
     def __post_init__(self) -> None:
-        check_values("domain", type(self), {"networks": self.networks, "inputs": self.inputs})
+        check_values("domain", type(self), {name: getattr(self, name) for name in ("networks", "inputs", "budgets")})
 
 
 @runtime_checkable

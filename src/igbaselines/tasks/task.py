@@ -6,6 +6,7 @@ Methods and metrics see tasks and nothing of the study that made them; so each o
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -56,6 +57,7 @@ class Task:
         max_batch: points in one pass; None chooses it from the memory there is.
         data: the data that the inputs are of, such as `wine`: networks are nested in data, inputs in networks.
         network: which network f is of; tasks of one network share it.
+        memory: what metrics have computed of this very task, by a key of their own, so that methods share it.
         variants: the same inputs under another network, by name, each made when it is asked for: `twin`, trained alike
             with another seed; `randomised`, with every parameter shuffled (`models.randomised`).
     """
@@ -75,6 +77,7 @@ class Task:
     data: str = ""
     network: str = ""
     variants: "Mapping[str, Callable[[], Task]]" = field(default_factory=dict)
+    memory: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", torch.as_tensor(self.inputs))

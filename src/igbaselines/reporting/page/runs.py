@@ -45,6 +45,14 @@ class ReportedRun(RunState):
     figures: list[FigureFile] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
+    @property
+    def answers(self) -> dict[str, str]:
+        """What a comparison says in plain words, by kind of data: the page opens with it."""
+        table = self.tables.get("answer", pd.DataFrame())
+        if not {"domain", "answer"} <= set(table):
+            return {}
+        return dict(zip(table["domain"].astype(str), table["answer"].astype(str), strict=True))
+
 
 @dataclass(frozen=True)
 class Results:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -47,7 +47,12 @@ class Compared:
 
     @classmethod
     def of(
-        cls, run: Run, attribution: AttributionSettings | None, evaluation: ComparisonEvaluation, task: Task
+        cls,
+        run: Run,
+        attribution: AttributionSettings | None,
+        evaluation: ComparisonEvaluation,
+        budgets: Sequence[int],
+        task: Task,
     ) -> "Compared":
         """All methods and metrics of a run that fit a task."""
         known = Known.of(task, evaluation.orders, run.seed)
@@ -58,7 +63,7 @@ class Compared:
             fitting_metrics(replace(run, pairs={}), known.task),
             fitting_pairs(run, known.task),
             gradient_cost(task),
-            tuple(evaluation.budgets) or (None,),
+            tuple(budgets or evaluation.budgets) or (None,),
         )
 
     def rows(self) -> pd.DataFrame:
@@ -101,10 +106,8 @@ class Compared:
 
         Methods that share gradients are timed together, and share the time by what each would spend on its own.
         """
-        groups = [
-            *shareable(methods),
-            *({name: one} for name, one in methods.items() if not isinstance(one, AveragedGradients)),
-        ]
+        groups: list[Mapping[str, Method]] = list(shareable(methods))
+        groups += [{name: one} for name, one in methods.items() if not isinstance(one, AveragedGradients)]
         found = {}
         for group in groups:
             start = time.perf_counter()

@@ -48,7 +48,7 @@ def run(
     planned = [(name, *task) for name, domain in evaluation.domains.items() for task in _planned(run, name, domain)]
     with bar("tasks", len(planned)) as progress:
         for done, (domain, name, make) in enumerate(run.units(planned), start=1):
-            compared = partial(Compared.of, run, attribution, evaluation)
+            compared = partial(Compared.of, run, attribution, evaluation, evaluation.domains[domain].budgets)
             run.rows.add_table(_measured(run, name, make, compared).assign(domain=domain, task=name))
             progress(done)
 

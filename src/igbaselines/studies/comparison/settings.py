@@ -24,6 +24,7 @@ class ComparisonEvaluation:
     side: int = field(metadata=value("[1, 100000]"))  # of these pictures, as the network sees them [px]
     # What each method may spend on an input, in evaluations of the network; of none methods keep their own settings
     budgets: list[int] = field(default_factory=list, metadata=value("[1, 10000000]"))
+    picture_budgets: list[int] = field(default_factory=list, metadata=value("[1, 10000000]"))  # the same of pictures
     # Pairs of orders of the players from which Shapley values are sampled where they are too many for all coalitions
     orders: int = field(default=64, metadata=value("[4, 1000000]"))
     domains: dict[str, Any] = field(default_factory=dict)  # by name; `tasks=[...]` fills it

@@ -60,14 +60,14 @@ def words_of(domain: Domain, others: Iterable[Domain] = ()) -> str:
 def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
     overall = domain.overall
     if overall is None:
-        yield f"{domain.name}: no metric judges two methods, so there is no answer."
+        yield "No metric judges two methods, so there is no answer."
         return
     at = "" if domain.budget is None else f" at a budget of {domain.budget} evaluations an input"
     rest, nested = overall.unresolved[1:], overall.nested
     alike = f"; {_named(rest)} cannot be told from it" if rest else ", and every other method can be told from it"
     cost, seconds = domain.mean(COST, overall.best), domain.mean(SECONDS, overall.best)
     spent = f"{cost:.0f} evaluations and {_time(seconds)} an input"
-    yield f"{domain.name}{at}: {label(overall.best)} has the best mean rank over all questions ({spent}){alike}."
+    yield f"{label(overall.best)} has the best mean rank over all questions{at} ({spent}){alike}."
     over = f"{nested.networks} networks" if _replicates(overall) == "networks" else "the inputs of one network"
     data = domain.rows["data"].nunique()
     sets = f" of {data} data sets" if data > 1 else ""
