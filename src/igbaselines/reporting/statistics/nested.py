@@ -1,9 +1,10 @@
 """Many methods compared on inputs that are nested in networks, and networks in data sets.
 
-Inputs of a network are not independent: what they have in common is the network. So where a data set has several
-networks, its replicates are the networks' means; where it has one, they are its inputs, and nothing is said of other
-networks. Data sets are fixed: an answer is their average, and is one about these data sets. Intervals are Student's,
-with degrees of freedom after Satterthwaite where several data sets share in the variance.
+Inputs of a network are not independent: what they have in common is the network. So where every data set has enough
+networks, its replicates are the networks' means, and an answer holds for networks like these. Where one has fewer,
+networks are fixed as data sets are: replicates are the inputs of each network, and an answer is one about these
+networks. In either case it is an average over data sets, and about these data sets. Intervals are Student's, with
+degrees of freedom after Satterthwaite where several strata share in the variance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,17 +21,19 @@ from igbaselines.reporting.statistics.paired import holm
 Values = Float[np.ndarray, "replicates methods"]
 INPUT = ["data", "network", "unit"]
 ALPHA, POWER = 0.05, 0.8
+ENOUGH = 5  # networks of a data set whose spread says something of others
 
 
 @dataclass(frozen=True)
 class Nested:
-    """Values of methods in replicates of several data sets."""
+    """Values of methods in replicates of several strata."""
 
     methods: tuple[str, ...]
-    samples: tuple[Values, ...]  # of each data set
+    samples: tuple[Values, ...]  # of each stratum: a data set, or a network
     inputs: int  # behind them, of which all methods have a value
     left_out: int  # inputs without one
     networks: int  # in all
+    of_networks: bool  # whether replicates are networks, or the inputs of these ones
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "Nested | None":
@@ -48,13 +51,18 @@ class Nested:
         kept = table.dropna()
         if kept.empty:
             return None
-        samples = tuple(_replicates(of_data) for _, of_data in kept.groupby(level="data", sort=False))
-        networks = len(kept.groupby(level=["data", "network"], sort=False))
-        return cls(tuple(map(str, kept.columns)), samples, len(kept), len(table) - len(kept), networks)
+        found = kept.groupby(level=["data", "network"], sort=False)
+        means = found.mean()
+        counts = means.groupby(level="data", sort=False).size()
+        of_networks = bool(counts.min() >= ENOUGH)
+        strata = means.groupby(level="data", sort=False) if of_networks else found
+        samples = tuple(stratum.to_numpy(float) for _, stratum in strata)
+        left_out = len(table) - len(kept)
+        return cls(tuple(map(str, kept.columns)), samples, len(kept), left_out, int(counts.sum()), of_networks)
 
     @cached_property
     def means(self) -> Float[np.ndarray, " methods"]:
-        """Average over data sets, each of its replicates."""
+        """Average over strata, each of its replicates."""
         return np.asarray(np.mean([sample.mean(axis=0) for sample in self.samples], axis=0))
 
     @cached_property
@@ -93,7 +101,7 @@ class Nested:
 
     @property
     def replicates(self) -> int:
-        """The fewest that a data set has."""
+        """The fewest that a stratum has."""
         return min(map(len, self.samples))
 
 
@@ -102,7 +110,7 @@ class Pairs:
     """Differences of all pairs of methods, (methods, methods), row minus column."""
 
     value: np.ndarray
-    error: np.ndarray  # standard error; NaN where a data set has a single replicate
+    error: np.ndarray  # standard error; NaN where a stratum has a single replicate
     freedom: np.ndarray  # degrees of freedom
 
     @cached_property
@@ -148,7 +156,7 @@ def times_more(value: float, error: float, freedom: float, tests: int) -> float:
 def bootstrap_ranks(
     nested: Nested, sign: int, draws: int, generator: np.random.Generator
 ) -> Float[np.ndarray, "draws methods"]:
-    """Ranks of the methods in data drawn anew: replicates with replacement within each data set."""
+    """Ranks of the methods in data drawn anew: replicates with replacement within each stratum."""
     means = np.zeros((draws, len(nested.methods)))
     for sample in nested.samples:
         drawn = generator.integers(len(sample), size=(draws, len(sample)))
@@ -174,12 +182,6 @@ def kendalls_w(ranks: Float[np.ndarray, "judges methods"]) -> float:
 def _ties(ranks: np.ndarray) -> Iterator[np.ndarray]:
     for row in ranks:
         yield np.unique(row, return_counts=True)[1].astype(float)
-
-
-def _replicates(of_data: pd.DataFrame) -> Values:
-    """The networks' means where there are several networks, else the inputs."""
-    means = of_data.groupby(level="network", sort=False).mean()
-    return np.asarray((means if len(means) > 1 else of_data).to_numpy(float))
 
 
 def clusters(order: Sequence[str], nested: Nested) -> list[list[str]]:

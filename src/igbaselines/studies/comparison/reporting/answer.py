@@ -49,7 +49,7 @@ def _line(domain: Domain, one: Judgement) -> dict[str, Any]:
 
 def _replicates(one: Judgement) -> str:
     """What intervals are over: networks, or the inputs of the only one."""
-    return "networks" if one.nested.networks > len(one.nested.samples) else "inputs"
+    return "networks" if one.nested.of_networks else "inputs"
 
 
 def words_of(domain: Domain, others: Iterable[Domain] = ()) -> str:
@@ -68,10 +68,11 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
     cost, seconds = domain.mean(COST, overall.best), domain.mean(SECONDS, overall.best)
     spent = f"{cost:.0f} evaluations and {_time(seconds)} an input"
     yield f"{label(overall.best)} has the best mean rank over all questions{at} ({spent}){alike}."
-    over = f"{nested.networks} networks" if _replicates(overall) == "networks" else "the inputs of one network"
+    networks = f"{nested.networks} networks" if nested.networks > 1 else "one network"
     data = domain.rows["data"].nunique()
     sets = f" of {data} data sets" if data > 1 else ""
-    yield f"How sure: {nested.inputs} inputs, {len(overall.order)} methods, intervals over {over}{sets}."
+    like = "and others like them" if nested.of_networks else "and says nothing of others"
+    yield f"How sure: {nested.inputs} inputs of {networks}{sets}; what is told apart holds for these networks {like}."
     if rest and math.isfinite(factor := overall.factor_to_tell(overall.best, rest[0])):
         yield f"Telling it from {label(rest[0])} would take about {_times(factor)} as many."
     yield from _by_question(domain)
@@ -84,9 +85,10 @@ def _by_question(domain: Domain) -> Iterator[str]:
     if len(found) > 1:
         said = [f"{_best_of(one)} by what {question}" for question, one in found.items()]
         yield f"By question: {'; '.join(said)}."
-    fooled = [f"{label(one.metric)} ({_named(one.fooled_by)})" for one in domain.judgements if one.fooled_by]
+    fooled = [label(one.metric) for one in domain.judgements if one.fooled_by]
     if fooled:
-        yield f"Maps that never ask the network are not told from the best, or are better, by {', '.join(fooled)}."
+        of = f"{len(fooled)} of {len(domain.judgements)} metrics"
+        yield f"By {of} a map that never asks the network does as well as the best: {_named(fooled)}."
 
 
 def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> Iterator[str]:

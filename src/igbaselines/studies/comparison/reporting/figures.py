@@ -20,6 +20,7 @@ from igbaselines.studies.comparison.settings import COST
 
 ARROWS = {"lower": "\N{LEFTWARDS ARROW}", "higher": "\N{RIGHTWARDS ARROW}"}
 COLUMNS = 3  # of panels
+PALE = 0.6  # of the worst rank; what is better is so dark that it is written in white
 
 
 def answer_figure(every: Sequence[Domain]) -> Drawing:
@@ -47,7 +48,7 @@ def answer_figure(every: Sequence[Domain]) -> Drawing:
                     ha="center",
                     va="center",
                     fontweight="bold" if is_best else "normal",
-                    color=GREY if control else "black",
+                    color="white" if shares.loc[method].iloc[column] < PALE else GREY if control else "black",
                     fontsize=10,
                 )
                 if is_best:

@@ -67,7 +67,9 @@ def _lines(domain: Domain, one: Judgement) -> list[dict[str, Any]]:
 def mean_intervals(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
     """95 % intervals of the means: the differences to a method that is always zero."""
     zeros = tuple(np.column_stack([sample, np.zeros(len(sample))]) for sample in nested.samples)
-    against = Nested((*nested.methods, ""), zeros, nested.inputs, nested.left_out, nested.networks).differences
+    against = Nested(
+        (*nested.methods, ""), zeros, nested.inputs, nested.left_out, nested.networks, nested.of_networks
+    ).differences
     low, high = against.interval()
     return low[:-1, -1], high[:-1, -1]
 
