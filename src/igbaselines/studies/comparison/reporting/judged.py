@@ -91,7 +91,7 @@ class Domain:
     @cached_property
     def by_question(self) -> dict[str, Judgement]:
         """All methods by their ranks over the metrics of each question, each metric counted the same."""
-        found = {question: self._ranked(question, [self._asking(question)]) for question in self.questions}
+        found = {question: self.ranked(question, [self._asking(question)]) for question in self.questions}
         return {question: one for question, one in found.items() if one is not None}
 
     @cached_property
@@ -107,7 +107,7 @@ class Domain:
 
     def _overall(self, without: str) -> Judgement | None:
         groups = [[metric for metric in self._asking(question) if metric != without] for question in self.questions]
-        return self._ranked(OVERALL, [metrics for metrics in groups if metrics])
+        return self.ranked(OVERALL, [metrics for metrics in groups if metrics])
 
     def _asking(self, question: str) -> list[str]:
         return [one.metric for one in self.judgements if one.question == question]
@@ -125,7 +125,7 @@ class Domain:
         sign = 1 if words["better"] == "higher" else -1
         return Judgement(metric, words["question"], sign, nested, self.controls)
 
-    def _ranked(self, question: str, groups: Sequence[Sequence[str]]) -> Judgement | None:
+    def ranked(self, question: str, groups: Sequence[Sequence[str]]) -> Judgement | None:
         """Rank methods within each input by each metric, and average metrics and then groups."""
         if not groups:
             return None

@@ -32,6 +32,7 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         "agreement_of_metrics": metrics,
         "without_a_metric": tables.left_out_table(main),
         "own_mask": tables.circularity_table(main, *_imputers(config)),
+        "weights_taken_apart": tables.parts_table(main, *_imputers(config)),
     }
     write_tables(folder, found)
     drawings = {

@@ -11,7 +11,7 @@ from scipy import stats
 from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.nested import Nested, bootstrap_ranks, kendalls_w
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
-from igbaselines.studies.comparison.settings import COST
+from igbaselines.studies.comparison.settings import COST, KNOWN
 
 DRAWS = 2000  # of the bootstrap
 
@@ -72,6 +72,42 @@ def mean_intervals(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
     ).differences
     low, high = against.interval()
     return low[:-1, -1], high[:-1, -1]
+
+
+def parts_table(every: Sequence[Domain], masks: Mapping[str, str], imputers: Mapping[str, str]) -> pd.DataFrame:
+    """What each part of a method with a fitness does: its rank less that of the same baselines weighted otherwise.
+
+    Below zero the first such method is better. By metrics with the mask of its fitness, by those with other imputers,
+    and by known values: a lead by the first alone is the mask's.
+
+    Args:
+        every: kinds of data.
+        masks: by method, what its fitness puts in the place of absent players; the first one is compared with the others.
+        imputers: the same by metric.
+    """
+    lines = []
+    for domain, (first, *others) in ((domain, list(masks)) for domain in every if len(masks) > 1):
+        asked = [one.metric for one in domain.judgements]
+        groups = {
+            "own mask": [metric for metric in asked if imputers.get(metric) == masks[first]],
+            "other masks": [metric for metric in asked if metric in imputers and imputers[metric] != masks[first]],
+            "known values": [one.metric for one in domain.judgements if one.question == KNOWN],
+        }
+        for group, metrics in groups.items():
+            one = domain.ranked(group, [metrics]) if metrics else None
+            for other in others if one is not None and first in one.nested.methods else ():
+                if other in one.nested.methods:
+                    line = {"domain": domain.name, "method": first, "against": other, "metrics": group}
+                    lines.append(line | _difference(one.nested, first, other))
+    return pd.DataFrame(lines)
+
+
+def _difference(nested: Nested, first: str, other: str) -> dict[str, Any]:
+    places = nested.methods.index(first), nested.methods.index(other)
+    pairs = nested.differences
+    low, high = pairs.interval()
+    found = {"difference": pairs.value, "low": low, "high": high, "p": pairs.p_values, "p_holm": pairs.corrected}
+    return {name: float(each[places]) for name, each in found.items()}
 
 
 def metrics_table(every: Sequence[Domain]) -> pd.DataFrame:
