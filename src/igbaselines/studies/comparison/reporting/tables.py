@@ -82,7 +82,7 @@ def parts_table(every: Sequence[Domain], masks: Mapping[str, str], imputers: Map
 
     Args:
         every: kinds of data.
-        masks: by method, what its fitness puts in the place of absent players; the first one is compared with the others.
+        masks: by method, what its fitness puts in the place of absent players; the first is compared with the others.
         imputers: the same by metric.
     """
     lines = []
@@ -95,10 +95,11 @@ def parts_table(every: Sequence[Domain], masks: Mapping[str, str], imputers: Map
         }
         for group, metrics in groups.items():
             one = domain.ranked(group, [metrics]) if metrics else None
-            for other in others if one is not None and first in one.nested.methods else ():
-                if other in one.nested.methods:
-                    line = {"domain": domain.name, "method": first, "against": other, "metrics": group}
-                    lines.append(line | _difference(one.nested, first, other))
+            if one is None or first not in one.nested.methods:
+                continue
+            for other in (method for method in others if method in one.nested.methods):
+                line = {"domain": domain.name, "method": first, "against": other, "metrics": group}
+                lines.append(line | _difference(one.nested, first, other))
     return pd.DataFrame(lines)
 
 
