@@ -5,6 +5,7 @@ node of a path over those of a forward pass, counted and not timed, so that they
 method does for a budget is a rule of the method (`within`), never a result.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -31,17 +32,19 @@ class Budget:
         gradient: what the gradient at a point counts, in evaluations.
     """
 
-    evaluations: float
+    evaluations: float | int
     gradient: float = FORWARD_AND_BACKWARD
 
-    def pays(self, gradients: float = 0, forwards: float = 0, apart: float = 0, least: int = 1) -> int:
+    def pays(
+        self, gradients: float | int = 0, forwards: float | int = 0, apart: float | int = 0, least: int = 1
+    ) -> int:
         """How many times it pays for so many gradients and evaluations, beside some evaluations apart.
 
         Raises:
             TooSmallBudgetError: where these are fewer than `least` times.
         """
         each = gradients * self.gradient + forwards
-        times = int((self.evaluations - apart) / each + 1e-9)
+        times = math.floor((self.evaluations - apart) / each + 1e-9)
         if times < least:
             raise TooSmallBudgetError(f"it takes {apart + least * each:.0f} evaluations at least")
         return times
@@ -67,5 +70,5 @@ def gradient_cost(task: Task) -> float:
         with FlopCounterMode(display=False) as counted:
             path(n_steps)
         counts.append(counted.get_total_flops())
-    operations = forward.get_total_flops()
-    return (counts[1] - counts[0]) / 2 / operations if operations else FORWARD_AND_BACKWARD
+    operations, of_node = forward.get_total_flops(), (counts[1] - counts[0]) / 2
+    return of_node / operations if operations and of_node else FORWARD_AND_BACKWARD
