@@ -12,18 +12,20 @@ import torch
 import yaml
 from hydra.utils import instantiate
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from igbaselines.attribution import GaussLegendre
 from igbaselines.attribution.baselines import BaselineSet, Examples, PerStratum, TrainingMean, ZeroBaseline
-from igbaselines.attribution.budget import FORWARD_AND_BACKWARD, Budget, TooSmallBudgetError, gradient_cost
+from igbaselines.attribution.budget import FORWARD_AND_BACKWARD, Budget, TooSmallBudgetError, _Operations, gradient_cost
 from igbaselines.attribution.controls import RandomMap
 from igbaselines.attribution.engine.quadrature import AtInput, RandomPoint, Trapezoid
 from igbaselines.attribution.methods import MOST_NODES, AveragedGradients, Method, attribute_all, why_not, within
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.weighting import ByStratum
 from igbaselines.models.inference import for_gradients
+from igbaselines.models.joined import Joined
 from igbaselines.models.stem import Stemmed
-from igbaselines.tasks import Background, EachFeature, Imputer, Patches, Players, Task
+from igbaselines.tasks import Background, EachFeature, Imputer, Patches, Task
 from tests.small_tasks import task_of
 
 Make = Callable[..., nn.Module]
@@ -127,16 +129,27 @@ def test_the_same_in_every_call_and_of_every_task(make_cnn: Make) -> None:
     assert len(costs) == 1
 
 
-def test_a_copy_for_gradients_goes_on_with_its_shortcuts(make_cnn: Make, caplog: pytest.LogCaptureFixture) -> None:
-    """The first call of a copy compares it with the network, and modes that watch it would have it go without."""
-    network = make_cnn()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_a_copy_for_gradients_goes_on_with_its_shortcuts(dtype: torch.dtype, caplog: pytest.LogCaptureFixture) -> None:
+    """What reads between its layers has it go without; what they do as one counts as it does apart."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten()]
+    network = nn.Sequential(*layers, nn.Linear(64, 1), nn.Flatten(0)).to(dtype).eval()
     copied, untouched = for_gradients(network), for_gradients(network)
-    pictures = torch.rand(3, 2, 8, 8, dtype=torch.float64)
+    pictures = torch.rand(3, 2, 8, 8, dtype=dtype)
     with caplog.at_level(logging.INFO):
         first, second = (gradient_cost(task_of(copied, pictures)) for _ in range(2))
-    assert first == second == pytest.approx(2)
-    assert [record.message for record in caplog.records if "igbaselines.models" in record.name] == []
+    assert first == second == gradient_cost(task_of(network, pictures)) == pytest.approx(2)
+    assert "as it is" not in caplog.text
     assert torch.equal(copied(pictures), untouched(pictures))
+    assert any(isinstance(module, Joined) for module in copied.modules())
+
+
+def test_operations_are_those_of_torch_s_own_counter(make_cnn: Make) -> None:
+    network, pictures = make_cnn(classes=3), torch.rand(5, 2, 8, 8, dtype=torch.float64)
+    with FlopCounterMode(display=False) as expected, _Operations() as found:
+        network(pictures.requires_grad_()).sum().backward()
+    assert found.count == expected.get_total_flops() > 0
 
 
 def test_counting_leaves_the_network_and_random_numbers_alone(make_cnn: Make) -> None:
