@@ -13,6 +13,7 @@ from igbaselines.attribution.baselines import Given, MeanExample, UniformNoise, 
 from igbaselines.attribution.image_baselines import CornerMean
 from igbaselines.attribution.perturbation import Perturbed
 from igbaselines.metrics import DeletionAUC, Quantity
+from igbaselines.metrics.base import MOVES
 from igbaselines.metrics.perturbation_curves import (
     PercentileGrid,
     PerturbationGrid,
@@ -320,10 +321,12 @@ def test_a_random_imputer_draws_from_the_generator(generator: torch.Generator) -
 
 
 def test_names_and_directions() -> None:
-    assert DeletionAUC().quantity == Quantity("deletion_auc", "AUC of deletion", "score", "lower")
-    assert DeletionAUC(insertion=True).quantity == Quantity("insertion_auc", "AUC of insertion", "score", "higher")
+    deletion = Quantity("deletion_auc", "AUC of deletion", "score", "lower", MOVES)
+    assert DeletionAUC().quantity == deletion
+    insertion = replace(deletion, name="insertion_auc", label="AUC of insertion", better="higher")
+    assert DeletionAUC(insertion=True).quantity == insertion
     named = DeletionAUC("mean", name="deletion_auc_mean").quantity
-    assert named == Quantity("deletion_auc_mean", "AUC of deletion (mean)", "score", "lower")
+    assert named == replace(deletion, name="deletion_auc_mean", label="AUC of deletion (mean)")
 
 
 def test_says_why_a_task_cannot_be_judged(generator: torch.Generator) -> None:

@@ -90,7 +90,7 @@ class PerStratum:
             raise ValueError(f"PerStratum needs at least one example of each stratum, got count={self.count}")
 
     def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
-        """Draw the examples; the same generator state gives the same ones whatever the weighting.
+        """Draw the examples: the same from the same generator state, and from all strata whatever the weighting.
 
         Raises:
             TooFewExamplesError: where a stratum has too few examples.
@@ -124,9 +124,10 @@ class PerStratum:
         self, strata: Int[Tensor, " m"], own: Int[Tensor, " n"], background: Background, generator: torch.Generator
     ) -> Drawn:
         """Draw for every input from the strata that it is not of, with replacement; each example counts the same."""
-        present, position = strata.cpu().unique(return_inverse=True)
-        share = self.weighting.weights(present.to(strata.device), background.stratum_weight).cpu()
         weight = torch.ones(len(strata)) if background.example_weight is None else background.example_weight.cpu()
+        there = (weight > 0).nonzero().squeeze(1)
+        present, position = strata.cpu()[there].unique(return_inverse=True)
+        share = self.weighting.weights(present.to(strata.device), background.stratum_weight).cpu()
         is_other, even, drawn = present != own.cpu()[:, None], bool((share == share[0]).all()), []
         wanted = self.count * (least := int(is_other.sum(dim=1).min()))
         wanted = wanted if self.most is None else min(wanted, self.most)
@@ -138,7 +139,7 @@ class PerStratum:
             if not even:
                 turns = torch.multinomial(share * others, wanted, replacement=True, generator=generator)
             for stratum, count in enumerate(torch.bincount(turns, minlength=len(present)).tolist()):
-                members = (position == stratum).nonzero().squeeze(1)
+                members = there[position == stratum]
                 if count:
                     chosen = torch.multinomial(weight[members], count, replacement=True, generator=generator)
                     drawn.append(members[chosen])

@@ -24,13 +24,13 @@ class RandomMap:
 
 @dataclass(frozen=True)
 class DistanceFromMean:
-    """|x - mean|: how unusual a feature's value is, in units of its range."""
+    """|x - mean|: how unusual a feature's value is, in units of its range; of one without a range as it stands."""
 
     def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
         """Compare every feature with what the network's standardisation takes for its mean."""
         low, high = task.background.bounds()
-        span = (high - low).clamp_min(torch.finfo(low.dtype).tiny)
-        return _unasked(task, (task.inputs - task.background.centre).abs() / span)
+        span = high - low
+        return _unasked(task, (task.inputs - task.background.centre).abs() / torch.where(span > 0, span, 1))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ class DeletionSearch(Protocol):
         """Return D_alpha of each ranking."""
         ...
 
+    def most_scored(self, players: int) -> int:
+        """Points that are scored for a ranking at most."""
+        ...
+
 
 @dataclass(frozen=True)
 class _Search:
@@ -51,7 +55,11 @@ class _Search:
         if self.max_iterations < 1:
             raise ValueError(f"max_iterations must be at least 1, got {self.max_iterations}")
 
-    def _reached(self, score: Float[Tensor, " r"], target: Float[Tensor, " r"]) -> Bool[Tensor, " r"]:
+    def most_scored(self, players: int) -> int:
+        """Points that are scored for a ranking at most: both ends, and one a bisection."""
+        return 2 + min((players - 1).bit_length(), self.max_iterations)
+
+    def _reached(self, score: Float[Tensor, "*r"], target: Float[Tensor, "..."]) -> Bool[Tensor, "*r"]:
         return (score <= target) | ((score - target).abs() < self.tolerance)
 
 
@@ -122,6 +130,14 @@ class BinarySearch(_Search):
             rankings = rankings[(high - low > 1)[rankings]]
         return MinimalDeletion(high, high_score, self._reached(high_score, target) & (f_inputs > 0), scored)
 
+    def most_scored(self, players: int) -> int:
+        """Points that are scored for a ranking at most: both ends, and those that cut its bracket."""
+        scored, width = 2, players
+        for _ in range(self.max_iterations):
+            scored += min(self.sections, width) - 1
+            width = -(-width // self.sections)
+        return scored
+
     def _between(self, low: Int[Tensor, " m"], high: Int[Tensor, " m"]) -> Int[Tensor, "m inner"]:
         """The counts that cut each bracket into equal sections; in one narrower than that some are equal."""
         inner = torch.arange(1, self.sections, device=low.device)
@@ -146,6 +162,10 @@ class FirstCrossing(_Search):
         d_alpha = torch.where(f_inputs > 0, first + 1, 1)
         score = scores.gather(1, (d_alpha - 1)[:, None]).squeeze(1)
         return MinimalDeletion(d_alpha, score, reached.any(dim=1), torch.full_like(d_alpha, players + 1))
+
+    def most_scored(self, players: int) -> int:
+        """Points that are scored for a ranking: every count, and the input."""
+        return players + 1
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class AveragedGradients:
 
         Where baselines are drawn, a path keeps its nodes and there are as many baselines as the budget pays for. Else
         every baseline gets as many nodes as it pays for, at most `MOST_NODES`: paths have converged there. Judging
-        a baseline counts as what a bisection over the players and its two ends take.
+        a baseline counts as what its search takes at most.
 
         Raises:
             TooSmallBudgetError: where the budget does not pay for one baseline, or a node of each.
@@ -90,16 +90,14 @@ class AveragedGradients:
         draws, nodes = is_dataclass(source) and hasattr(source, "count"), getattr(rule, "n_steps", 1)
         one = replace(source, count=1) if draws else source
         baselines = draw(one, task.inputs, task.background, torch.Generator())[1].numel()
-        judged = 0 if self.weighting is None else task.player_map.count.bit_length() + 2
+        judged = 0 if self.weighting is None else self.fitness.search.most_scored(task.player_map.count)
         if draws:
             paid = budget.pays(nodes, judged)
             if hasattr(one, "most") and paid < baselines:  # not one of each stratum
                 return replace(self, baselines=replace(one, most=paid))
             return replace(self, baselines=replace(one, count=budget.pays(baselines * nodes, baselines * judged)))
-        if not hasattr(rule, "n_steps"):
-            return self
         paid = budget.pays(baselines, apart=baselines * judged, least=getattr(rule, "fewest", 1))
-        return replace(self, rule=replace(rule, n_steps=min(MOST_NODES, paid)))
+        return replace(self, rule=replace(rule, n_steps=min(MOST_NODES, paid))) if hasattr(rule, "n_steps") else self
 
 
 def within(method: Method, task: Task, budget: Budget) -> Method:

@@ -121,15 +121,21 @@ class ShapleySampling(CoalitionMethod):
         return Attribution(attributions, None, f_inputs, f_absent, gap, weights, gradients, players, evaluations)
 
     def within(self, task: Task, budget: Budget) -> "ShapleySampling":
-        """The method for a budget: as many coalitions as it pays for; from one, half of the players join on average.
+        """The method for a budget: as many coalitions as it pays for on average.
+
+        How many players join is drawn, p / (1 + 1/2 + ... + 1/p) on average (`sample_coalitions`). The last coalition
+        is paid for as the empty one, from which all join: so it is where coalitions are few.
 
         Raises:
             TooSmallBudgetError: where the budget does not pay for one.
         """
-        joining = task.player_map.count / 2
+        players = task.player_map.count
+        joining = players / sum(1 / size for size in range(1, players + 1))
         if self.rule is None:
-            return replace(self, coalitions=budget.pays(forwards=1 + joining))
-        return replace(self, coalitions=budget.pays(gradients=joining * getattr(self.rule, "n_steps", 1)))
+            return replace(self, coalitions=1 + budget.pays(forwards=1 + joining, apart=1 + players, least=0))
+        nodes = getattr(self.rule, "n_steps", 1)
+        more = budget.pays(gradients=joining * nodes, apart=players * nodes * budget.gradient, least=0)
+        return replace(self, coalitions=1 + more)
 
     def _by_values(self, game: Game, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Each player's value, float64, and the evaluations of f for each input."""

@@ -14,15 +14,14 @@ from igbaselines.attribution.shapley.exact import Choice, Game
 from igbaselines.tasks import EachFeature, Function, Players
 from igbaselines.tasks.outputs import Target
 
-VALUES_AT_ONCE = 2**20  # of coalitions, float64
-
 
 @dataclass(frozen=True)
 class SampledShapley:
     """Shapley values with their Monte Carlo error.
 
     Args:
-        values: of each player, float64, in the units of f's output; they sum to f(x) less the absent values' mean f.
+        values: of each player, float64, in the units of f's output; they sum to f(x) less the mean f of the absent
+            values that were drawn.
         error: the standard error of each.
     """
 
