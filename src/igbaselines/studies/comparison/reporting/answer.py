@@ -41,15 +41,16 @@ def _line(domain: Domain, one: Judgement) -> dict[str, Any]:
         "cost": domain.mean(COST, one.best),
         "seconds": domain.mean(SECONDS, one.best),
         "inputs": nested.inputs,
-        "networks": nested.networks,
-        "replicates": _replicates(one),
+        "networks": sum(nested.networks),
+        "replicates": " and ".join(_replicates(one)),
         "inputs_left_out": nested.left_out,
     }
 
 
-def _replicates(one: Judgement) -> str:
-    """What intervals are over: networks, or the inputs of the only one."""
-    return "networks" if one.nested.networks > len(one.nested.samples) else "inputs"
+def _replicates(one: Judgement) -> list[str]:
+    """What intervals are over: networks, or the inputs of the only one; where data sets differ, both."""
+    several = [networks > 1 for networks in one.nested.networks]
+    return [name for name, there in (("networks", any(several)), ("inputs", not all(several))) if there]
 
 
 def words_of(domain: Domain, others: Iterable[Domain] = ()) -> str:
@@ -68,22 +69,39 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
     cost, seconds = domain.mean(COST, overall.best), domain.mean(SECONDS, overall.best)
     spent = f"{cost:.0f} evaluations and {_time(seconds)} an input"
     yield f"{label(overall.best)} has the best mean rank over all questions{at} ({spent}){alike}."
-    over = f"{nested.networks} networks" if _replicates(overall) == "networks" else "the inputs of one network"
-    data = domain.rows["data"].nunique()
-    sets = f" of {data} data sets" if data > 1 else ""
-    yield f"How sure: {nested.inputs} inputs, {len(overall.order)} methods, intervals over {over}{sets}."
+    yield f"How sure: {_count(nested.inputs, 'input')}, {len(overall.order)} methods, {_intervals(overall)}."
+    if nested.left_out:
+        yield f"Left out: {_count(nested.left_out, 'input')}, of which some method has no value."
     if rest and math.isfinite(factor := overall.factor_to_tell(overall.best, rest[0])):
-        yield f"Telling it from {label(rest[0])} would take about {_times(factor)} as many."
-    yield from _by_question(domain)
+        many = " and ".join(_replicates(overall))
+        yield f"Telling it from {label(rest[0])} would take about {_times(factor)} as many {many}."
+    yield from _by_question(domain, overall)
     yield from _hangs_on(domain, overall, others)
 
 
-def _by_question(domain: Domain) -> Iterator[str]:
-    """What is best by each question, where they do not agree; and the metrics that a control does well by."""
+def _intervals(one: Judgement) -> str:
+    """What the intervals of a judgement are over, in words."""
+    nested, sets = one.nested, len(one.nested.samples)
+    if nested.replicates < 2:
+        return "of which a data set has a single one, so nothing can be told apart"
+    words = {
+        ("networks",): f"{sum(nested.networks)} networks",
+        ("inputs",): "the inputs of one network" + (" each" if sets > 1 else ""),
+    }
+    over = words.get(tuple(_replicates(one)), "networks, or inputs where there is one network")
+    return f"intervals over {over}" + (f" of {sets} data sets" if sets > 1 else "")
+
+
+def _by_question(domain: Domain, overall: Judgement) -> Iterator[str]:
+    """What is best by each question, and what asks what the best was not asked; and where a control does well."""
     found = domain.by_question
     if len(found) > 1:
         said = [f"{_best_of(one)} by what {question}" for question, one in found.items()]
         yield f"By question: {'; '.join(said)}."
+    if unasked := [question for question, one in found.items() if overall.best not in one.nested.methods]:
+        yield f"{label(overall.best)} has no value by what {' or '.join(unasked)}; its mean rank is over the rest."
+    if overall.fooled_by:
+        yield f"Over all questions, maps that never ask the network are as good or better: {_named(overall.fooled_by)}."
     fooled = [f"{label(one.metric)} ({_named(one.fooled_by)})" for one in domain.judgements if one.fooled_by]
     if fooled:
         yield f"Maps that never ask the network are not told from the best, or are better, by {', '.join(fooled)}."
@@ -109,7 +127,7 @@ def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> I
 def label(name: str) -> str:
     """How a method or a metric is called in a sentence: B_bg where a figure says it with math."""
     found = known_label(name) or name.replace("_", " ")
-    return re.sub(r"\\mathrm\{(\w+)\}|[${}]", lambda part: part[1] or "", found)
+    return re.sub(r"\\(?:mathrm|mathit|mathbf|mathsf|text|[,;! ])|[${}\\]", "", found)
 
 
 def _best_of(one: Judgement) -> str:
@@ -123,6 +141,10 @@ def _named(methods: Sequence[str]) -> str:
     if more := len(methods) - len(names):
         names.append(f"{more} more")
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" + ("" if number == 1 else "s")
 
 
 def _time(seconds: float) -> str:
