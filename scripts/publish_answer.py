@@ -2,7 +2,7 @@
 
     python scripts/publish_answer.py outputs/comparison/paper-0123456789
 
-What is copied was made by the run: its words, tables and figures, with the checksum of its rows and where they come from.
+What is copied was made by the run: its words, tables and figures, with the checksum of its rows.
 """
 
 import argparse
@@ -64,8 +64,8 @@ def _head(run: Path) -> list[str]:
         f"    python run.py experiment=comparison scale={config['scale']} tasks=[{tasks}] seed={config['seed']}",
         "",
         f"{len(rows)} rows; sha256 of rows.parquet {_sha256(run / 'rows.parquet')}; without seconds, rounded to six "
-        f"digits, {_rounded(same)}; code {status.get('code', 'unknown')[:16]}. Made by `scripts/publish_answer.py` from "
-        "the run's own tables and figures.",
+        f"digits, {_rounded(same)}; code {status.get('code', 'unknown')[:16]}. Made by `scripts/publish_answer.py` "
+        "from the run's own tables and figures.",
         "",
     ]
 

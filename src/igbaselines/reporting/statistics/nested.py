@@ -4,7 +4,9 @@ Inputs of a network are not independent: what they have in common is the network
 networks, its replicates are the networks' means, and an answer holds for networks like these. Where one has fewer,
 networks are fixed as data sets are: replicates are the inputs of each network, and an answer is one about these
 networks. In either case it is an average over data sets, and about these data sets. Intervals are Student's, with
-degrees of freedom after Satterthwaite where several strata share in the variance.
+degrees of freedom after Satterthwaite where several strata share in the variance. They hold for means that are
+about normal: simulated false positives of all pairs stay at 5 %, but for bare ranks by one metric of fewer than about
+ten inputs, where they are 7 to 24 %; averaged over three metrics they are 5 % from three inputs on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,10 +20,11 @@ from scipy import stats
 
 from igbaselines.reporting.statistics.paired import holm
 
-Values = Float[np.ndarray, "replicates methods"]
+Values = Float[np.ndarray, "_ methods"]  # of replicates, of which data sets have different numbers
 INPUT = ["data", "network", "unit"]
 ALPHA, POWER = 0.05, 0.8
 ENOUGH = 5  # networks of a data set whose spread says something of others
+ROUNDING = 1e-12  # of the largest value: less is no difference, and no spread
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Nested:
     samples: tuple[Values, ...]  # of each stratum: a data set, or a network
     inputs: int  # behind them, of which all methods have a value
     left_out: int  # inputs without one
-    networks: int  # in all
+    networks: tuple[int, ...]  # of each data set
     of_networks: bool  # whether replicates are networks, or the inputs of these ones
 
     @classmethod
@@ -58,7 +61,7 @@ class Nested:
         strata = means.groupby(level="data", sort=False) if of_networks else found
         samples = tuple(stratum.to_numpy(float) for _, stratum in strata)
         left_out = len(table) - len(kept)
-        return cls(tuple(map(str, kept.columns)), samples, len(kept), left_out, int(counts.sum()), of_networks)
+        return cls(tuple(map(str, kept.columns)), samples, len(kept), left_out, tuple(counts.tolist()), of_networks)
 
     @cached_property
     def means(self) -> Float[np.ndarray, " methods"]:
@@ -68,23 +71,17 @@ class Nested:
     @cached_property
     def differences(self) -> "Pairs":
         """What each method has more than each other: row minus column."""
-        count = len(self.methods)
-        variances, freedom = [], []
-        for sample in self.samples:
-            if len(sample) < 2:  # a single replicate has no spread
-                unknown = np.full((count, count), np.nan)
-                return Pairs(self.means[:, None] - self.means, unknown, unknown)
-            covariance = np.cov(sample, rowvar=False).reshape(count, count)
-            own = covariance.diagonal()
-            spread = (own[:, None] + own - 2 * covariance).clip(0)
-            spread[spread <= 1e-20 * (own[:, None] + own)] = 0  # no spread but rounding
-            variances.append(spread / len(sample) / len(self.samples) ** 2)
-            freedom.append(len(sample) - 1)
-        each, total = np.stack(variances), np.sum(variances, axis=0)
-        weighted = (each**2 / np.array(freedom)[:, None, None]).sum(axis=0)
+        value = self.means[:, None] - self.means
+        value[np.abs(value) <= ROUNDING * max(np.abs(sample).max() for sample in self.samples)] = 0
+        if self.replicates < 2:  # a single replicate has no spread
+            return Pairs(value, np.full_like(value, np.nan), np.full_like(value, np.nan))
+        freedom = np.array([len(sample) - 1 for sample in self.samples], dtype=float)
+        each = np.stack([_spreads(sample) / len(sample) for sample in self.samples]) / len(self.samples) ** 2
+        total = each.sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            degrees = np.where(total > 0, total**2 / weighted, float(min(freedom)))
-        return Pairs(self.means[:, None] - self.means, np.sqrt(total), degrees)
+            shares = each / total
+            degrees = np.where(total > 0, 1 / (shares**2 / freedom[:, None, None]).sum(axis=0), freedom.min())
+        return Pairs(value, np.sqrt(total), degrees)
 
     def ranks(self, sign: int) -> Float[np.ndarray, " methods"]:
         """The rank of each method's mean, 1 for the best; `sign` is 1 where more is better, -1 where less is."""
@@ -115,20 +112,22 @@ class Pairs:
 
     @cached_property
     def p_values(self) -> np.ndarray:
-        """Two-sided, of Student's t; 1 where both methods give the same, NaN where nothing can be tested."""
+        """Two-sided, of Student's t; 1 where both methods give the same, NaN where nothing can be tested.
+
+        Where all replicates differ by the same there is no spread to test against, and the p-value is the least that
+        the sign test has: 2^(1 - n). Ranks of few methods are so often equal by chance that it may not count as zero.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             found = 2 * stats.t.sf(np.abs(self.value) / self.error, self.freedom)
-        found = np.where((self.error == 0) & (self.value != 0), np.nan, found)  # all agree: no spread to test against
-        return np.where(self.value == 0, 1.0, found)
+        found = np.where(self.error == 0, 2.0**-self.freedom, found)
+        return np.where((self.value == 0) & ~np.isnan(self.error), 1.0, found)
 
     @cached_property
     def corrected(self) -> np.ndarray:
-        """The p-values, corrected by Holm for all pairs; those that all replicates agree on count as told apart."""
+        """The p-values, corrected by Holm for all pairs."""
         upper = np.triu_indices(len(self.value), 1)
         found = np.ones_like(self.value)
-        corrected = holm(self.p_values[upper].tolist())
-        agreed = (self.error[upper] == 0) & (self.value[upper] != 0) & (self.freedom[upper] > 1)
-        found[upper] = np.where(agreed, 0.0, corrected)
+        found[upper] = holm(self.p_values[upper].tolist())
         found.T[upper] = found[upper]
         return found
 
@@ -141,11 +140,13 @@ class Pairs:
 def times_more(value: float, error: float, freedom: float, tests: int) -> float:
     """By what factor there would have to be more replicates to tell two methods apart, if they differ as it seems.
 
-    With 80 % power at the level that Bonferroni leaves of so many tests; NaN where nothing is known of the spread, and
-    infinite where they do not differ.
+    With 80 % power at the level that Bonferroni leaves of so many tests; NaN where nothing is known of the spread, or
+    there is none, and infinite where they do not differ.
     """
     if not (np.isfinite(error) and freedom > 0):
         return float("nan")
+    if not value or not error:
+        return float("nan") if value else float("inf")
     factors = np.geomspace(1, 1e6, 600)
     degrees = freedom * factors
     needed = stats.t.ppf(1 - ALPHA / 2 / tests, degrees) + stats.t.ppf(POWER, degrees)
@@ -182,6 +183,13 @@ def kendalls_w(ranks: Float[np.ndarray, "judges methods"]) -> float:
 def _ties(ranks: np.ndarray) -> Iterator[np.ndarray]:
     for row in ranks:
         yield np.unique(row, return_counts=True)[1].astype(float)
+
+
+def _spreads(sample: Values) -> Float[np.ndarray, "methods methods"]:
+    """Variances over replicates of the differences of all pairs of methods."""
+    found = np.stack([(sample - column[:, None]).var(axis=0, ddof=1) for column in sample.T])
+    found[found <= (ROUNDING * np.abs(sample).max()) ** 2] = 0
+    return found
 
 
 def clusters(order: Sequence[str], nested: Nested) -> list[list[str]]:

@@ -19,12 +19,17 @@ from igbaselines.running.choice import fitting_methods, fitting_metrics, fitting
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.comparison.known import Known
-from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE, SECONDS, ComparisonEvaluation
+from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE, REACHED, SECONDS, ComparisonEvaluation
 from igbaselines.tasks import Task
 
 log = logging.getLogger(__name__)
 
-MEASURED = (Quantity(COST, "cost", "evaluations", "lower"), Quantity(SECONDS, "time", "s", "lower"), COMPLETENESS_GAP)
+MEASURED = (
+    Quantity(COST, "cost", "evaluations", "lower"),
+    Quantity(SECONDS, "time", "s", "lower"),
+    COMPLETENESS_GAP,
+    Quantity(REACHED, "baselines whose $D_\\alpha$ is reached", "share"),
+)
 
 ATTRIBUTION, JUDGED = "comparison: attribution", "comparison: metrics"  # streams of random numbers
 
@@ -85,6 +90,9 @@ class Compared:
         for method, (result, seconds) in found.items():
             values[method, COST] = cost = self._cost(result)
             values[method, SECONDS] = torch.full_like(cost, seconds)
+            if result.fitness is not None:
+                reached = result.fitness.reached.view(len(cost), -1).double().mean(dim=1)
+                values[method, REACHED] = reached
             values[method, COMPLETENESS_GAP.name] = relative_gap(result.attributions, result.change)
         maps = {method: result.attributions for method, (result, _) in found.items()}
         for metric in self.metrics.values():

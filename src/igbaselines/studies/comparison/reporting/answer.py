@@ -12,9 +12,10 @@ import pandas as pd
 
 from igbaselines.reporting.labels import known_label
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
-from igbaselines.studies.comparison.settings import COST, SECONDS
+from igbaselines.studies.comparison.settings import COST, REACHED, SECONDS
 
 MOST_NAMED = 4  # methods in a sentence
+SELDOM = 0.5  # of the baselines
 
 
 def answer_table(every: Sequence[Domain]) -> pd.DataFrame:
@@ -41,8 +42,8 @@ def _line(domain: Domain, one: Judgement) -> dict[str, Any]:
         "cost": domain.mean(COST, one.best),
         "seconds": domain.mean(SECONDS, one.best),
         "inputs": nested.inputs,
-        "networks": nested.networks,
-        "replicates": _replicates(one),
+        "networks": sum(nested.networks),
+        "replicates": " and ".join(_replicates(one)),
         "inputs_left_out": nested.left_out,
     }
 
@@ -68,27 +69,44 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
     cost, seconds = domain.mean(COST, overall.best), domain.mean(SECONDS, overall.best)
     spent = f"{cost:.0f} evaluations and {_time(seconds)} an input"
     yield f"{label(overall.best)} has the best mean rank over all questions{at} ({spent}){alike}."
-    networks = f"{nested.networks} networks" if nested.networks > 1 else "one network"
-    data = domain.rows["data"].nunique()
-    sets = f" of {data} data sets" if data > 1 else ""
+    networks, sets = sum(nested.networks), len(nested.networks)
+    of = _count(networks, "network") + (f" of {sets} data sets" if sets > 1 else "")
+    these = "this network" if networks == 1 else "these networks"
     like = "and others like them" if nested.of_networks else "and says nothing of others"
-    yield f"How sure: {nested.inputs} inputs of {networks}{sets}; what is told apart holds for these networks {like}."
+    sure = f"what is told apart holds for {these} {like}" if nested.replicates > 1 else "nothing can be told apart"
+    yield f"How sure: {_count(nested.inputs, 'input')} of {of}; {sure}."
+    if nested.left_out:
+        yield f"Left out: {_count(nested.left_out, 'input')}, of which some method has no value."
     if rest and math.isfinite(factor := overall.factor_to_tell(overall.best, rest[0])):
-        yield f"Telling it from {label(rest[0])} would take about {_times(factor)} as many."
-    yield from _by_question(domain)
+        many = f"{_times(factor)} as many {_replicates(overall)}"
+        yield f"Telling it from {label(rest[0])} would take about {many}."
+    yield from _by_question(domain, overall)
+    yield from _unreached(domain)
     yield from _hangs_on(domain, overall, others)
 
 
-def _by_question(domain: Domain) -> Iterator[str]:
-    """What is best by each question, where they do not agree; and the metrics that a control does well by."""
+def _by_question(domain: Domain, overall: Judgement) -> Iterator[str]:
+    """What is best by each question, and what asks what the best was not asked; and where a control does well."""
     found = domain.by_question
     if len(found) > 1:
         said = [f"{_best_of(one)} by what {question}" for question, one in found.items()]
         yield f"By question: {'; '.join(said)}."
+    if unasked := [question for question, one in found.items() if overall.best not in one.nested.methods]:
+        yield f"{label(overall.best)} has no value by what {' or '.join(unasked)}; its mean rank is over the rest."
+    if overall.fooled_by:
+        yield f"Over all questions, maps that never ask the network are as good or better: {_named(overall.fooled_by)}."
     fooled = [label(one.metric) for one in domain.judgements if one.fooled_by]
     if fooled:
         of = f"{len(fooled)} of {len(domain.judgements)} metrics"
         yield f"By {of} a map that never asks the network does as well as the best: {_named(fooled)}."
+
+
+def _unreached(domain: Domain) -> Iterator[str]:
+    """Where weights by fitness weigh nothing: no deletion halves the score, and all baselines are as unfit."""
+    shares = domain.rows[domain.rows["metric"] == REACHED].groupby("method", sort=False)["value"].mean()
+    if len(shares) and shares.iloc[0] < SELDOM:
+        method = label(str(shares.index[0]))
+        yield f"The fitness of {method} is found for {shares.iloc[0]:.0%} of its baselines; all others weigh alike."
 
 
 def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> Iterator[str]:
@@ -111,7 +129,7 @@ def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> I
 def label(name: str) -> str:
     """How a method or a metric is called in a sentence: B_bg where a figure says it with math."""
     found = known_label(name) or name.replace("_", " ")
-    return re.sub(r"\\mathrm\{(\w+)\}|[${}]", lambda part: part[1] or "", found)
+    return re.sub(r"\\(?:mathrm|mathit|mathbf|mathsf|text|[,;! ])|[${}\\]", "", found)
 
 
 def _best_of(one: Judgement) -> str:
@@ -125,6 +143,10 @@ def _named(methods: Sequence[str]) -> str:
     if more := len(methods) - len(names):
         names.append(f"{more} more")
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" + ("" if number == 1 else "s")
 
 
 def _time(seconds: float) -> str:

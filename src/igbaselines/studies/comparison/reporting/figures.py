@@ -60,7 +60,7 @@ def answer_figure(every: Sequence[Domain]) -> Drawing:
         axes.tick_params(axis="x", which="both", length=0)
         axes.minorticks_off()
     sizes = "; ".join(
-        f"{name}: {one.nested.inputs} inputs, {one.nested.networks} networks" for name, one in found.items()
+        f"{name}: {one.nested.inputs} inputs, {sum(one.nested.networks)} networks" for name, one in found.items()
     )
     return figure, (
         "Which baseline, then? Mean rank of every method over all questions, each question and in it each metric "
@@ -181,7 +181,8 @@ def _by_metric(axes: Axes, domain: Domain) -> None:
     assert domain.overall is not None
     order, every = domain.overall.nested.order(-1), domain.judgements
     ranks = pd.DataFrame({one.metric: pd.Series(one.nested.ranks(one.sign), one.nested.methods) for one in every})
-    axes.imshow(ranks.loc[order].to_numpy(float), cmap="Blues_r", vmin=1, vmax=1.5 * len(order), aspect="auto")
+    shades = ranks.loc[order] / (ranks.count() + 1)  # a metric that few methods have is as dark as the others
+    axes.imshow(shades.to_numpy(float), cmap="Blues_r", vmin=0, vmax=1.5, aspect="auto")
     dots = [(column, order.index(one)) for column, judged in enumerate(every) for one in judged.unresolved]
     axes.plot(*zip(*dots, strict=True), ".", color="white", markersize=5)
     name_lines(axes, [plot_label(method) for method in order])

@@ -126,20 +126,27 @@ class Domain:
         return Judgement(metric, words["question"], sign, nested, self.controls)
 
     def ranked(self, question: str, groups: Sequence[Sequence[str]]) -> Judgement | None:
-        """Rank methods within each input by each metric, and average metrics and then groups."""
+        """Rank methods within each input by each metric, and average metrics and then groups.
+
+        Where a method has no value its average is over those metrics, and then those groups, of which it has one.
+        """
         if not groups:
             return None
         inputs, methods, ranks = self._ranks
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of inputs and methods that no metric of a group judges
             averaged = [np.nanmean([ranks[metric] for metric in metrics], axis=0) for metrics in groups]
-            found = np.nanmean(averaged, axis=0)
+            found = np.nanmean(averaged, axis=0).round(9)  # equal is equal, in whatever order it was added up
         nested = Nested.of_table(pd.DataFrame(found, inputs, methods))
         return None if nested is None else Judgement(question, question, -1, nested, self.controls)
 
     @cached_property
     def _ranks(self) -> tuple[pd.Index, pd.Index, dict[str, np.ndarray]]:
-        """By metric: inputs down, methods across, the rank of each method that has a value of the input."""
+        """By metric: inputs down, methods across, the rank of each method that has a value of the input.
+
+        Where r is the rank among m of all M methods, it is what it would be among all if those missing were like those
+        that are there: r (M + 1) / (m + 1) on average. So it is no merit to be judged by what judges few.
+        """
         tables = {}
         for one in self.judgements:
             rows = self.rows[(self.rows["metric"] == one.metric) & np.isfinite(self.rows["value"])]
@@ -149,7 +156,10 @@ class Domain:
             pd.concat([pd.Series(0, table.index) for table in tables.values()]).groupby(INPUT, sort=False).size().index
         )
         methods = pd.Index(in_order(method for table in tables.values() for method in table.columns))
-        every = {metric: table.reindex(inputs).reindex(columns=methods).to_numpy() for metric, table in tables.items()}
+        scaled = {
+            one: ranks.mul((len(methods) + 1) / (ranks.count(axis=1) + 1), axis=0) for one, ranks in tables.items()
+        }
+        every = {metric: table.reindex(inputs).reindex(columns=methods).to_numpy() for metric, table in scaled.items()}
         return inputs, methods, every
 
 

@@ -1,5 +1,6 @@
 """The tables and figures of `comparison`."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,16 +47,19 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     save_figures(folder, drawings)
 
 
-def _imputers(config: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """What stands in the place of absent players: by method with a fitness, and by metric."""
+def _imputers(config: Mapping[str, Any]) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """What stands in the place of absent players: by method with a fitness, and by metric of each family.
+
+    A family are metrics that are configured alike but for their imputer and their name.
+    """
     methods = {
         name: method["fitness"]["mask"]
         for name, method in (config.get("methods") or {}).items()
         if method.get("weighting") and isinstance((method.get("fitness") or {}).get("mask"), str)
     }
-    metrics = {
-        metric["name"]: metric["imputer"]
-        for metric in (config.get("metrics") or {}).values()
-        if metric.get("name") and isinstance(metric.get("imputer"), str)
-    }
-    return methods, metrics
+    families: dict[str, dict[str, str]] = {}
+    for key, metric in (config.get("metrics") or {}).items():
+        if isinstance(metric.get("imputer"), str):
+            alike = {name: value for name, value in metric.items() if name not in ("imputer", "name")}
+            families.setdefault(json.dumps(alike, sort_keys=True), {})[metric.get("name") or key] = metric["imputer"]
+    return methods, list(families.values())

@@ -21,8 +21,9 @@ def methods_table(every: Sequence[Domain]) -> pd.DataFrame:
 
     Returns:
         `mean` with `low` and `high` (95 % t-interval over replicates), `rank` with `rank_low` and `rank_high` (95 % of
-        the bootstrap), `from_best` (difference to the best method that is no control) with its interval and `p_holm`
-        (corrected for all pairs of methods of the metric), and `replicates_needed`: how many would tell both apart.
+        the bootstrap), `from_best` (difference to the best method that is no control) with its interval, for this pair
+        alone, and `p_holm` (corrected for all pairs of methods of the metric, so that it holds though the best is
+        chosen by the same data), and `replicates_needed`: how many would tell both apart.
     """
     lines = [line for domain in every for one in domain.judgements for line in _lines(domain, one)]
     return pd.DataFrame(lines)
@@ -74,7 +75,9 @@ def mean_intervals(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
     return low[:-1, -1], high[:-1, -1]
 
 
-def parts_table(every: Sequence[Domain], masks: Mapping[str, str], imputers: Mapping[str, str]) -> pd.DataFrame:
+def parts_table(
+    every: Sequence[Domain], masks: Mapping[str, str], families: Sequence[Mapping[str, str]]
+) -> pd.DataFrame:
     """What each part of a method with a fitness does: its rank less that of the same baselines weighted otherwise.
 
     Below zero the first such method is better. By metrics with the mask of its fitness, by those with other imputers,
@@ -83,8 +86,9 @@ def parts_table(every: Sequence[Domain], masks: Mapping[str, str], imputers: Map
     Args:
         every: kinds of data.
         masks: by method, what its fitness puts in the place of absent players; the first is compared with the others.
-        imputers: the same by metric.
+        families: as of `circularity_table`.
     """
+    imputers = {metric: imputer for family in families for metric, imputer in family.items()}
     lines = []
     for domain, (first, *others) in ((domain, list(masks)) for domain in every if len(masks) > 1):
         asked = [one.metric for one in domain.judgements]
@@ -144,22 +148,32 @@ def left_out_table(every: Sequence[Domain]) -> pd.DataFrame:
     )
 
 
-def circularity_table(every: Sequence[Domain], masks: Mapping[str, str], imputers: Mapping[str, str]) -> pd.DataFrame:
+def circularity_table(
+    every: Sequence[Domain], masks: Mapping[str, str], families: Sequence[Mapping[str, str]]
+) -> pd.DataFrame:
     """Ranks of methods whose weights follow a mask, by metrics with that mask and by the same ones with others.
 
     Args:
         every: kinds of data.
         masks: by method, what its fitness puts in the place of absent players.
-        imputers: the same by metric.
+        families: of metrics that are the same but for what they put there: that by metric.
     """
     lines = []
     for domain in every:
-        judged = [one for one in domain.judgements if one.metric in imputers]
+        judged = {one.metric: one for one in domain.judgements}
         for method, mask in masks.items():
-            ranks = {one.metric: 1 + one.order.index(method) for one in judged if method in one.order}
-            own = [rank for metric, rank in ranks.items() if imputers[metric] == mask]
-            other = [rank for metric, rank in ranks.items() if imputers[metric] != mask]
-            if own and other:
-                line = {"domain": domain.name, "method": method, "mask": mask, "methods": len(judged[0].order)}
-                lines.append(line | {"rank_own_mask": np.mean(own), "rank_other_masks": np.mean(other)})
+            ranks = {metric: 1 + one.order.index(method) for metric, one in judged.items() if method in one.order}
+            of_families = [_own_and_others(ranks, family, mask) for family in families]
+            if found := [each for each in of_families if np.isfinite(each).all()]:
+                own, others = np.mean(found, axis=0)
+                most = max(len(judged[metric].order) for metric in ranks)
+                line = {"domain": domain.name, "method": method, "mask": mask, "methods": most, "metrics": len(found)}
+                lines.append(line | {"rank_own_mask": own, "rank_other_masks": others})
     return pd.DataFrame(lines)
+
+
+def _own_and_others(ranks: Mapping[str, int], family: Mapping[str, str], mask: str) -> tuple[float, float]:
+    """The mean rank by the metrics of a family with a mask, and by those with others; NaN where there is none."""
+    own = [ranks[metric] for metric, imputer in family.items() if metric in ranks and imputer == mask]
+    others = [ranks[metric] for metric, imputer in family.items() if metric in ranks and imputer != mask]
+    return (float(np.mean(own)) if own else np.nan), (float(np.mean(others)) if others else np.nan)
