@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from igbaselines.attribution.shapley import sampled as shapley_sampled
 from igbaselines.attribution.shapley.exact import exact_shapley_values
 from igbaselines.attribution.shapley.sampled import SampledShapley, sampled_shapley_values
 from igbaselines.tasks import FeatureMask, Patches, Players
@@ -121,6 +122,18 @@ def test_chunks_change_nothing(max_batch: int, make_mlp: Make, generator: torch.
     torch.testing.assert_close(found.values, sampled(network, x, 3).values, rtol=0, atol=1e-14)
     assert max(sizes) <= max(max_batch, 2)
     assert sum(sizes) >= 3 * 3 * 2 * 7  # inputs, pairs, two orders, and from none to all of 6 players
+
+
+def test_blocks_of_pairs_change_nothing(
+    make_mlp: Make, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, x, absent = make_mlp(), draw(generator, 3, 6), draw(generator, 2, 6)
+    whole = sampled(network, x, 7, absent=absent)
+    for block in (1, 3):
+        monkeypatch.setattr(shapley_sampled, "VALUES_AT_ONCE", block * 2 * 3 * 7)
+        found = sampled(network, x, 7, absent=absent)
+        torch.testing.assert_close(found.values, whole.values, rtol=0, atol=1e-14)
+        torch.testing.assert_close(found.error, whole.error, rtol=0, atol=1e-9)
 
 
 def test_the_generator_alone_decides(make_mlp: Make, generator: torch.Generator) -> None:
