@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 
 from igbaselines.attribution.baselines import (
     Examples,
@@ -18,7 +20,7 @@ from igbaselines.attribution.baselines import (
     UniformNoise,
     ZeroBaseline,
 )
-from igbaselines.attribution.weighting import ByStratum
+from igbaselines.attribution.weighting import ByStratum, Uniform, Weighting
 from igbaselines.tasks import Background, Imputer
 
 STRATUM = torch.tensor([2, 0, 0, 2, 0, 2, 2, 0, 5, 5, 5])
@@ -188,3 +190,145 @@ def test_the_farthest_point_and_noise_keep_to_the_features_ranges(generator: tor
     near, _ = GaussianNoise(0.01, 4000).draw(inputs, background, generator)
     spread = (near - inputs[:, None]).std(dim=1) / (high - low)
     assert torch.allclose(spread, torch.full_like(spread, 0.01), rtol=0.1)
+
+
+# Of the strata that an input is not of
+
+MEMBERS = torch.arange(60) % 4
+LABELLED = Background(
+    examples=torch.stack([MEMBERS.float(), torch.arange(60.0)], dim=1),
+    centre=torch.zeros(2),
+    stratum=MEMBERS,
+    stratum_weight=torch.tensor([1.0, 2.0, 3.0, 4.0]),
+    own=torch.tensor([0, 1, 2, 3, 3]),
+)
+OF_STRATA = torch.zeros(5, 2)
+
+
+def strata_of(source: Imputer, background: Background = LABELLED, seed: int = 0) -> torch.Tensor:
+    """The strata of the examples that each input gets, (n, k), which all count the same."""
+    assert background.own is not None
+    baselines, weights = source.draw(torch.zeros(len(background.own), 2), background, seeded(seed))
+    assert weights.tolist() == pytest.approx([1 / len(weights)] * len(weights))
+    return baselines[..., 0].long()
+
+
+@pytest.mark.parametrize("weighting", [Uniform(), ByStratum()], ids=str)
+@pytest.mark.parametrize("count", [1, 4])
+def test_no_input_gets_examples_of_its_own_stratum(weighting: Weighting, count: int) -> None:
+    for seed in range(20):
+        drawn = strata_of(PerStratum(count, weighting, others=True), seed=seed)
+        assert drawn.shape == (5, 3 * count)
+        assert LABELLED.own is not None
+        assert (drawn != LABELLED.own[:, None]).all()
+
+
+def test_every_other_stratum_comes_in_turn() -> None:
+    drawn = strata_of(PerStratum(3, others=True))
+    for row, own in zip(drawn, [0, 1, 2, 3, 3], strict=True):
+        assert torch.bincount(row, minlength=4).tolist() == [0 if stratum == own else 3 for stratum in range(4)]
+    few = torch.cat([strata_of(PerStratum(3, others=True, most=2), seed=seed)[:1] for seed in range(200)])
+    assert all(len(row.unique()) == 2 for row in few)  # by lot which two, and no one twice before all had their turn
+    assert torch.bincount(few.flatten(), minlength=4)[1:].tolist() == pytest.approx([400 / 3] * 3, abs=40)
+    four = strata_of(PerStratum(3, others=True, most=4))
+    assert all(sorted(torch.bincount(row, minlength=4).tolist()) == [0, 1, 1, 2] for row in four)
+
+
+def test_an_input_of_no_stratum_gets_as_many_of_all() -> None:
+    background = replace(LABELLED, own=torch.tensor([0, -1]))
+    drawn = torch.stack([strata_of(PerStratum(2, others=True), background, seed) for seed in range(40)])
+    assert drawn.shape == (40, 2, 6)
+    assert drawn[:, 1].unique().tolist() == [0, 1, 2, 3]
+    nobody = strata_of(PerStratum(2, others=True), replace(LABELLED, own=torch.full((3,), -1)))
+    assert [torch.bincount(row).tolist() for row in nobody] == [[2, 2, 2, 2]] * 3
+
+
+def test_other_strata_come_in_proportion_to_their_weights() -> None:
+    """Chi-square of 3000 examples of the inputs of strata 0 and 3, with as many cells as there are others."""
+    drawn = strata_of(PerStratum(1000, ByStratum(), others=True))
+    for row, weights in ((0, [0, 2, 3, 4]), (3, [1, 2, 3, 0]), (4, [1, 2, 3, 0])):
+        others = [stratum for stratum in range(4) if weights[stratum]]
+        found = torch.bincount(drawn[row], minlength=4)[others].double().numpy()
+        expected = np.array(weights)[others] * len(drawn[row]) / sum(weights)
+        assert chisquare(found, expected).pvalue > 1e-3
+
+
+def test_the_mean_converges_to_that_of_the_other_strata() -> None:
+    """Whose examples count by their own weights within a stratum."""
+    weight = 1.0 + torch.arange(60) % 5
+    background = replace(LABELLED, example_weight=weight)
+    count = 4000
+    baselines, _ = PerStratum(count, ByStratum(), others=True).draw(OF_STRATA, background, seeded(0))
+    for row, own in enumerate([0, 1, 2, 3, 3]):
+        shares = torch.tensor([1.0, 2.0, 3.0, 4.0]) * (torch.arange(4) != own)
+        within = torch.stack([weight * (stratum == MEMBERS) for stratum in range(4)])
+        probability = (shares / shares.sum()) @ (within / within.sum(dim=1, keepdim=True))
+        mean = float(probability @ LABELLED.examples[:, 1])
+        spread = float(probability @ (LABELLED.examples[:, 1] - mean) ** 2) ** 0.5
+        assert float(baselines[row, :, 1].mean()) == pytest.approx(mean, abs=4 * spread / (3 * count) ** 0.5)
+
+
+def test_strata_of_which_no_example_counts_are_not_there() -> None:
+    """Here as without `others`: stratum 2 goes, and inputs of it have all that is left."""
+    background = replace(LABELLED, example_weight=(MEMBERS != 2).float())
+    for weighting in (Uniform(), ByStratum()):
+        drawn = strata_of(PerStratum(4, weighting, others=True), background)
+        assert 2 not in drawn
+        assert drawn.shape == (5, 8)
+    only = replace(LABELLED, example_weight=(MEMBERS == 2).float())
+    with pytest.raises(TooFewExamplesError, match="an input is of the only stratum there is"):
+        PerStratum(4, others=True).draw(OF_STRATA, only, seeded(0))
+
+
+@pytest.mark.parametrize("weighting", [Uniform(), ByStratum()], ids=str)
+def test_the_same_state_draws_the_same_others(weighting: Weighting) -> None:
+    source = PerStratum(2, weighting, others=True)
+    one, again, other = (source.draw(OF_STRATA, LABELLED, seeded(seed))[0] for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+def test_without_others_what_an_input_is_of_does_not_matter() -> None:
+    plain = replace(LABELLED, own=None)
+    drawn = [
+        source.draw(OF_STRATA, background, seeded(3))[0]
+        for source, background in (
+            (PerStratum(2), plain),
+            (PerStratum(2), LABELLED),
+            (PerStratum(2, others=True), plain),  # nobody says what they are of
+            (PerStratum(2, most=8), plain),  # as many as there are
+        )
+    ]
+    assert drawn[0].shape == (8, 2)
+    assert all(torch.equal(one, drawn[0]) for one in drawn[1:])
+
+
+def test_at_most_so_many_examples_are_kept_by_lot() -> None:
+    everyone = PerStratum(15, ByStratum())
+    times = torch.zeros(60)
+    for seed in range(200):
+        baselines, weights = replace(everyone, most=12).draw(OF_STRATA, LABELLED, seeded(seed))
+        places = baselines[:, 1].long()
+        assert len(places.unique()) == 12
+        assert float(weights.sum()) == pytest.approx(1)
+        expected = ByStratum().weights(MEMBERS[places], LABELLED.stratum_weight)
+        torch.testing.assert_close(weights, expected)
+        times[places] += 1
+    assert times.tolist() == pytest.approx([40] * 60, abs=5 * (200 * 0.2 * 0.8) ** 0.5)
+
+
+def test_at_most_as_many_examples_as_there_are() -> None:
+    inputs = torch.cat([BACKGROUND.examples[:2], torch.tensor([[-1.0, -1.0]])])
+    few, weights = Examples(50, at_most=True).draw(inputs, BACKGROUND, seeded(0))
+    assert few.shape == (3, 10, 2)
+    assert weights.tolist() == pytest.approx([0.1] * 10)
+    assert all(len(row.unique(dim=0)) == 10 for row in few)
+    for row in range(2):
+        assert not (few[row] == inputs[row]).all(dim=1).any()  # never the input itself
+    enough, refused = (Examples(4, at_most).draw(inputs, BACKGROUND, seeded(0))[0] for at_most in (True, False))
+    assert torch.equal(enough, refused)
+    with pytest.raises(TooFewExamplesError, match="50 examples beside the explained one are needed, found 10"):
+        Examples(50).draw(inputs, BACKGROUND, seeded(0))
+    alone = replace(BACKGROUND, examples=inputs[:1], stratum=None)
+    with pytest.raises(TooFewExamplesError, match="found 0"):
+        Examples(50, at_most=True).draw(inputs[:1], alone, seeded(0))

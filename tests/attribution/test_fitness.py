@@ -14,6 +14,7 @@ from igbaselines.attribution.engine.result import MinimalDeletion
 from igbaselines.attribution.fitness import (
     BinarySearch,
     DeletionSearch,
+    FirstCrossing,
     Fitness,
     ReleasedSearch,
 )
@@ -133,6 +134,58 @@ def test_a_section_for_each_pixel_finds_the_least_count_of_all(generator: torch.
     fewer = search_table(BinarySearch(tolerance=0.0, sections=2), Table(values)).d_alpha
     assert torch.all(fewer >= found.d_alpha)
     assert torch.any(fewer > found.d_alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
+def test_the_first_crossing_is_the_least_count_of_all(generator: torch.Generator, alpha: float) -> None:
+    """Of scores that rise and fall, and of inputs whose score is not positive."""
+    values = torch.rand(300, 24, generator=generator, dtype=torch.float64)
+    values[:40, 1:] += values[:40, :1]  # never reached
+    values[40:60, 0] *= -1
+    values[60] = 0
+    found = search_table(FirstCrossing(alpha, tolerance=0.0), Table(values))
+    for row, d_alpha, score, reached in zip(
+        values.tolist(), found.d_alpha.tolist(), found.score.tolist(), found.reached.tolist(), strict=True
+    ):
+        under = [count for count in range(1, 24) if row[count] <= alpha * row[0] and row[0] > 0]
+        assert d_alpha == (under[0] if under else 23 if row[0] > 0 else 1)
+        assert score == row[d_alpha]
+        assert reached == bool(under)
+    assert not found.reached[:61].any()
+    assert found.reached[61:].float().mean() > 0.5
+    binary = search_table(BinarySearch(alpha, tolerance=0.0), Table(values))
+    assert torch.all(binary.d_alpha >= found.d_alpha)
+    assert torch.any(binary.d_alpha > found.d_alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
+def test_the_first_crossing_of_falling_scores_is_that_of_the_binary_search(
+    generator: torch.Generator, alpha: float
+) -> None:
+    values = falling(generator)
+    first, binary = (search_table(kind(alpha, tolerance=0.0), Table(values)) for kind in (FirstCrossing, BinarySearch))
+    for part in ("d_alpha", "score", "reached"):
+        assert torch.equal(getattr(first, part), getattr(binary, part))
+
+
+def test_the_first_count_within_the_tolerance_is_a_crossing() -> None:
+    values = torch.tensor([[1.0, 0.9, 0.504, 0.9, 0.1], [1.0, 0.9, 0.506, 0.9, 0.1]], dtype=torch.float64)
+    assert search_table(FirstCrossing(tolerance=0.005), Table(values)).d_alpha.tolist() == [2, 4]
+
+
+SEARCHES = [BinarySearch(tolerance=0.0), BinarySearch(tolerance=0.0, sections=5), ReleasedSearch(tolerance=0.0)]
+SEARCHES += [BinarySearch(tolerance=0.0, max_iterations=2), ReleasedSearch(max_iterations=3), FirstCrossing()]
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=str)
+@pytest.mark.parametrize("pixels", [1, 2, 37, 64])
+def test_a_search_scores_no_more_than_it_says(search: DeletionSearch, pixels: int, generator: torch.Generator) -> None:
+    rising = torch.rand(50, pixels + 1, generator=generator, dtype=torch.float64)
+    values = torch.cat([rising, falling(generator, rows=50, pixels=pixels)])
+    values[:, -1] = 0
+    found = search_table(search, Table(values), max_batch=5000)
+    assert int(found.scored.max()) <= search.most_scored(pixels)
+    assert int(found.scored.max()) >= search.most_scored(pixels) - 1  # and hardly less
 
 
 def test_with_a_tolerance_the_first_count_within_it_ends_the_search() -> None:

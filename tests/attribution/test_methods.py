@@ -29,7 +29,7 @@ from igbaselines.attribution.methods import (
     why_not,
 )
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
-from igbaselines.attribution.weighting import ByStratum, EqualFitness, InverseFitness, WithoutLeastFit
+from igbaselines.attribution.weighting import ByStratum, EqualFitness, InverseFitness, OthersFitness, WithoutLeastFit
 from igbaselines.tasks import Background, Task
 from tests.small_tasks import players_of, task_of
 
@@ -372,6 +372,12 @@ def test_says_why_a_method_does_not_fit_a_table(task: Task) -> None:
     needs = "its weighting ByStratum needs the weight of each stratum, such as a cross-section"
     assert why_not(AveragedGradients(PerStratum(1, ByStratum())), unweighted) == needs
     assert why_not(AveragedGradients("mean"), task) == "its baselines 'mean' is no imputer of task: it has none"
+
+
+def test_weights_of_others_are_refused_for_a_single_input(task: Task) -> None:
+    method = AveragedGradients(Examples(3), weighting=OthersFitness(), fitness=FITNESS)
+    assert why_not(method, task) is None
+    assert why_not(method, task.take([2])) == "its weighting OthersFitness needs other inputs of the same task"
 
 
 def test_every_method_fits_pictures(generator: torch.Generator) -> None:

@@ -9,7 +9,11 @@ import torch
 from igbaselines.attribution.weighting import (
     ByStratum,
     EqualFitness,
+    FitnessWeighting,
+    Fittest,
     InverseFitness,
+    NextFitness,
+    OthersFitness,
     Uniform,
     Weighting,
     WithoutLeastFit,
@@ -126,3 +130,44 @@ def test_the_least_fit_are_removed() -> None:
 def test_a_filter_outside_its_range_is_refused(bad: float) -> None:
     with pytest.raises(ValueError, match="multiple of the mean weight"):
         InverseFitness(bad)
+
+
+WEIGHTINGS: list[FitnessWeighting] = [
+    EqualFitness(),
+    InverseFitness(),
+    InverseFitness(0.5),
+    WithoutLeastFit(2),
+    NextFitness(),
+    OthersFitness(),
+    Fittest(),
+]
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS, ids=str)
+def test_weights_by_fitness_sum_to_one(weighting: FitnessWeighting, rng: np.random.Generator) -> None:
+    d_alpha = torch.from_numpy(rng.integers(0, 200, size=(50, 6)))
+    weights = weighting.of_fitness(d_alpha)
+    assert weights.shape == (50, 6)
+    assert weights.dtype == torch.float64
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(50, dtype=torch.float64))
+
+
+def test_next_fitness_gives_every_weight_to_the_next_baseline() -> None:
+    weights = NextFitness().of_fitness(torch.tensor([[1, 2, 4, 4]]))
+    assert weights[0].tolist() == pytest.approx([1 / 8, 1 / 2, 1 / 4, 1 / 8])
+
+
+def test_the_weights_of_others_are_their_mean() -> None:
+    weights = OthersFitness().of_fitness(torch.tensor([[1, 1], [1, 3], [9, 1]]))
+    # (0.5, 0.5), (0.75, 0.25), (0.1, 0.9) are their own
+    assert weights.flatten().tolist() == pytest.approx([0.425, 0.575, 0.3, 0.7, 0.625, 0.375])
+    swapped = OthersFitness().of_fitness(torch.tensor([[7, 2], [1, 3], [9, 1]]))
+    torch.testing.assert_close(swapped[0], weights[0])  # its own fitness is no matter
+    with pytest.raises(ValueError, match="weights of the other inputs need two inputs at least"):
+        OthersFitness().of_fitness(torch.tensor([[1, 2]]))
+
+
+def test_the_fittest_alone_is_of_equally_fit_ones_the_first() -> None:
+    weights = Fittest().of_fitness(D_ALPHA)
+    assert weights.tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]

@@ -2,11 +2,18 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import nn
 
-from igbaselines.attribution import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid
+from igbaselines.attribution import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid, path_attribution
+from igbaselines.attribution.engine.quadrature import AtInput
+from igbaselines.models.standardise import Standardise
+from igbaselines.studies.hep.networks.dnn import DNN
+
+Make = Callable[..., nn.Module]
 
 RULES = [Midpoint, Trapezoid, GaussLegendre]
 
@@ -69,6 +76,33 @@ def test_refuses_too_few_steps(rule: type, least: str, given: int) -> None:
 
 def test_rules_compare_by_value() -> None:
     assert GaussLegendre(8) == GaussLegendre(8) != GaussLegendre(9)
+
+
+@pytest.mark.parametrize("max_batch", [None, 1, 3])
+def test_at_the_input_a_path_from_zero_is_gradient_x_input(
+    max_batch: int | None, make_cnn: Make, generator: torch.Generator
+) -> None:
+    network, target = make_cnn(classes=3), torch.tensor([2, 0, 1, 1, 0])
+    inputs = torch.randn(5, 2, 8, 8, generator=generator, dtype=torch.float64)
+    points = inputs.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(network(points).gather(1, target[:, None]).sum(), points)
+    zero = torch.zeros_like(inputs[:1])
+    found = path_attribution(network, inputs, zero, rule=AtInput(), target=target, max_batch=max_batch)
+    torch.testing.assert_close(found.attributions, inputs * gradient, rtol=0, atol=1e-13)
+    assert found.gradient_points.tolist() == [1] * 5
+    # From elsewhere it is the gradient there, times the way.
+    start = torch.randn(5, 3, 2, 8, 8, generator=generator, dtype=torch.float64)
+    found = path_attribution(network, inputs, start, rule=AtInput(), target=target, max_batch=max_batch)
+    torch.testing.assert_close(found.attributions, (inputs - start.mean(1)) * gradient, rtol=0, atol=1e-13)
+
+
+def test_at_the_input_behind_a_stem(generator: torch.Generator) -> None:
+    torch.manual_seed(0)
+    network = DNN(Standardise(torch.ones(6), torch.full((6,), 2.0)), [8, 8], 0.1).double().eval()
+    points = torch.randn(4, 6, generator=generator, dtype=torch.float64).requires_grad_()
+    (gradient,) = torch.autograd.grad(network(points).sum(), points)
+    found = path_attribution(network, points.detach(), torch.zeros(1, 6, dtype=torch.float64), rule=AtInput())
+    torch.testing.assert_close(found.attributions, points.detach() * gradient, rtol=0, atol=1e-13)
 
 
 def test_random_point_needs_a_generator() -> None:

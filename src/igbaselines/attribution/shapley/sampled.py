@@ -7,12 +7,14 @@ antithetic pairs, each followed by its reverse, which cancels what is odd in the
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.shapley.exact import Choice, Game
 from igbaselines.tasks import EachFeature, Function, Players
 from igbaselines.tasks.outputs import Target
+
+VALUES_AT_ONCE = 2**18  # worths, float64, that are held at a time: 2 MiB
 
 
 @dataclass(frozen=True)
@@ -55,27 +57,31 @@ def sampled_shapley_values(
     total = torch.zeros(n, p, dtype=torch.float64, device=device)
     squares = torch.zeros_like(total)
     shares = torch.tensor(game.shares, dtype=torch.float64)
-    for _ in range(pairs):
-        order = torch.randperm(p, generator=generator)
-        chosen = int(torch.multinomial(shares, 1, generator=generator))
-        found = _of_orders(game, torch.stack([order, order.flip(0)]).to(device), chosen)
-        total += found
-        squares += found**2
+    block = max(1, VALUES_AT_ONCE // (2 * n * (p + 1)))
+    for done in range(0, pairs, block):
+        orders, absent = [], []
+        for _ in range(min(block, pairs - done)):
+            orders.append(torch.randperm(p, generator=generator))
+            absent.append(torch.multinomial(shares, 1, generator=generator))
+        found = _of_pairs(game, torch.stack(orders).to(device), torch.cat(absent).to(device))
+        total += found.sum(dim=1)
+        squares += found.square().sum(dim=1)
     mean = total / pairs
     spread = (squares / pairs - mean**2).clamp_min(0) * pairs / (pairs - 1)
     return SampledShapley(mean, (spread / pairs).sqrt())
 
 
-def _of_orders(game: Game, orders: Tensor, absent: int) -> Float[Tensor, "n p"]:
-    """Each player's change of the worth as it joins, averaged over some orders (o, p)."""
+def _of_pairs(game: Game, orders: Int[Tensor, "b p"], absent: Int[Tensor, " b"]) -> Float[Tensor, "n b p"]:
+    """Each player's change of the worth as it joins, averaged over each order and its reverse."""
     n, steps = len(game.inputs), game.players + 1
-    place = orders.argsort(dim=1)  # (o, p): when each player joins
+    place = torch.cat([orders, orders.flip(1)]).argsort(dim=1)  # when each player joins
+    absent = absent.repeat(2)
 
     def choose(index: Tensor) -> Choice:
         step, rest = index % steps, index // steps
-        members = place[rest % len(orders)] < step[:, None]
-        return rest // len(orders), members, torch.full_like(index, absent)
+        order = rest % len(place)
+        return rest // len(place), place[order] < step[:, None], absent[order]
 
-    worth = game.worth(n * len(orders) * steps, choose).view(n, len(orders), steps)
-    changes = worth.diff(dim=2)  # by place in the order
-    return changes.gather(2, place.expand(n, -1, -1)).mean(dim=1)
+    worth = game.worth(n * len(place) * steps, choose).view(n, len(place), steps)
+    changes = worth.diff(dim=2).gather(2, place.expand(n, -1, -1))  # by place in the order, then by player
+    return changes.view(n, 2, len(orders), game.players).mean(dim=1)
