@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,8 @@ from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_stat
 
 YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has been built with it
 DEEPEST = 50  # levels of YAML
+MOST_ANSWERS, LONGEST_ANSWER, LONGEST_KIND = 12, 3000, 60  # kinds of data that the page opens with, and characters
+CUT = " [...]"
 LARGEST_NUMBER = 1e300  # of a claim's record: others cannot be printed as floats
 RECORD = (
     {"id": str, "paper": str, "source": str, "statement": str, "paper_value": str | int | float}
@@ -47,11 +50,18 @@ class ReportedRun(RunState):
 
     @property
     def answers(self) -> dict[str, str]:
-        """What a comparison says in plain words, by kind of data: the page opens with it."""
+        """What a comparison says in plain words, by kind of data: the page opens with it.
+
+        The first MOST_ANSWERS, each cut to LONGEST_ANSWER, since anyone could have written them.
+        """
         table = self.tables.get("answer", pd.DataFrame())
         if not {"domain", "answer"} <= set(table):
             return {}
-        return dict(zip(table["domain"].astype(str), table["answer"].astype(str), strict=True))
+        told = table[["domain", "answer"]].dropna().head(MOST_ANSWERS).astype(str)
+        return {
+            shorten(kind, LONGEST_KIND, placeholder=CUT): shorten(words, LONGEST_ANSWER, placeholder=CUT)
+            for kind, words in told.itertuples(index=False)
+        }
 
 
 @dataclass(frozen=True)

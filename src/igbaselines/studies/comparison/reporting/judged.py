@@ -156,10 +156,10 @@ class Domain:
             pd.concat([pd.Series(0, table.index) for table in tables.values()]).groupby(INPUT, sort=False).size().index
         )
         methods = pd.Index(in_order(method for table in tables.values() for method in table.columns))
-        scaled = {
-            one: ranks.mul((len(methods) + 1) / (ranks.count(axis=1) + 1), axis=0) for one, ranks in tables.items()
-        }
-        every = {metric: table.reindex(inputs).reindex(columns=methods).to_numpy() for metric, table in scaled.items()}
+        every = {}
+        for metric, table in tables.items():
+            scaled = table.mul((len(methods) + 1) / (table.count(axis=1) + 1), axis=0)
+            every[metric] = scaled.reindex(inputs).reindex(columns=methods).to_numpy()
         return inputs, methods, every
 
 

@@ -1,0 +1,203 @@
+"""The answer in words, and the tables behind it, from rows made by hand."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from igbaselines.reporting.labels import printed_as
+from igbaselines.studies.comparison.reporting.answer import answer_table, label, words_of
+from igbaselines.studies.comparison.reporting.judged import Domain, domains
+from igbaselines.studies.comparison.reporting.tables import (
+    circularity_table,
+    left_out_table,
+    methods_table,
+    metrics_table,
+)
+from tests.compared_rows import NAMES, rows_of
+
+CLEAR = {
+    "good": {"deletion": 0.0, "cosine": 2.0, "stability": 2.0},
+    "next": {"deletion": 1.0, "cosine": 1.0, "stability": 1.0},
+    "bad": {"deletion": 2.0, "cosine": 0.0, "stability": 0.0},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _labels_of_the_run() -> Iterator[None]:
+    with printed_as(NAMES):
+        yield
+
+
+def domain_of(rows: pd.DataFrame) -> Domain:
+    (found,) = domains(rows, NAMES.metrics)
+    return found
+
+
+def words(rows: pd.DataFrame, *others: pd.DataFrame) -> str:
+    return words_of(domain_of(rows), [domain_of(other) for other in others])
+
+
+def test_the_answer_says_what_to_take_at_what_cost_and_how_sure_that_is() -> None:
+    found = words(rows_of(CLEAR))
+    assert found.startswith(
+        "G_best has the best mean rank over all questions at a budget of 64 evaluations an input "
+        "(64 evaluations and 2 ms an input), and every other method can be told from it."
+    )
+    assert "How sure: 40 inputs, 3 methods, intervals over the inputs of one network." in found
+    assert "Leaving out any one metric leaves the best among those that are not told from it." in found
+    assert not set(found) & set("$\\{}")
+    for absent in ("Telling it", "Left out", "never ask", "nan", "At other budgets", "No metric"):
+        assert absent not in found
+
+
+def test_what_is_not_told_from_the_best_is_named_and_how_many_would_tell() -> None:
+    found = words(rows_of({"a": {"cosine": 1.01}, "b": {"cosine": 1.0}, "c": {"cosine": 0.0}}, budget=None))
+    assert "a has the best mean rank over all questions (64 evaluations and 2 ms an input); b cannot be told" in found
+    assert "Telling it from b would take about " in found
+    assert "times as many inputs." in found
+    many = words(rows_of({f"m{at}": {"cosine": 0.0} for at in range(7)}))
+    assert "and 2 more cannot be told from it." in many
+
+
+@pytest.mark.parametrize(
+    ("data", "networks", "said"),
+    [
+        (("wine",), 3, "12 inputs, 3 methods, intervals over 3 networks."),
+        (("wine", "digits"), 3, "24 inputs, 3 methods, intervals over 6 networks of 2 data sets."),
+        (("wine", "digits"), 1, "8 inputs, 3 methods, intervals over the inputs of one network each of 2 data sets."),
+    ],
+)
+def test_intervals_are_over_networks_where_there_are_several(data: tuple[str, ...], networks: int, said: str) -> None:
+    rows = rows_of(CLEAR, data=data, networks=networks, inputs=4)
+    assert said in words(rows)
+    over = set(answer_table([domain_of(rows)])["replicates"])
+    assert over == {"networks" if networks > 1 else "inputs"}
+
+
+def test_data_sets_of_one_network_and_of_several_are_both_said() -> None:
+    rows = pd.concat([rows_of(CLEAR, inputs=4), rows_of(CLEAR, data=["digits"], networks=2, inputs=4)])
+    assert "intervals over networks, or inputs where there is one network of 2 data sets" in words(rows)
+    assert set(answer_table([domain_of(rows)])["replicates"]) == {"networks and inputs"}
+
+
+def test_a_single_input_tells_nothing_apart_and_that_is_said() -> None:
+    found = words(rows_of(CLEAR, inputs=1))
+    assert "How sure: 1 input, 3 methods, of which a data set has a single one, so nothing can be told apart." in found
+    assert "next and bad cannot be told from it" in found
+    assert "nan" not in found
+
+
+def test_inputs_that_are_left_out_are_said() -> None:
+    """Of digits one method has no value: the answer is about wine alone, and says so."""
+    rows = rows_of(CLEAR, data=["wine", "digits"])
+    gone = (rows["method"] == "bad") & (rows["data"] == "digits") & ~rows["metric"].isin(["cost", "seconds"])
+    rows["value"] = rows["value"].mask(gone)
+    found = words(rows)
+    assert "How sure: 40 inputs, 3 methods, intervals over the inputs of one network." in found
+    assert "Left out: 40 inputs, of which some method has no value." in found
+    assert set(answer_table([domain_of(rows)])["inputs_left_out"]) == {40}
+
+
+def test_a_best_that_was_not_asked_everything_is_said_to_be() -> None:
+    worth = {"a": {"cosine": 2.0}, "b": {"cosine": 1.0, "stability": 0.0}, "c": {"cosine": 0.0, "stability": 1.0}}
+    assert "a has no value by what stays the same; its mean rank is over the rest." in words(rows_of(worth))
+
+
+def test_controls_are_named_where_they_do_well_and_are_no_answer() -> None:
+    control = {"random_map": {"deletion": 2.0, "cosine": -1.0, "stability": 3.0, "cost": 0.0}}
+    found = words(rows_of(CLEAR | control))
+    assert found.startswith("G_best has the best")
+    assert (
+        "Maps that never ask the network are not told from the best, or are better, by Stability (random map)." in found
+    )
+    assert "Over all questions, maps" not in found
+    table = answer_table([domain_of(rows_of(CLEAR | control))]).set_index("question")
+    assert table["controls_as_good"].to_dict() == {
+        **dict.fromkeys(("all questions", "finds what moves the output", "agrees with known values"), ""),
+        "stays the same": "random_map",
+    }
+    best = {"random_map": {"deletion": -1.0, "cosine": 3.0, "stability": 3.0, "cost": 0.0}}
+    assert "Over all questions, maps that never ask the network are as good or better: random map." in words(
+        rows_of(CLEAR | best)
+    )
+
+
+def test_what_the_answer_hangs_on_is_said() -> None:
+    worth = {
+        "a": {"deletion": 0.0, "cosine": 2.0, "stability": 0.0},
+        "b": {"deletion": 1.0, "cosine": 0.0, "stability": 1.0},
+        "c": {"deletion": 2.0, "cosine": 1.0, "stability": 0.5},
+    }
+    found = words(rows_of(worth, noise=0.01))
+    assert found.startswith("a has the best")  # ranks 1 1 3 against 2 3 1 and 3 2 2
+    assert "The answer hangs on the metric: without Cosine it is b." in found
+    table = left_out_table([domain_of(rows_of(worth, noise=0.01))]).set_index("without")
+    assert table["best"].to_dict() == {"deletion": "a", "cosine": "b", "stability": "a"}
+    assert "By question: a by what finds what moves the output; a by what agrees with known values; b by what" in found
+
+
+def test_another_best_at_another_budget_is_said() -> None:
+    turned = {"good": CLEAR["bad"], "next": CLEAR["next"], "bad": CLEAR["good"]}
+    found = words(rows_of(CLEAR, budget=256), rows_of(turned, budget=64), rows_of(CLEAR, budget=128))
+    assert "At other budgets it is another: bad at 64." in found
+    assert "other budgets" not in words(rows_of(CLEAR, budget=256), rows_of(turned, budget=64, domain="hep"))
+
+
+def test_without_a_metric_that_asks_there_is_no_answer() -> None:
+    rows = rows_of({"a": {"sparseness": 1.0}, "b": {"sparseness": 0.0}})
+    assert words(rows) == "No metric judges two methods, so there is no answer."
+    for table in (answer_table, methods_table, metrics_table, left_out_table):
+        assert table([domain_of(rows)]).empty
+
+
+def test_a_sentence_has_no_math() -> None:
+    assert label("good") == "G_best"
+    assert label("nobody_knows") == "nobody knows"
+    with printed_as(type(NAMES)({"one": r"$|x - \mathrm{mean}|$", "two": r"$D_{\alpha}$ \& $p_T^{\mathrm{a b}}$"})):
+        assert label("one") == "|x - mean|"
+        assert label("two") == "D_alpha & p_T^a b"
+
+
+def test_every_method_has_its_distance_from_the_best() -> None:
+    rows = rows_of(CLEAR)
+    table = methods_table([domain_of(rows)]).set_index(["metric", "method"])
+    deletion = rows[rows["metric"] == "deletion"].pivot_table(index="unit", columns="method", values="value")
+    line = table.loc[("deletion", "next")]
+    assert line["mean"] == pytest.approx(deletion["next"].mean())
+    assert line["from_best"] == pytest.approx((deletion["next"] - deletion["good"]).mean())
+    assert line["from_best_low"] < line["from_best"] < line["from_best_high"]
+    assert (line["rank"], line["better"], line["replicates"]) == (2, "lower", 40)
+    assert line["replicates_needed"] == pytest.approx(40)  # it is told apart already
+    best = table.loc[("deletion", "good")]
+    assert (best["rank_low"], best["rank"], best["rank_high"]) == (1, 1, 1)
+    assert np.isnan(best["replicates_needed"])
+
+
+def test_metrics_agree_where_they_order_alike() -> None:
+    worth = {name: {"cosine": at, "stability": at, "deletion": at} for at, name in enumerate("abcd")}
+    table = metrics_table([domain_of(rows_of(worth, noise=0.0))]).set_index(["a", "b"])
+    assert table["mean"].to_dict() == {
+        ("cosine", "stability"): 1,
+        ("cosine", "deletion"): -1,  # of which less is better
+        ("stability", "deletion"): -1,
+    }
+    np.testing.assert_allclose(table["kendalls_w"], 1 / 9)  # by hand: column sums 6 7 8 9, S = 5 of at most 45
+
+
+def test_own_masks_are_held_against_the_same_metric_with_others() -> None:
+    """Third by its own mask's deletion and first by the other's; insertion has no other, and says nothing."""
+    worth = {
+        "wg": {"deletion": 0.0, "cosine": 0.0, "insertion": 0.0},
+        "b": {"deletion": 1.0, "cosine": 1.0, "insertion": 1.0},
+        "c": {"deletion": 2.0, "cosine": 2.0, "insertion": 2.0},
+    }
+    families = [{"deletion": "mean", "cosine": "zero"}, {"insertion": "mean"}]
+    every = [domain_of(rows_of(worth, noise=0.0))]
+    (line,) = circularity_table(every, {"wg": "mean", "absent": "mean"}, families).to_dict("records")
+    assert (line["method"], line["mask"], line["methods"], line["metrics"]) == ("wg", "mean", 3, 1)
+    assert (line["rank_own_mask"], line["rank_other_masks"]) == (1, 3)
+    assert circularity_table(every, {"wg": "mean"}, families[1:]).empty
+    assert circularity_table(every, {"wg": "blur"}, families).empty
+    assert circularity_table([], {"wg": "mean"}, families).empty
