@@ -25,7 +25,7 @@ from igbaselines.attribution.weighting import ByStratum
 from igbaselines.models.inference import for_gradients
 from igbaselines.models.joined import Joined
 from igbaselines.models.stem import Stemmed
-from igbaselines.tasks import Background, EachFeature, Imputer, Patches, Task
+from igbaselines.tasks import Background, EachFeature, Imputer, Patches, Players, Task
 from tests.small_tasks import task_of
 
 Make = Callable[..., nn.Module]
@@ -180,7 +180,9 @@ def small_task(kind: str) -> Task:
     """Rows of 8 features or pictures of 16 patches, of one of three classes that are its strata too."""
     generator, n = torch.Generator().manual_seed(0), INPUTS[kind]
     torch.manual_seed(0)
-    shape, players, network = (8,), EachFeature(), nn.Sequential(nn.Linear(8, 12), nn.SiLU(), nn.Linear(12, 3))
+    shape: tuple[int, ...] = (8,)
+    players: Players = EachFeature()
+    network = nn.Sequential(nn.Linear(8, 12), nn.SiLU(), nn.Linear(12, 3))
     if kind == "pictures":
         shape, players = (3, 16, 16), Patches(4, 4)
         network = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4, padding=2), nn.SiLU(), nn.Flatten(), nn.Linear(64, 3))
