@@ -70,6 +70,40 @@ def test_some_of_the_inputs(task: Task, chosen: slice | list[int], places: list[
     assert torch.equal(again.followed(again.inputs, source[:1]), expected[:1])
 
 
+def test_some_are_of_strata_and_have_variants_of_their_own(task: Task) -> None:
+    made: list[str] = []
+    own = torch.tensor([2, 0, -1, 1], device=task.inputs.device)
+    labelled = replace(task, background=replace(task.background, own=own))
+
+    def twin() -> Task:
+        made.append("twin")
+        return replace(labelled, name="twin")
+
+    taken = replace(labelled, variants={"twin": twin}).take([3, 1, 1])
+    assert taken.background.own is not None
+    assert taken.background.own.tolist() == [1, 0, 0]
+    assert taken.background.examples is task.background.examples
+    assert own.tolist() == [2, 0, -1, 1]
+    assert made == []  # each is made when it is asked for
+    for some, units in ((taken, ["d", "b", "b"]), (taken.take(slice(1, None)).take([0]), ["b"])):
+        variant = some.variants["twin"]()
+        assert variant.name == "twin"
+        assert variant.units == some.units == units
+        assert torch.equal(variant.inputs, some.inputs)
+        assert variant.background.own is not None
+        assert variant.background.own.tolist() == [{"d": 1, "b": 0}[unit] for unit in units]
+    assert made == ["twin", "twin"]
+
+
+def test_what_is_remembered_is_of_the_very_task(task: Task) -> None:
+    task.memory["asked"] = 1
+    for other in (task.take([0, 1]), task.take(slice(None)), replace(task, max_batch=9)):
+        assert other.memory == {}
+        other.memory["asked"] = 2
+    assert task.memory == {"asked": 1}
+    assert "asked" not in repr(task)
+
+
 def test_some_of_what_knows_little(task: Task) -> None:
     bare = replace(task, targets=None, masks=None, known={}, score=None).take([3, 1])
     assert bare.targets is None

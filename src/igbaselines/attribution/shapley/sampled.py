@@ -59,11 +59,11 @@ def sampled_shapley_values(
     shares = torch.tensor(game.shares, dtype=torch.float64)
     block = max(1, VALUES_AT_ONCE // (2 * n * (p + 1)))
     for done in range(0, pairs, block):
-        orders, absent = [], []
+        orders, chosen = [], []
         for _ in range(min(block, pairs - done)):
             orders.append(torch.randperm(p, generator=generator))
-            absent.append(torch.multinomial(shares, 1, generator=generator))
-        found = _of_pairs(game, torch.stack(orders).to(device), torch.cat(absent).to(device))
+            chosen.append(torch.multinomial(shares, 1, generator=generator))
+        found = _of_pairs(game, torch.stack(orders).to(device), torch.cat(chosen).to(device))
         total += found.sum(dim=1)
         squares += found.square().sum(dim=1)
     mean = total / pairs
