@@ -206,6 +206,23 @@ def test_clusters_are_the_neighbours_that_no_test_tells_apart() -> None:
     assert clusters(order, nested(found.samples[0][:1])) == [order]  # a single replicate tells nothing apart
 
 
+def test_clusters_are_the_largest_cliques_of_neighbours() -> None:
+    """All groups that no test tells apart, as scikit-posthocs finds them, less those with a method between them."""
+    rng = np.random.default_rng(16)
+    for _ in range(20):
+        found = nested(rng.normal(size=(20, 7)) * rng.uniform(0.3, 2, 7) + 0.6 * rng.normal(size=7))
+        order = found.order(-1)
+        alike = [
+            set(some)
+            for size in range(2, 8)
+            for some in itertools.combinations(order, size)
+            if not any(found.told_apart(*pair) for pair in itertools.combinations(some, 2))
+        ]
+        runs = [some for some in alike if any(set(order[at : at + len(some)]) == some for at in range(7))]
+        largest = [run for run in runs if not any(run < other for other in runs)]
+        assert sorted(map(sorted, largest)) == sorted(map(sorted, clusters(order, found)))
+
+
 def test_a_single_replicate_has_means_and_nothing_else() -> None:
     found = nested(np.array([[1.0, 2.0, 2.0]]))
     np.testing.assert_array_equal(found.ranks(1), [3, 1.5, 1.5])

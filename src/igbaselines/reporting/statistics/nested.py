@@ -192,7 +192,12 @@ def _replicates(of_data: pd.DataFrame) -> Values:
 
 
 def clusters(order: Sequence[str], nested: Nested) -> list[list[str]]:
-    """Runs of neighbours in an order of methods within which no test tells any two apart, none within another."""
+    """Runs of neighbours in an order of methods within which no test tells any two apart, none within another.
+
+    They are the bars of a critical-difference diagram. Each pair has its own spread here, not a common one as in
+    Demsar (2006), so methods that are no neighbours may be alike while one between them is told from both: such groups,
+    of which there are many, have no bar.
+    """
     found: list[list[str]] = []
     for start in range(len(order)):
         some = [order[start]]

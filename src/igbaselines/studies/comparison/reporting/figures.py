@@ -86,7 +86,8 @@ def ranks_figure(every: Sequence[Domain]) -> Drawing:
             axes.set_xlabel("mean rank over all questions \N{LEFTWARDS ARROW}")
     return figure, (
         "Critical differences (Demsar 2006): mean ranks over all questions with 95 % intervals over replicates; bars "
-        "at the right join methods that tests of all pairs, corrected by Holm, do not tell apart. Grey: controls."
+        "at the right join neighbours of which tests of all pairs, corrected by Holm, tell no two apart; where spreads "
+        "differ two others may not be told apart either. Grey: controls."
     )
 
 
