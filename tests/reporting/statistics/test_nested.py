@@ -267,7 +267,7 @@ def test_missing_values_leave_out_inputs_and_methods_without_any() -> None:
     assert found is not None
     assert (found.methods, found.inputs, found.left_out, found.networks) == (("a", "b"), 8, 1, (2,))
     np.testing.assert_allclose(found.samples[0][0], values[0][[0, 2, 3, 4], :2].mean(axis=0))
-    as_rows = table(values).rename_axis(columns="method").stack().rename("value").reset_index()
+    as_rows = table(values).melt(ignore_index=False, var_name="method").reset_index()
     of_rows = Nested.of(as_rows)
     assert of_rows is not None
     assert (of_rows.methods, of_rows.inputs, of_rows.left_out) == (("a", "b"), 8, 1)

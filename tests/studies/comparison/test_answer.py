@@ -55,10 +55,11 @@ def test_the_answer_says_what_to_take_at_what_cost_and_how_sure_that_is() -> Non
 def test_what_is_not_told_from_the_best_is_named_and_how_many_would_tell() -> None:
     found = words(rows_of({"a": {"cosine": 1.01}, "b": {"cosine": 1.0}, "c": {"cosine": 0.0}}, budget=None))
     assert "a has the best mean rank over all questions (64 evaluations and 2 ms an input); b cannot be told" in found
-    assert "Telling it from b would take about " in found
+    assert "Telling it from b would take " in found
     assert "times as many inputs." in found
     many = words(rows_of({f"m{at}": {"cosine": 0.0} for at in range(7)}))
-    assert "and 2 more cannot be told from it." in many
+    assert "but no other method can be told from it: next are " in many
+    assert " and 2 more." in many
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_data_sets_of_one_network_and_of_several_are_both_said() -> None:
 def test_a_single_input_tells_nothing_apart_and_that_is_said() -> None:
     found = words(rows_of(CLEAR, inputs=1))
     assert "How sure: 1 input, 3 methods, of which a data set has a single one, so nothing can be told apart." in found
-    assert "next and bad cannot be told from it" in found
+    assert ", but no other method can be told from it: next are next and bad." in found
     assert "nan" not in found
 
 
@@ -110,18 +111,34 @@ def test_controls_are_named_where_they_do_well_and_are_no_answer() -> None:
     found = words(rows_of(CLEAR | control))
     assert found.startswith("G_best has the best")
     assert (
-        "Maps that never ask the network are not told from the best, or are better, by Stability (random map)." in found
-    )
-    assert "Over all questions, maps" not in found
+        "By 1 of 3 metrics a map that never asks the network is better than every explanation (random map): Stability."
+    ) in found
+    assert "over all questions, and never asking" not in found
     table = answer_table([domain_of(rows_of(CLEAR | control))]).set_index("question")
     assert table["controls_as_good"].to_dict() == {
         **dict.fromkeys(("all questions", "finds what moves the output", "agrees with known values"), ""),
         "stays the same": "random_map",
     }
     best = {"random_map": {"deletion": -1.0, "cosine": 3.0, "stability": 3.0, "cost": 0.0}}
-    assert "Over all questions, maps that never ask the network are as good or better: random map." in words(
-        rows_of(CLEAR | best)
-    )
+    assert "Better over all questions, and never asking the network: random map." in words(rows_of(CLEAR | best))
+
+
+def test_a_control_that_is_not_told_apart_is_not_said_to_be_better() -> None:
+    """Of two inputs nothing is told from anything, and a control behind the best is not as good for that."""
+    control = {"random_map": {"deletion": 3.0, "cosine": -1.0, "stability": -1.0, "cost": 0.0}}
+    found = words(rows_of(CLEAR | control, inputs=2, noise=0.0))
+    assert "Not told from it over all questions, and never asking the network: random map." in found
+    assert "By 3 of 3 metrics such a map cannot be told from the best: Deletion, Cosine and Stability." in found
+    assert "better than every" not in found
+    assert "Better over" not in found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.00028, "0.28 ms"), (0.818, "818 ms"), (1.25, "1.2 s"), (123.4, "123 s")]
+)
+def test_seconds_are_said_in_few_digits(seconds: float, said: str) -> None:
+    worth = {name: dict(of) | {"seconds": seconds} for name, of in CLEAR.items()}
+    assert f"evaluations and {said} an input" in words(rows_of(worth))
 
 
 def test_what_the_answer_hangs_on_is_said() -> None:
@@ -164,14 +181,14 @@ def test_every_method_has_its_distance_from_the_best() -> None:
     rows = rows_of(CLEAR)
     table = methods_table([domain_of(rows)]).set_index(["metric", "method"])
     deletion = rows[rows["metric"] == "deletion"].pivot_table(index="unit", columns="method", values="value")
-    line = table.loc[("deletion", "next")]
+    line = table.loc[("deletion", "next"), :]
     assert line["mean"] == pytest.approx(deletion["next"].mean())
     assert line["from_best"] == pytest.approx((deletion["next"] - deletion["good"]).mean())
     assert line["from_best_low"] < line["from_best"] < line["from_best_high"]
-    assert (line["rank"], line["better"], line["replicates"]) == (2, "lower", 40)
+    assert [line[name] for name in ("rank", "better", "replicates")] == [2, "lower", 40]
     assert line["replicates_needed"] == pytest.approx(40)  # it is told apart already
-    best = table.loc[("deletion", "good")]
-    assert (best["rank_low"], best["rank"], best["rank_high"]) == (1, 1, 1)
+    best = table.loc[("deletion", "good"), :]
+    assert [best[name] for name in ("rank_low", "rank", "rank_high")] == [1, 1, 1]
     assert np.isnan(best["replicates_needed"])
 
 

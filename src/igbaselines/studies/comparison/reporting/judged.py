@@ -43,12 +43,16 @@ class Judgement:
         return [self.best, *(one for one in self.order[1:] if not self.nested.told_apart(self.best, one))]
 
     @cached_property
+    def ahead(self) -> list[str]:
+        """Controls that are better than the best explanation."""
+        order = self.nested.order(self.sign)
+        return order[: order.index(self.best)]
+
+    @cached_property
     def fooled_by(self) -> list[str]:
         """Controls that are better than the best explanation, or not told from it."""
-        order = self.nested.order(self.sign)
-        ahead = order[: order.index(self.best)]
-        present = [control for control in self.controls if control in order]
-        return [one for one in present if one in ahead or not self.nested.told_apart(self.best, one)]
+        present = [control for control in self.controls if control in self.nested.methods]
+        return [one for one in present if one in self.ahead or not self.nested.told_apart(self.best, one)]
 
     def factor_to_tell(self, one: str, other: str) -> float:
         """By what factor there would have to be more replicates to tell two methods apart."""
