@@ -63,8 +63,9 @@ def answer_figure(every: Sequence[Domain]) -> Drawing:
     )
     return figure, (
         "Which baseline, then? Mean rank of every method over all questions, each question and in it each metric "
-        "counted the same; lower is better. Thick frames: the best; thin ones: not told from it by tests of all pairs, "
-        f"corrected by Holm. Grey: controls that never ask the network. {sizes}."
+        "counted the same; lower is better. Thick frames: the best; thin ones: what may be the best as well, by a 95 % "
+        "confidence set (one-sided tests against all others, after Bonferroni). Grey: controls that never ask the "
+        f"network. {sizes}."
     )
 
 
@@ -172,8 +173,8 @@ def metrics_and_methods_figure(every: Sequence[Domain]) -> Drawing:
             _by_metric(axes, domain)
             axes.set_title(domain.name)
     return figure, (
-        "Ranks of methods by each metric, the better the darker; a dot where no test tells a method from the best one. "
-        "Grey names: controls that never ask the network."
+        "Ranks of methods by each metric, the better the darker; a dot where a method may be the best, by a 95 % "
+        "confidence set. Grey names: controls that never ask the network."
     )
 
 
