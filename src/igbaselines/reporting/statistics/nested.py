@@ -146,8 +146,8 @@ class Pairs:
 def times_more(value: float, error: float, freedom: float, tests: float) -> float:
     """By what factor there would have to be more replicates to tell two methods apart, if they differ as it seems.
 
-    With 80 % power at the level that Bonferroni leaves of so many two-sided tests, one-sided ones a half each; NaN where
-    nothing is known of the spread, or there is none, and infinite where they do not differ.
+    With 80 % power at the level that Bonferroni leaves of so many two-sided tests, one-sided ones a half each; NaN
+    where nothing is known of the spread, or there is none, and infinite where they do not differ.
     """
     if not (np.isfinite(error) and freedom > 0):
         return float("nan")
