@@ -45,7 +45,10 @@ def test_the_answer_says_what_to_take_at_what_cost_and_how_sure_that_is() -> Non
         "G_best has the best mean rank over all questions at a budget of 64 evaluations an input "
         "(64 evaluations and 2 ms an input), and every other method can be told from it."
     )
-    assert "How sure: 40 inputs, 3 methods, intervals over the inputs of one network." in found
+    assert (
+        "How sure: 40 inputs of 1 network; what is told apart holds for this network and says nothing of others."
+        in found
+    )
     assert "Leaving out any one metric leaves the best among those that are not told from it." in found
     assert not set(found) & set("$\\{}")
     for absent in ("Telling it", "Left out", "never ask", "nan", "At other budgets", "No metric"):
@@ -55,37 +58,50 @@ def test_the_answer_says_what_to_take_at_what_cost_and_how_sure_that_is() -> Non
 def test_what_is_not_told_from_the_best_is_named_and_how_many_would_tell() -> None:
     found = words(rows_of({"a": {"cosine": 1.01}, "b": {"cosine": 1.0}, "c": {"cosine": 0.0}}, budget=None))
     assert "a has the best mean rank over all questions (64 evaluations and 2 ms an input); b cannot be told" in found
-    assert "Telling it from b would take about " in found
+    assert "Telling it from b would take " in found
     assert "times as many inputs." in found
     many = words(rows_of({f"m{at}": {"cosine": 0.0} for at in range(7)}))
-    assert "and 2 more cannot be told from it." in many
+    assert "but no other method can be told from it: next are " in many
+    assert " and 2 more." in many
 
 
 @pytest.mark.parametrize(
     ("data", "networks", "said"),
     [
-        (("wine",), 3, "12 inputs, 3 methods, intervals over 3 networks."),
-        (("wine", "digits"), 3, "24 inputs, 3 methods, intervals over 6 networks of 2 data sets."),
-        (("wine", "digits"), 1, "8 inputs, 3 methods, intervals over the inputs of one network each of 2 data sets."),
+        (
+            ("wine",),
+            3,
+            "12 inputs of 3 networks; what is told apart holds for these networks and says nothing of others.",
+        ),
+        (
+            ("wine", "digits"),
+            5,
+            "40 inputs of 10 networks of 2 data sets; what is told apart holds for these networks and",
+        ),
+        (
+            ("wine", "digits"),
+            1,
+            "8 inputs of 2 networks of 2 data sets; what is told apart holds for these networks and",
+        ),
     ],
 )
-def test_intervals_are_over_networks_where_there_are_several(data: tuple[str, ...], networks: int, said: str) -> None:
+def test_intervals_are_over_networks_where_there_are_enough(data: tuple[str, ...], networks: int, said: str) -> None:
     rows = rows_of(CLEAR, data=data, networks=networks, inputs=4)
     assert said in words(rows)
     over = set(answer_table([domain_of(rows)])["replicates"])
-    assert over == {"networks" if networks > 1 else "inputs"}
+    assert over == {"networks" if networks >= 5 else "inputs"}
+    assert ("and others like them" in words(rows)) == (networks >= 5)
 
 
-def test_data_sets_of_one_network_and_of_several_are_both_said() -> None:
-    rows = pd.concat([rows_of(CLEAR, inputs=4), rows_of(CLEAR, data=["digits"], networks=2, inputs=4)])
-    assert "intervals over networks, or inputs where there is one network of 2 data sets" in words(rows)
-    assert set(answer_table([domain_of(rows)])["replicates"]) == {"networks and inputs"}
+def test_a_data_set_of_few_networks_makes_it_an_answer_about_these() -> None:
+    rows = pd.concat([rows_of(CLEAR, inputs=4), rows_of(CLEAR, data=["digits"], networks=6, inputs=4)])
+    assert "28 inputs of 7 networks of 2 data sets; what is told apart holds for these networks and says" in words(rows)
 
 
 def test_a_single_input_tells_nothing_apart_and_that_is_said() -> None:
     found = words(rows_of(CLEAR, inputs=1))
-    assert "How sure: 1 input, 3 methods, of which a data set has a single one, so nothing can be told apart." in found
-    assert "next and bad cannot be told from it" in found
+    assert "How sure: 1 input of 1 network; nothing can be told apart." in found
+    assert ", but no other method can be told from it: next are next and bad." in found
     assert "nan" not in found
 
 
@@ -95,7 +111,7 @@ def test_inputs_that_are_left_out_are_said() -> None:
     gone = (rows["method"] == "bad") & (rows["data"] == "digits") & ~rows["metric"].isin(["cost", "seconds"])
     rows["value"] = rows["value"].mask(gone)
     found = words(rows)
-    assert "How sure: 40 inputs, 3 methods, intervals over the inputs of one network." in found
+    assert "How sure: 40 inputs of 1 network; what" in found
     assert "Left out: 40 inputs, of which some method has no value." in found
     assert set(answer_table([domain_of(rows)])["inputs_left_out"]) == {40}
 
@@ -110,18 +126,34 @@ def test_controls_are_named_where_they_do_well_and_are_no_answer() -> None:
     found = words(rows_of(CLEAR | control))
     assert found.startswith("G_best has the best")
     assert (
-        "Maps that never ask the network are not told from the best, or are better, by Stability (random map)." in found
-    )
-    assert "Over all questions, maps" not in found
+        "By 1 of 3 metrics a map that never asks the network is better than every explanation (random map): Stability."
+    ) in found
+    assert "over all questions, and never asking" not in found
     table = answer_table([domain_of(rows_of(CLEAR | control))]).set_index("question")
     assert table["controls_as_good"].to_dict() == {
         **dict.fromkeys(("all questions", "finds what moves the output", "agrees with known values"), ""),
         "stays the same": "random_map",
     }
     best = {"random_map": {"deletion": -1.0, "cosine": 3.0, "stability": 3.0, "cost": 0.0}}
-    assert "Over all questions, maps that never ask the network are as good or better: random map." in words(
-        rows_of(CLEAR | best)
-    )
+    assert "Better over all questions, and never asking the network: random map." in words(rows_of(CLEAR | best))
+
+
+def test_a_control_that_is_not_told_apart_is_not_said_to_be_better() -> None:
+    """Of two inputs nothing is told from anything, and a control behind the best is not as good for that."""
+    control = {"random_map": {"deletion": 3.0, "cosine": -1.0, "stability": -1.0, "cost": 0.0}}
+    found = words(rows_of(CLEAR | control, inputs=2, noise=0.0))
+    assert "Not told from it over all questions, and never asking the network: random map." in found
+    assert "By 3 of 3 metrics such a map cannot be told from the best: Deletion, Cosine and Stability." in found
+    assert "better than every" not in found
+    assert "Better over" not in found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.00028, "0.28 ms"), (0.818, "818 ms"), (1.25, "1.2 s"), (123.4, "123 s")]
+)
+def test_seconds_are_said_in_few_digits(seconds: float, said: str) -> None:
+    worth = {name: dict(of) | {"seconds": seconds} for name, of in CLEAR.items()}
+    assert f"evaluations and {said} an input" in words(rows_of(worth))
 
 
 def test_what_the_answer_hangs_on_is_said() -> None:
@@ -164,14 +196,14 @@ def test_every_method_has_its_distance_from_the_best() -> None:
     rows = rows_of(CLEAR)
     table = methods_table([domain_of(rows)]).set_index(["metric", "method"])
     deletion = rows[rows["metric"] == "deletion"].pivot_table(index="unit", columns="method", values="value")
-    line = table.loc[("deletion", "next")]
+    line = table.loc[("deletion", "next"), :]
     assert line["mean"] == pytest.approx(deletion["next"].mean())
     assert line["from_best"] == pytest.approx((deletion["next"] - deletion["good"]).mean())
     assert line["from_best_low"] < line["from_best"] < line["from_best_high"]
-    assert (line["rank"], line["better"], line["replicates"]) == (2, "lower", 40)
+    assert [line[name] for name in ("rank", "better", "replicates")] == [2, "lower", 40]
     assert line["replicates_needed"] == pytest.approx(40)  # it is told apart already
-    best = table.loc[("deletion", "good")]
-    assert (best["rank_low"], best["rank"], best["rank_high"]) == (1, 1, 1)
+    best = table.loc[("deletion", "good"), :]
+    assert [best[name] for name in ("rank_low", "rank", "rank_high")] == [1, 1, 1]
     assert np.isnan(best["replicates_needed"])
 
 

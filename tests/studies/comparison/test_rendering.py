@@ -8,6 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.labels import printed_as
 from igbaselines.reporting.style import Drawing
 from igbaselines.running.rows import Names
@@ -49,7 +50,7 @@ def written(folder: Path, rows: pd.DataFrame, names: Names = NAMES) -> tuple[set
     """Names of the figures and tables that follow from rows."""
     names.write(folder)
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    render(folder, rows, {})
+    render(folder, rows, Printed())
     found = (
         {path.stem for path in (folder / part).glob(kind)} for part, kind in (("figures", "*.png"), ("tables", "*.csv"))
     )

@@ -96,6 +96,19 @@ class Nested:
         places = self.methods.index(one), self.methods.index(other)
         return bool(self.differences.corrected[places] < ALPHA)
 
+    def may_be_best(self, sign: int, among: Sequence[str]) -> list[str]:
+        """Those of some methods that no other of them is shown to be better than, in their order.
+
+        A 95 % confidence set of the best (Hsu 1984; Horrace and Schmidt 2000): one-sided tests against each of the
+        others at the level that Bonferroni leaves. That the truly best falls out takes an error in one of its own
+        tests, so these alone are corrected for, however the data choose the best; all pairs need not be.
+        """
+        places = [self.methods.index(method) for method in among]
+        square = np.ix_(places, places)
+        one_sided = np.where(sign * self.differences.value[square] > 0, self.differences.p_values[square] / 2, 1.0)
+        beaten = np.any(one_sided < ALPHA / max(len(places) - 1, 1), axis=0).tolist()
+        return [method for method, out in zip(among, beaten, strict=True) if not out]
+
     @property
     def replicates(self) -> int:
         """The fewest that a stratum has."""
@@ -137,11 +150,11 @@ class Pairs:
         return self.value - width, self.value + width
 
 
-def times_more(value: float, error: float, freedom: float, tests: int) -> float:
+def times_more(value: float, error: float, freedom: float, tests: float) -> float:
     """By what factor there would have to be more replicates to tell two methods apart, if they differ as it seems.
 
-    With 80 % power at the level that Bonferroni leaves of so many tests; NaN where nothing is known of the spread, or
-    there is none, and infinite where they do not differ.
+    With 80 % power at the level that Bonferroni leaves of so many two-sided tests, one-sided ones a half each; NaN
+    where nothing is known of the spread, or there is none, and infinite where they do not differ.
     """
     if not (np.isfinite(error) and freedom > 0):
         return float("nan")
@@ -193,7 +206,12 @@ def _spreads(sample: Values) -> Float[np.ndarray, "methods methods"]:
 
 
 def clusters(order: Sequence[str], nested: Nested) -> list[list[str]]:
-    """Runs of neighbours in an order of methods within which no test tells any two apart, none within another."""
+    """Runs of neighbours in an order of methods within which no test tells any two apart, none within another.
+
+    They are the bars of a critical-difference diagram. Each pair has its own spread here, not a common one as in
+    Demsar (2006), so methods that are no neighbours may be alike while one between them is told from both: such groups,
+    of which there are many, have no bar.
+    """
     found: list[list[str]] = []
     for start in range(len(order)):
         some = [order[start]]

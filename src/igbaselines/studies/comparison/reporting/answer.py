@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 
 from igbaselines.reporting.labels import known_label
+from igbaselines.reporting.rows import in_order
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
 from igbaselines.studies.comparison.settings import COST, REACHED, SECONDS
 
-MOST_NAMED = 4  # methods in a sentence
+MOST_NAMED = 4  # methods or metrics in a sentence
+MOST_TIMES = 100  # beyond which what was seen of a difference says no more of it
 SELDOM = 0.5  # of the baselines
 
 
@@ -43,7 +45,7 @@ def _line(domain: Domain, one: Judgement) -> dict[str, Any]:
         "seconds": domain.mean(SECONDS, one.best),
         "inputs": nested.inputs,
         "networks": sum(nested.networks),
-        "replicates": " and ".join(_replicates(one)),
+        "replicates": _replicates(one),
         "inputs_left_out": nested.left_out,
     }
 
@@ -66,6 +68,8 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
     at = "" if domain.budget is None else f" at a budget of {domain.budget} evaluations an input"
     rest, nested = overall.unresolved[1:], overall.nested
     alike = f"; {_named(rest)} cannot be told from it" if rest else ", and every other method can be told from it"
+    if len(rest) == len(overall.order) - 1:
+        alike = f", but no other method can be told from it: next are {_named(rest)}"
     cost, seconds = domain.mean(COST, overall.best), domain.mean(SECONDS, overall.best)
     spent = f"{cost:.0f} evaluations and {_time(seconds)} an input"
     yield f"{label(overall.best)} has the best mean rank over all questions{at} ({spent}){alike}."
@@ -79,26 +83,37 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
         yield f"Left out: {_count(nested.left_out, 'input')}, of which some method has no value."
     if rest and math.isfinite(factor := overall.factor_to_tell(overall.best, rest[0])):
         many = f"{_times(factor)} as many {_replicates(overall)}"
-        yield f"Telling it from {label(rest[0])} would take about {many}."
+        yield f"Telling it from {label(rest[0])} would take {many}."
     yield from _by_question(domain, overall)
     yield from _unreached(domain)
     yield from _hangs_on(domain, overall, others)
 
 
 def _by_question(domain: Domain, overall: Judgement) -> Iterator[str]:
-    """What is best by each question, and what asks what the best was not asked; and where a control does well."""
+    """What is best by each question, and which of them the best has no value of; then the controls."""
     found = domain.by_question
     if len(found) > 1:
         said = [f"{_best_of(one)} by what {question}" for question, one in found.items()]
         yield f"By question: {'; '.join(said)}."
     if unasked := [question for question, one in found.items() if overall.best not in one.nested.methods]:
         yield f"{label(overall.best)} has no value by what {' or '.join(unasked)}; its mean rank is over the rest."
-    if overall.fooled_by:
-        yield f"Over all questions, maps that never ask the network are as good or better: {_named(overall.fooled_by)}."
-    fooled = [label(one.metric) for one in domain.judgements if one.fooled_by]
-    if fooled:
-        of = f"{len(fooled)} of {len(domain.judgements)} metrics"
-        yield f"By {of} a map that never asks the network does as well as the best: {_named(fooled)}."
+    yield from _controls(domain, overall)
+
+
+def _controls(domain: Domain, overall: Judgement) -> Iterator[str]:
+    """Where maps that never ask the network are better than every explanation, or not told from the best."""
+    if overall.ahead:
+        yield f"Better over all questions, and never asking the network: {_named(overall.ahead)}."
+    if alike := [control for control in overall.fooled_by if control not in overall.ahead]:
+        yield f"Not told from it over all questions, and never asking the network: {_named(alike)}."
+    better = [one for one in domain.judgements if one.ahead]
+    alike = [one.metric for one in domain.judgements if one.fooled_by and not one.ahead]
+    if better:
+        named, of = _named([one.metric for one in better]), _of(better, domain)
+        controls = _named(in_order(control for one in better for control in one.ahead))
+        yield f"By {of} a map that never asks the network is better than every explanation ({controls}): {named}."
+    if alike:
+        yield f"By {_of(alike, domain)} such a map cannot be told from the best: {_named(alike)}."
 
 
 def _unreached(domain: Domain) -> Iterator[str]:
@@ -107,6 +122,10 @@ def _unreached(domain: Domain) -> Iterator[str]:
     if len(shares) and shares.iloc[0] < SELDOM:
         method = label(str(shares.index[0]))
         yield f"The fitness of {method} is found for {shares.iloc[0]:.0%} of its baselines; all others weigh alike."
+
+
+def _of(some: Sequence[object], domain: Domain) -> str:
+    return f"{len(some)} of {_count(len(domain.judgements), 'metric')}"
 
 
 def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> Iterator[str]:
@@ -150,8 +169,11 @@ def _count(number: int, name: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"{1000 * seconds:.2g} ms" if seconds < 1 else f"{seconds:.2g} s"
+    number, unit = (1000 * seconds, "ms") if seconds < 1 else (seconds, "s")
+    return f"{number:.0f} {unit}" if number >= 10 else f"{number:.2g} {unit}"
 
 
 def _times(factor: float) -> str:
-    return f"{factor:.1f} times" if factor < 10 else f"{factor:.0f} times"
+    if factor > MOST_TIMES:
+        return f"more than {MOST_TIMES} times"
+    return f"about {factor:.1f} times" if factor < 10 else f"about {factor:.0f} times"

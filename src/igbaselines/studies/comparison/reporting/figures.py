@@ -64,8 +64,9 @@ def answer_figure(every: Sequence[Domain]) -> Drawing:
     )
     return figure, (
         "Which baseline, then? Mean rank of every method over all questions, each question and in it each metric "
-        "counted the same; lower is better. Thick frames: the best; thin ones: not told from it by tests of all pairs, "
-        f"corrected by Holm. Grey: controls that never ask the network. {sizes}."
+        "counted the same; lower is better. Thick frames: the best; thin ones: what may be the best as well, by a 95 % "
+        "confidence set (one-sided tests against all others, after Bonferroni). Grey: controls that never ask the "
+        f"network. {sizes}."
     )
 
 
@@ -87,7 +88,8 @@ def ranks_figure(every: Sequence[Domain]) -> Drawing:
             axes.set_xlabel("mean rank over all questions \N{LEFTWARDS ARROW}")
     return figure, (
         "Critical differences (Demsar 2006): mean ranks over all questions with 95 % intervals over replicates; bars "
-        "at the right join methods that tests of all pairs, corrected by Holm, do not tell apart. Grey: controls."
+        "at the right join neighbours of which tests of all pairs, corrected by Holm, tell no two apart; where spreads "
+        "differ two others may not be told apart either. Grey: controls."
     )
 
 
@@ -172,8 +174,8 @@ def metrics_and_methods_figure(every: Sequence[Domain]) -> Drawing:
             _by_metric(axes, domain)
             axes.set_title(domain.name)
     return figure, (
-        "Ranks of methods by each metric, the better the darker; a dot where no test tells a method from the best one. "
-        "Grey names: controls that never ask the network."
+        "Ranks of methods by each metric, the better the darker; a dot where a method may be the best, by a 95 % "
+        "confidence set. Grey names: controls that never ask the network."
     )
 
 

@@ -39,23 +39,27 @@ class Judgement:
 
     @cached_property
     def unresolved(self) -> list[str]:
-        """The best method, and those that no test tells from it, from the best to the worst."""
-        return [self.best, *(one for one in self.order[1:] if not self.nested.told_apart(self.best, one))]
+        """The methods but the controls that may be the best: none is shown to be better. From the best to the worst."""
+        return self.nested.may_be_best(self.sign, self.order)
+
+    @cached_property
+    def ahead(self) -> list[str]:
+        """Controls that are better than the best explanation."""
+        order = self.nested.order(self.sign)
+        return order[: order.index(self.best)]
 
     @cached_property
     def fooled_by(self) -> list[str]:
         """Controls that are better than the best explanation, or not told from it."""
-        order = self.nested.order(self.sign)
-        ahead = order[: order.index(self.best)]
-        present = [control for control in self.controls if control in order]
-        return [one for one in present if one in ahead or not self.nested.told_apart(self.best, one)]
+        present = [control for control in self.controls if control in self.nested.methods]
+        return [one for one in present if one in self.ahead or not self.nested.told_apart(self.best, one)]
 
     def factor_to_tell(self, one: str, other: str) -> float:
-        """By what factor there would have to be more replicates to tell two methods apart."""
+        """By what factor there would have to be more replicates to show that one is better, as `unresolved` does."""
         places = self.nested.methods.index(one), self.nested.methods.index(other)
-        count, pairs = len(self.nested.methods), self.nested.differences
+        pairs = self.nested.differences
         value, error, freedom = (float(each[places]) for each in (pairs.value, pairs.error, pairs.freedom))
-        return times_more(value, error, freedom, count * (count - 1) // 2)
+        return times_more(value, error, freedom, (len(self.order) - 1) / 2)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def methods_table(every: Sequence[Domain]) -> pd.DataFrame:
         `mean` with `low` and `high` (95 % t-interval over replicates), `rank` with `rank_low` and `rank_high` (95 % of
         the bootstrap), `from_best` (difference to the best method that is no control) with its interval, for this pair
         alone, and `p_holm` (corrected for all pairs of methods of the metric, so that it holds though the best is
-        chosen by the same data), and `replicates_needed`: how many would tell both apart.
+        chosen by the same data), and `replicates_needed`: how many would rule it out as the best.
     """
     lines = [line for domain in every for one in domain.judgements for line in _lines(domain, one)]
     return pd.DataFrame(lines)
