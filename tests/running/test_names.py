@@ -74,7 +74,7 @@ def test_labels_are_no_part_of_a_run(tmp_path: Path) -> None:
         ("shapley_gridworld", "cosine"),
         ("shapley_images", "deletion_auc"),
         ("weighted_gradients", "weight"),
-        ("comparison", "evaluations"),
+        ("comparison", "cost"),
     ],
 )
 def test_a_metric_takes_no_name_of_the_experiments_own(tmp_path: Path, experiment: str, name: str) -> None:

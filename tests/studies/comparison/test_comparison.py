@@ -20,35 +20,42 @@ SMALL = (
     *("evaluation.domains.gridworld.dataset.n_worlds=40", "evaluation.domains.gridworld.dataset.held_out=10"),
     "evaluation.domains.gridworld.model.epochs=4",
 )
-METHODS = {
-    *("ig_zero", "ig_mean", "expected_gradients", "background_weighted", "weighted_gradients"),
-    *("shapley_ig", "shapley_sampling"),
+METHODS = ("ig_zero", "expected_gradients", "weighted_gradients", "shapley_ig", "shapley_sampling", "random_map")
+METRICS = ("deletion_zero", "deletion_mean", "insertion_mean", "known_cosine", "draw_stability", "overlap")
+MEASURED = {
+    *("deletion_auc_zero", "deletion_auc_mean", "insertion_auc_mean", "cosine", "draw_stability"),
+    *("cost", "seconds", "completeness_gap"),
 }
-METRICS = {"deletion_auc_zero", "deletion_auc_mean", "insertion_auc_mean", "cosine", "spearman", "evaluations"}
+CHOSEN = (f"methods=[{','.join(METHODS)}]", f"metrics=[{','.join(METRICS)}]")
 
 
 def test_every_method_by_every_metric_that_has_a_meaning(command: Command) -> None:
-    result = command(*SMALL, "evaluation.networks=2")
+    result = command(*SMALL, *CHOSEN, "evaluation.networks=2", "evaluation.budgets=[48,96]")
     assert result.returncode == 0, result.stderr
     assert "metric overlap is left out: no object is outlined" in result.stderr
     (folder,) = command.runs()
     rows = pd.read_parquet(folder / "rows.parquet")
-    assert {"domain", "task", "method", "metric", "unit", "value"} <= set(rows)
     assert set(rows["domain"]) == {"gridworld"}
     assert set(rows["task"]) == {"gridworld network_0", "gridworld network_1"}
-    keys = ["task", "method", "metric", "unit"]
-    assert len(rows) == 2 * len(METHODS) * len(METRICS) * 6 == len(rows.drop_duplicates(keys))
-    assert set(itertools.product(METHODS, METRICS)) == set(zip(rows["method"], rows["metric"], strict=True))
-    assert rows["value"].notna().all()
-    spent = rows[rows["metric"] == "evaluations"].groupby("method")["value"].mean()
-    assert (spent["ig_zero"], spent["expected_gradients"]) == (32, 6 * 8)
-    assert spent["weighted_gradients"] > spent["expected_gradients"]  # baselines are judged too
-    table = pd.read_csv(folder / "tables" / "comparison.csv")
-    assert len(table) == len(METHODS) * len(METRICS)
-    better = table.groupby("metric")["better"].first()
-    assert (better["deletion_auc_zero"], better["insertion_auc_mean"]) == ("lower", "higher")
-    with Image.open(folder / "figures" / "figure_comparison.png") as figure:
-        assert "gridworld: 6 inputs of 2 tasks" in figure.info["Description"]
+    keys = ["task", "budget", "method", "metric", "unit"]
+    fitness = rows["metric"] == "fitness_reached"
+    assert len(rows[~fitness]) == 2 * 2 * len(METHODS) * len(MEASURED) * 6 == len(rows[~fitness].drop_duplicates(keys))
+    assert set(itertools.product(METHODS, MEASURED)) == set(
+        zip(rows["method"][~fitness], rows["metric"][~fitness], strict=True)
+    )
+    assert set(rows["method"][fitness]) == {"weighted_gradients"}
+    spent = rows[rows["metric"] == "cost"].groupby(["budget", "method"])["value"]
+    for budget in (48, 96):  # which the sampler keeps on average: how many players join a coalition is drawn
+        assert (spent.mean().loc[budget] <= budget).all()
+        assert (spent.mean().loc[budget].drop("random_map") > budget / 2).all()
+    assert (spent.max()[:, "random_map"] == 0).all()
+    tables = {path.stem: pd.read_csv(path) for path in (folder / "tables").glob("*.csv")}
+    assert len(tables["comparison"]) == 2 * len(METHODS) * 5  # metrics that have a question
+    (answer,) = tables["answer"]["answer"]
+    assert "at a budget of 96 evaluations an input" in answer
+    assert "How sure: 12 inputs of 2 networks" in answer
+    with Image.open(folder / "figures" / "figure_answer.png") as figure:
+        assert "gridworld: 12 inputs, 2 networks" in figure.info["Description"]
     assert "gridworld network_1" not in json.loads((folder / "names.json").read_text())["methods"]
 
 
