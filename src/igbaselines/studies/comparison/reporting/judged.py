@@ -78,9 +78,13 @@ class Domain:
         return tuple(cost.index[cost == 0])
 
     def mean(self, metric: str, method: str) -> float:
-        """The mean of a method over all inputs, such as of its cost."""
-        rows = self.rows[(self.rows["metric"] == metric) & (self.rows["method"] == method)]
-        return float(rows["value"].mean())
+        """The mean of a method over all inputs, such as of its cost; NaN where there is none."""
+        return self._means.get((metric, method), float("nan"))
+
+    @cached_property
+    def _means(self) -> dict[tuple[str, str], float]:
+        means = self.rows.groupby(["metric", "method"], sort=False, as_index=False)["value"].mean()
+        return dict(zip(zip(means["metric"], means["method"], strict=True), means["value"].astype(float), strict=True))
 
     @cached_property
     def judgements(self) -> list[Judgement]:

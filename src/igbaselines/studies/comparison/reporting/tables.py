@@ -13,7 +13,7 @@ from igbaselines.reporting.statistics.nested import Nested, bootstrap_ranks, ken
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
 from igbaselines.studies.comparison.settings import COST, KNOWN
 
-DRAWS = 2000  # of the bootstrap
+DRAWS = 1000  # of the bootstrap
 
 
 def methods_table(every: Sequence[Domain]) -> pd.DataFrame:
