@@ -46,7 +46,7 @@ sig-photographs: setup
 	$(RUN) experiment=shapley_images $(SWEEP)
 
 comparison: setup ## Every method on every kind of data by every metric, at equal cost, at demo scale: what to take, then?
-	$(RUN) experiment=comparison $(SWEEP)
+	$(RUN) experiment=comparison shard.count=2 $(or $(SWEEP),hydra/launcher=local hydra.launcher.processes=2)
 
 report: setup ## Rebuild outputs/report/index.html from what is in outputs/
 	$(RUN) action=report
