@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 ROOT = Path(__file__).parents[1]
-FIGURES = ("figure_answer", "figure_ranks", "figure_questions", "figure_comparison", "figure_metrics", "figure_cost")
+FIGURES = ("figure_answer", "figure_ranks", "figure_questions", "figure_comparison", "figure_cost")
 TABLES = ("answer", "answer_by_question", "own_mask", "weights_taken_apart", "without_a_metric")
 PLACE = re.compile(r"<!-- answer -->.*<!-- /answer -->", re.DOTALL)
 
@@ -39,7 +39,9 @@ def publish(run: Path, root: Path = ROOT) -> Path:
     page = [*_head(run), *_words(words), "", *(f"![{name}]({name}.png)\n" for name in shown), *_tables()]
     (folder / "README.md").write_text("\n".join(page) + "\n", encoding="utf-8")
     place = "docs/results/comparison"
-    short = [f"![Mean ranks of all methods on each kind of data]({place}/figure_answer.png)", "", *_words(words)]
+    first = words.assign(answer=words["answer"].str.partition(" By question:")[0])
+    picture = f"![Mean ranks of all methods on each kind of data]({place}/figure_answer.png)"
+    short = [*_words(first), "", picture, "", f"[The whole answer, and the command that made it]({place}/README.md)."]
     readme = root / "README.md"
     text = "\n".join(["<!-- answer -->", *short, "<!-- /answer -->"])
     readme.write_text(PLACE.sub(lambda _: text, readme.read_text(encoding="utf-8")), encoding="utf-8")
