@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -27,9 +28,9 @@ def small_run(folder: Path, script: ModuleType, seconds: float) -> Path:
     for part in ("tables", "figures"):
         (folder / part).mkdir(parents=True)
     for name in script.TABLES:
-        pd.DataFrame({"domain": ["tables"], "answer": ["IG has it. By question: all."]}).to_csv(
-            folder / "tables" / f"{name}.csv", index=False
-        )
+        pd.DataFrame(
+            {"domain": ["tables"], "answer": ["IG has it. By 1 of 2 metrics a map is better: x. By question: all."]}
+        ).to_csv(folder / "tables" / f"{name}.csv", index=False)
     (folder / "figures" / "figure_answer.png").write_bytes(b"png")
     values = {"metric": ["cosine", "seconds"], "method": "ig", "unit": "a", "seed": 0, "value": [1 / 3, seconds]}
     pd.DataFrame(values).to_parquet(folder / "rows.parquet")
@@ -49,9 +50,9 @@ def test_what_a_run_made_is_put_in_its_places(tmp_path: Path, script: ModuleType
         *(f"{name}.csv" for name in script.TABLES),
     }
     page, readme = (folder / "README.md").read_text(), (tmp_path / "README.md").read_text()
-    assert "- **tables**: IG has it. By question: all." in page
+    assert "- **tables**: IG has it. By 1 of 2 metrics a map is better: x. By question: all." in page
     assert "    python run.py experiment=comparison scale=paper tasks=[tables] seed=0\n" in page
-    assert readme.startswith("before\n<!-- answer -->\n- **tables**: IG has it.\n")
+    assert readme.startswith("before\n<!-- answer -->\n- **tables**: IG has it. By question: all.\n- **")
     assert readme.endswith("<!-- /answer -->\nafter\n")
     assert "old" not in readme
     again = script.publish(small_run(tmp_path / "again", script, 99.0), tmp_path) / "README.md"
@@ -65,4 +66,4 @@ def test_the_readme_says_what_the_run_says(script: ModuleType) -> None:
     words = pd.read_csv(ROOT / "docs" / "results" / "comparison" / "answer.csv")
     assert len(words) >= 4
     for domain, answer in zip(words["domain"], words["answer"], strict=True):
-        assert f"- **{domain}**: {answer.partition(' By question:')[0]}\n" in block
+        assert f"- **{domain}**: {re.sub(script.METRIC_BY_METRIC, '', answer)}\n" in block

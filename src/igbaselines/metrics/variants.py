@@ -33,8 +33,9 @@ class ModelRandomisation(_OfNetwork):
     The absolute value of Spearman's rank correlation, over players, between the magnitudes of both maps. All layers are
     randomised, which is the end of their cascade, and by shuffling their values instead of drawing new ones.
 
-    It can be fooled by noise: a random map has forgotten the network best of all. A map that multiplies by the input
-    keeps the input's share, which no shuffling of a network changes.
+    It can be fooled by noise that is drawn anew: such a map has forgotten the network best of all. Methods start from
+    the same state of their generator here, so that only the network differs. A map that multiplies by the input keeps
+    the input's share, which no shuffling of a network changes.
     """
 
     network: ClassVar[str] = "randomised"

@@ -37,13 +37,14 @@ class Nested:
     left_out: int  # inputs without one
     networks: tuple[int, ...]  # of each data set
     of_networks: bool  # whether replicates are networks, or the inputs of these ones
+    gone: tuple[str, ...] = ()  # methods without a value of a whole data set
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "Nested | None":
         """Read rows of one metric: the columns data, network, unit, method and value.
 
-        A method that has no finite value at all is left out, and so is an input that any of the others has none of;
-        None where nothing is left.
+        A method that has no finite value of a whole data set is left out, and so is an input that any of the others has
+        none of; None where nothing is left.
         """
         return cls.of_table(rows.pivot_table(index=INPUT, columns="method", values="value", sort=False))
 
@@ -51,6 +52,9 @@ class Nested:
     def of_table(cls, table: pd.DataFrame) -> "Nested | None":
         """The same of a table: inputs down, by data, network and unit, methods across."""
         table = table.where(np.isfinite(table)).dropna(axis="columns", how="all").dropna(axis="index", how="all")
+        there = table.notna().groupby(level="data", sort=False).any().all()
+        gone = tuple(map(str, there.index[~there]))
+        table = table.loc[:, there].dropna(axis="index", how="all")
         kept = table.dropna()
         if kept.empty:
             return None
@@ -61,7 +65,9 @@ class Nested:
         strata = means.groupby(level="data", sort=False) if of_networks else found
         samples = tuple(stratum.to_numpy(float) for _, stratum in strata)
         left_out = len(table) - len(kept)
-        return cls(tuple(map(str, kept.columns)), samples, len(kept), left_out, tuple(counts.tolist()), of_networks)
+        return cls(
+            tuple(map(str, kept.columns)), samples, len(kept), left_out, tuple(counts.tolist()), of_networks, gone
+        )
 
     @cached_property
     def means(self) -> Float[np.ndarray, " methods"]:

@@ -11,6 +11,7 @@ from igbaselines.running.study import Domain, OfDomain, task_makers
 OF_DOMAIN = "igbaselines.running.study.OfDomain"
 
 COST, SECONDS, REACHED = "cost", "seconds", "fitness_reached"  # metrics of the comparison's own
+COMPLETENESS = "completeness_gap"
 KNOWN = "agrees with known values"  # the question of metrics that compare with them
 HALF_SAMPLE = "half_sample"  # in the place of a method: what one half of sampled Shapley values has in common
 

@@ -18,6 +18,7 @@ from igbaselines.studies.comparison.settings import COST, REACHED, SECONDS
 MOST_NAMED = 4  # methods or metrics in a sentence
 MOST_TIMES = 100  # beyond which what was seen of a difference says no more of it
 SELDOM = 0.5  # of the baselines
+DEAR = 1.05  # of the budget: a cost that is drawn may be a little over it
 
 
 def answer_table(every: Sequence[Domain]) -> pd.DataFrame:
@@ -63,24 +64,28 @@ def words_of(domain: Domain, others: Iterable[Domain] = ()) -> str:
 def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
     overall = domain.overall
     if overall is None:
-        yield "No metric judges two methods, so there is no answer."
+        alone = "no two methods have values of the same data" if domain.judgements else "no metric judges two methods"
+        yield f"There is no answer: {alone}."
         return
     at = "" if domain.budget is None else f" at a budget of {domain.budget} evaluations an input"
     rest, nested = overall.unresolved[1:], overall.nested
     alike = f"; {_named(rest)} cannot be told from it" if rest else ", and every other method can be told from it"
     if len(rest) == len(overall.order) - 1:
         alike = f", but no other method can be told from it: next are {_named(rest)}"
-    cost, seconds = domain.mean(COST, overall.best), domain.mean(SECONDS, overall.best)
-    spent = f"{cost:.0f} evaluations and {_time(seconds)} an input"
+    spent = f"it spends {domain.mean(COST, overall.best):.0f}"
     yield f"{label(overall.best)} has the best mean rank over all questions{at} ({spent}){alike}."
     networks, sets = sum(nested.networks), len(nested.networks)
     of = _count(networks, "network") + (f" of {sets} data sets" if sets > 1 else "")
     these = "this network" if networks == 1 else "these networks"
-    like = "and others like them" if nested.of_networks else "and says nothing of others"
+    like = "and others trained alike on these data" if nested.of_networks else "and says nothing of others"
     sure = f"what is told apart holds for {these} {like}" if nested.replicates > 1 else "nothing can be told apart"
     yield f"How sure: {_count(nested.inputs, 'input')} of {of}; {sure}."
     if nested.left_out:
         yield f"Left out: {_count(nested.left_out, 'input')}, of which some method has no value."
+    if missing := [one for one in domain.missing if one not in nested.methods]:
+        yield f"Not compared, for want of a value of every data set: {_named(missing)}."
+    if domain.budget is not None and (dear := [one for one in overall.order if _is_dear(domain, one)]):
+        yield f"Beyond the budget: {_named([f'{label(one)} ({domain.mean(COST, one):.0f})' for one in dear])}."
     if rest and math.isfinite(factor := overall.factor_to_tell(overall.best, rest[0])):
         many = f"{_times(factor)} as many {_replicates(overall)}"
         yield f"Telling it from {label(rest[0])} would take {many}."
@@ -116,12 +121,19 @@ def _controls(domain: Domain, overall: Judgement) -> Iterator[str]:
         yield f"By {_of(alike, domain)} such a map cannot be told from the best: {_named(alike)}."
 
 
+def _is_dear(domain: Domain, method: str) -> bool:
+    """Whether a method spends more than the budget, such as one that does not know of budgets."""
+    return domain.budget is not None and domain.mean(COST, method) > DEAR * domain.budget
+
+
 def _unreached(domain: Domain) -> Iterator[str]:
     """Where weights by fitness weigh nothing: no deletion halves the score, and all baselines are as unfit."""
-    shares = domain.rows[domain.rows["metric"] == REACHED].groupby("method", sort=False)["value"].mean()
-    if len(shares) and shares.iloc[0] < SELDOM:
-        method = label(str(shares.index[0]))
-        yield f"The fitness of {method} is found for {shares.iloc[0]:.0%} of its baselines; all others weigh alike."
+    rows = domain.rows[domain.rows["metric"] == REACHED]
+    for data, of_data in rows.groupby("data", sort=False):
+        shares = of_data.groupby("method", sort=False)["value"].mean()
+        if shares.iloc[0] < SELDOM:
+            said = f"The fitness of {label(str(shares.index[0]))} is found for {shares.iloc[0]:.0%} of its baselines"
+            yield f"{said} of {data}: where it is not, all weigh alike, and its weights are hardly tested."
 
 
 def _of(some: Sequence[object], domain: Domain) -> str:
@@ -135,10 +147,15 @@ def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> I
         for metric, found in domain.left_out.items()
         if found.best not in overall.unresolved
     ]
+    changes += [
+        f"without what {question} it is {label(found.best)}"
+        for question, found in domain.left_out_question.items()
+        if found.best not in overall.unresolved
+    ]
     if changes:
-        yield f"The answer hangs on the metric: {'; '.join(changes)}."
+        yield f"The answer hangs on what is asked: {'; '.join(changes)}."
     elif len(domain.judgements) > 1:
-        yield "Leaving out any one metric leaves the best among those that are not told from it."
+        yield "Leaving out any one metric or question leaves the best among those that are not told from it."
     elsewhere = {other.budget: found.best for other in others if (found := other.overall) is not None}
     differ = [f"{label(best)} at {budget}" for budget, best in elsewhere.items() if best not in overall.unresolved]
     if differ:
@@ -166,11 +183,6 @@ def _named(methods: Sequence[str]) -> str:
 
 def _count(number: int, name: str) -> str:
     return f"{number} {name}" + ("" if number == 1 else "s")
-
-
-def _time(seconds: float) -> str:
-    number, unit = (1000 * seconds, "ms") if seconds < 1 else (seconds, "s")
-    return f"{number:.0f} {unit}" if number >= 10 else f"{number:.2g} {unit}"
 
 
 def _times(factor: float) -> str:

@@ -7,10 +7,11 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.nested import Nested, times_more
-from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE
+from igbaselines.studies.comparison.settings import COMPLETENESS, COST, HALF_SAMPLE
 
 OVERALL = "all questions"
 INPUT = ["data", "network", "unit"]
@@ -44,15 +45,22 @@ class Judgement:
 
     @cached_property
     def ahead(self) -> list[str]:
-        """Controls that are better than the best explanation."""
-        order = self.nested.order(self.sign)
-        return order[: order.index(self.best)]
+        """Controls that are shown to be better than the best explanation."""
+        order, means = self.nested.order(self.sign), self.nested.means
+        best = means[self.nested.methods.index(self.best)]
+        better = [one for one in order if self.sign * (means[self.nested.methods.index(one)] - best) > 0]
+        return [one for one in better if self.nested.told_apart(self.best, one)]
 
     @cached_property
     def fooled_by(self) -> list[str]:
         """Controls that are better than the best explanation, or not told from it."""
         present = [control for control in self.controls if control in self.nested.methods]
         return [one for one in present if one in self.ahead or not self.nested.told_apart(self.best, one)]
+
+    def rank_of(self, method: str) -> float:
+        """The rank of a method's mean among the methods but the controls, ties at their average."""
+        places = [self.nested.methods.index(one) for one in self.order]
+        return float(rankdata(-self.sign * self.nested.means[places])[self.order.index(method)])
 
     def factor_to_tell(self, one: str, other: str) -> float:
         """By what factor there would have to be more replicates to show that one is better, as `unresolved` does."""
@@ -73,9 +81,16 @@ class Domain:
 
     @cached_property
     def controls(self) -> tuple[str, ...]:
-        """The methods that spend nothing on the network."""
+        """The methods that spend nothing on the network, and of which nothing is known that they should sum to."""
         cost = self.rows[self.rows["metric"] == COST].groupby("method", sort=False)["value"].max()
-        return tuple(cost.index[cost == 0])
+        return tuple(one for one in cost.index[cost == 0] if np.isnan(self.mean(COMPLETENESS, one)))
+
+    @property
+    def missing(self) -> list[str]:
+        """Methods that have no value of a whole data set by some metric, such as those too dear for many features."""
+        every = self.rows.loc[self.rows["metric"] == COST, "data"].nunique()
+        counts = self.rows[self.rows["metric"] == COST].groupby("method", sort=False)["data"].nunique()
+        return [str(method) for method in counts.index[counts < every]]
 
     def mean(self, metric: str, method: str) -> float:
         """The mean of a method over all inputs, such as of its cost; NaN where there is none."""
@@ -113,8 +128,15 @@ class Domain:
         found = {one.metric: self._overall(one.metric) for one in self.judgements}
         return {metric: one for metric, one in found.items() if one is not None}
 
+    @cached_property
+    def left_out_question(self) -> dict[str, Judgement]:
+        """The same without each question in turn."""
+        found = {question: self._overall(question) for question in self.questions}
+        return {question: one for question, one in found.items() if one is not None}
+
     def _overall(self, without: str) -> Judgement | None:
-        groups = [[metric for metric in self._asking(question) if metric != without] for question in self.questions]
+        asked = [question for question in self.questions if question != without]
+        groups = [[metric for metric in self._asking(question) if metric != without] for question in asked]
         return self.ranked(OVERALL, [metrics for metrics in groups if metrics])
 
     def _asking(self, question: str) -> list[str]:

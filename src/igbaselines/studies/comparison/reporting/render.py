@@ -32,6 +32,7 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         "comparison": methods,
         "agreement_of_metrics": metrics,
         "without_a_metric": tables.left_out_table(main),
+        "sampled_values": tables.known_table(rows),
         "own_mask": tables.circularity_table(main, *_imputers(config)),
         "weights_taken_apart": tables.parts_table(main, *_imputers(config)),
     }

@@ -11,7 +11,7 @@ from scipy import stats
 from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.nested import Nested, bootstrap_ranks, kendalls_w
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
-from igbaselines.studies.comparison.settings import COST, KNOWN
+from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE, KNOWN
 
 DRAWS = 1000  # of the bootstrap
 
@@ -73,6 +73,15 @@ def mean_intervals(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
     ).differences
     low, high = against.interval()
     return low[:-1, -1], high[:-1, -1]
+
+
+def known_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """How well sampled Shapley values are known: what half of the sample gets against the other, by data and metric.
+
+    Methods that come near it are told apart by chance alone.
+    """
+    halves = rows[rows["method"] == HALF_SAMPLE]
+    return halves.groupby(["domain", "data", "metric"], sort=False)["value"].mean().reset_index()
 
 
 def parts_table(
@@ -162,7 +171,7 @@ def circularity_table(
     for domain in every:
         judged = {one.metric: one for one in domain.judgements}
         for method, mask in masks.items():
-            ranks = {metric: 1 + one.order.index(method) for metric, one in judged.items() if method in one.order}
+            ranks = {metric: one.rank_of(method) for metric, one in judged.items() if method in one.order}
             of_families = [_own_and_others(ranks, family, mask) for family in families]
             if found := [each for each in of_families if np.isfinite(each).all()]:
                 own, others = np.mean(found, axis=0)
@@ -172,7 +181,7 @@ def circularity_table(
     return pd.DataFrame(lines)
 
 
-def _own_and_others(ranks: Mapping[str, int], family: Mapping[str, str], mask: str) -> tuple[float, float]:
+def _own_and_others(ranks: Mapping[str, float], family: Mapping[str, str], mask: str) -> tuple[float, float]:
     """The mean rank by the metrics of a family with a mask, and by those with others; NaN where there is none."""
     own = [ranks[metric] for metric, imputer in family.items() if metric in ranks and imputer == mask]
     others = [ranks[metric] for metric, imputer in family.items() if metric in ranks and imputer != mask]
