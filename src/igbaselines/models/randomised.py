@@ -9,6 +9,9 @@ from torch import nn
 Network = TypeVar("Network", bound=nn.Module)
 
 
+RANDOMISED = "randomised"  # stream of the orders, the same for whatever network
+
+
 def randomised(network: Network, generator: torch.Generator) -> Network:
     """A copy whose parameters hold their own values in random order, each tensor for itself; the original stays.
 

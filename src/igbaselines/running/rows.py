@@ -101,7 +101,7 @@ class Names:
         """Name a metric; a ValueError says where its better direction is none."""
         if metric.better not in (*BETTER, None):
             raise ValueError(f"of the metric {metric.name} {' or '.join(BETTER)} is better, not {metric.better!r}")
-        self.metrics[metric.name] = {word: getattr(metric, word) or "" for word in WORDS}
+        self.metrics[metric.name] = {word: getattr(metric, word, None) or "" for word in WORDS}
 
     @property
     def labels(self) -> dict[str, str]:

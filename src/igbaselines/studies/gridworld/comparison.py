@@ -6,7 +6,7 @@ from functools import partial
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.models.randomised import randomised
+from igbaselines.models.randomised import RANDOMISED, randomised
 from igbaselines.running.context import Run
 from igbaselines.running.study import Domain
 from igbaselines.studies.gridworld.data.dataset import GridWorld
@@ -41,7 +41,7 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
             return task_of(of_twin, other)
 
         def shuffled() -> Task:
-            return task_of(f"{name} randomised", randomised(trained, generator_for(run.seed, "randomised", network)))
+            return task_of(f"{name} randomised", randomised(trained, generator_for(run.seed, RANDOMISED, network)))
 
         variants = {"twin": twin, "randomised": shuffled}
         return replace(task_of(name, trained), data="gridworld", network=name, variants=variants)

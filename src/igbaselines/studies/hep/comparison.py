@@ -6,7 +6,7 @@ from functools import partial
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for, stream
-from igbaselines.models.randomised import randomised
+from igbaselines.models.randomised import RANDOMISED, randomised
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.running.study import Domain
@@ -54,7 +54,7 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
             return task_of(f"{name} twin", other.model, network)
 
         def shuffled() -> Task:
-            other = randomised(network.model, generator_for(*seed, "randomised"))
+            other = randomised(network.model, generator_for(*seed, RANDOMISED))
             return task_of(f"{name} randomised", other, network)
 
         variants = {"twin": twin, "randomised": shuffled}

@@ -8,7 +8,7 @@ import torch
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.models.randomised import randomised
+from igbaselines.models.randomised import RANDOMISED, randomised
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.running.study import Domain
@@ -36,7 +36,7 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
 
     @cache
     def shuffled() -> PhotographClassifier:
-        network = randomised(model.load(run.device), generator_for(run.seed, "randomised"))
+        network = randomised(model.load(run.device), generator_for(run.seed, RANDOMISED))
         return classifier_of(network, model, settings, run)
 
     def make(chosen: Chosen) -> Task:

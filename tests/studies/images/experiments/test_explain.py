@@ -117,7 +117,6 @@ def test_integrated_gradients_start_from_one_baseline() -> None:
         (["dataset.path={photos}", "mask@attribution.fitness_mask=purple"], ["purple", "corner_mean"]),
         # two files leave only one other photograph to start from
         (["dataset.path={photos}", "attribution/baselines=photographs"], ["attribution/baselines", "photograph"]),
-        (["dataset.path={photos}", "methods=[expected_gradients]"], ["too few photographs", "6 examples"]),
     ],
 )
 def test_a_mistake_ends_in_one_line(command: Command, photos: Path, overrides: list[str], words: list[str]) -> None:

@@ -85,7 +85,8 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
     if missing := [one for one in domain.missing if one not in nested.methods]:
         yield f"Not compared, for want of a value of every data set: {_named(missing)}."
     if domain.budget is not None and (dear := [one for one in overall.order if _is_dear(domain, one)]):
-        yield f"Beyond the budget: {_named([f'{label(one)} ({domain.mean(COST, one):.0f})' for one in dear])}."
+        spending = [f"{label(one)} ({domain.mean(COST, one):.0f})" for one in dear[:MOST_NAMED]]
+        yield f"Beyond the budget: {', '.join(spending)}."
     if rest and math.isfinite(factor := overall.factor_to_tell(overall.best, rest[0])):
         many = f"{_times(factor)} as many {_replicates(overall)}"
         yield f"Telling it from {label(rest[0])} would take {many}."
