@@ -70,6 +70,7 @@ def test_ideas_meet_grid_worlds(folder: Path) -> None:
     check(folder, "shapley_gridworld", {"idgi"})
 
 
+@pytest.mark.slow
 def test_ideas_meet_collisions(folder: Path) -> None:
     check(folder, "hep_baselines", {"idgi", "ig_median"})
 

@@ -82,6 +82,7 @@ def snapshot(model: nn.Module) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "size", "remaining"), IMAGE_NETWORKS, ids=lambda value: getattr(value, "__name__", "")
 )

@@ -38,6 +38,7 @@ def test_figures_do_not_depend_on_the_users_settings() -> None:
         assert matplotlib.rcParams["text.usetex"]  # theirs again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "backend", ["module://matplotlib_inline.backend_inline", "module://nowhere", "nonsense", "TkAgg"]
 )

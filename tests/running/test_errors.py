@@ -56,6 +56,7 @@ def test_a_mistake_on_the_command_line(command: Command, overrides: list[str], w
     assert not list(command.outputs.rglob("rows.parquet"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("events", "words"),
     [
@@ -109,6 +110,7 @@ def test_a_run_that_breaks_says_where_its_traceback_is(command: Command, tmp_pat
     assert "AttributeError" in (command.outputs / "report" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_two_at_once_do_the_work_once(command: Command) -> None:
     little = ("experiment=hep_combined", "scale=smoke", "evaluation.networks=1")
     processes = [command.start(*little) for _ in range(2)]

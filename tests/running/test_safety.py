@@ -87,6 +87,7 @@ TRAPS: dict[str, tuple[list[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("overrides", "words"), TRAPS.values(), ids=TRAPS)
 def test_a_trap_on_the_command_line(tmp_path: Path, place: Path, overrides: list[str], words: str) -> None:
     made = place / "made"

@@ -191,7 +191,7 @@ def test_its_rows_are_measured_drawn_and_judged(run_folder: Path) -> None:
 def test_its_names_stand_where_the_things_do(run_folder: Path) -> None:
     assert json.loads((run_folder / "names.json").read_text()) == {
         "methods": {"mine": "my method", "theirs": "their method"},
-        "metrics": {"height": {"label": "mean height", "unit": "m", "better": "higher"}},
+        "metrics": {"height": {"label": "mean height", "unit": "m", "better": "higher", "question": ""}},
     }
     assert "labels" not in (run_folder / "config.yaml").read_text()
 

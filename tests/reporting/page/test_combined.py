@@ -57,6 +57,7 @@ def page(outputs: Path) -> Page:
     return Page(write_report(outputs).read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_tables_and_figures_are_files_of_the_report(outputs: Path, page: Page) -> None:
     report = outputs / "report"
     table = pd.read_csv(report / "tables" / "weighted_gradients_table_1_demo.csv")
@@ -85,6 +86,7 @@ def test_the_table_of_claims_has_the_networks_values(outputs: Path, page: Page) 
     assert table["paper_value"]["sample_photos-vgg16"].startswith("0.035 to 0.026")
 
 
+@pytest.mark.slow
 def test_what_an_earlier_report_left_is_replaced(tmp_path: Path) -> None:
     root = finished(tmp_path, ("vgg16",))
     write_report(root)
@@ -100,6 +102,7 @@ def test_without_runs_nothing_is_combined(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_part_of_a_sweep_is_shown_as_a_part(tmp_path: Path) -> None:
     root = finished(tmp_path, ("vgg16", "vgg19"))
     runs = [SweepRun(f"model={name}", ("weighted_gradients", f"sample_photos-{name}")) for name in ("vgg16", "vgg19")]

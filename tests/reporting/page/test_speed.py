@@ -50,6 +50,7 @@ def test_the_report_shows_tables_figures_and_the_machine(measured: Path) -> None
     assert [noted.name for noted in speed.tables] == ["goals", "timings", "scaling"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["system.json", "tables/timings.csv", "figures/ratios.png"])
 def test_damaged_files_are_said_and_leave_the_report(measured: Path, file: str) -> None:
     (measured / FOLDER / file).write_bytes(b"")
@@ -57,6 +58,7 @@ def test_damaged_files_are_said_and_leave_the_report(measured: Path, file: str) 
     assert "What it wrote cannot be read" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", ["[1]", "7", "null", '"x"', "{}", '{"packages": [1]}', "[" * 10**5, '{"packages": {"a": {"b": [1]}}}']
 )

@@ -70,6 +70,7 @@ def test_every_state_is_judged_for_every_method_reference_and_network(rows: pd.D
     assert found["unit"].str.extract(r"world_(\d+)_")[0].nunique() == found["unit"].nunique() == 8
 
 
+@pytest.mark.slow
 def test_no_method_spends_more_than_the_others(rows: pd.DataFrame) -> None:
     found = rows[(rows["study"] == "agreement") & (rows["reference"] == "mean")]
     spent = found.groupby("method")["evaluations"].first()
@@ -154,6 +155,7 @@ def test_what_a_kill_leaves_is_taken_up_and_the_rows_are_the_same(rows: pd.DataF
     pd.testing.assert_frame_equal(taken_up[~timed], rows[~timed])
 
 
+@pytest.mark.slow
 def test_why_this_action_explains_the_best_one(command: Command, states: GridStates) -> None:
     little = ("evaluation.players=[]", "evaluation.additive=false", "evaluation.budgets=[]", "evaluation.q=[]")
     result = command(*SMOKE, *little, "attribution.explained=action", "evaluation.kernel_shap=false")

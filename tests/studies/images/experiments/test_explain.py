@@ -108,6 +108,7 @@ def test_integrated_gradients_start_from_one_baseline() -> None:
         instantiate(config.attribution)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

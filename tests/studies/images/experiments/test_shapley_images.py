@@ -47,6 +47,7 @@ def test_every_photograph_is_judged_by_every_method_once(rows: pd.DataFrame) -> 
     assert (table["seconds"] > 0).all()
 
 
+@pytest.mark.slow
 def test_the_sweeps_say_what_they_vary_and_what_it_costs(rows: pd.DataFrame) -> None:
     patch = rows[(rows["study"] == "patch") & (rows["metric"] == "gradient_points")]
     assert patch.groupby(["patch", "players"])["value"].unique().map(list).to_dict() == {(56, 16): [4], (112, 4): [4]}

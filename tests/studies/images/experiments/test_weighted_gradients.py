@@ -33,6 +33,7 @@ def wide(rows: pd.DataFrame, metric: str, columns: str = "method") -> pd.DataFra
     return rows[(rows["metric"] == metric) & chosen].pivot(index="unit", columns=columns, values="value")
 
 
+@pytest.mark.slow
 def test_the_folder_holds_what_the_contract_lists(weighted_smoke: Path) -> None:
     files = {"config.yaml", "rows.parquet", "claims.json", "provenance.json", "run.log", "status.json"}
     assert files <= {path.name for path in weighted_smoke.iterdir()}

@@ -134,6 +134,7 @@ def assert_close(result: Tensor, expected: Tensor) -> None:
     assert float((result - expected).detach().abs().max() / expected.detach().abs().max()) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchecked_shapes")  # jaxtyping refuses the proxies of a trace
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_copy_for_gradients_agrees(architecture: str, generator: torch.Generator, device: torch.device) -> None:

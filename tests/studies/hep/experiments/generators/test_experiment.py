@@ -62,6 +62,7 @@ def rows(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / "rows.parquet")
 
 
+@pytest.mark.slow
 def test_the_folder_holds_every_table_and_figure(folder: Path, files: dict[str, Path]) -> None:
     assert json.loads((folder / "status.json").read_text())["state"] == "complete"
     assert json.loads((folder / "claims.json").read_text()) == []
