@@ -134,3 +134,9 @@ def test_maps_are_compared_with_those_of_variants(command: Command) -> None:
     assert means["ig_zero", "draw_stability"] == pytest.approx(1)
     assert means["expected_gradients", "draw_stability"] < 1
     assert means["ig_zero", "twin_stability"] < 1
+
+
+def test_budgets_that_pay_for_no_method_are_refused_in_one_line(command: Command) -> None:
+    result = command(*SMALL, "methods=[shapley_sampling]", "metrics=[deletion_mean]", "evaluation.budgets=[1]")
+    assert result.returncode == 2
+    assert "no method can do with 1 evaluations an input, give larger budgets" in result.stderr.splitlines()[-1]

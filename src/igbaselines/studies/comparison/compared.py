@@ -12,6 +12,7 @@ from torch import Tensor
 from igbaselines.attribution.budget import Budget, TooSmallBudgetError, gradient_cost
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import AveragedGradients, Method, attribute_all, shareable, within
+from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import KnownAgreement, Metric, PairedMetric, Quantity
 from igbaselines.metrics.completeness import COMPLETENESS_GAP, relative_gap
@@ -80,6 +81,9 @@ class Compared:
             for budget in self.budgets
             for (method, metric), each in self._at(budget).items()
         ]
+        if not tables:
+            most = max(budget or 0 for budget in self.budgets)
+            raise UserError(f"{task.name}: no method can do with {most} evaluations an input, give larger budgets")
         return pd.concat(tables, ignore_index=True)
 
     def _at(self, budget: int | None) -> Values:

@@ -52,31 +52,24 @@ class Known:
 
 
 def _exact(task: Task, seed: int, imputer: str) -> Float[Tensor, "n p"]:
-    absent, weights = draw(task.imputers[imputer], task.inputs, task.background, _generator(task, seed, imputer, 0))
-    return exact_shapley_values(
-        task.f,
-        task.inputs,
-        for_each(absent, task.inputs),
-        weights,
-        task.players,
-        target=task.targets,
-        max_batch=task.max_batch,
-    ).values
+    absent, weights = _absent(task, seed, imputer)
+    found = exact_shapley_values(task.f, task.inputs, absent, weights, task.players, task.targets, task.max_batch)
+    return found.values
 
 
 def _sampled(task: Task, orders: int, seed: int, half: int, imputer: str) -> Float[Tensor, "n p"]:
+    absent, weights = _absent(task, seed, imputer)
+    generator, players = _generator(task, seed, imputer, 1 + half), task.players
+    found = sampled_shapley_values(
+        task.f, task.inputs, absent, orders, generator, weights, players, task.targets, task.max_batch
+    )
+    return found.values
+
+
+def _absent(task: Task, seed: int, imputer: str) -> tuple[Float[Tensor, "n r *features"], Float[Tensor, " r"]]:
+    """What absent players become: the same for both halves of a sample."""
     absent, weights = draw(task.imputers[imputer], task.inputs, task.background, _generator(task, seed, imputer, 0))
-    return sampled_shapley_values(
-        task.f,
-        task.inputs,
-        for_each(absent, task.inputs),
-        orders,
-        _generator(task, seed, imputer, 1 + half),
-        weights=weights,
-        players=task.players,
-        target=task.targets,
-        max_batch=task.max_batch,
-    ).values
+    return for_each(absent, task.inputs), weights
 
 
 def _generator(task: Task, seed: int, imputer: str, part: int) -> torch.Generator:

@@ -198,15 +198,9 @@ def domains(rows: pd.DataFrame, names: Names) -> list[Domain]:
     methods = rows[rows["method"] != HALF_SAMPLE]
     found = []
     for domain, of_domain in methods.groupby("domain", sort=False):
-        for budget, some in of_domain.groupby("budget", sort=False, dropna=False):
-            found.append(
-                Domain(
-                    str(domain),
-                    int(budget) if isinstance(budget, int | float) and budget == budget else None,
-                    some,
-                    names,
-                )
-            )
+        for _, some in of_domain.groupby("budget", sort=False, dropna=False):
+            budget = some["budget"].iloc[0]
+            found.append(Domain(str(domain), None if pd.isna(budget) else int(budget), some, names))
     return found
 
 
