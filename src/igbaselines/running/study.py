@@ -85,7 +85,8 @@ class Domain:
     budgets: list[int] = field(default_factory=list, metadata=value("[1, )"))
 
     def __post_init__(self) -> None:
-        check_values("domain", type(self), {name: getattr(self, name) for name in ("networks", "inputs", "budgets")})
+        plain = {name: one for name, one in vars(self).items() if name not in ("dataset", "model")}
+        check_values("domain", type(self), plain)
 
 
 @runtime_checkable

@@ -89,7 +89,7 @@ def test_of_several_kinds_of_data_at_several_budgets_all_is_written(tmp_path: Pa
 
 def test_without_a_question_the_answer_is_that_there_is_none(tmp_path: Path) -> None:
     rows = rows_of({"a": {"sparseness": 1.0}, "b": {"sparseness": 2.0}}, inputs=3)
-    assert written(tmp_path, rows) == (set(), {"answer"})
+    assert written(tmp_path, rows) == ({"figure_comparison"}, {"answer", "comparison"})
     assert "There is no answer" in (tmp_path / "tables" / "answer.csv").read_text()
 
 

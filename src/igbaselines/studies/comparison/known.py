@@ -16,6 +16,7 @@ from igbaselines.metrics.base import Scores
 from igbaselines.tasks import Lazy, Task, draw, for_each
 
 MOST_PLAYERS = 13  # whose 2^p coalitions are evaluated; of more players orders are sampled
+MOST_SAMPLED = 1024  # of more, such as pixels, nothing is known: an order takes an evaluation for each
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Known:
             orders: pairs of orders that are sampled where there are more than MOST_PLAYERS players.
             seed: of the run.
         """
-        if task.known:
+        if task.known or task.player_map.count > MOST_SAMPLED:
             return cls(task, None)
         if task.player_map.count <= MOST_PLAYERS:
             return cls(replace(task, known=Lazy(task.imputers, partial(_exact, task, seed))), None)

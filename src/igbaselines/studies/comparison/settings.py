@@ -24,6 +24,7 @@ class ComparisonEvaluation:
     inputs: int = field(metadata=value("[1, 100000]"))  # inputs explained of each network
     pictures: int = field(metadata=value("[1, 100000]"))  # the same of domains where one takes seconds
     side: int = field(metadata=value("[1, 100000]"))  # of these pictures, as the network sees them [px]
+    patch: int = field(default=32, metadata=value("[1, 1024]"))  # of these pictures, a player [px]; 1: every pixel
     # What each method may spend on an input, in evaluations of the network; of none methods keep their own settings
     budgets: list[int] = field(default_factory=list, metadata=value("[1, 10000000]"))
     picture_budgets: list[int] = field(default_factory=list, metadata=value("[1, 10000000]"))  # the same of pictures

@@ -69,9 +69,9 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
         return
     at = "" if domain.budget is None else f" at a budget of {domain.budget} evaluations an input"
     rest, nested = overall.unresolved[1:], overall.nested
-    alike = f"; {_named(rest)} cannot be told from it" if rest else ", and every other method can be told from it"
+    alike = f"; {named(rest)} cannot be told from it" if rest else ", and every other method can be told from it"
     if len(rest) == len(overall.order) - 1:
-        alike = f", but no other method can be told from it: next are {_named(rest)}"
+        alike = f", but no other method can be told from it: next are {named(rest)}"
     spent = f"it spends {domain.mean(COST, overall.best):.0f}"
     yield f"{label(overall.best)} has the best mean rank over all questions{at} ({spent}){alike}."
     networks, sets = sum(nested.networks), len(nested.networks)
@@ -83,7 +83,7 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
     if nested.left_out:
         yield f"Left out: {_count(nested.left_out, 'input')}, of which some method has no value."
     if missing := [one for one in domain.missing if one not in nested.methods]:
-        yield f"Not compared, for want of a value of every data set: {_named(missing)}."
+        yield f"Not compared, for want of a value of every data set: {named(missing)}."
     if domain.budget is not None and (dear := [one for one in overall.order if _is_dear(domain, one)]):
         spending = [f"{label(one)} ({domain.mean(COST, one):.0f})" for one in dear[:MOST_NAMED]]
         yield f"Beyond the budget: {', '.join(spending)}."
@@ -109,17 +109,17 @@ def _by_question(domain: Domain, overall: Judgement) -> Iterator[str]:
 def _controls(domain: Domain, overall: Judgement) -> Iterator[str]:
     """Where maps that never ask the network are better than every explanation, or not told from the best."""
     if overall.ahead:
-        yield f"Better over all questions, and never asking the network: {_named(overall.ahead)}."
+        yield f"Better over all questions, and never asking the network: {named(overall.ahead)}."
     if alike := [control for control in overall.fooled_by if control not in overall.ahead]:
-        yield f"Not told from it over all questions, and never asking the network: {_named(alike)}."
+        yield f"Not told from it over all questions, and never asking the network: {named(alike)}."
     better = [one for one in domain.judgements if one.ahead]
     alike = [one.metric for one in domain.judgements if one.fooled_by and not one.ahead]
     if better:
-        named, of = _named([one.metric for one in better]), _of(better, domain)
-        controls = _named(in_order(control for one in better for control in one.ahead))
-        yield f"By {of} a map that never asks the network is better than every explanation ({controls}): {named}."
+        metrics, of = named([one.metric for one in better]), _of(better, domain)
+        controls = named(in_order(control for one in better for control in one.ahead))
+        yield f"By {of} a map that never asks the network is better than every explanation ({controls}): {metrics}."
     if alike:
-        yield f"By {_of(alike, domain)} such a map cannot be told from the best: {_named(alike)}."
+        yield f"By {_of(alike, domain)} a map that never asks the network cannot be told from the best: {named(alike)}."
 
 
 def _is_dear(domain: Domain, method: str) -> bool:
@@ -174,10 +174,10 @@ def _best_of(one: Judgement) -> str:
     return label(one.best) + (f" (and {more} not told from it)" if more else "")
 
 
-def _named(methods: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    names = [label(method) for method in methods[:MOST_NAMED]]
-    if more := len(methods) - len(names):
+def named(some: Sequence[str]) -> str:
+    """The first few methods or metrics as a sentence has them, and how many more there are."""
+    names = [label(one) for one in some[:MOST_NAMED]]
+    if more := len(some) - len(names):
         names.append(f"{more} more")
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 

@@ -162,11 +162,11 @@ def cost_figure(every: Sequence[Domain]) -> Drawing:
 
 def metrics_and_methods_figure(every: Sequence[Domain]) -> Drawing:
     """Ranks of methods by each metric, a panel a kind of data: methods down, metrics across, the better the darker."""
-    found = [domain for domain in every if domain.overall is not None]
+    found = [domain for domain in every if domain.measured]
     if not found:
         return None, ""
-    metrics = max(len(domain.judgements) for domain in found)
-    methods = max(len(domain.overall.nested.methods) for domain in found if domain.overall is not None)
+    metrics = max(len(domain.measured) for domain in found)
+    methods = max(len(_first(domain).nested.methods) for domain in found)
     columns = min(2, len(found))
     with page_style():
         figure = new_figure(columns * (2.6 + 0.3 * metrics), -(-len(found) // columns) * (2.4 + 0.27 * methods))
@@ -175,24 +175,32 @@ def metrics_and_methods_figure(every: Sequence[Domain]) -> Drawing:
             axes.set_title(domain.name)
     return figure, (
         "Ranks of methods by each metric, the better the darker; a dot where a method may be the best, by a 95 % "
-        "confidence set. Grey names: controls that never ask the network."
+        "confidence set. Grey names: controls that never ask the network, and metrics that are no part of the answer."
     )
 
 
+def _first(domain: Domain) -> Judgement:
+    """What methods are ordered by: all questions, or else the first metric."""
+    return domain.overall or domain.measured[0]
+
+
 def _by_metric(axes: Axes, domain: Domain) -> None:
-    assert domain.overall is not None
-    order, every = domain.overall.nested.order(-1), domain.judgements
+    first, every = _first(domain), domain.measured
+    order = first.nested.order(first.sign)
     ranks = pd.DataFrame({one.metric: pd.Series(one.nested.ranks(one.sign), one.nested.methods) for one in every})
-    shades = ranks.loc[order] / (ranks.count() + 1)  # a metric that few methods have is as dark as the others
+    shades = ranks.reindex(order) / (ranks.count() + 1)  # a metric that few methods have is as dark as the others
     axes.imshow(shades.to_numpy(float), cmap="Blues_r", vmin=0, vmax=1.5, aspect="auto")
-    dots = [(column, order.index(one)) for column, judged in enumerate(every) for one in judged.unresolved]
+    places = {method: row for row, method in enumerate(order)}
+    dots = [(at, places[one]) for at, judged in enumerate(every) for one in judged.unresolved if one in places]
     axes.plot(*zip(*dots, strict=True), ".", color="white", markersize=5)
     name_lines(axes, [plot_label(method) for method in order])
     for tick, method in zip(axes.get_yticklabels(), order, strict=True):
-        tick.set_color(GREY if method in domain.overall.controls else "black")
+        tick.set_color(GREY if method in first.controls else "black")
     axes.set_ylim(len(order) - 0.5, -0.5)
     labels = [plot_label(one.metric) for one in every]
     axes.set_xticks(range(len(every)), labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+    for tick, one in zip(axes.get_xticklabels(), every, strict=True):
+        tick.set_color("black" if one.question else GREY)
     axes.tick_params(axis="x", which="both", length=0)
     axes.minorticks_off()
 

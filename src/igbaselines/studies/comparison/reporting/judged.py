@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.nested import Nested, times_more
-from igbaselines.studies.comparison.settings import COMPLETENESS, COST, HALF_SAMPLE
+from igbaselines.studies.comparison.settings import COMPLETENESS, COST, HALF_SAMPLE, SECONDS
 
 OVERALL = "all questions"
 INPUT = ["data", "network", "unit"]
@@ -102,9 +102,14 @@ class Domain:
         return dict(zip(zip(means["metric"], means["method"], strict=True), means["value"].astype(float), strict=True))
 
     @cached_property
+    def measured(self) -> list[Judgement]:
+        """One of each metric that has a direction, where at least two methods that ask the network have values."""
+        return [one for metric, rows in self._measuring() if (one := self._judgement(metric, rows)) is not None]
+
+    @cached_property
     def judgements(self) -> list[Judgement]:
-        """One of each metric that has a question and a direction, where at least two methods that ask have values."""
-        return [one for metric, rows in self._judging() if (one := self._judgement(metric, rows)) is not None]
+        """Those of metrics that have a question: the others are measured, and are no part of the answer."""
+        return [one for one in self.measured if one.question]
 
     @cached_property
     def questions(self) -> list[str]:
@@ -142,10 +147,9 @@ class Domain:
     def _asking(self, question: str) -> list[str]:
         return [one.metric for one in self.judgements if one.question == question]
 
-    def _judging(self) -> Iterator[tuple[str, pd.DataFrame]]:
+    def _measuring(self) -> Iterator[tuple[str, pd.DataFrame]]:
         for metric, rows in self.rows.groupby("metric", sort=False):
-            words = self.names.get(str(metric), {})
-            if words.get("question") and words.get("better"):
+            if self.names.get(str(metric), {}).get("better") and metric not in (COST, SECONDS):
                 yield str(metric), rows
 
     def _judgement(self, metric: str, rows: pd.DataFrame) -> Judgement | None:
@@ -153,22 +157,28 @@ class Domain:
         if nested is None or len(set(nested.methods) - set(self.controls)) < 2:
             return None
         sign = 1 if words["better"] == "higher" else -1
-        return Judgement(metric, words["question"], sign, nested, self.controls)
+        return Judgement(metric, words.get("question") or "", sign, nested, self.controls)
 
     def ranked(self, question: str, groups: Sequence[Sequence[str]]) -> Judgement | None:
+        """Methods by their mean ranks over some metrics; None where no input has them."""
+        return self.judged(question, self.mean_ranks(groups)) if groups else None
+
+    def judged(self, question: str, ranks: pd.DataFrame) -> Judgement | None:
+        """Methods by what is the lower the better for each input: inputs down, methods across."""
+        nested = Nested.of_table(ranks)
+        return None if nested is None else Judgement(question, question, -1, nested, self.controls)
+
+    def mean_ranks(self, groups: Sequence[Sequence[str]]) -> pd.DataFrame:
         """Rank methods within each input by each metric, and average metrics and then groups.
 
         Where a method has no value its average is over those metrics, and then those groups, of which it has one.
         """
-        if not groups:
-            return None
         inputs, methods, ranks = self._ranks
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of inputs and methods that no metric of a group judges
             averaged = [np.nanmean([ranks[metric] for metric in metrics], axis=0) for metrics in groups]
             found = np.nanmean(averaged, axis=0).round(9)  # equal is equal, in whatever order it was added up
-        nested = Nested.of_table(pd.DataFrame(found, inputs, methods))
-        return None if nested is None else Judgement(question, question, -1, nested, self.controls)
+        return pd.DataFrame(found, inputs, methods)
 
     @cached_property
     def _ranks(self) -> tuple[pd.Index, pd.Index, dict[str, np.ndarray]]:

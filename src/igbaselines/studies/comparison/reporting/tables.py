@@ -1,7 +1,7 @@
 """The tables of a comparison behind its answer."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import stats
 from igbaselines.reporting.rows import in_order
 from igbaselines.reporting.statistics.nested import Nested, bootstrap_ranks, kendalls_w
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
-from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE, KNOWN
+from igbaselines.studies.comparison.settings import COST, HALF_SAMPLE
 
 DRAWS = 1000  # of the bootstrap
 
@@ -25,7 +25,7 @@ def methods_table(every: Sequence[Domain]) -> pd.DataFrame:
         alone, and `p_holm` (corrected for all pairs of methods of the metric, so that it holds though the best is
         chosen by the same data), and `replicates_needed`: how many would rule it out as the best.
     """
-    lines = [line for domain in every for one in domain.judgements for line in _lines(domain, one)]
+    lines = [line for domain in every for one in domain.measured for line in _lines(domain, one)]
     return pd.DataFrame(lines)
 
 
@@ -45,6 +45,7 @@ def _lines(domain: Domain, one: Judgement) -> list[dict[str, Any]]:
                 "domain": domain.name,
                 "budget": domain.budget,
                 "metric": one.metric,
+                "question": one.question,
                 "better": "higher" if one.sign > 0 else "lower",
                 "method": method,
                 "mean": nested.means[at],
@@ -84,46 +85,6 @@ def known_table(rows: pd.DataFrame) -> pd.DataFrame:
     return halves.groupby(["domain", "data", "metric"], sort=False)["value"].mean().reset_index()
 
 
-def parts_table(
-    every: Sequence[Domain], masks: Mapping[str, str], families: Sequence[Mapping[str, str]]
-) -> pd.DataFrame:
-    """What each part of a method with a fitness does: its rank less that of the same baselines weighted otherwise.
-
-    Below zero the first such method is better. By metrics with the mask of its fitness, by those with other imputers,
-    and by known values: a lead by the first alone is the mask's.
-
-    Args:
-        every: kinds of data.
-        masks: by method, what its fitness puts in the place of absent players; the first is compared with the others.
-        families: as of `circularity_table`.
-    """
-    imputers = {metric: imputer for family in families for metric, imputer in family.items()}
-    lines = []
-    for domain, (first, *others) in ((domain, list(masks)) for domain in every if len(masks) > 1):
-        asked = [one.metric for one in domain.judgements]
-        groups = {
-            "own mask": [metric for metric in asked if imputers.get(metric) == masks[first]],
-            "other masks": [metric for metric in asked if metric in imputers and imputers[metric] != masks[first]],
-            "known values": [one.metric for one in domain.judgements if one.question == KNOWN],
-        }
-        for group, metrics in groups.items():
-            one = domain.ranked(group, [metrics]) if metrics else None
-            if one is None or first not in one.nested.methods:
-                continue
-            for other in (method for method in others if method in one.nested.methods):
-                line = {"domain": domain.name, "method": first, "against": other, "metrics": group}
-                lines.append(line | _difference(one.nested, first, other))
-    return pd.DataFrame(lines)
-
-
-def _difference(nested: Nested, first: str, other: str) -> dict[str, Any]:
-    places = nested.methods.index(first), nested.methods.index(other)
-    pairs = nested.differences
-    low, high = pairs.interval()
-    found = {"difference": pairs.value, "low": low, "high": high, "p": pairs.p_values, "p_holm": pairs.corrected}
-    return {name: float(each[places]) for name, each in found.items()}
-
-
 def metrics_table(every: Sequence[Domain]) -> pd.DataFrame:
     """How much metrics agree on the order of methods: Kendall's tau of each pair, and the W of all of them."""
     lines = []
@@ -155,34 +116,3 @@ def left_out_table(every: Sequence[Domain]) -> pd.DataFrame:
             for metric, one in domain.left_out.items()
         ]
     )
-
-
-def circularity_table(
-    every: Sequence[Domain], masks: Mapping[str, str], families: Sequence[Mapping[str, str]]
-) -> pd.DataFrame:
-    """Ranks of methods whose weights follow a mask, by metrics with that mask and by the same ones with others.
-
-    Args:
-        every: kinds of data.
-        masks: by method, what its fitness puts in the place of absent players.
-        families: of metrics that are the same but for what they put there: that by metric.
-    """
-    lines = []
-    for domain in every:
-        judged = {one.metric: one for one in domain.judgements}
-        for method, mask in masks.items():
-            ranks = {metric: one.rank_of(method) for metric, one in judged.items() if method in one.order}
-            of_families = [_own_and_others(ranks, family, mask) for family in families]
-            if found := [each for each in of_families if np.isfinite(each).all()]:
-                own, others = np.mean(found, axis=0)
-                most = max(len(judged[metric].order) for metric in ranks)
-                line = {"domain": domain.name, "method": method, "mask": mask, "methods": most, "metrics": len(found)}
-                lines.append(line | {"rank_own_mask": own, "rank_other_masks": others})
-    return pd.DataFrame(lines)
-
-
-def _own_and_others(ranks: Mapping[str, float], family: Mapping[str, str], mask: str) -> tuple[float, float]:
-    """The mean rank by the metrics of a family with a mask, and by those with others; NaN where there is none."""
-    own = [ranks[metric] for metric, imputer in family.items() if metric in ranks and imputer == mask]
-    others = [ranks[metric] for metric, imputer in family.items() if metric in ranks and imputer != mask]
-    return (float(np.mean(own)) if own else np.nan), (float(np.mean(others)) if others else np.nan)

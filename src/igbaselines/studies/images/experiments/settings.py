@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from igbaselines.common.errors import UserError
 from igbaselines.common.values import check_values, value
 from igbaselines.running.settings import GRID, MASK, RANKINGS, RULE, SEARCH, SOURCE, AttributionSettings
+from igbaselines.running.study import Domain
 
 if TYPE_CHECKING:
     from igbaselines.attribution.fitness import Fitness
@@ -179,3 +180,10 @@ class ShapleyImagesEvaluation(MapEvaluation):
     patches: list[int] = field(metadata=value("[1, )", distinct=True))
     # Numbers of coalitions that it is tried with
     coalitions: list[int] = field(metadata=value("[1, 1000000]", distinct=True))
+
+
+@dataclass(frozen=True)
+class PhotographDomain(Domain):
+    """Photographs as a kind of data of `comparison`, and what of them is a player."""
+
+    patch: int = field(default=32, metadata=value("[1, 1024]"))  # side of the square players [px]; 1: every pixel

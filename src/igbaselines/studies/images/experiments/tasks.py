@@ -1,7 +1,7 @@
 """Tasks of photographs: what a network takes one for, the outline of its object, and other photographs beside it."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -70,10 +70,35 @@ def task_of_chosen(chosen: Chosen, classifier: PhotographClassifier, background:
 
 
 def seen_by(task: Task, classifier: PhotographClassifier) -> Task:
-    """The same class of the same pixels, for another network."""
+    """The same classes of the same pixels, for another network."""
     assert task.targets is not None
-    background = replace(task.background, centre=classifier.centre.expand_as(task.inputs[0]))
-    return photograph_task(task.units[0], task.inputs, task.targets, None, classifier, background)
+    return replace(
+        task,
+        f=classifier.explained,
+        score=classifier.score(task.inputs, task.targets),
+        background=replace(task.background, centre=classifier.centre.expand_as(task.inputs[0])),
+        max_batch=classifier.max_batch,
+    )
+
+
+def together(tasks: Sequence[Task], classifier: PhotographClassifier) -> Task:
+    """Several photographs as one task, named after the first; a mask is empty where nobody outlined the object."""
+    first, *others = tasks
+    if not others:
+        return first
+    inputs = torch.cat([one.inputs for one in tasks])
+    targets = torch.cat([one.targets for one in tasks if one.targets is not None])
+    empty = torch.zeros_like(inputs[:1, 0], dtype=torch.bool)
+    masks = torch.cat([empty if one.masks is None else one.masks for one in tasks])
+    return replace(
+        first,
+        name=f"{first.name} and {len(others)} more",
+        inputs=inputs,
+        targets=targets,
+        units=[unit for one in tasks for unit in one.units],
+        masks=masks if masks.any() else None,
+        score=classifier.score(inputs, targets),
+    )
 
 
 def task_of(method: Method, task: Task, patch: int) -> Task:
