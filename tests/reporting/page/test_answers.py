@@ -42,9 +42,21 @@ def test_a_run_with_an_answer_opens_the_page(tmp_path: Path) -> None:
     found = opening(tmp_path)
     assert "<h2>Which baseline, then?</h2>" in found
     assert "<strong>tables.</strong> B<sub>bg</sub> has the best mean rank." in found
-    assert found.index("tables.") < found.index("hep.") < found.index("the matrix of demo-1")
+    assert found.index("the matrix of demo-1") < found.index("tables.") < found.index("hep.")
     assert 'src="data:image/png;base64,' in found
     assert "<details>" not in found
+
+
+def test_what_to_take_stands_in_a_table_before_the_words(tmp_path: Path) -> None:
+    table = answers_of(("tables", ANSWER), ("hep", "Zero has."))
+    table.insert(1, "not_told_from_it", ["$B_{bg}$ <b>", "x" * 1000])
+    comparison(tmp_path, "demo-1", table)
+    found = opening(tmp_path)
+    assert "<th>domain</th><th>not told from it</th>" in found
+    assert "&lt;b&gt;</td>" in found
+    assert "x" * 301 not in found
+    assert found.index("<th>domain") < found.index("the matrix of demo-1") < found.index("<details><summary>In words")
+    assert found.count("<details>") == found.count("</details>") == 1
 
 
 def test_a_table_that_is_no_answer_opens_nothing(tmp_path: Path) -> None:

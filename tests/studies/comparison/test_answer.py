@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from igbaselines.reporting.labels import printed_as
-from igbaselines.studies.comparison.reporting.answer import answer_table, label, words_of
+from igbaselines.studies.comparison.reporting.answer import answer_table, in_short, label, words_of
 from igbaselines.studies.comparison.reporting.judged import Domain, domains
 from igbaselines.studies.comparison.reporting.tables import left_out_table, methods_table, metrics_table
 from tests.compared_rows import NAMES, rows_of
@@ -185,6 +185,29 @@ def test_another_best_at_another_budget_is_said() -> None:
     found = words(rows_of(CLEAR, budget=256), rows_of(turned, budget=64), rows_of(CLEAR, budget=128))
     assert "At other budgets it is another: bad at 64." in found
     assert "other budgets" not in words(rows_of(CLEAR, budget=256), rows_of(turned, budget=64, domain="hep"))
+
+
+def test_the_answer_in_short_says_the_same() -> None:
+    turned = {"good": CLEAR["bad"], "next": CLEAR["next"], "bad": CLEAR["good"]}
+    others = [domain_of(rows_of(turned, budget=32)), domain_of(rows_of(CLEAR, domain="hep"))]
+    assert in_short(domain_of(rows_of(CLEAR)), others) == {
+        "take": "G_best",
+        "spends": "64 of 64 evaluations an input",
+        "not_told_from_it": "none",
+        "how_sure": "40 inputs of 1 network, for this network alone",
+        "hangs_on": "bad at 32",
+        "papers": "",
+    }
+    few = in_short(domain_of(rows_of({"a": {"cosine": 1.01}, "b": {"cosine": 1.0}}, budget=None)))
+    assert (few["spends"], few["not_told_from_it"]) == ("64 evaluations an input", "b")
+    assert set(in_short(domain_of(rows_of({"a": {"sparseness": 1.0}}))).values()) == {""}
+
+
+def test_what_the_papers_propose_stands_beside_the_answer() -> None:
+    worth = {"shapley_ig": CLEAR["good"], "ig_zero": CLEAR["next"], "background": CLEAR["bad"]}
+    found = "background (2412.13864) 3; shapley ig (2310.04821) 1, which may be the best; of 3"
+    assert in_short(domain_of(rows_of(worth)))["papers"] == found
+    assert f"Ranks of what the papers propose: {found}." in words(rows_of(worth))
 
 
 def test_without_a_metric_that_asks_there_is_no_answer() -> None:

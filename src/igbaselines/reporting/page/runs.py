@@ -19,7 +19,8 @@ from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_stat
 
 YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has been built with it
 DEEPEST = 50  # levels of YAML
-MOST_ANSWERS, LONGEST_ANSWER, LONGEST_KIND = 12, 3000, 60  # kinds of data that the page opens with, and characters
+MOST_ANSWERS, LONGEST_ANSWER, LONGEST_KIND = 12, 4000, 60  # kinds of data that the page opens with, and characters
+MOST_CELLS, LONGEST_CELL = 8, 300  # of an answer in short
 CUT = " [...]"
 LARGEST_NUMBER = 1e300  # of a claim's record: others cannot be printed as floats
 RECORD = (
@@ -54,14 +55,26 @@ class ReportedRun(RunState):
 
         The first MOST_ANSWERS, each cut to LONGEST_ANSWER, since anyone could have written them.
         """
-        table = self.tables.get("answer", pd.DataFrame())
-        if not {"domain", "answer"} <= set(table):
-            return {}
-        told = table[["domain", "answer"]].dropna().head(MOST_ANSWERS).astype(str)
+        told = self._answer()
         return {
             shorten(kind, LONGEST_KIND, placeholder=CUT): shorten(words, LONGEST_ANSWER, placeholder=CUT)
-            for kind, words in told.itertuples(index=False)
+            for kind, words in zip(told.get("domain", ()), told.get("answer", ()), strict=True)
         }
+
+    @property
+    def in_short(self) -> pd.DataFrame:
+        """The same as a table: a line for each kind of data, of cells that are cut likewise."""
+        told = self._answer().drop(columns="answer", errors="ignore").iloc[:, :MOST_CELLS]
+        if told.shape[1] < 2:
+            return pd.DataFrame()
+        told.columns = [shorten(str(name).replace("_", " "), LONGEST_KIND, placeholder=CUT) for name in told]
+        return told.map(lambda words: shorten(words, LONGEST_CELL, placeholder=CUT))
+
+    def _answer(self) -> pd.DataFrame:
+        table = self.tables.get("answer", pd.DataFrame())
+        if not {"domain", "answer"} <= set(table):
+            return pd.DataFrame()
+        return table.dropna(subset=["domain", "answer"]).head(MOST_ANSWERS).fillna("").astype(str)
 
 
 @dataclass(frozen=True)

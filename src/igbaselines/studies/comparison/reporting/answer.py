@@ -15,6 +15,14 @@ from igbaselines.reporting.rows import in_order
 from igbaselines.studies.comparison.reporting.judged import Domain, Judgement
 from igbaselines.studies.comparison.settings import COST, REACHED, SECONDS
 
+SHORT = ("take", "spends", "not_told_from_it", "how_sure", "hangs_on", "papers")
+# What each of the three papers proposes, where it is compared.
+PAPERS = {
+    "background": "2412.13864",
+    "background_weighted": "2412.13864",
+    "shapley_ig": "2310.04821",
+    "weighted_gradients": "2505.03201",
+}
 MOST_NAMED = 4  # methods or metrics in a sentence
 MOST_TIMES = 100  # beyond which what was seen of a difference says no more of it
 SELDOM = 0.5  # of the baselines
@@ -56,12 +64,53 @@ def _replicates(one: Judgement) -> str:
     return "networks" if one.nested.of_networks else "inputs"
 
 
+def in_short(domain: Domain, others: Iterable[Domain] = ()) -> dict[str, str]:
+    """The answer for a kind of data in a line of a table; what is said stands in `words_of` too."""
+    overall, elsewhere = domain.overall, [other for other in others if other.name == domain.name]
+    if overall is None:
+        return dict.fromkeys(SHORT, "")
+    best, rest = overall.best, overall.unresolved[1:]
+    spends = f"{domain.mean(COST, best):.0f}"
+    if domain.budget is not None:
+        spends += f" of {domain.budget}"
+    found = {
+        "take": label(best),
+        "spends": f"{spends} evaluations an input",
+        "not_told_from_it": named(rest) if rest else "none",
+        "how_sure": _inputs_of(overall) + ("" if overall.nested.of_networks else f", for {_these(overall)} alone"),
+        "hangs_on": "; ".join(_changes(domain, overall, elsewhere)) or "no one metric, question or budget",
+        "papers": _of_papers(overall),
+    }
+    assert tuple(found) == SHORT
+    return found
+
+
+def _inputs_of(one: Judgement) -> str:
+    networks, sets = sum(one.nested.networks), len(one.nested.networks)
+    of = _count(networks, "network") + (f" of {sets} data sets" if sets > 1 else "")
+    return f"{_count(one.nested.inputs, 'input')} of {of}"
+
+
+def _these(one: Judgement) -> str:
+    return "this network" if sum(one.nested.networks) == 1 else "these networks"
+
+
+def _of_papers(overall: Judgement) -> str:
+    """Where the methods that the three papers propose stand."""
+    found = []
+    for method, paper in PAPERS.items():
+        if method in overall.order:
+            may = ", which may be the best" if method in overall.unresolved else ""
+            found.append(f"{label(method)} ({paper}) {overall.rank_of(method):.0f}{may}")
+    return f"{'; '.join(found)}; of {len(overall.order)}" if found else ""
+
+
 def words_of(domain: Domain, others: Iterable[Domain] = ()) -> str:
     """The answer for a kind of data in plain words; among `others` those count that are it at other budgets."""
     return " ".join(_sentences(domain, [other for other in others if other.name == domain.name]))
 
 
-def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
+def _sentences(domain: Domain, others: Sequence[Domain]) -> Iterator[str]:
     overall = domain.overall
     if overall is None:
         alone = "no two methods have values of the same data" if domain.judgements else "no metric judges two methods"
@@ -74,12 +123,15 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
         alike = f", but no other method can be told from it: next are {named(rest)}"
     spent = f"it spends {domain.mean(COST, overall.best):.0f}"
     yield f"{label(overall.best)} has the best mean rank over all questions{at} ({spent}){alike}."
-    networks, sets = sum(nested.networks), len(nested.networks)
-    of = _count(networks, "network") + (f" of {sets} data sets" if sets > 1 else "")
-    these = "this network" if networks == 1 else "these networks"
     like = "and others trained alike on these data" if nested.of_networks else "and says nothing of others"
-    sure = f"what is told apart holds for {these} {like}" if nested.replicates > 1 else "nothing can be told apart"
-    yield f"How sure: {_count(nested.inputs, 'input')} of {of}; {sure}."
+    sure = (
+        f"what is told apart holds for {_these(overall)} {like}"
+        if nested.replicates > 1
+        else "nothing can be told apart"
+    )
+    yield f"How sure: {_inputs_of(overall)}; {sure}."
+    if papers := _of_papers(overall):
+        yield f"Ranks of what the papers propose: {papers}."
     if nested.left_out:
         yield f"Left out: {_count(nested.left_out, 'input')}, of which some method has no value."
     if missing := [one for one in domain.missing if one not in nested.methods]:
@@ -92,7 +144,12 @@ def _sentences(domain: Domain, others: Iterable[Domain]) -> Iterator[str]:
         yield f"Telling it from {label(rest[0])} would take {many}."
     yield from _by_question(domain, overall)
     yield from _unreached(domain)
-    yield from _hangs_on(domain, overall, others)
+    if changes := list(_changes(domain, overall)):
+        yield f"The answer hangs on what is asked: {'; '.join(changes)}."
+    elif len(domain.judgements) > 1:
+        yield "Leaving out any one metric or question leaves the best among those that are not told from it."
+    if differ := list(_at_other_budgets(overall, others)):
+        yield f"At other budgets it is another: {', '.join(differ)}."
 
 
 def _by_question(domain: Domain, overall: Judgement) -> Iterator[str]:
@@ -141,26 +198,22 @@ def _of(some: Sequence[object], domain: Domain) -> str:
     return f"{len(some)} of {_count(len(domain.judgements), 'metric')}"
 
 
-def _hangs_on(domain: Domain, overall: Judgement, others: Iterable[Domain]) -> Iterator[str]:
-    """Which metric, left out, would change the best; and at which other budget it is another."""
-    changes = [
-        f"without {label(metric)} it is {label(found.best)}"
-        for metric, found in domain.left_out.items()
-        if found.best not in overall.unresolved
-    ]
-    changes += [
-        f"without what {question} it is {label(found.best)}"
-        for question, found in domain.left_out_question.items()
-        if found.best not in overall.unresolved
-    ]
-    if changes:
-        yield f"The answer hangs on what is asked: {'; '.join(changes)}."
-    elif len(domain.judgements) > 1:
-        yield "Leaving out any one metric or question leaves the best among those that are not told from it."
-    elsewhere = {other.budget: found.best for other in others if (found := other.overall) is not None}
-    differ = [f"{label(best)} at {budget}" for budget, best in elsewhere.items() if best not in overall.unresolved]
-    if differ:
-        yield f"At other budgets it is another: {', '.join(differ)}."
+def _changes(domain: Domain, overall: Judgement, others: Iterable[Domain] = ()) -> Iterator[str]:
+    """Which metric or question, left out, would change the best, and at which other budget it is another."""
+    for metric, found in domain.left_out.items():
+        if found.best not in overall.unresolved:
+            yield f"without {label(metric)} it is {label(found.best)}"
+    for question, found in domain.left_out_question.items():
+        if found.best not in overall.unresolved:
+            yield f"without what {question} it is {label(found.best)}"
+    yield from _at_other_budgets(overall, others)
+
+
+def _at_other_budgets(overall: Judgement, others: Iterable[Domain]) -> Iterator[str]:
+    for other in others:
+        found = other.overall
+        if found is not None and found.best not in overall.unresolved:
+            yield f"{label(found.best)} at {other.budget}"
 
 
 def label(name: str) -> str:

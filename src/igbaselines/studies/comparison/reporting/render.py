@@ -10,7 +10,7 @@ from igbaselines.reporting.style import save_figures
 from igbaselines.reporting.tables import write_tables
 from igbaselines.running.rows import Names
 from igbaselines.studies.comparison.reporting import figures, tables, weights
-from igbaselines.studies.comparison.reporting.answer import answer_table, words_of
+from igbaselines.studies.comparison.reporting.answer import answer_table, in_short, words_of
 from igbaselines.studies.comparison.reporting.judged import at_largest_budget, domains
 
 
@@ -24,9 +24,9 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     parts = weights.parts_table(main, sets, plain, families)
     words = []
     for one in main:
-        said = words_of(one, [other for other in every if other is not one])
-        of_parts = weights.words_of_parts(parts, sets, one.name)
-        words.append({"domain": one.name, "answer": f"{said} {of_parts}".strip()})
+        others = [other for other in every if other is not one]
+        said = f"{words_of(one, others)} {weights.words_of_parts(parts, sets, one.name)}".strip()
+        words.append({"domain": one.name, **in_short(one, others), "answer": said})
     found = {
         "answer": pd.DataFrame(words),
         "answer_by_question": answer_table(main),
