@@ -28,7 +28,10 @@ from igbaselines.studies.comparison.reporting.answer import SHORT
 ROOT = Path(__file__).parents[1]
 ANSWER = "comparison"
 FIGURES = ("figure_answer", "figure_ranks", "figure_questions", "figure_comparison", "figure_cost")
-TABLES = ("answer", "answer_by_question", "own_mask", "weights_taken_apart", "without_a_metric", "sampled_values")
+TABLES = (
+    *("answer", "answer_matrix", "answer_by_question"),
+    *("own_mask", "weights_taken_apart", "without_a_metric", "sampled_values"),
+)
 OF_PLACE = (
     "output_root=",
     "data_root=",

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from igbaselines.reporting.labels import printed_as
-from igbaselines.studies.comparison.reporting.answer import answer_table, in_short, label, words_of
+from igbaselines.studies.comparison.reporting.answer import answer_table, in_short, label, matrix_table, words_of
 from igbaselines.studies.comparison.reporting.judged import Domain, domains
 from igbaselines.studies.comparison.reporting.tables import left_out_table, methods_table, metrics_table
 from tests.compared_rows import NAMES, rows_of
@@ -198,9 +198,19 @@ def test_the_answer_in_short_says_the_same() -> None:
         "hangs_on": "bad at 32",
         "papers": "",
     }
-    few = in_short(domain_of(rows_of({"a": {"cosine": 1.01}, "b": {"cosine": 1.0}}, budget=None)))
+    near = {"a": {"cosine": 1.01}, "b": {"cosine": 1.0}, "c": {"cosine": 0.0}}
+    few = in_short(domain_of(rows_of(near, budget=None)))
     assert (few["spends"], few["not_told_from_it"]) == ("64 evaluations an input", "b")
     assert set(in_short(domain_of(rows_of({"a": {"sparseness": 1.0}}))).values()) == {""}
+
+
+def test_the_matrix_has_every_question_of_every_kind_of_data() -> None:
+    near = {"a": {"cosine": 1.01}, "b": {"cosine": 1.0}, "c": {"cosine": 0.0}}
+    table = matrix_table([domain_of(rows_of(CLEAR)), domain_of(rows_of(near, domain="hep"))]).set_index("domain")
+    assert table.loc["tables", "stays the same"] == "G_best (64 evaluations, 40 inputs)"
+    assert table.loc["hep", "agrees with known values"] == "a (64 evaluations, 40 inputs; not told from it: b)"
+    assert table.loc["hep", "stays the same"] == "not asked"
+    assert next(iter(table)) == "all questions"
 
 
 def test_what_the_papers_propose_stands_beside_the_answer() -> None:

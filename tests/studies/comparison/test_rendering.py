@@ -72,7 +72,15 @@ def test_of_several_kinds_of_data_at_several_budgets_all_is_written(tmp_path: Pa
     drawn, tables = written(tmp_path, rows)
     assert drawn == {f"figure_{name}" for name in (*OF_DOMAINS, "metrics", "cost")}
     assert tables == {
-        *("answer", "answer_by_question", "comparison", "agreement_of_metrics", "without_a_metric", "own_mask")
+        *(
+            "answer",
+            "answer_matrix",
+            "answer_by_question",
+            "comparison",
+            "agreement_of_metrics",
+            "without_a_metric",
+            "own_mask",
+        )
     }
     words = pd.read_csv(tmp_path / "tables" / "answer.csv").set_index("domain")["answer"]
     assert list(words.index) == ["tables", "hep"]

@@ -6,6 +6,13 @@ HERE = "igbaselines.studies.comparison"
 
 STUDY = Study(
     name="comparison",
-    experiments=(Experiment("comparison", run=f"{HERE}.experiment.run", render=f"{HERE}.reporting.render.render"),),
+    experiments=(
+        Experiment(
+            "comparison",
+            run=f"{HERE}.experiment.run",
+            render=f"{HERE}.reporting.render.render",
+            combine=f"{HERE}.reporting.seeds.combine",
+        ),
+    ),
     schemas={"comparison_evaluation": f"{HERE}.settings.ComparisonEvaluation"},
 )

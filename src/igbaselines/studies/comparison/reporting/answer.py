@@ -34,6 +34,18 @@ def answer_table(every: Sequence[Domain]) -> pd.DataFrame:
     return pd.DataFrame([_line(domain, one) for domain in every for one in asked(domain)])
 
 
+def matrix_table(every: Sequence[Domain]) -> pd.DataFrame:
+    """Kinds of data down, questions across: the best method, its cost, the inputs, and what is not told from it."""
+    lines = [{"domain": domain.name} | {one.question: _cell(domain, one) for one in asked(domain)} for domain in every]
+    return pd.DataFrame([line for line in lines if len(line) > 1]).fillna("not asked")
+
+
+def _cell(domain: Domain, one: Judgement) -> str:
+    rest = one.unresolved[1:]
+    more = f"; not told from it: {named(rest)}" if rest else ""
+    return f"{label(one.best)} ({domain.mean(COST, one.best):.0f} evaluations, {one.nested.inputs} inputs{more})"
+
+
 def asked(domain: Domain) -> list[Judgement]:
     """All questions together, and each of them."""
     return [one for one in (domain.overall, *domain.by_question.values()) if one is not None]

@@ -10,7 +10,7 @@ from igbaselines.reporting.style import save_figures
 from igbaselines.reporting.tables import write_tables
 from igbaselines.running.rows import Names
 from igbaselines.studies.comparison.reporting import figures, tables, weights
-from igbaselines.studies.comparison.reporting.answer import answer_table, in_short, words_of
+from igbaselines.studies.comparison.reporting.answer import answer_table, in_short, matrix_table, words_of
 from igbaselines.studies.comparison.reporting.judged import at_largest_budget, domains
 
 
@@ -29,6 +29,7 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         words.append({"domain": one.name, **in_short(one, others), "answer": said})
     found = {
         "answer": pd.DataFrame(words),
+        "answer_matrix": matrix_table(main),
         "answer_by_question": answer_table(main),
         "comparison": methods,
         "agreement_of_metrics": metrics,
