@@ -5,6 +5,7 @@ from igbaselines.metrics.base import Metric, PairedMetric, Quantity, undirected
 from igbaselines.metrics.faithfulness import FaithfulnessCorrelation, Infidelity
 from igbaselines.metrics.localisation import OverlapAUC, PointingGame
 from igbaselines.metrics.perturbation_curves import DeletionAUC
+from igbaselines.metrics.retraining import RetrainedScore
 from igbaselines.metrics.road import ROAD
 from igbaselines.metrics.sensitivity import MaxSensitivity
 from igbaselines.metrics.sparseness import Sparseness
@@ -24,6 +25,7 @@ __all__ = [
     "PairedMetric",
     "PointingGame",
     "Quantity",
+    "RetrainedScore",
     "Sparseness",
     "TwinStability",
     "undirected",

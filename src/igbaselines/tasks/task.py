@@ -60,6 +60,8 @@ class Task:
         memory: what metrics have computed of this very task, by a key of their own, so that methods share it.
         variants: the same inputs under another network, by name, each made when it is asked for: `twin`, trained alike
             with another seed; `randomised`, with every parameter shuffled (`models.randomised`).
+        retrained: trains a network alike on some of the features alone and returns its score on test data; None where
+            nobody trains here.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Task:
     data: str = ""
     network: str = ""
     variants: "Mapping[str, Callable[[], Task]]" = field(default_factory=dict)
+    retrained: Callable[[Int[Tensor, " k"]], float] | None = None
     memory: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

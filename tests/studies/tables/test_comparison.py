@@ -272,3 +272,22 @@ def taken(*overrides: str) -> None:
     for part in ("model", "dataset", "evaluation"):
         instantiate(config[part], part)
     resolve(config)
+
+
+def test_networks_of_the_first_features_are_trained_alike(run: Run) -> None:
+    """Of few features those that tell the classes apart give more."""
+    (task,) = wine(run, max_epochs=40)
+    assert task.retrained is not None
+    every, flavour, ash = (task.retrained(torch.tensor(some)) for some in (list(range(13)), [6, 9, 12], [2]))
+    (table,) = SklearnTable("wine").tables()
+    assert every > 0.85
+    assert flavour > ash + 0.2  # flavanoids, colour and proline, against the ash alone
+
+
+def test_a_recipe_that_wants_all_features_is_not_trained_on_some(run: Run) -> None:
+    class Whole(TableMLPRecipe):
+        takes_any_features = False
+
+    whole = Whole(**vars(recipe(max_epochs=1)))
+    (make,) = comparison_tasks(run, Domain(SklearnTable("wine"), whole, 1, 2)).values()
+    assert make().retrained is None

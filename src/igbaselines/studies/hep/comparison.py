@@ -57,7 +57,8 @@ def comparison_tasks(run: Run, domain: Domain) -> dict[str, Callable[[], Task]]:
             other = randomised(network.model, generator_for(*seed, RANDOMISED))
             return task_of(f"{name} randomised", other, network)
 
+        task = task_of(name, network.model, network)
         variants = {"twin": twin, "randomised": shuffled}
-        return replace(task_of(name, network.model, network), data="hep", network=name, variants=variants)
+        return replace(task, data="hep", network=name, variants=variants, retrained=network.retrained)
 
     return {f"hep network_{number}": partial(make, number) for number in range(domain.networks)}

@@ -91,13 +91,17 @@ class TableNetwork:
             {"twin": partial(self.trained, TWIN), "randomised": partial(_shuffled, network, order.get_state())},
             self.run.max_batch,
         )
-        return replace(task, data=self.table.name, network=self.unit)
+        retrained = self._retrained if self.recipe.takes_any_features else None
+        return replace(task, data=self.table.name, network=self.unit, retrained=retrained)
 
-    def trained(self, twin: int) -> nn.Module:
-        """Train it on its part of the rows; twins differ in their training seed alone."""
-        (x, y), validation = self._rows(self.split.train), self._rows(self.split.validation)
-        rows = TrainingRows(x, y, *validation, len(self.table.class_names))
+    def trained(self, twin: int, features: Int[Tensor, " k"] | slice = slice(None)) -> nn.Module:
+        """Train it on its part of the rows, on all features or some; twins differ in their training seed alone."""
+        (x, y), (held_out, classes) = self._rows(self.split.train), self._rows(self.split.validation)
+        rows = TrainingRows(x[:, features], y, held_out[:, features], classes, len(self.table.class_names))
         return self.recipe.trained(rows, (self.run.seed, stream(f"tables: {self.name}"), twin))
+
+    def _retrained(self, features: Int[Tensor, " k"]) -> float:
+        return self._accuracy(self.trained(FIRST, features), features)
 
     def _rows(self, index: Int[np.ndarray, " r"]) -> tuple[Float[Tensor, "r d"], Int[Tensor, " r"]]:
         features, classes = torch.from_numpy(self.table.features[index]), torch.from_numpy(self.table.classes[index])
@@ -111,10 +115,14 @@ class TableNetwork:
             log.info("%s: %d rows are explained, its test part has no more", self.name, len(rows))
         return rows
 
-    def _log_accuracy(self, network: nn.Module, seconds: float) -> None:
+    def _accuracy(self, network: nn.Module, features: Int[Tensor, " k"] | slice = slice(None)) -> float:
+        """The share of the test rows that it classifies right."""
         x, y = self._rows(self.split.test)
         with torch.no_grad():
-            accuracy = float((network(x).argmax(dim=1) == y).double().mean())
+            return float((network(x[:, features]).argmax(dim=1) == y).double().mean())
+
+    def _log_accuracy(self, network: nn.Module, seconds: float) -> None:
+        y, accuracy = self._rows(self.split.test)[1], self._accuracy(network)
         largest = float(y.bincount().max() / len(y))
         said = "%s: trained in %.1f s, accuracy %.3f on %d test rows (always the largest class: %.3f)"
         log.info(said, self.name, seconds, accuracy, len(y), largest)

@@ -11,6 +11,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 from igbaselines.attribution.baselines import PerStratum
 from igbaselines.attribution.methods import AveragedGradients, Method
@@ -154,6 +156,15 @@ class RankingNetwork:
     def model(self) -> Classifier:
         """The network, from features in physical units to a logit."""
         return self.trained.networks.network(0, self.events.standardise, self.recipe.dropout)
+
+    def retrained(self, features: Int[Tensor, " k"]) -> float:
+        """Train a network alike on some of the features alone; returns its ROC AUC on the test part."""
+        mask = np.zeros((1, len(self.study.events.feature_names)), dtype=bool)
+        mask[0, features.cpu().numpy()] = True
+        with bar(f"{self.name}: {mask.sum()} features", 1) as progress:
+            trained = train_on_subsets(self.events, mask, self.recipe, self.seed, self.checkpoints, progress)
+        logits = self.events.test_logits(trained.networks)[0]
+        return float(roc_auc_score(self.study.events.is_signal[self.events.split.test], logits))
 
     @property
     def checkpoints(self) -> Path:

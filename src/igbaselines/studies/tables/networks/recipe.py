@@ -1,7 +1,7 @@
 """How a network for a table is built and trained: the schemas of conf/model/, importable without torch."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.values import check_values, value
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 @dataclass
 class TableRecipe:
     """A network of the domain `tables`; anyone's own is a dataclass like this one."""
+
+    # Whether it can be trained on some of the features alone: not where its layers or its file want all of them
+    takes_any_features: ClassVar[bool] = True
 
     def domain(self) -> str:
         """The domain whose model it can be (`igbaselines.running.study.OfDomain`)."""
