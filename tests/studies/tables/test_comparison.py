@@ -279,7 +279,6 @@ def test_networks_of_the_first_features_are_trained_alike(run: Run) -> None:
     (task,) = wine(run, max_epochs=40)
     assert task.retrained is not None
     every, flavour, ash = (task.retrained(torch.tensor(some)) for some in (list(range(13)), [6, 9, 12], [2]))
-    (table,) = SklearnTable("wine").tables()
     assert every > 0.85
     assert flavour > ash + 0.2  # flavanoids, colour and proline, against the ash alone
 
