@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import pytest
 from PIL import Image
 
 from igbaselines.common.errors import UserError
-from igbaselines.running.study import Domain, look_up, task_makers
+from igbaselines.running.study import Domain, look_up, schemas, task_makers
 from igbaselines.studies.comparison.settings import ComparisonEvaluation, domains_with
-from tests.commands import Command
+from tests.commands import ROOT, Command
 
 SMALL = (
     *("experiment=comparison", "scale=smoke", "tasks=[gridworld]", "evaluation.inputs=6"),
@@ -142,3 +143,14 @@ def test_budgets_that_pay_for_no_method_are_refused_in_one_line(command: Command
     result = command(*SMALL, "methods=[shapley_sampling]", "metrics=[deletion_mean]", "evaluation.budgets=[1]")
     assert result.returncode == 2
     assert "no method can do with 1 evaluations an input, give larger budgets" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("group", ["dataset", "model"])
+def test_every_dataset_and_model_has_a_domain(group: str) -> None:
+    """`experiment=comparison dataset=image_folder model=resnet50` puts them in the place of the domain's own."""
+    known = schemas()
+    for file in sorted((ROOT / "conf" / group).glob("*.yaml")):
+        (schema,) = re.findall(r"^  - /schema/(\w+)@_here_$", file.read_text(), re.MULTILINE) or [None]
+        if schema is not None:  # or it is a variant of one
+            kind = look_up(known[schema])
+            assert kind.domain(kind) in task_makers(), file

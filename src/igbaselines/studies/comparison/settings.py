@@ -32,12 +32,8 @@ class ComparisonEvaluation:
     orders: int = field(default=64, metadata=value("[4, 1000000]"))
     domains: dict[str, Any] = field(default_factory=dict)  # by name; `tasks=[...]` fills it
     # `dataset=...` and `model=...`: in the place of those of their domain, which alone is compared then
-    dataset: Any | None = field(
-        default=None, metadata=value(kind=(OF_DOMAIN, "a dataset of a domain (dataset=table), or null"))
-    )
-    model: Any | None = field(
-        default=None, metadata=value(kind=(OF_DOMAIN, "a model of a domain (model=table_mlp), or null"))
-    )
+    dataset: Any | None = field(default=None, metadata=value(kind=(OF_DOMAIN, "a dataset of a domain (dataset=table)")))
+    model: Any | None = field(default=None, metadata=value(kind=(OF_DOMAIN, "a model of a domain (model=table_mlp)")))
 
     def __post_init__(self) -> None:
         check_values("evaluation", type(self), vars(self))

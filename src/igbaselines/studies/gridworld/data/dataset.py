@@ -96,6 +96,10 @@ class GridWorld:
             raise UserError(f"dataset.seed must not be negative, got {self.seed}")
         _check_features(self.features)
 
+    def domain(self) -> str:
+        """The domain whose dataset it can be (`igbaselines.running.study.OfDomain`)."""
+        return "gridworld"
+
     def checksum(self) -> None:
         """None: the configuration says everything."""
 

@@ -25,5 +25,9 @@ class GridValueRecipe:
         if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise UserError("model.learning_rate must be positive and model.weight_decay not negative")
 
+    def domain(self) -> str:
+        """The domain whose model it can be (`igbaselines.running.study.OfDomain`)."""
+        return "gridworld"
+
     def checksum(self) -> None:
         """None: no file of the user's goes in."""

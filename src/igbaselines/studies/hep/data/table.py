@@ -42,6 +42,10 @@ class HepTable:
         if self.n_events is not None and self.n_events < 1:
             raise UserError(f"dataset.n_events must be at least 1, or null for all, got {self.n_events}")
 
+    def domain(self) -> str:
+        """The domain whose dataset it can be (`igbaselines.running.study.OfDomain`)."""
+        return "hep"
+
     def checksum(self) -> str:
         """The file's checksum: events that have changed make another result."""
         open_parquet(as_path(self.path)).close()

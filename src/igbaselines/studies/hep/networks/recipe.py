@@ -38,6 +38,10 @@ class ClassifierRecipe:
         if self.learning_rate <= 0 or self.weight_decay < 0:
             raise UserError("model.learning_rate must be positive and model.weight_decay not negative")
 
+    def domain(self) -> str:
+        """The domain whose model it can be (`igbaselines.running.study.OfDomain`)."""
+        return "hep"
+
     def checksum(self) -> None:
         """No file of the user's goes in."""
         return

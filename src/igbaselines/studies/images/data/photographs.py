@@ -94,6 +94,10 @@ class PhotographFiles:
             raise UserError(f"dataset.n_images must be at least 1, or null for all, got {self.n_images}")
         at_least("dataset.seed", self.seed, 0)
 
+    def domain(self) -> str:
+        """The domain whose dataset it can be (`igbaselines.running.study.OfDomain`)."""
+        return "photographs"
+
     @cached_property
     def found(self) -> list[Photograph]:
         """What `find` finds."""

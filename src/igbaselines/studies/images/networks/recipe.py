@@ -65,6 +65,10 @@ class ImageModel:
         if not 0 <= self.minimum_top1 <= 1:
             raise UserError(f"model.minimum_top1 must lie in [0, 1], got {self.minimum_top1}")
 
+    def domain(self) -> str:
+        """The domain whose model it can be (`igbaselines.running.study.OfDomain`)."""
+        return "photographs"
+
     @property
     def preprocessing(self) -> "igbaselines.studies.images.networks.preprocessing.Preprocessing":
         """How photographs become the squares that the network sees."""

@@ -83,6 +83,10 @@ class HepPythia:
         check_generated(self.n_events, self.signal_fraction, self.seed, shares)
         at_least("dataset.shard_events", self.shard_events, 1)
 
+    def domain(self) -> str:
+        """The domain whose dataset it can be (`igbaselines.running.study.OfDomain`)."""
+        return "hep"
+
     def checksum(self) -> str:
         """What the events depend on: a new version of the generation makes new results."""
         return hashlib.sha256(json.dumps([recipe.fingerprint() for recipe in self.recipes()]).encode()).hexdigest()

@@ -76,6 +76,10 @@ class HepSynthetic:
                     f"({least:g}), for which the cross-sections are known"
                 )
 
+    def domain(self) -> str:
+        """The domain whose dataset it can be (`igbaselines.running.study.OfDomain`)."""
+        return "hep"
+
     def load(self, cache: Path, workers: int) -> EventTable:
         """Read the events, or make what is not yet under `cache`; they do not depend on the number of workers.
 
