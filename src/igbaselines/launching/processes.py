@@ -16,7 +16,7 @@ from igbaselines.running.config import PROJECT_ROOT
 
 SECONDS_BETWEEN_LOOKS = 0.1
 
-Running = list[tuple[Job, "subprocess.Popen[bytes]"]]
+Running = list[tuple[Job, "subprocess.Popen[bytes]", str | None]]  # with the GPU that it was given
 
 
 def run_processes(jobs: Sequence[Job], processes: int, logs: Path) -> None:
@@ -29,21 +29,22 @@ def run_processes(jobs: Sequence[Job], processes: int, logs: Path) -> None:
     if not isinstance(processes, int) or processes < 1:
         raise UserError(f"hydra.launcher.processes must be a number from 1, got {processes}")
     logs.mkdir(parents=True, exist_ok=True)
-    waiting, running = list(jobs), Running()
+    waiting, running, gpus = list(jobs), Running(), visible_gpus()
     while waiting or running:
         if stop_asked():
             _stop(running)
             stop_here()
         while waiting and len(running) < processes:
-            running.append((waiting[0], _start(waiting.pop(0), processes, logs)))
+            job, gpu = waiting.pop(0), least_busy(gpus, [of for *_, of in running])
+            running.append((job, _start(job, processes, logs, gpu), gpu))
         time.sleep(SECONDS_BETWEEN_LOOKS)
-        for job, process in running:
+        for job, process, _ in running:
             if process.poll() is not None:
                 job.judge(*end_of(process.returncode))
-        running = [(job, process) for job, process in running if process.returncode is None]
+        running = [one for one in running if one[1].returncode is None]
 
 
-def _start(job: Job, processes: int, logs: Path) -> "subprocess.Popen[bytes]":
+def _start(job: Job, processes: int, logs: Path, gpu: str | None) -> "subprocess.Popen[bytes]":
     job.log = logs / f"{job.name}.log"
     job.state = RUNNING
     with job.log.open("wb") as log:
@@ -52,15 +53,15 @@ def _start(job: Job, processes: int, logs: Path) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=os.environ | threads_of_each(processes),
+            env=os.environ | threads_of_each(processes) | only_gpu(gpu, job.arguments),
             process_group=0,  # a terminal's Ctrl-C reaches the jobs through us, once
         )
 
 
 def _stop(running: Running) -> None:
-    for _, process in running:
+    for _, process, _ in running:
         process.send_signal(signal.SIGTERM)
-    for job, process in running:
+    for job, process, _ in running:
         process.wait()
         job.judge(*end_of(process.returncode))
 
@@ -75,3 +76,26 @@ def end_of(code: int) -> tuple[str, str]:
 def threads_of_each(processes: int) -> dict[str, str]:
     """Environment of one of so many processes: more threads than cores would only wait for one another."""
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, usable_cores() // processes)))}
+
+
+def visible_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES may name: those that it names already, or the numbers of all that there are."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    if not Path("/dev/nvidiactl").exists():  # on a machine without a driver nobody waits for torch
+        return []
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def least_busy(gpus: Sequence[str], taken: Sequence[str | None]) -> str | None:
+    """The GPU that the fewest running jobs have, the first of equals; None where there is none."""
+    return min(gpus, key=taken.count, default=None)
+
+
+def only_gpu(gpu: str | None, arguments: Sequence[str]) -> dict[str, str]:
+    """Environment of a job that sees one GPU alone; one that names its own (device=cuda:1) sees what there is."""
+    own = any(word.startswith("device=cuda:") for word in arguments)
+    return {} if gpu is None or own else {"CUDA_VISIBLE_DEVICES": gpu}

@@ -233,6 +233,22 @@ def test_a_point_that_does_not_fit_ends_in_a_clear_error() -> None:
         path_attribution(f, draw(4, FEATURES), draw(3, FEATURES), max_batch=64)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "GET was unable to find an engine to execute this computation",
+        "Unable to find an engine to execute this computation",
+    ],
+)
+def test_libraries_of_a_gpu_say_that_memory_ran_out_in_words_of_their_own(said: str) -> None:
+    f, x, starts = network(), draw(4, FEATURES), draw(3, FEATURES)
+    found = path_attribution(limited(f, 5, RuntimeError(said)), x, starts, max_batch=64)
+    torch.testing.assert_close(found.attributions, path_attribution(f, x, starts).attributions, rtol=0, atol=1e-13)
+
+
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     f = limited(network(), 3, RuntimeError("something else"))
     with pytest.raises(RuntimeError, match="something else"):

@@ -20,6 +20,12 @@ MEMORY_SHARE = 0.5
 # The CPU's allocator raises a bare RuntimeError; POSIX and Windows say it differently. oneDNN, which does convolutions,
 # asks for memory of its own and says nothing but that it did not get what it wanted.
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "could not create a primitive")
+# A GPU's allocator raises OutOfMemoryError; its libraries ask for memory of their own and raise a bare RuntimeError.
+GPU_OUT_OF_MEMORY = (
+    *("CUDA error: out of memory", "CUDA out of memory", "HIP out of memory"),
+    *("CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED"),
+    "unable to find an engine to execute this computation",  # cuDNN, where no algorithm's workspace fits
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,7 +56,8 @@ def free_memory(device: torch.device) -> int:
     """Return the bytes that can still be allocated on a device."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free)
+        # What torch's allocator holds and nobody uses is free as well: or a second call would choose smaller chunks.
+        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
@@ -60,8 +67,9 @@ def free_memory(device: torch.device) -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on a GPU or on the CPU."""
-    of_cpu = isinstance(error, RuntimeError) and any(text in str(error) for text in CPU_OUT_OF_MEMORY)
-    return of_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    words = (*CPU_OUT_OF_MEMORY, *GPU_OUT_OF_MEMORY)
+    said = isinstance(error, RuntimeError) and any(text.lower() in str(error).lower() for text in words)
+    return said or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def unless_memory_runs_out(compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
