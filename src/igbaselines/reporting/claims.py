@@ -21,9 +21,9 @@ Choice: TypeAlias = str | int | float
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
-PAPER_EXTRAS = {"tables", "notes"}
+PAPER_EXTRAS = {"tables", "notes", "sentences"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
-CLAIM_EXTRAS = {"paper_values", "where"}
+CLAIM_EXTRAS = {"paper_values", "where", "sentence"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Claim:
         claimed: the values for which the claim holds.
         parameters: what the test needs beside rows and region.
         where: column -> value of the rows that count; empty: all.
+        sentence: ids of the paper's sentences that it tests; none: the question, or the control, is ours.
     """
 
     id: str
@@ -53,10 +54,28 @@ class Claim:
     parameters: Mapping[str, Any]
     paper_values: Mapping[str, str | int | float] = field(default_factory=dict)
     where: Mapping[str, str | int | float] = field(default_factory=dict)
+    sentence: Sequence[str] = ()
 
     def value_for(self, model: str | None) -> str | int | float:
         """The paper's value for a model; the general one where the paper did not use it."""
         return self.paper_values.get(model or "", self.paper_value)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What a paper says in its own words.
+
+    Args:
+        id: by which claims name it.
+        place: where it stands.
+        text: the words.
+        open: why no claim tests it; empty where claims do.
+    """
+
+    id: str
+    place: str
+    text: str
+    open: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its claims by experiment, what it prints, and notes on what a reader of it should know."""
+    """A paper: its claims by experiment, what it prints and says, and notes on what a reader of it should know."""
 
     id: str
     title: str
@@ -82,6 +101,7 @@ class Paper:
     claims: Mapping[str, Sequence[Claim]]
     printed: Printed
     notes: Sequence[str] = ()
+    sentences: Sequence[Sentence] = ()
 
 
 def claim_tests() -> dict[str, Callable[..., Outcome]]:
@@ -184,7 +204,26 @@ def _paper(path: Path) -> Paper:
         for experiment, listed in content["claims"].items()
     }
     printed = Printed(content["figures"], content.get("tables", {}))
-    return Paper(content["paper"], content["title"], content["url"], claims, printed, content.get("notes", ()))
+    sentences = _sentences(where, content.get("sentences", ()), [one for listed in claims.values() for one in listed])
+    notes = content.get("notes", ())
+    return Paper(content["paper"], content["title"], content["url"], claims, printed, notes, sentences)
+
+
+def _sentences(where: str, written: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> list[Sentence]:
+    """Read a paper's sentences; each is tested by a claim, or says why none tests it."""
+    for fields in written:
+        _require_keys(f"{where}, sentence {fields.get('id', '?')!r}", fields, {"id", "place", "text"}, {"open"})
+    sentences = [Sentence(**fields) for fields in written]
+    known = {sentence.id for sentence in sentences}
+    for claim in claims:
+        if unknown := [name for name in claim.sentence if name not in known]:
+            raise UserError(f"{where}, claim {claim.id!r}: the paper's sentences have no {', '.join(unknown)}")
+    tested = {name for claim in claims for name in claim.sentence}
+    for sentence in sentences:
+        if (sentence.id in tested) == bool(sentence.open):
+            wrong = "is tested: it cannot be open" if sentence.open else "is tested by no claim: say why under `open`"
+            raise UserError(f"{where}, sentence {sentence.id!r} {wrong}")
+    return sentences
 
 
 def _claim(where: str, paper: str, fields: Mapping[str, Any]) -> Claim:
