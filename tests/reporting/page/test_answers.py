@@ -42,8 +42,7 @@ def test_a_run_with_an_answer_opens_the_page(tmp_path: Path) -> None:
     found = opening(tmp_path)
     assert "<h2>Which baseline, then?</h2>" in found
     assert "<strong>tables.</strong> B<sub>bg</sub> has the best mean rank." in found
-    assert found.index("the matrix of demo-1") < found.index("tables.") < found.index("hep.")
-    assert 'src="data:image/png;base64,' in found
+    assert found.index("tables.") < found.index("hep.")
     assert "<details>" not in found
 
 
@@ -55,7 +54,7 @@ def test_what_to_take_stands_in_a_table_before_the_words(tmp_path: Path) -> None
     assert "<th>domain</th><th>not told from it</th>" in found
     assert "&lt;b&gt;</td>" in found
     assert "x" * 301 not in found
-    assert found.index("<th>domain") < found.index("the matrix of demo-1") < found.index("<details><summary>In words")
+    assert found.index("<th>domain") < found.index("<details><summary>In words")
     assert found.count("<details>") == found.count("</details>") == 1
 
 
@@ -94,4 +93,3 @@ def test_many_comparisons_are_folded_but_for_the_first(tmp_path: Path) -> None:
     assert found.count("<h2>") == 1
     assert found.count("<details>") == found.count("</details>") == 2
     assert found.index(f"answer {MANY - 1}") < found.index("<details>") < found.index(f"answer {MANY}")
-    assert found.count("data:image/png") == MANY

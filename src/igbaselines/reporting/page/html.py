@@ -20,6 +20,7 @@ from igbaselines.common.files import write_text
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.page.by_dataset import DatasetComparison, compare_datasets, comparisons_table
 from igbaselines.reporting.page.combined import CombinedRuns, write_combined
+from igbaselines.reporting.page.glance import GLYPHS, RULE, Glance, glance_at
 from igbaselines.reporting.page.missing import why_untested
 from igbaselines.reporting.page.runs import FigureFile, ReportedRun, find_runs
 from igbaselines.reporting.page.speed import Speed, read_speed
@@ -80,7 +81,7 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
         write_text(report / "claims.csv", _claims_table(claims).to_csv(index=False))
         write_text(report / "claims_by_dataset.csv", comparisons_table(comparisons).to_csv(index=False))
         combined = write_combined(report, runs, papers, sweeps)
-        sections = _sections(papers, claims, comparisons)
+        sections = _sections(papers, claims, comparisons, runs)
         write_text(report / "index.html", _page(output_root, sections, runs, sweeps, combined, read_speed(output_root)))
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise UserError(
@@ -175,6 +176,8 @@ def _page(
         count_verdicts=count_verdicts,
         count_results=count_results,
         many=MANY,
+        glyphs=GLYPHS,
+        rule=RULE,
         combined=combined,
         speed=speed,
         runs=runs,
@@ -184,18 +187,26 @@ def _page(
 
 
 def _sections(
-    papers: Sequence[Paper], claims: Sequence[ReportedClaim], comparisons: Sequence[DatasetComparison]
+    papers: Sequence[Paper],
+    claims: Sequence[ReportedClaim],
+    comparisons: Sequence[DatasetComparison],
+    runs: Sequence[ReportedRun],
 ) -> list[Mapping[str, object]]:
-    """Group the claims by paper; a paper that only a run knows has no title."""
+    """Group the claims by paper; a paper that only a run knows has no title and no sentences."""
     known: dict[str, dict[str, object]] = {
-        paper.id: {"id": paper.id, "title": paper.title, "url": paper.url, "notes": paper.notes} for paper in papers
+        paper.id: {"title": paper.title, "url": paper.url, "notes": paper.notes, "glance": glance_at(paper, runs)}
+        for paper in papers
     }
     for claim in claims:
-        known.setdefault(claim.paper, {"id": claim.paper, "title": "", "url": "", "notes": ()})
+        known.setdefault(claim.paper, {"title": "", "url": "", "notes": (), "glance": Glance((), ())})
     sections: list[Mapping[str, object]] = []
     for paper, words in known.items():
         of_paper = [comparison.of_paper(paper) for comparison in comparisons]
+        glance = words["glance"]
+        assert isinstance(glance, Glance)
         grouped = {
+            "id": paper,
+            "first_line": glance.first_line,
             "claims": [claim for claim in claims if claim.paper == paper],
             "comparisons": [comparison for comparison in of_paper if comparison.lines],
         }

@@ -1,0 +1,55 @@
+"""A paper's sentences at a glance: what their readings say together, and that no verdict is lost or made up."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from igbaselines.reporting.claims import load_papers
+from igbaselines.reporting.page.glance import glance_at, taken_together
+from igbaselines.reporting.page.html import write_report
+from igbaselines.reporting.page.runs import find_runs
+from igbaselines.running.config import CLAIMS_ROOT
+
+R, P, N, I, U = "reproduced", "partly reproduced", "not reproduced", "inconclusive", "not tested"  # noqa: E741
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "together"),
+    [
+        ([], U),
+        ([U, U], U),
+        ([R, R, U], R),
+        ([N, U], N),
+        ([I, I], I),
+        ([R, N], P),
+        ([R, I], P),
+        ([P], P),
+        ([P, N, I], P),
+        ([N, I], I),  # some fail and the others are open: nothing holds, and not all of it is known to fail
+    ],
+)
+def test_readings_are_taken_together(verdicts: list[str], together: str) -> None:
+    assert taken_together(Counter(verdicts)) == together
+
+
+def test_every_verdict_on_a_sentence_is_one_of_the_run(run_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(run_folder, tmp_path / "hep_baselines" / "demo-1")
+    records = {one["id"]: one["verdict"] for one in json.loads((run_folder / "claims.json").read_text())}
+    (paper,) = (one for one in load_papers(CLAIMS_ROOT) if one.id == "2412.13864")
+    glance = glance_at(paper, find_runs(tmp_path))
+    assert glance.runs == ("hep_baselines demo-1",)
+    assert len(glance.lines) == len(paper.sentences)
+    for line in glance.lines:
+        assert line.counts == Counter(records[claim] for claim in line.claims if claim in records)
+        assert bool(line.claims) != bool(line.open)
+    tested = {claim.id for listed in paper.claims.values() for claim in listed if claim.sentence}
+    assert set(glance.first_line) == tested
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    opening = page.split("<p>Each claim")[0]
+    for verdict, lines in glance.by_verdict.items():
+        assert (f">{verdict}</span> <q>" in opening) == (verdict != U and bool(lines))
+    for claim in records:
+        assert page.count(f'id="{claim}"') == 1
