@@ -89,18 +89,9 @@ def _publish(made: Path, runs: Sequence[Path], to: str, root: Path) -> Path:
     known = task_makers() if to == ANSWER else ()
     made_by = "Made by `scripts/publish_answer.py` from the rows of these runs."
     listed = "Tables: " + ", ".join(f"[{name}]({name}.csv)" for name in tables) + "."
-    page = [
-        f"# The answer of `experiment={to}`",
-        "",
-        *_in_short(words, known),
-        "",
-        *heads,
-        made_by,
-        "",
-        *_words(words),
-        "",
-    ]
-    page += [*(f"![{name}]({name}.png)\n" for name in shown), listed]
+    matrix = (made / "tables" / "answer_matrix.md").read_text(encoding="utf-8")
+    page = [f"# The answer of `experiment={to}`", "", *_in_short(words, known), "", *heads, made_by, "", matrix]
+    page += [*_words(words), "", *(f"![{name}]({name}.png)\n" for name in shown), listed]
     (folder / "README.md").write_text("\n".join(page) + "\n", encoding="utf-8")
     if to == ANSWER:
         _open_readme(words, root / "README.md")

@@ -53,6 +53,7 @@ def test_what_runs_made_is_put_in_its_places(tmp_path: Path, script: ModuleType)
     for text in (page, readme):
         assert "| **tables** | G_best | 64 of 64 evaluations an input | none | 5 inputs of 1 network, for this" in text
         assert "| **hep** | G_best | " in text
+    assert "| hep | G_best (64 evaluations, 5 inputs) |" in page
     assert "| **planted** | not run at this scale |" in readme
     assert "- **tables**: G_best has the best mean rank over all questions at a budget of 64" in page
     assert page.count("    python run.py experiment=comparison tasks=[tables] seed=1\n") == 2

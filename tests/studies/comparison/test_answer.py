@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from igbaselines.reporting.labels import printed_as
-from igbaselines.studies.comparison.reporting.answer import answer_table, in_short, label, matrix_table, words_of
+from igbaselines.studies.comparison.reporting.answer import answer_table, in_short, label, matrix_table, named, words_of
 from igbaselines.studies.comparison.reporting.judged import Domain, domains
 from igbaselines.studies.comparison.reporting.tables import left_out_table, methods_table, metrics_table
 from tests.compared_rows import NAMES, rows_of
@@ -226,6 +226,12 @@ def test_without_a_metric_that_asks_there_is_no_answer() -> None:
     for table in (answer_table, metrics_table, left_out_table):
         assert table([domain_of(rows)]).empty
     assert set(methods_table([domain_of(rows)])["metric"]) == {"sparseness"}  # it is measured for all that
+
+
+def test_names_with_a_comma_are_listed_apart() -> None:
+    with printed_as(type(NAMES)({"a": "IG, mean", "b": "EG", "c": "IG, zero"})):
+        assert named(["a", "b", "c"]) == "IG, mean; EG and IG, zero"
+        assert named(["b", "d", "e"]) == "EG, d and e"
 
 
 def test_a_sentence_has_no_math() -> None:

@@ -244,7 +244,8 @@ def named(some: Sequence[str]) -> str:
     names = [label(one) for one in some[:MOST_NAMED]]
     if more := len(some) - len(names):
         names.append(f"{more} more")
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    comma = "; " if any("," in name for name in names) else ", "  # IG, mean; IG, zero and EG
+    return " and ".join([comma.join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _count(number: int, name: str) -> str:
