@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from igbaselines.common.allocator import keep_freed_memory
 from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
 from igbaselines.common.files import check_writable, write_text
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.common.stopping import stop_here
-from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, check_kinds, one_line, resolve
+from igbaselines.running.config import RUN_TIME_KEYS, check_kinds, one_line, resolve
 from igbaselines.running.context import Run, RunShard, ShardFinished, device_named
 from igbaselines.running.plugins import load_plugins
 from igbaselines.running.provenance import code_checksum, provenance
