@@ -4,7 +4,7 @@ Both make a `Task` of what they are given and leave the work to a `Method`, or t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from igbaselines.attribution.baselines import Given, PerStratum, TrainingMean, Z
 from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.image_baselines import Blurred
-from igbaselines.attribution.methods import Method
+from igbaselines.attribution.methods import Method, why_not
 from igbaselines.library.given import (
     Array,
     Arrays,
@@ -45,7 +45,7 @@ class Explanation(Attribution):
         inputs: where each of the network's inputs lies among the features.
     """
 
-    inputs: Inputs = Inputs(())
+    inputs: Inputs = field(default_factory=Inputs)
 
     @property
     def parts(self) -> tuple[Tensor, ...]:
@@ -105,9 +105,11 @@ def explain(
     )
     chosen = _named(method, METHODS, "method")
     if baselines is not None:
-        field = "baselines" if hasattr(chosen, "baselines") else "imputer"
+        start = "baselines" if hasattr(chosen, "baselines") else "imputer"
         own: Any = chosen  # a dataclass of the suite's, or one with such a field
-        chosen = replace(own, **{field: Given(baselines_of(baselines, task.inputs, parts))})
+        chosen = replace(own, **{start: Given(baselines_of(baselines, task.inputs, parts))})
+    if (reason := why_not(chosen, task)) is not None:
+        raise ValueError(f"the method does not fit: {reason}{_cure(task)}")
     found = chosen.attribute(task, torch.Generator().manual_seed(seed))
     return Explanation(**vars(found), inputs=parts)
 
@@ -127,20 +129,29 @@ def evaluate(
     max_batch: int | None = None,
     seed: int = 0,
 ) -> dict[str, Float[Tensor, " n"]]:
-    """Judge attributions, whoever made them; arguments as of `explain`, and
+    """Judge attributions, whoever made them.
 
     Args:
+        network: that they explain.
+        inputs: that they explain.
         attributions: in the shape of the inputs, or what `explain` returned.
         metrics: by their names in `METRICS`, or any objects with `score(task, attributions, generator)`; None: all of
             `METRICS` that can judge such inputs.
+        target: as of `explain`.
+        background: as of `explain`.
+        players: as of `explain`.
+        imputers: as of `explain`.
         masks: the object in each picture, for metrics of `igbaselines.metrics` that ask for it.
+        output: as of `explain`.
+        max_batch: points in one pass; None chooses it from the memory there is.
+        seed: of what a metric draws.
 
     Returns:
         A value for each input by the metric's name, NaN where it has no meaning.
 
     Raises:
         ValueError: as `explain`, and for a metric that cannot judge such inputs: it says why.
-    """  # noqa: D400, D415 (the sentence goes on in the list)
+    """
     task, parts = _task(
         network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, masks=masks
     )
@@ -154,7 +165,7 @@ def evaluate(
             generator = torch.Generator().manual_seed(seed)
             found[metric.quantity.name] = metric.score(task, given.to(task.inputs), generator)
         elif metrics is not None:
-            raise ValueError(f"{metric.quantity.name} cannot judge this: {reason}")
+            raise ValueError(f"{metric.quantity.name} cannot judge this: {reason}{_cure(task)}")
     return found
 
 
@@ -218,6 +229,11 @@ def _targets(f: Callable[[Tensor], Tensor], x: Tensor, target: Target | str | No
         raise ValueError(f"target={target!r} is unknown: class indices, or {PREDICTED!r}")
     with torch.no_grad(), evaluation_mode(f):
         return torch.cat([f(some).argmax(dim=1) for some in x.split(AT_ONCE)])
+
+
+def _cure(task: Task) -> str:
+    missing = isinstance(task.background, NoBackground)
+    return "; background= brings examples, and the imputers mean and background" if missing else ""
 
 
 def _named(chosen: Any, known: Mapping[str, Any], kind: str) -> Any:  # noqa: ANN401 (a method or a metric)

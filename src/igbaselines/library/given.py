@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,7 +27,7 @@ class Inputs:
         shapes: of one example of each input; with a single input its own shape is kept.
     """
 
-    shapes: tuple[torch.Size, ...]
+    shapes: tuple[torch.Size, ...] = ()
 
     def join(self, arrays: Arrays) -> Tensor:
         """Make one tensor of what is given for each input, (m, *features) or (m, all features)."""
@@ -81,12 +80,12 @@ class NoBackground(Background):
         """Know nothing."""
 
     @property
-    def examples(self) -> Tensor:  # type: ignore[override]
+    def examples(self) -> Tensor:
         """There are none."""
         raise ValueError(NEEDED)
 
     @property
-    def centre(self) -> Tensor:  # type: ignore[override]
+    def centre(self) -> Tensor:
         """There is none."""
         raise ValueError(NEEDED)
 
@@ -102,7 +101,7 @@ def baselines_of(given: Arrays | float, inputs: Float[Tensor, "n *features"], pa
     Raises:
         ValueError: where there is neither one for all nor one each.
     """
-    if isinstance(given, Real):
+    if isinstance(given, int | float):
         return torch.full_like(inputs[:1], float(given))
     found = parts.join(given).to(inputs)
     if found.shape[1:] != inputs.shape[1:] or len(found) not in (1, len(inputs)):

@@ -5,7 +5,6 @@ import shlex
 import textwrap
 from collections.abc import Iterable
 
-from igbaselines import __doc__ as about
 from igbaselines.common.places import COMMAND, IN_CHECKOUT, PROJECT_ROOT, place
 
 WIDTH = 120
@@ -21,7 +20,7 @@ CHOICES = (
 )  # groups of conf/
 LISTS = ("methods", "metrics", "tasks")  # those of which several can be chosen
 HELP = """
-{about}
+Which baseline for Integrated Gradients? Three papers on one engine, with a verdict for every claim.
 
     {command} experiment=NAME [scale=smoke|demo|paper] [key=value ...]
     {command} action=report     # one page of all runs that there are
@@ -50,7 +49,6 @@ Completion of words in bash: eval "$({command} -sc install=bash)"; --hydra-help 
 def help_text() -> str:
     """The text, with the names and first words of what lies in conf/ today."""
     return HELP.strip().format(
-        about=about,
         command=shlex.join(COMMAND),
         experiments="\n".join(_entries((name, _first_words("experiment", name)) for name in _names("experiment"))),
         choices="\n".join(_entries((_key(group), ", ".join(_names(group))) for group in CHOICES)),
