@@ -56,6 +56,7 @@ def provenance(
             "device": _device_name(device),
             "threads": torch.get_num_threads(),
         },
+        "plugins": dict(config.get("plugins", {})),
         "checksums": dict(checksums),
         "wall_time_s": round(seconds, 2),
         "peak_memory_mb": _peak_memory(device),
