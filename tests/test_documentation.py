@@ -33,6 +33,6 @@ def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     built = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
-    assert "path_attribution" in built[tmp_path / "api" / "engine" / "index.html"]
-    assert "Explanation" in built[tmp_path / "api" / "library" / "index.html"]
+    assert "path_attribution" in built[tmp_path / "api" / "engine.html"]
+    assert "Explanation" in built[tmp_path / "api" / "library.html"]
     assert [found[0] for page in built.values() if (found := EXTERNAL.search(page))] == []  # it works without a network
