@@ -24,11 +24,19 @@ from tests.commands import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SITE = Path(str(importlib.metadata.distribution("numpy").locate_file("")))
 ENGINE = """
-import torch, igbaselines
+import torch, igbaselines.library, igbaselines.tasks
 from igbaselines.attribution import path_attribution
-from igbaselines.metrics import DeletionAUC
-network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softplus())
-print(path_attribution(network, torch.ones(2, 4), 0, target=1).completeness_gap.abs().max().item() < 1e-4)
+network, x = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softplus()), torch.rand(2, 4)
+assert path_attribution(network, x, 0, target=1).completeness_gap.abs().max() < 1e-4
+for method in igbaselines.library.METHODS:
+    pictures = method == "ig_blur"
+    f, one = (torch.nn.Sequential(torch.nn.Flatten(), network), x.view(2, 1, 2, 2)) if pictures else (network, x)
+    strata = igbaselines.tasks.Background(
+        torch.rand(9, *one.shape[1:]), torch.rand(one.shape[1:]), torch.arange(9) % 3, torch.ones(3)
+    )
+    found = igbaselines.explain(f, one, method, target=1, background=strata)
+    assert igbaselines.evaluate(f, one, found, target=1, background=strata)
+print(True)
 """
 
 

@@ -1,6 +1,9 @@
 """Networks of all kinds explained in one line, against Captum; what does not fit is said in one line."""
 
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -142,6 +145,35 @@ def test_values_are_those_of_the_metric() -> None:
         masks=masks,
     )
     assert pointing["pointing_game"].tolist() == [1, 1]
+
+
+@dataclass
+class ModelOutput(OrderedDict[str, Tensor]):
+    """As transformers' networks return it: read by key, by attribute or by place."""
+
+    logits: Tensor
+
+    def __post_init__(self) -> None:
+        self["logits"] = self.logits
+
+
+@pytest.mark.parametrize(
+    ("returned", "output"),
+    [
+        (lambda y: {"logits": y}, "logits"),
+        (lambda y: (None, y), 1),
+        (lambda y: [y, y], 0),
+        (lambda y: SimpleNamespace(logits=y), "logits"),
+        (ModelOutput, "logits"),
+        (lambda y: y[:, :, None], lambda y: y[:, :, 0]),
+    ],
+)
+def test_outputs_of_every_kind(returned: Callable[[Tensor], Any], output: Any) -> None:
+    network, x, _ = network_of_rows()
+    found = explain(lambda x: returned(network(x)), x, output=output, target="predicted")
+    expected = explain(network, x, target="predicted")
+    assert torch.equal(found.attributions, expected.attributions)
+    assert all(module.training for module in network.modules())  # as it was
 
 
 def test_players_and_imputers_go_through() -> None:

@@ -237,8 +237,8 @@ def explanation(error: BaseException) -> tuple[str | None, int]:
         return " ".join(str(error).splitlines()), 2 if isinstance(error, UserError) else 1
     if isinstance(error, HydraException | OmegaConfBaseException):
         return one_line(error), 2
-    if isinstance(error, ImportError):
-        return what_to_install(error), 2
+    if isinstance(error, ImportError) and (line := what_to_install(error)):
+        return line, 2
     if is_about_the_place(error):
         assert isinstance(error, OSError)
         return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1
