@@ -147,6 +147,23 @@ def test_values_are_those_of_the_metric() -> None:
     assert pointing["pointing_game"].tolist() == [1, 1]
 
 
+def test_metrics_that_compare_ask_the_method_again() -> None:
+    network, x, examples = network_of_rows()
+    options: dict[str, Any] = {"target": 1, "background": examples}
+    fixed, drawn = (explain(network, x, name, **options) for name in ("ig_mean", "expected_gradients"))
+    of_fixed = evaluate(network, x, fixed, method="ig_mean", **options)
+    assert of_fixed["draw_stability"].tolist() == pytest.approx([1] * 5)
+    assert (of_fixed["max_sensitivity"] > 0).all()
+    assert (of_fixed["model_randomisation"] <= 1).all()
+    of_drawn = evaluate(network, x, drawn, ["draw_stability"], method="expected_gradients", **options)
+    assert (of_drawn["draw_stability"] < 1 - 1e-6).all()
+    assert "draw_stability" not in evaluate(network, x, fixed, **options)
+    with pytest.raises(ValueError, match="give method="):
+        evaluate(network, x, fixed, ["draw_stability"], **options)
+    with pytest.raises(ValueError, match="max_sensitivity cannot judge this: examples of the data are needed"):
+        evaluate(network, x, fixed, ["max_sensitivity"], method="ig_zero", target=1)
+
+
 @dataclass
 class ModelOutput(OrderedDict[str, Tensor]):
     """As transformers' networks return it: read by key, by attribute or by place."""

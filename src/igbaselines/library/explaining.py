@@ -12,29 +12,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import Given, PerStratum, TrainingMean, ZeroBaseline
-from igbaselines.attribution.engine.evaluation import evaluation_mode
+from igbaselines.attribution.baselines import Given
 from igbaselines.attribution.engine.result import Attribution
-from igbaselines.attribution.image_baselines import Blurred
 from igbaselines.attribution.methods import Method, why_not
-from igbaselines.library.given import (
-    Array,
-    Arrays,
-    Function,
-    Inputs,
-    NoBackground,
-    Output,
-    as_tensor,
-    background_of,
-    baselines_of,
-)
+from igbaselines.library.given import Array, Arrays, BackgroundNeededError, Inputs, NoBackground, Output, baselines_of
 from igbaselines.library.named import METHODS, METRICS
-from igbaselines.metrics import Metric
-from igbaselines.tasks import Background, EachFeature, FeatureMask, Imputer, Players, Task
-from igbaselines.tasks.outputs import Target, read_target
-
-PREDICTED = "predicted"
-AT_ONCE = 256  # inputs whose class is predicted in one pass
+from igbaselines.library.task import task_of
+from igbaselines.metrics import Metric, PairedMetric
+from igbaselines.tasks import Background, Imputer, Players, Task
+from igbaselines.tasks.outputs import Target
 
 
 @dataclass(frozen=True)
@@ -100,7 +86,7 @@ def explain(
     Raises:
         ValueError: where an argument does not fit: it says what would. Where memory runs out chunks are halved.
     """
-    task, parts = _task(
+    task, parts = task_of(
         network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, masks=None
     )
     chosen = _named(method, METHODS, "method")
@@ -118,8 +104,9 @@ def evaluate(
     network: Callable[..., Any],
     inputs: Arrays,
     attributions: Attribution | Arrays,
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Sequence[str | Metric | PairedMetric] | None = None,
     *,
+    method: str | Method | None = None,
     target: Target | str | None = None,
     background: Arrays | Background | None = None,
     players: Array | tuple[Array, ...] | Players | None = None,
@@ -137,6 +124,7 @@ def evaluate(
         attributions: in the shape of the inputs, or what `explain` returned.
         metrics: by their names in `METRICS`, or any objects with `score(task, attributions, generator)`; None: all of
             `METRICS` that can judge such inputs.
+        method: that made the attributions, for metrics that compare them with those of other points, draws or networks.
         target: as of `explain`.
         background: as of `explain`.
         players: as of `explain`.
@@ -152,7 +140,7 @@ def evaluate(
     Raises:
         ValueError: as `explain`, and for a metric that cannot judge such inputs: it says why.
     """
-    task, parts = _task(
+    task, parts = task_of(
         network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, masks=masks
     )
     given = attributions.attributions if isinstance(attributions, Attribution) else parts.join(attributions)
@@ -161,12 +149,33 @@ def evaluate(
     chosen = list(METRICS.values()) if metrics is None else [_named(one, METRICS, "metric") for one in metrics]
     found = {}
     for metric in chosen:
-        if (reason := metric.why_not(task)) is None:
-            generator = torch.Generator().manual_seed(seed)
-            found[metric.quantity.name] = metric.score(task, given.to(task.inputs), generator)
+        if (reason := _why_not(metric, task, method)) is None:
+            found[metric.quantity.name] = _score(metric, task, given.to(task.inputs), method, seed)
         elif metrics is not None:
             raise ValueError(f"{metric.quantity.name} cannot judge this: {reason}{_cure(task)}")
     return found
+
+
+def _why_not(metric: Metric | PairedMetric, task: Task, method: object) -> str | None:
+    """Say why a metric cannot judge, in its words or for want of a background or a method."""
+    if isinstance(metric, PairedMetric) and method is None:
+        return "it compares with what the same method gives elsewhere: give method="
+    try:
+        return metric.why_not(task)
+    except BackgroundNeededError as error:
+        return str(error)
+
+
+def _score(
+    metric: Metric | PairedMetric, task: Task, attributions: Tensor, method: str | Method | None, seed: int
+) -> Float[Tensor, " n"]:
+    """The values; a method that is asked again draws the same, unless it is its draws that are compared."""
+    generator = torch.Generator().manual_seed(seed)
+    if not isinstance(metric, PairedMetric):
+        return metric.score(task, attributions, generator)
+    again = torch.Generator().manual_seed(seed + int(metric.redraws))
+    others = _named(method, METHODS, "method").attribute(metric.variant(task, generator), again)
+    return metric.compare(task, attributions, others.attributions)
 
 
 def quantus_explain(
@@ -180,55 +189,6 @@ def quantus_explain(
     here = next(model.parameters(), torch.zeros(1, device=device))
     found = explain(model, torch.as_tensor(inputs).to(here), target=torch.as_tensor(targets).to(here.device), **options)
     return found.attributions.cpu().numpy()
-
-
-def _task(
-    network: Callable[..., Any],
-    inputs: Arrays,
-    target: Target | str | None,
-    background: Arrays | Background | None,
-    players: Array | tuple[Array, ...] | Players | None,
-    imputers: Mapping[str, Imputer] | None,
-    *,
-    output: Output | None,
-    max_batch: int | None,
-    masks: Bool[Tensor, "n h w"] | None,
-) -> tuple[Task, Inputs]:
-    """What is explained, and where each of the network's inputs lies in it."""
-    parts = Inputs(tuple(as_tensor(one).shape[1:] for one in (inputs if isinstance(inputs, tuple) else (inputs,))))
-    x = parts.join(inputs)
-    f = network if output is None and len(parts.shapes) == 1 else Function(network, parts, output)
-    if background is None:
-        known: Background = NoBackground()
-    else:
-        known = background if isinstance(background, Background) else background_of(parts.join(background).to(x))
-    if players is None or isinstance(players, Players):
-        groups = players or EachFeature()
-    elif isinstance(players, tuple):
-        groups = FeatureMask(parts.join(tuple(torch.as_tensor(one).reshape(1, -1) for one in players)))
-    else:
-        groups = FeatureMask(players)
-    units = [str(place) for place in range(len(x))]
-    has_examples = not isinstance(known, NoBackground)
-    more = {**_imputers(x, has_examples), **(imputers or {})}
-    return Task("inputs", f, x, _targets(f, x, target), units, known, groups, more, masks, max_batch=max_batch), parts
-
-
-def _imputers(x: Tensor, has_examples: bool) -> dict[str, Imputer]:
-    """What absent players can become, by the names that the suite's own tasks have for it."""
-    found: dict[str, Imputer] = {"zero": ZeroBaseline()}
-    if has_examples:
-        found |= {"mean": TrainingMean(), "background": PerStratum(5, at_most=True)}
-    return found | ({"blur": Blurred()} if x.dim() == 4 else {})
-
-
-def _targets(f: Callable[[Tensor], Tensor], x: Tensor, target: Target | str | None) -> Tensor | None:
-    if not isinstance(target, str):
-        return read_target(x, target)
-    if target != PREDICTED:
-        raise ValueError(f"target={target!r} is unknown: class indices, or {PREDICTED!r}")
-    with torch.no_grad(), evaluation_mode(f):
-        return torch.cat([f(some).argmax(dim=1) for some in x.split(AT_ONCE)])
 
 
 def _cure(task: Task) -> str:

@@ -73,6 +73,10 @@ class Function:
         return returned[self.output]  # type: ignore[no-any-return]
 
 
+class BackgroundNeededError(ValueError):
+    """Somebody asks for examples, or the features' ranges, and there is no background."""
+
+
 class NoBackground(Background):
     """That of a task whose user gave none: whatever asks for examples, or the features' ranges, says so."""
 
@@ -82,12 +86,12 @@ class NoBackground(Background):
     @property
     def examples(self) -> Tensor:
         """There are none."""
-        raise ValueError(NEEDED)
+        raise BackgroundNeededError(NEEDED)
 
     @property
     def centre(self) -> Tensor:
         """There is none."""
-        raise ValueError(NEEDED)
+        raise BackgroundNeededError(NEEDED)
 
 
 def background_of(examples: Float[Tensor, "m *features"]) -> Background:

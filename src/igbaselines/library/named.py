@@ -21,7 +21,17 @@ from igbaselines.attribution.image_baselines import Blurred
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.weighting import ByStratum, InverseFitness
-from igbaselines.metrics import DeletionAUC, FaithfulnessCorrelation, Infidelity, Metric, Sparseness
+from igbaselines.metrics import (
+    DeletionAUC,
+    DrawStability,
+    FaithfulnessCorrelation,
+    Infidelity,
+    MaxSensitivity,
+    Metric,
+    ModelRandomisation,
+    PairedMetric,
+    Sparseness,
+)
 from igbaselines.metrics.perturbation_curves import ShareGrid
 
 FINE, COARSE = GaussLegendre(32), GaussLegendre(8)
@@ -58,7 +68,7 @@ def _curves(imputer: str) -> dict[str, Metric]:
     }
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
+METRICS: Mapping[str, Metric | PairedMetric] = MappingProxyType(
     {
         **_curves("zero"),
         **_curves("mean"),
@@ -71,5 +81,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             "background", name="faithfulness_correlation_background"
         ),
         "sparseness": Sparseness(),
+        "max_sensitivity": MaxSensitivity(draws=2),
+        "draw_stability": DrawStability(),
+        "model_randomisation": ModelRandomisation(),
     }
 )
