@@ -57,6 +57,7 @@ class Task:
         max_batch: points in one pass; None chooses it from the memory there is.
         data: the data that the inputs are of, such as `wine`: networks are nested in data, inputs in networks.
         network: which network f is of; tasks of one network share it.
+        memory: what metrics have computed of this very task, by a key of their own, so that methods share it.
         variants: the same inputs under another network, by name, each made when it is asked for: `twin`, trained alike
             with another seed; `randomised`, with every parameter shuffled (`models.randomised`).
     """
@@ -76,7 +77,6 @@ class Task:
     data: str = ""
     network: str = ""
     variants: "Mapping[str, Callable[[], Task]]" = field(default_factory=dict)
-    # What metrics have computed of this very task, by a key of their own, so that methods share it.
     memory: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
