@@ -7,7 +7,7 @@ RUN    := $(BIN)/python run.py
 SWEEP   = $(if $(LAUNCHER),hydra/launcher=$(LAUNCHER))
 QUESTIONS = $(BIN)/python -c "from igbaselines.running.study import *; print(*(e.name for e in experiments().values() if e.is_question))"
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce reproduce-hep hep-pythia hep-synthetic sig-gridworld sig-photographs reproduce-questions reproduce-wg reproduce-sig comparison report status test test-slow slurm-test lint bench clean
+.PHONY: help setup reproduce reproduce-hep hep-pythia hep-synthetic sig-gridworld sig-photographs reproduce-questions reproduce-wg reproduce-sig comparison report status docs test test-slow slurm-test lint bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/##/' | awk -F '##' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ comparison: setup ## Every method on every kind of data by every metric, at equa
 
 report: setup ## Rebuild outputs/report/index.html from what is in outputs/
 	$(RUN) action=report
+
+docs: setup ## Build the documentation in site/, offline, with warnings as errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 status: setup ## Print which runs are there, which failed and why, and which still run
 	$(RUN) action=status

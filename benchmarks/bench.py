@@ -28,7 +28,7 @@ from benchmarks import generation, hep, images, players, retraining, scaling, we
 from benchmarks.output import write
 from benchmarks.turns import Goal, Job, Timing, time_in_turns
 from igbaselines.common.files import write_text
-from igbaselines.running.config import PROJECT_ROOT
+from igbaselines.common.places import PROJECT_ROOT
 
 PACKAGES = ("torch", "torchvision", "captum", "shap", "saliency", "path-explain", "numpy")
 SECONDS_A_TURN = 1.0

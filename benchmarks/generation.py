@@ -10,7 +10,8 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 
 from benchmarks.turns import Candidate, Job, Work
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
 
 OURS, LIMIT = "igbaselines", "limit: Pythia and its vetoes alone"

@@ -13,7 +13,8 @@ import time
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.hep.data.pythia.collisions import PythiaCollisions
 from igbaselines.studies.hep.data.pythia.dataset import HepPythia

@@ -18,10 +18,11 @@ from igbaselines.attribution import Attribution
 from igbaselines.attribution.baselines import BaselineSet
 from igbaselines.attribution.fitness import BinarySearch
 from igbaselines.attribution.weighting import InverseFitness
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import DeletionAUC
 from igbaselines.metrics.perturbation_curves import ShareGrid, area
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.running.config import register
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.targets import instantiate

@@ -19,8 +19,9 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.downloads import checksum_algorithm, download, extract, file_name
-from igbaselines.running.config import PROJECT_ROOT, one_line
+from igbaselines.running.config import one_line
 
 
 @dataclass

@@ -28,7 +28,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import replacing, sha256, write_text
-from igbaselines.running.config import PROJECT_ROOT, one_line, register
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import one_line, register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.hep.data.features import FEATURE_NAMES
 from igbaselines.studies.hep.data.pythia.dataset import HepPythia

@@ -47,6 +47,12 @@ def test_whoever_chooses_a_launcher_means_a_sweep(tmp_path: Path, arguments: lis
         (RunFailedError("see run.log"), "see run.log", 1),
         (ConfigCompositionException("over\ntwo lines"), "over two lines", 2),
         (ConfigKeyError("no key"), "no key", 2),
+        (ModuleNotFoundError(name="timm"), None, 1),
+        (
+            ModuleNotFoundError(name="torchvision.models"),
+            'torchvision is not installed: pip install "igbaselines[images]"',
+            2,
+        ),
         (OSError(errno.ENOSPC, "No space left on device", "rows.parquet"), "rows.parquet: No space left on device", 1),
         (OSError(errno.EROFS, "Read-only file system"), "the output or data folder: Read-only file system", 1),
         (OSError(errno.ECHILD, "No child processes"), None, 1),

@@ -47,7 +47,7 @@ def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
     said = capsys.readouterr().out
-    assert len(examples) == 2
+    assert len(examples) == 3
     assert "torch.Size([5, 10])" in said
     assert "ShapleySampling 0.9" in said
 

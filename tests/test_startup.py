@@ -53,3 +53,9 @@ def test_a_run_on_events_imports_nothing_of_photographs_and_no_compiler(tmp_path
     assert not {"torchvision", "torch._dynamo", "torch._inductor", *OPTIONAL - {"joblib"}} & modules
     again = imported(0, *run)  # it is complete, which the checksums tell
     assert not (NUMERICAL - {"torch"} | OPTIONAL) & again  # the settings hold objects of the engine's
+
+
+def test_the_package_alone_imports_nothing() -> None:
+    code = "import igbaselines, sys; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stdout.split() == ["False", "False"]

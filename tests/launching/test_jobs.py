@@ -14,9 +14,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.launching.jobs import COMPLETE, FAILED, KILLED, SKIPPED, WAITING, Job, judge_whole_runs, plan
 from igbaselines.launching.slurm import adopt
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.running.config import register
 from igbaselines.running.context import RunShard
 from igbaselines.running.run_folder import RunFolder, write_failure
 from igbaselines.running.runner import Prepared

@@ -8,7 +8,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from igbaselines.common.errors import UserError
-from igbaselines.running.config import PROJECT_ROOT, one_line, register, resolve
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import one_line, register, resolve
 from igbaselines.running.study import schemas
 from igbaselines.running.targets import instantiate
 
@@ -26,7 +27,7 @@ def composed(*overrides: str) -> DictConfig:
 def test_every_experiment_composes_and_builds_at_every_scale(experiment: str, scale: str) -> None:
     ones_own = ["dataset.path=photos"] if experiment == "explain" else []
     config = composed(f"experiment={experiment}", f"scale={scale}", *ones_own)
-    assert (config.experiment, config.scale) == (experiment.removesuffix("_ablation"), scale)
+    assert (config.experiment, config.scale) == (re.sub("(_ablation|^(comparison)_weights)$", r"\2", experiment), scale)
     for part in ("dataset", "model", "attribution", "evaluation"):
         assert config[part] is None or instantiate(config[part]) is not None  # null: it needs none
 

@@ -16,8 +16,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.downloads import extract
-from igbaselines.running.config import PROJECT_ROOT, register, resolve
+from igbaselines.running.config import register, resolve
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.targets import instantiate

@@ -19,7 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from igbaselines.attribution import GaussLegendre
 from igbaselines.common.errors import UserError
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import register
 from igbaselines.running.guard import GuardedLoader, guard_hydra
 from igbaselines.running.targets import instantiate
 

@@ -12,7 +12,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from igbaselines.common.files import read_bounded, read_json, write_text
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import register
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.runner import Prepared, prepare
 from igbaselines.running.states import state_of

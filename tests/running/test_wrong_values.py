@@ -12,7 +12,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from igbaselines.common.errors import UserError
-from igbaselines.running.config import PROJECT_ROOT, explanation, register, resolve
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import explanation, register, resolve
 from igbaselines.running.context import RunShard, device_named
 from igbaselines.running.study import experiments
 from igbaselines.running.targets import instantiate

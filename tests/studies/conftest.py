@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.reporting.labels import printed_as
-from igbaselines.running.config import PROJECT_ROOT
 from igbaselines.running.rows import Names
 
 LABELS = {

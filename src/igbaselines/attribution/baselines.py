@@ -34,7 +34,7 @@ class ZeroBaseline:
 
     def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Return zeros."""
-        zero = torch.zeros_like(background.centre)[None]
+        zero = torch.zeros_like(inputs[:1])
         return zero, equal_weights(zero, 1)
 
 
@@ -50,17 +50,18 @@ class TrainingMean:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """Baselines that are there already, the same for every input.
+    """Baselines that are there already.
 
     Args:
-        baselines: all of them; each counts the same.
+        baselines: all of them, the same for every input or one set an input; each counts the same.
     """
 
-    baselines: Float[Tensor, "k *features"]
+    baselines: Float[Tensor, "k *features"] | Float[Tensor, "n k *features"]
 
     def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Return them."""
-        return self.baselines, equal_weights(self.baselines, len(self.baselines))
+        own = self.baselines.dim() > inputs.dim()
+        return self.baselines, equal_weights(self.baselines, self.baselines.shape[int(own)])
 
 
 @dataclass(frozen=True)

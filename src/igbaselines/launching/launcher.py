@@ -12,6 +12,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
 from igbaselines.common.errors import RunFailedError
+from igbaselines.common.places import COMMAND
 from igbaselines.launching.jobs import COMPLETE, SKIPPED, WAITING, Job, judge_whole_runs, plan
 from igbaselines.launching.summary import print_summary
 from igbaselines.running.command import SWEEP
@@ -46,7 +47,7 @@ def launch(
         jobs = plan(loader, config, job_overrides, first)
         launcher = str(config.hydra.runtime.choices["hydra/launcher"])
         words = [word for word in sys.argv[1:] if word != SWEEP]  # which the launcher implies
-        record_sweep(Path(absolute(config.output_root)), shlex.join(["python", "run.py", *words]), launcher, jobs)
+        record_sweep(Path(absolute(config.output_root)), shlex.join([*COMMAND, *words]), launcher, jobs)
         todo = [job for job in jobs if job.state == WAITING]
         log.info("%d jobs: %d to do, %d complete already", len(jobs), len(todo), _count(jobs, SKIPPED))
         try:

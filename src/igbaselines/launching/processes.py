@@ -12,7 +12,6 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_asked, stop_here
 from igbaselines.common.threads import usable_cores
 from igbaselines.launching.jobs import FAILED, KILLED, RUNNING, Job
-from igbaselines.running.config import PROJECT_ROOT
 
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -49,7 +48,7 @@ def _start(job: Job, processes: int, logs: Path, gpu: str | None) -> "subprocess
     job.state = RUNNING
     with job.log.open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, str(PROJECT_ROOT / "run.py"), *job.arguments],
+            [sys.executable, "-P", "-m", "igbaselines", *job.arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

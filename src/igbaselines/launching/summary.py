@@ -1,6 +1,7 @@
 """What there is and what is not, in the terminal: behind a sweep, and for `action=status`."""
 
 import os
+import shlex
 import sys
 import textwrap
 from collections import Counter
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from igbaselines.common.errors import RunFailedError
+from igbaselines.common.places import COMMAND
 from igbaselines.launching.jobs import Job
 from igbaselines.reporting.page.missing import why_untested
 from igbaselines.running.config import CLAIMS_ROOT
@@ -48,7 +50,7 @@ def _print_status(output_root: Path) -> None:
     states = find_states(output_root)
     sweeps = [(sweep, sweep.states(states)) for sweep in find_sweeps(output_root)]
     if not states and not sweeps:
-        print(f"no runs under {output_root} yet: python run.py experiment=NAME makes one")
+        print(f"no runs under {output_root} yet: {shlex.join(COMMAND)} experiment=NAME makes one")
         return
     for sweep, runs in sweeps:
         print(f"sweep ({sweep.launcher}): {count_states([state for _, state in runs])}\n  {sweep.command}")

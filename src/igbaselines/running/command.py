@@ -20,9 +20,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.common.stopping import StoppedError, stoppable
-from igbaselines.running.config import FULL_ERROR, PROJECT_ROOT, explanation, quoted, register
+from igbaselines.running.config import FULL_ERROR, explanation, quoted, register
 from igbaselines.running.guard import guard_hydra
+from igbaselines.running.help import help_text
 
 SWEEP = "hydra.mode=MULTIRUN"
 KEY = re.compile(r"(\+{0,2}[\w$./@:-]+)=(.*)", re.DOTALL)
@@ -42,6 +44,9 @@ def run_command(arguments: Sequence[str], act: Callable[[DictConfig], object]) -
     _log_to_terminal()
     register()
     try:
+        if not {"-h", "--help"}.isdisjoint(arguments):
+            print(help_text())
+            return 0
         sys.argv[1:] = _with_mode(as_text(arguments))  # where Hydra reads them
         guard_hydra(arguments)
         with _errors_unwrapped(), stoppable():

@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
@@ -15,11 +14,12 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
+from igbaselines.common.extras import what_to_install
 from igbaselines.common.files import as_path, check_file_name
+from igbaselines.common.places import PROJECT_ROOT, place
 from igbaselines.common.values import SEED, check_values, value
 from igbaselines.running.study import experiments, find_experiment, look_up, schemas
 
-PROJECT_ROOT = Path(__file__).resolve().parents[3]
 CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"  # a file a paper
 ACTIONS = ("run", "report", "status")
 FULL_ERROR = "HYDRA_FULL_ERROR"  # environment: set by a user who wants tracebacks
@@ -95,6 +95,7 @@ RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_b
 def register() -> None:
     """Put the schemas into Hydra's store and the project's folder at the disposal of the YAML files."""
     OmegaConf.register_new_resolver("project", lambda path: str(PROJECT_ROOT / path), replace=True)
+    OmegaConf.register_new_resolver("place", lambda kind: str(place(kind)), replace=True)
     OmegaConf.register_new_resolver("absolute", absolute, replace=True)
     store = ConfigStore.instance()
     store.store(name="base_config", node=Config)
@@ -191,6 +192,10 @@ def _model_name(plain: Mapping[Any, Any]) -> str | None:
 def one_line(error: BaseException) -> str:
     """Say in one line what a configuration error means, with the nearest right name where a name was wrong."""
     text = str(error)
+    if isinstance(error, ImportError) and (line := what_to_install(error)):
+        return line
+    if "'hydra/launcher/submitit_slurm'" in text:  # which comes with the package
+        return what_to_install(ImportError(name="submitit")) or text
     if unknown := re.search(r"Could not override '(\S+)'", text):
         cause = error.__cause__
         near = ""
@@ -232,6 +237,8 @@ def explanation(error: BaseException) -> tuple[str | None, int]:
         return " ".join(str(error).splitlines()), 2 if isinstance(error, UserError) else 1
     if isinstance(error, HydraException | OmegaConfBaseException):
         return one_line(error), 2
+    if isinstance(error, ImportError) and (line := what_to_install(error)):
+        return line, 2
     if is_about_the_place(error):
         assert isinstance(error, OSError)
         return f"{error.filename or 'the output or data folder'}: {error.strerror or one_line(error)}", 1

@@ -25,7 +25,8 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 
 from igbaselines.common.errors import UserError
-from igbaselines.running.config import PROJECT_ROOT, absolute
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import absolute
 from igbaselines.running.targets import check_targets, without_interpolations
 
 CONFIG = "config"  # where every configuration begins

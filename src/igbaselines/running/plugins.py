@@ -1,17 +1,25 @@
-"""One's own code: Python files that the command line names, `plugins=[my_ideas.py]`.
+"""Code of others: files that the command line names, `plugins=[my_ideas.py]`, and packages that announce themselves.
 
-There alone: no configuration file can name code. What a file defines is found by `_target_: my_ideas.MyBaseline`, as
-the suite's own is; the run's hash holds the file's checksum.
+An installed package does so by an entry point of the group `igbaselines.plugins`, whose value is a module of its own.
+Nothing else brings code: no configuration file and no run folder can name any. What a plugin defines is found by
+`_target_: my_ideas.MyBaseline`, as the suite's own is; the run's hash and its provenance hold the checksums of the
+files that the command line names, and of the installed plugins that the configuration takes something from.
 """
 
+import hashlib
+import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, sha256
 
+GROUP = "igbaselines.plugins"
 _loaded: dict[str, Path] = {}  # module -> file
 
 
@@ -24,9 +32,45 @@ def load_plugins(files: Sequence[str]) -> dict[str, str]:
     return {(path := _checked(file)).stem: _load(path) for file in files}
 
 
-def is_plugin(module: str) -> bool:
-    """Whether a module was loaded from a file that the command line names."""
-    return module in _loaded
+def installed_plugins(config: Any) -> dict[str, str]:  # noqa: ANN401 (any YAML)
+    """The checksum of each announced module from which a configuration takes something."""
+    names = [name for name in _targets(config) if not name.startswith("igbaselines.")]
+    used = {module for name in names for module in _announced() if name.startswith(f"{module}.")}
+    return {module: _checksum(module) for module in sorted(used)}
+
+
+def is_plugin(name: str) -> bool:
+    """Whether a dotted name lies in a file that the command line names, or in a module that a package announces."""
+    return name.partition(".")[0] in _loaded or any(name.startswith(f"{module}.") for module in _announced())
+
+
+@cache
+def _announced() -> frozenset[str]:
+    """Modules that installed packages announce; nothing is imported."""
+    return frozenset(point.module for point in importlib.metadata.entry_points(group=GROUP))
+
+
+def _targets(node: Any) -> Iterator[str]:  # noqa: ANN401 (any YAML)
+    """Every `_target_` of a configuration."""
+    if isinstance(node, Mapping):
+        yield from (str(value) for key, value in node.items() if key == "_target_")
+    for value in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _targets(value)
+
+
+def _checksum(module: str) -> str:
+    """sha256 of a module's file, or of all Python files of a package."""
+    spec = importlib.util.find_spec(module)
+    if spec is None:
+        raise UserError(f"a package announces the plugin {module}, but there is no such module: install it anew")
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    files = [(path.relative_to(folder).as_posix(), path) for folder in folders for path in folder.rglob("*.py")]
+    if not folders and spec.origin is not None:
+        return sha256(Path(spec.origin))
+    digest = hashlib.sha256()
+    for name, path in sorted(files):
+        digest.update(f"{name} {sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _checked(file: str) -> Path:
@@ -52,6 +96,13 @@ def _load(path: Path) -> str:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[name]
-            raise UserError(f"plugins={path} cannot be imported: {type(error).__name__}: {error}") from error
+            line = _line(error, path)
+            raise UserError(f"plugins={path} cannot be imported: {type(error).__name__}: {error}{line}") from error
         _loaded[name] = path
     return sha256(path)
+
+
+def _line(error: Exception, path: Path) -> str:
+    """Where in a file an error arose; a SyntaxError says it itself."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" (line {lines[-1]})" if lines and not isinstance(error, SyntaxError) else ""

@@ -8,9 +8,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from igbaselines.common.places import COMMAND
 
 if TYPE_CHECKING:
     import torch
@@ -44,19 +47,29 @@ def provenance(
     return {
         "git": _git(project_root),
         "code": code_checksum(),
-        "command": shlex.join(["python", "run.py", *sys.argv[1:]]),
+        "command": shlex.join([*COMMAND, *sys.argv[1:]]),
         "seed": config["seed"],
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": _versions(),
         "machine": {
             "platform": platform.platform(),
             "device": _device_name(device),
             "threads": torch.get_num_threads(),
         },
+        "plugins": dict(config.get("plugins", {})),
         "checksums": dict(checksums),
         "wall_time_s": round(seconds, 2),
         "peak_memory_mb": _peak_memory(device),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Of what is installed: each study needs some of the extras."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _git(project_root: Path) -> dict[str, object]:
@@ -64,6 +77,8 @@ def _git(project_root: Path) -> dict[str, object]:
         command = ["git", "-C", str(project_root), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
+    if not (project_root / ".git").exists():  # git would speak of the repository that the package is installed into
+        return {"commit": None, "dirty": None}
     try:
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):

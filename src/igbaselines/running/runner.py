@@ -15,10 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from igbaselines.common.allocator import keep_freed_memory
 from igbaselines.common.errors import RunFailedError, UserError, is_about_the_place
 from igbaselines.common.files import check_writable, write_text
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.common.stopping import stop_here
-from igbaselines.running.config import PROJECT_ROOT, RUN_TIME_KEYS, check_kinds, one_line, resolve
+from igbaselines.running.config import RUN_TIME_KEYS, check_kinds, one_line, resolve
 from igbaselines.running.context import Run, RunShard, ShardFinished, device_named
-from igbaselines.running.plugins import load_plugins
+from igbaselines.running.plugins import installed_plugins, load_plugins
 from igbaselines.running.provenance import code_checksum, provenance
 from igbaselines.running.rows import Names, Rows, read_rows, write_rows
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed, read_status
@@ -85,7 +86,7 @@ def prepare(config: DictConfig) -> Prepared:
         raise UserError(f"experiment={plain['experiment']} has no units that jobs could share: leave shard.count out")
     if shard.is_part and plain["force"]:
         raise UserError("force=true makes a whole run again: without it a shard goes on with what is missing")
-    plugins = load_plugins(plain.pop("plugins"))
+    plugins = load_plugins(plain.pop("plugins")) | installed_plugins(plain)
     if plugins:
         plain["plugins"] = plugins
     settings = {}

@@ -109,13 +109,13 @@ def check_targets(node: Any, keys: bool = False) -> None:  # noqa: ANN401 (any Y
 
 
 def _is_allowed(name: str) -> bool:
-    """Whether a dotted name begins with this package, or with a file that the command line names."""
-    return name.startswith(PACKAGE) or is_plugin(name.partition(".")[0])
+    """Whether a dotted name begins with this package, or with a plugin."""
+    return name.startswith(PACKAGE) or is_plugin(name)
 
 
 def _checked_target(target: object) -> type[Any]:
     """The dataclass that a target names, if it may be built."""
-    refusal = UserError(f"_target_ {target!r} is not allowed: only dataclasses of igbaselines, and of plugins=[...]")
+    refusal = UserError(f"_target_ {target!r} is not allowed: only dataclasses of igbaselines, and of plugins")
     if not isinstance(target, str) or not _is_allowed(target):
         raise refusal
     if now := RENAMED.get(target.removeprefix(PACKAGE)):

@@ -90,7 +90,9 @@ class ShapleySampling(CoalitionMethod):
     """The classical sampler: v(S+i) - v(S) of every sampled S and every i outside it, averaged over the S excluding i.
 
     Args:
-        imputer, coalitions, paired: as of `ShapleyIG`; without a rule, all coalitions give the exact Shapley values.
+        imputer: as of `ShapleyIG`.
+        coalitions: as of `ShapleyIG`; without a rule, all coalitions give the exact Shapley values.
+        paired: as of `ShapleyIG`.
         rule: quadrature of the path from x_S to x_{S+i}, which divides a player's value among its features; None
             spreads it evenly and takes no gradients.
     """

@@ -4,6 +4,7 @@ import base64
 import io
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from PIL import Image
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
+from igbaselines.common.places import COMMAND
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.page.by_dataset import DatasetComparison, compare_datasets, comparisons_table
 from igbaselines.reporting.page.combined import CombinedRuns, write_combined
@@ -169,6 +171,7 @@ def _page(
     template = environment.get_template("report.html.j2")
     of_sweeps = [(sweep, sweep.states(runs)) for sweep in sweeps]
     return template.render(
+        command=shlex.join(COMMAND),
         sections=sections,
         experiments={name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
         embedded=_embedded(runs),

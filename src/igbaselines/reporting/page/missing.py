@@ -1,8 +1,10 @@
 """What is not there and why, in words: for claims that no run has tested, and for what combines a part of a sweep."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
+from igbaselines.common.places import COMMAND
 from igbaselines.running.states import (
     COMPLETE,
     FAILED,
@@ -40,7 +42,7 @@ def why_untested(experiment: str, runs: Sequence[RunState], sweeps: Sequence[Swe
         if state.experiment == experiment and state.state != COMPLETE
     ).most_common()
     if not reasons:
-        return f"no complete run has tested it yet: python run.py experiment={experiment}"
+        return f"no complete run has tested it yet: {shlex.join(COMMAND)} experiment={experiment}"
     said = [f"{_runs(count, len(reasons))} {VERBS[state][count > 1]}{detail}" for (state, detail), count in reasons]
     return "; ".join(said[:MOST_SAID]) + _more(sum(count for _, count in reasons[MOST_SAID:]))
 

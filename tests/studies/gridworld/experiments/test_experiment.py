@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 
 from igbaselines.attribution.baselines import Given
 from igbaselines.common.errors import UserError
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.models.standardise import Standardise
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
 from igbaselines.studies.gridworld.data.features import FEATURES

@@ -10,10 +10,11 @@ from hydra import compose, initialize_config_dir
 from sklearn.metrics import r2_score
 from torch import Tensor
 
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.tensors import load_tensors, save_tensors
 from igbaselines.models.standardise import Standardise
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.gridworld.data.dataset import GridWorld
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe

@@ -9,7 +9,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from igbaselines.common.errors import UserError
-from igbaselines.running.config import PROJECT_ROOT, register
+from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.data.features import FEATURE_NAMES

@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 from scipy import stats
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.reporting.claims import Printed, judge, load_papers
 from igbaselines.reporting.render import render_run
-from igbaselines.running.config import PROJECT_ROOT
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.runner import execute, prepare

@@ -1,0 +1,110 @@
+"""Packages that announce themselves: found by `_target_`, known by checksum, and nothing beside them let in."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from igbaselines.common.errors import UserError
+from igbaselines.running import plugins
+from igbaselines.running.plugins import installed_plugins, load_plugins
+from igbaselines.running.targets import checked, instantiate
+from tests.commands import ROOT
+
+RULE = '''
+"""A quadrature rule of somebody's."""
+from dataclasses import dataclass
+import torch
+
+@dataclass(frozen=True)
+class Ends:
+    """Both ends of the path."""
+    half: float = 0.5
+
+    def nodes_and_weights(self, pairs=(), generator=None):
+        return torch.tensor([0.0, 1.0]).double(), torch.tensor([self.half, 1 - self.half]).double()
+
+def not_a_dataclass():
+    raise AssertionError
+'''
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in which a package is installed that announces `somebodys.ideas`, and has another module."""
+    package, about = tmp_path / "somebodys", tmp_path / "somebodys-1.0.dist-info"
+    package.mkdir()
+    about.mkdir()
+    (package / "__init__.py").touch()
+    (package / "ideas.py").write_text(RULE)
+    (package / "other.py").write_text(RULE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: somebodys\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[igbaselines.plugins]\nideas = somebodys.ideas\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins._announced.cache_clear()
+    yield tmp_path
+    plugins._announced.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "somebodys"]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("site")
+def test_what_is_announced_is_built() -> None:
+    rule = instantiate(OmegaConf.create({"_target_": "somebodys.ideas.Ends", "half": 0.25}))
+    assert rule.nodes_and_weights()[1].tolist() == [0.25, 0.75]
+    with pytest.raises(UserError, match="half"):
+        checked(OmegaConf.create({"_target_": "somebodys.ideas.Ends", "hlf": 0.25}))
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(
+    "target",
+    [
+        "somebodys.other.Ends",
+        "somebodys.ideas.not_a_dataclass",
+        "somebodys.ideas.torch.nn.Linear",
+        "somebodys.ideas_too.Ends",
+        "os.mkdir",
+    ],
+)
+def test_nothing_beside_it_is(target: str) -> None:
+    with pytest.raises(UserError, match=r"is not allowed|does not exist"):
+        instantiate(OmegaConf.create({"_target_": target}))
+
+
+def test_the_checksum_is_of_what_is_used(site: Path) -> None:
+    node = {"attribution": {"rule": [{"_target_": "somebodys.ideas.Ends"}]}, "name": "somebodys.ideas.Ends"}
+    assert installed_plugins({"attribution": {"_target_": "igbaselines.attribution.GaussLegendre"}}) == {}
+    before = installed_plugins(node)
+    assert list(before) == ["somebodys.ideas"]
+    (site / "somebodys" / "other.py").write_text("")
+    assert installed_plugins(node) == before
+    (site / "somebodys" / "ideas.py").write_text(RULE + "\n")
+    assert installed_plugins(node) != before
+
+
+def test_where_a_file_breaks_is_told(tmp_path: Path) -> None:
+    (tmp_path / "breaking_idea.py").write_text("import math\n\nmath.sqrt(-1)\n")
+    with pytest.raises(UserError, match=r"breaking_idea.py cannot be imported: ValueError: .* \(line 3\)"):
+        load_plugins([str(tmp_path / "breaking_idea.py")])
+
+
+@pytest.mark.slow
+def test_a_run_with_an_installed_plugin(site: Path) -> None:
+    """In processes of their own, as one run and as the jobs of a local sweep; another file is another run."""
+    little = ["experiment=hep_baselines", "scale=smoke", "evaluation.networks=1", f"output_root={site / 'outputs'}"]
+    rule = ["attribution.rule={_target_:somebodys.ideas.Ends}", "~attribution.rule.n_steps"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(["src", str(site)])}
+    local = ["hydra/launcher=local", "hydra.launcher.processes=1"]
+    for text, more in ((RULE, []), (RULE + "\n", local)):
+        (site / "somebodys" / "ideas.py").write_text(text)
+        command = [sys.executable, "run.py", *little, *rule, *more]
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    records = [json.loads(path.read_text()) for path in site.glob("outputs/*/*/provenance.json")]
+    assert len({record["plugins"]["somebodys.ideas"] for record in records}) == 2
