@@ -51,7 +51,7 @@ def test_the_folder_holds_what_the_contract_lists(smoke: Path) -> None:
 
 
 def test_rows_hold_every_curve(rows: pd.DataFrame) -> None:
-    methods = [*BASELINES, "single_feature_auc", "random_0"]
+    methods = [*BASELINES, "single_feature_auc", "random_0", "background_absolute", "background_magnitude"]
     for metric in ("accuracy", "balanced_accuracy", "roc_auc"):
         curves = values(rows, metric)
         assert set(curves["method"]) == set(methods)
