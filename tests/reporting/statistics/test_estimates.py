@@ -78,7 +78,9 @@ def test_units_that_agree_on_a_step_get_a_shrunk_interval() -> None:
 def test_the_interval_of_stepped_values_covers_their_mean(n: int, spread: float) -> None:
     """Ranks as rounded normal values: units often agree, and without the shrunk interval 22 to 84 % are covered."""
     rng = np.random.default_rng(0)
-    ranks, covered, bare = np.arange(-5, 17), [], []
+    ranks = np.arange(-5, 17)
+    covered: list[bool] = []
+    bare: list[bool] = []
     for _ in range(400):
         centre = rng.uniform(5, 6)
         truth = float(ranks @ np.diff(stats.norm.cdf([*(ranks - 0.5), 16.5], centre, spread)))

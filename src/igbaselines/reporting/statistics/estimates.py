@@ -48,8 +48,8 @@ def mean_estimate(
         if step is None:
             return Estimate(mean, mean, mean, len(values), None, f"no test: {agree}", all_agree=True)
         shrunk = np.append(values, [mean - step, mean + step])
-        found = mean_estimate(shrunk, threshold=threshold, unit=unit, confidence=confidence)
-        return replace(found, n=len(values), test=f"{agree}: t-interval with two more, one step away on either side")
+        wider = mean_estimate(shrunk, threshold=threshold, unit=unit, confidence=confidence)
+        return replace(wider, n=len(values), test=f"{agree}: t-interval with two more, one step away on either side")
     result = stats.ttest_1samp(values, 0.0 if threshold is None else threshold)
     interval = result.confidence_interval(confidence)
     name = f"t-interval over {len(values)} {unit}s"

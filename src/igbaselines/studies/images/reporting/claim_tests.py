@@ -94,11 +94,11 @@ def against_best_single(rows: pd.DataFrame, claimed: Region, *, metric: str, met
     single, sign = by_baseline(rows, metric), METRICS[metric].sign
     require_finite(single.to_numpy(float))
     paired.require_several(len(single))
-    of_others = sign * (single.sum() - single)  # of each image, over the others
-    best = of_others.idxmax(axis=1)
-    chosen = np.array([single.loc[unit, name] for unit, name in best.items()])
+    values = single.to_numpy(float)
+    best = (sign * (values.sum(axis=0) - values)).argmax(axis=1)  # for each image, over the others
+    chosen = values[np.arange(len(values)), best]
     gained = sign * (by_method(rows, metric, (method,))[method].loc[single.index] - chosen)
-    names = best.value_counts()
+    names = single.columns[best].value_counts()
     words = f"by how much {method} is better in {metric} than the one baseline that is best on the other images "
     words += f"({', '.join(f'{name} for {count}' for name, count in names.items())})"
     return over_units(gained, claimed, words)
