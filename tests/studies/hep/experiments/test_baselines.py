@@ -74,6 +74,22 @@ def test_every_ranking_ranks_every_feature_once(rows: pd.DataFrame) -> None:
             assert place.sort_values().index.tolist() == attribution.sort_values(ascending=False).index.tolist()
 
 
+def test_controls_are_other_orders_of_the_same_numbers(rows: pd.DataFrame) -> None:
+    """Each feature's AUC orders its own ranking; B_bg's attributions order two more."""
+    of_orders = {
+        "single_feature_auc": values(rows, "feature_auc"),
+        "background_absolute": values(rows, "attribution", method="background").eval("value = abs(value)"),
+        "background_magnitude": values(rows, "attribution_magnitude", method="background"),
+    }
+    for method, found in of_orders.items():
+        for unit in ("network_0", "network_1"):
+            worth = found[found["unit"] == unit].set_index("feature")["value"]
+            place = values(rows, "rank", method=method, unit=unit).set_index("feature")["value"]
+            assert len(worth) == 87
+            assert worth[place.sort_values().index].is_monotonic_decreasing
+    assert values(rows, "feature_auc")["value"].between(0.5, 1).all()
+
+
 def test_all_features_give_every_method_the_same_network(rows: pd.DataFrame) -> None:
     accuracy = values(rows, "accuracy", k=87)
     assert (accuracy.groupby("unit")["value"].nunique() == 1).all()
