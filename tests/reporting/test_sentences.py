@@ -98,6 +98,21 @@ def test_readings_of_a_sentence_are_corrected_together(tmp_path: Path) -> None:
     ]
 
 
+def test_what_does_not_rest_on_the_p_value_is_left_alone(tmp_path: Path) -> None:
+    """On average nothing is resolved, and one of the parts contradicts: that is corrected for their number already."""
+    noise = np.random.default_rng(0).normal(0, 0.1, (10, 3))
+    values = {"a": -0.3 + noise[:, 0], "b": 0.3 + noise[:, 1], "none": np.zeros(10)}
+    found = [series("score", name, {f"network_{n}": v for n, v in enumerate(of)}) for name, of in values.items()]
+    rows = as_rows([row for lines in found for row in lines])
+    one = claim(test="paired_differences", claimed={"more_than": 0}, sentence=["high"])
+    one |= {"parameters": {"metric": "score", "method": "none", "others": ["a", "b"]}}
+    (paper,) = load_papers(write(tmp_path, one, sentences=[TESTED]))  # two readings, by `each`
+    for record in judge_all(paper.claims["hep_baselines"], rows):
+        assert record["p_value"] > 0.05
+        assert record["verdict"] == Verdict.NOT_REPRODUCED
+        assert "resolved to the contrary for b" in record["note"]
+
+
 def test_correction_keeps_false_verdicts_rare(tmp_path: Path) -> None:
     """Twelve readings that are all at the boundary: alone, half of such statements get a verdict on one of them."""
     methods = [f"m{place}" for place in range(12)]

@@ -185,7 +185,8 @@ def _after_holm(record: Record, p_value: float, of: str) -> Record:
     if of.startswith("1 "):
         return {}
     note = f"{record['note']}; p = {p_value:.2g} by Holm over the {of}"
-    lost = p_value >= 1 - CONFIDENCE and record["verdict"] != Verdict.INCONCLUSIVE
+    decided = record["p_value"] < 1 - CONFIDENCE  # else the verdict rests on something that is corrected already
+    lost = decided and p_value >= 1 - CONFIDENCE and record["verdict"] != Verdict.INCONCLUSIVE
     if lost:
         return {"verdict": str(Verdict.INCONCLUSIVE), "note": f"{note}: {record['verdict']} if it stood alone"}
     return {"note": note}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ def agrees_with_paper(
         verdict = Verdict.NOT_REPRODUCED
     note = f"value: improvement of {method} over {reference} in mean {metric} in %; the paper's: {value:.1f} "
     note += f"({value - reach:.1f} to {value + reach:.1f}: {how}); ours minus that: {low:.1f} to {high:.1f}"
-    return Outcome(ours, verdict, note)
+    return Outcome(replace(ours, p_value=None), verdict, note)  # of two comparisons, neither of which decides alone
 
 
 def share_dropping(rows: pd.DataFrame, claimed: Region, *, least: float) -> Outcome:
