@@ -76,9 +76,10 @@ def test_every_ranking_ranks_every_feature_once(rows: pd.DataFrame) -> None:
 
 def test_controls_are_other_orders_of_the_same_numbers(rows: pd.DataFrame) -> None:
     """Each feature's AUC orders its own ranking; B_bg's attributions order two more."""
+    signed = values(rows, "attribution", method="background")
     of_orders = {
         "single_feature_auc": values(rows, "feature_auc"),
-        "background_absolute": values(rows, "attribution", method="background").eval("value = abs(value)"),
+        "background_absolute": signed.assign(value=signed["value"].abs()),
         "background_magnitude": values(rows, "attribution_magnitude", method="background"),
     }
     for method, found in of_orders.items():
