@@ -1,7 +1,4 @@
-"""Write docs/claims.md: what the papers say, sentence by sentence, and the claims that test it (conf/claims).
-
-python scripts/write_claims.py
-"""
+"""Write docs/claims.md (`python scripts/write_claims.py`): what the papers say, and which claims test it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,8 +10,9 @@ from igbaselines.running.config import CLAIMS_ROOT
 PAGE = Path(__file__).parents[1] / "docs" / "claims.md"
 HEAD = """# What the papers say, and which claim tests it
 
-Made by `python scripts/write_claims.py` from [conf/claims](../conf/claims), where each claim stands with its test, its threshold and why it is read so. Verdicts are
-a run's: `claims.json` in its folder, or the page that `python run.py action=report` writes. A sentence that no claim tests says why.
+Made by `python scripts/write_claims.py` from [conf/claims](../conf/claims), where each claim stands with its test,
+its threshold and why it is read so. Verdicts are a run's: `claims.json` in its folder, or the page that
+`python run.py action=report` writes. A sentence that no claim tests says why.
 """
 
 

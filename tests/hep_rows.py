@@ -11,7 +11,7 @@ PROJECT_ROOT = Path(__file__).parents[1]
 CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"
 
 BASELINES = ("zero_physical", "zero_standardised", "background", "background_weighted")
-CONTROLS = ("single_feature_auc", "random_0", "random_1")
+CONTROLS = ("single_feature_auc", "random_0", "random_1", "background_absolute", "background_magnitude")
 K = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30)
 FEATURES = (
     *("HT", "MET", "pT_l", "pT_j1", "pT_b", "pT_J", "tau21_b1", "tau32_b2", "dR_l_j1", "dR_j1_J"),
@@ -125,6 +125,9 @@ def make_rows(networks: int = 5, replicates: int = 40, seed: int = 0) -> pd.Data
         for part, value in (("median", 1e-6), ("q95", 1e-4), ("max", 1e-3)):
             units = {f"network_{network}": value for network in range(networks)}
             rows += series(f"completeness_gap_{part}", method, units) if method in BASELINES else []
+    for place, feature in enumerate(FEATURES):
+        worth = {f"network_{network}": 0.9 - 0.01 * place + rng.normal(0, 1e-3) for network in range(networks)}
+        rows += series("feature_auc", "single_feature_auc", worth, feature=feature)
     for process, events, effective, cross_section in (
         ("signal", 5000.0, 5000.0, 0.237),
         ("tt1l", 4000.0, 1234.5, 1098.0),

@@ -43,7 +43,7 @@ def test_the_mean_over_units() -> None:
 
 
 def test_the_difference_over_units_is_paired() -> None:
-    rows = two_methods([0.5, 0.8, 0.2], [0.4, 0.7, 0.1])
+    rows = two_methods([0.5, 0.81, 0.19], [0.4, 0.7, 0.1])
     found = difference_over_units(rows, POSITIVE, metric="spearman", a={"method": "a"}, b={"method": "b"})
     assert found.estimate.value == pytest.approx(0.1)
     assert found.verdict == Verdict.REPRODUCED

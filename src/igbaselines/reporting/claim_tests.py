@@ -6,6 +6,7 @@ the larger values for a claim of more than zero. It raises NotTestable where the
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -59,14 +60,16 @@ def paired_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, metho
 def paired_differences(
     rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, others: Sequence[str]
 ) -> Outcome:
-    """Test a method's metric minus that of each of several others, on average over them; see `over_parts`.
+    """Test a method's metric minus that of each of several others, and on average over them; see `for_all`.
 
     Others that the run could not have, for lack of baselines, are left out.
     """
     measured = [other for other in others if ((rows["metric"] == metric) & (rows["method"] == other)).any()]
     table = by_method(rows, metric, (method, *(measured or others)))
     differences = table[measured].rsub(table[method], axis=0)
-    return over_columns(differences, claimed, f"mean of {method} minus {', '.join(measured)} in {metric}", "methods")
+    estimate = mean_estimate(differences.mean(axis=1).to_numpy(), threshold=claimed.threshold)
+    single = {other: partial(mean_estimate, differences[other].to_numpy()) for other in measured}
+    return for_all(estimate, single, claimed, f"mean of {method} minus {', '.join(measured)} in {metric}", "methods")
 
 
 def spread_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
@@ -106,16 +109,17 @@ TESTS: dict[str, Callable[..., Outcome]] = {
 }
 
 
-def over_units(values: "pd.Series[float]", claimed: Region, words: str) -> Outcome:
+def over_units(values: "pd.Series[float]", claimed: Region, words: str, step: float | None = None) -> Outcome:
     """Judge a mean over units, and count those in which it holds.
 
     Args:
         values: of each unit, by its name.
         claimed: what is claimed of the mean.
         words: what the mean is of.
+        step: between neighbouring values, where they come in steps.
     """
     unit = unit_name(values.index)
-    estimate = mean_estimate(values.to_numpy(float), threshold=claimed.threshold, unit=unit)
+    estimate = mean_estimate(values.to_numpy(float), threshold=claimed.threshold, unit=unit, step=step)
     holds = sum(claimed.holds(value) for value in values)
     return Outcome(estimate, decide(estimate, claimed), f"value: {words}; holds in {holds} of {len(values)} {unit}s")
 
@@ -162,6 +166,38 @@ def over_parts(estimate: Estimate, single: Mapping[str, Estimate], claimed: Regi
         note += f", resolved to the contrary for {', '.join(contrary)} (Bonferroni over {parts})"
     if verdict == Verdict.REPRODUCED and contrary:
         verdict = Verdict.PARTLY
+    return Outcome(estimate, verdict, note)
+
+
+def for_all(
+    estimate: Estimate, single: Mapping[str, Callable[..., Estimate]], claimed: Region, words: str, parts: str
+) -> Outcome:
+    """Judge what a paper says of all parts, such as every k up to 15, each by itself and all on average.
+
+    Reproduced: every part's own 95 % interval lies where the claim holds. All of them have to, so no correction is due
+    (an intersection-union test: Berger 1982). Partly reproduced: only the average does. Not reproduced: the average
+    contradicts, or does not hold and a part, its interval widened for their number (Bonferroni), contradicts.
+
+    Args:
+        estimate: of the average.
+        single: of each part an estimate for a coverage, `confidence`.
+        claimed: what is claimed of each part, and so of the average.
+        words: what the average is of.
+        parts: what the parts are.
+    """
+    each = {part: one() for part, one in single.items()}
+    wide = {part: one(confidence=widened(len(single))) for part, one in single.items()}
+    held = [part for part, one in each.items() if decide(one, claimed) == Verdict.REPRODUCED]
+    contrary = [part for part, one in wide.items() if contradicts(one, claimed)]
+    verdict = decide(estimate, claimed)
+    if verdict == Verdict.REPRODUCED and len(held) < len(each):
+        verdict = Verdict.PARTLY
+    if verdict == Verdict.INCONCLUSIVE and contrary:
+        verdict = Verdict.NOT_REPRODUCED
+    likely = sum(claimed.holds(one.value) for one in each.values())
+    note = f"value: {words}; as claimed for {likely} of {len(each)} {parts}, resolved for {len(held)}"
+    if contrary:
+        note += f", resolved to the contrary for {', '.join(contrary)} (Bonferroni over {parts})"
     return Outcome(estimate, verdict, note)
 
 

@@ -13,6 +13,8 @@ import yaml
 from igbaselines.common.errors import UserError
 from igbaselines.reporting.claim_tests import TESTS as GENERAL_TESTS
 from igbaselines.reporting.rows import choose
+from igbaselines.reporting.statistics import paired
+from igbaselines.reporting.statistics.estimates import CONFIDENCE
 from igbaselines.reporting.statistics.verdicts import NotTestable, Outcome, Region, Undecided, Verdict
 from igbaselines.running.study import look_up, studies, united
 
@@ -157,6 +159,37 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Record:
         "verdict": str(outcome.verdict),
         "note": outcome.note,
     }
+
+
+def judge_all(claims: Sequence[Claim], rows: pd.DataFrame) -> list[Record]:
+    """Judge claims on a run's rows, and correct for how many readings of one statement are among them.
+
+    Claims that name the same sentence first are readings of it, such as one baseline against each of four others: their
+    p-values are corrected together (Holm 1979), and one that does not survive leaves its reading inconclusive. A claim
+    of ours, and a reading without a p-value (a range has none), stand for themselves.
+    """
+    records = [judge(claim, rows) for claim in claims]
+    families: dict[tuple[str, str], list[int]] = {}
+    for place, (claim, record) in enumerate(zip(claims, records, strict=True)):
+        if claim.sentence and record["p_value"] is not None:
+            families.setdefault((claim.paper, claim.sentence[0]), []).append(place)
+    for (_, sentence), places in families.items():
+        corrected = paired.holm([records[place]["p_value"] for place in places])
+        for place, p_value in zip(places, corrected.tolist(), strict=True):
+            records[place] |= _after_holm(records[place], p_value, f"{len(places)} readings of {sentence!r}")
+    return records
+
+
+def _after_holm(record: Record, p_value: float, of: str) -> Record:
+    """What the correction leaves of a verdict, and says of it."""
+    if of.startswith("1 "):
+        return {}
+    note = f"{record['note']}; p = {p_value:.2g} by Holm over the {of}"
+    decided = record["p_value"] < 1 - CONFIDENCE  # else the verdict rests on something that is corrected already
+    lost = decided and p_value >= 1 - CONFIDENCE and record["verdict"] != Verdict.INCONCLUSIVE
+    if lost:
+        return {"verdict": str(Verdict.INCONCLUSIVE), "note": f"{note}: {record['verdict']} if it stood alone"}
+    return {"note": note}
 
 
 def printed_for(papers: Sequence[Paper], experiment: str) -> Printed:

@@ -61,3 +61,32 @@ def test_replicates_give_quantiles() -> None:
 def test_a_bootstrap_never_claims_certainty() -> None:
     assert replicate_estimate(5.0, np.full(99, 5.0), threshold=0.0).p_value == pytest.approx(2 / 100)
     assert replicate_estimate(0.0, np.zeros(99), threshold=0.0).p_value == 1.0
+
+
+def test_units_that_agree_on_a_step_get_a_shrunk_interval() -> None:
+    found = mean_estimate(np.full(4, 5.0), threshold=5.0, unit="network", step=1.0)
+    reach = stats.t.ppf(0.975, 5) * np.sqrt(2 / 5) / np.sqrt(6)
+    assert (found.value, found.n, found.all_agree) == (5.0, 4, False)
+    assert (found.low, found.high) == pytest.approx((5 - reach, 5 + reach))
+    assert found.p_value == pytest.approx(1)
+    assert found.test == "all 4 networks agree: t-interval with two more, one step away on either side"
+    assert mean_estimate(np.array([4.0, 5.0, 5.0]), step=1.0) == mean_estimate(np.array([4.0, 5.0, 5.0]))
+
+
+@pytest.mark.parametrize("n", [4, 10])
+@pytest.mark.parametrize("spread", [0.1, 0.3, 1.0])
+def test_the_interval_of_stepped_values_covers_their_mean(n: int, spread: float) -> None:
+    """Ranks as rounded normal values: units often agree, and without the shrunk interval 22 to 84 % are covered."""
+    rng = np.random.default_rng(0)
+    ranks = np.arange(-5, 17)
+    covered: list[bool] = []
+    bare: list[bool] = []
+    for _ in range(400):
+        centre = rng.uniform(5, 6)
+        truth = float(ranks @ np.diff(stats.norm.cdf([*(ranks - 0.5), 16.5], centre, spread)))
+        values = np.round(rng.normal(centre, spread, n))
+        for hits, step in ((covered, 1.0), (bare, None)):
+            found = mean_estimate(values, step=step)
+            hits.append(found.low <= truth <= found.high)
+    assert np.mean(covered) >= 0.93
+    assert np.mean(bare) < 0.9 or spread == 1.0

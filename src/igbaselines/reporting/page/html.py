@@ -21,6 +21,7 @@ from igbaselines.common.files import write_text
 from igbaselines.common.places import COMMAND
 from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.page.by_dataset import DatasetComparison, compare_datasets, comparisons_table
+from igbaselines.reporting.page.by_seed import steady
 from igbaselines.reporting.page.combined import CombinedRuns, write_combined
 from igbaselines.reporting.page.glance import GLYPHS, RULE, Glance, glance_at
 from igbaselines.reporting.page.missing import why_untested
@@ -74,7 +75,7 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
     Raises:
         UserError: for a claims file that is wrong, or something in the way; a broken run is only listed as such.
     """
-    runs, sweeps = find_runs(output_root), find_sweeps(output_root)
+    runs, sweeps = steady(find_runs(output_root)), find_sweeps(output_root)
     papers = load_papers(claims_root)
     claims, comparisons = collect_claims(papers, runs, sweeps), compare_datasets(runs)
     report = output_root / "report"

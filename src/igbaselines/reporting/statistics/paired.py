@@ -6,7 +6,7 @@ first, so that no answer hangs on the order in which they were measured.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -138,7 +138,7 @@ def spread_difference(a: np.ndarray, b: np.ndarray) -> Estimate:
     found = _over_units(point, spreads[:, 0] - spreads[:, 1], len(values), None)
     p_value = pitman_morgan_p(values[:, 0], values[:, 1])
     test = f"Pitman-Morgan test, {found.test}"
-    return Estimate(found.value, found.low, found.high, found.n, None if math.isnan(p_value) else p_value, test)
+    return replace(found, p_value=None if math.isnan(p_value) else p_value, test=test)
 
 
 def pitman_morgan_p(a: np.ndarray, b: np.ndarray) -> float:
@@ -180,7 +180,7 @@ def place_of_minimum(values: np.ndarray) -> tuple[Estimate, np.ndarray]:
     places = resampled_means(values).argmin(axis=1)
     shares = np.bincount(places, minlength=values.shape[1]) / len(places)
     found = _over_units(float(values.mean(axis=0).argmin()), places.astype(float), len(values), None)
-    return found, shares
+    return replace(found, all_agree=False), shares  # a place that all replicates agree on is resolved
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -227,7 +227,7 @@ def _over_units(value: float, replicates: np.ndarray, n: int, threshold: float |
     """Estimate by bootstrap quantiles, with the number of units as n."""
     found = replicate_estimate(value, replicates, threshold=threshold, confidence=expanded_confidence(n))
     test = f"{found.test} of {n} units, expanded for their number"
-    return Estimate(found.value, found.low, found.high, n, found.p_value, test)
+    return replace(found, n=n, test=test)
 
 
 def _constant(values: np.ndarray) -> bool:

@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-FEWEST_ALIKE = 3  # units that have to agree for an interval without width to decide
-
 
 class Verdict(StrEnum):
     """What a run says of a claim."""
@@ -36,6 +34,8 @@ class Estimate:
         n: number of units, or of bootstrap replicates, behind the interval.
         p_value: of the null hypothesis that the value sits at the claim's threshold; None: no test.
         test: how interval and p-value were made.
+        all_agree: whether the interval has no width because all units, or replicates, agree. That says nothing of
+            others, and decides nothing.
     """
 
     value: float
@@ -44,6 +44,7 @@ class Estimate:
     n: int
     p_value: float | None
     test: str
+    all_agree: bool = False
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(number) for number in (self.value, self.low, self.high)):
@@ -99,9 +100,9 @@ def decide(estimate: Estimate, claimed: Region) -> Verdict:
 
     Returns:
         `reproduced` where the whole interval lies inside, `not reproduced` where it lies wholly outside,
-        `inconclusive` where it holds both, or has no width because a few units agree: that says nothing of others.
+        `inconclusive` where it holds both, or has no width because all units agree: that says nothing of others.
     """
-    if _is_chance(estimate):
+    if estimate.all_agree:
         return Verdict.INCONCLUSIVE
     if claimed.holds(estimate.low) and claimed.holds(estimate.high):
         return Verdict.REPRODUCED
@@ -111,8 +112,4 @@ def decide(estimate: Estimate, claimed: Region) -> Verdict:
 
 def contradicts(estimate: Estimate, claimed: Region) -> bool:
     """Whether the interval lies strictly on the other side; unlike in `decide`, an exact tie does not."""
-    return not _is_chance(estimate) and (estimate.high < claimed.lower or estimate.low > claimed.at_most)
-
-
-def _is_chance(estimate: Estimate) -> bool:
-    return estimate.low == estimate.high and estimate.n < FEWEST_ALIKE
+    return not estimate.all_agree and (estimate.high < claimed.lower or estimate.low > claimed.at_most)

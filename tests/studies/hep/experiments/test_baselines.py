@@ -51,7 +51,7 @@ def test_the_folder_holds_what_the_contract_lists(smoke: Path) -> None:
 
 
 def test_rows_hold_every_curve(rows: pd.DataFrame) -> None:
-    methods = [*BASELINES, "single_feature_auc", "random_0"]
+    methods = [*BASELINES, "single_feature_auc", "random_0", "background_absolute", "background_magnitude"]
     for metric in ("accuracy", "balanced_accuracy", "roc_auc"):
         curves = values(rows, metric)
         assert set(curves["method"]) == set(methods)
@@ -72,6 +72,23 @@ def test_every_ranking_ranks_every_feature_once(rows: pd.DataFrame) -> None:
             attribution = values(rows, "attribution", method=method, unit=unit).set_index("feature")["value"]
             place = values(rows, "rank", method=method, unit=unit).set_index("feature")["value"]
             assert place.sort_values().index.tolist() == attribution.sort_values(ascending=False).index.tolist()
+
+
+def test_controls_are_other_orders_of_the_same_numbers(rows: pd.DataFrame) -> None:
+    """Each feature's AUC orders its own ranking; B_bg's attributions order two more."""
+    signed = values(rows, "attribution", method="background")
+    of_orders = {
+        "single_feature_auc": values(rows, "feature_auc"),
+        "background_absolute": signed.assign(value=signed["value"].abs()),
+        "background_magnitude": values(rows, "attribution_magnitude", method="background"),
+    }
+    for method, found in of_orders.items():
+        for unit in ("network_0", "network_1"):
+            worth = found[found["unit"] == unit].set_index("feature")["value"]
+            place = values(rows, "rank", method=method, unit=unit).set_index("feature")["value"]
+            assert len(worth) == 87
+            assert worth[place.sort_values().index].is_monotonic_decreasing
+    assert values(rows, "feature_auc")["value"].between(0.5, 1).all()
 
 
 def test_all_features_give_every_method_the_same_network(rows: pd.DataFrame) -> None:

@@ -8,8 +8,8 @@ from igbaselines.studies.hep.measures.rankings import (
     by_borda_count,
     by_mean_rank,
     by_score,
-    by_single_feature_auc,
     rank_correlation,
+    single_feature_auc,
     top_masks,
     top_overlap,
 )
@@ -23,13 +23,13 @@ def test_a_feature_counts_by_how_well_it_separates_in_either_direction(rng: np.r
     is_signal = np.arange(2000) % 2 == 0
     shifts = np.array([0.0, 0.5, -3.0, 1.0])
     features = rng.normal(size=(2000, 4)) + shifts * is_signal[:, None]
-    assert by_single_feature_auc(features, is_signal).tolist() == [2, 3, 1, 0]
+    assert by_score(single_feature_auc(features, is_signal)).tolist() == [2, 3, 1, 0]
 
 
 def test_a_constant_feature_comes_last(rng: np.random.Generator) -> None:
     is_signal = np.arange(200) % 2 == 0
     features = np.stack([np.ones(200), rng.normal(size=200) + 5 * is_signal], axis=1)
-    assert by_single_feature_auc(features, is_signal).tolist() == [1, 0]
+    assert by_score(single_feature_auc(features, is_signal)).tolist() == [1, 0]
 
 
 def test_masks_hold_the_first_features() -> None:

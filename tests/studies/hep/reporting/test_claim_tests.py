@@ -1,5 +1,7 @@
 """Each test of a claim on rows whose answer was put in, and each way in which it must not answer."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,15 +9,20 @@ from scipy import stats
 
 from igbaselines.reporting.statistics.verdicts import NotTestable, Region, Undecided, Verdict
 from igbaselines.studies.hep.reporting.claim_tests import (
+    chance_of_rank,
+    chance_rank,
     curve_difference,
+    discrimination_difference,
     feature_rank,
     first_feature,
+    largest_of_features,
     plateau,
     rank_difference,
 )
 from tests.hep_rows import K, as_rows, curve_rows, series
 
 POSITIVE = Region(more_than=0.0)
+AROUND_12 = Region(at_least=8.0, at_most=16.0)
 
 
 def rank_rows(**ranks: list[float]) -> pd.DataFrame:
@@ -56,11 +63,41 @@ def test_rank_of_the_best_of_several() -> None:
     assert "holds in 2 of 2 networks" in found.note
 
 
-def test_ranks_that_agree_decide_without_a_p_value() -> None:
+def test_ranks_that_agree_decide_by_a_shrunk_interval() -> None:
     rows = rank_rows(m=[4, 4, 4, 9, 9, 9])
     found = feature_rank(rows, Region(at_most=5.0), features=["A"], method="m")
-    assert (found.verdict, found.estimate.p_value) == (Verdict.REPRODUCED, None)
+    assert found.verdict == Verdict.REPRODUCED
+    assert 3 < found.estimate.low < 4 < found.estimate.high < 5
     assert feature_rank(rows, Region(more_than=5.0), features=["A"], method="m").verdict == Verdict.NOT_REPRODUCED
+    assert feature_rank(rows, Region(at_most=4.0), features=["A"], method="m").verdict == Verdict.INCONCLUSIVE
+
+
+def test_a_rank_stands_beside_its_chance(rows: pd.DataFrame) -> None:
+    """Four of thirty in a random order, by counting: none of them in the top 5 in C(25, 4) of C(30, 4) orders."""
+    best = Region(at_most=5.0)
+    features = ["m_j1", "m_j2", "m_j3", "m_b"]
+    note = feature_rank(rows, best, features=features, method="background").note
+    assert f"with {1 - math.comb(25, 4) / math.comb(30, 4):.0%}" in note
+    assert "it is 6.2 on average" in note
+    shuffled = np.array([np.random.default_rng(seed).permutation(30)[:4].min() + 1 for seed in range(2000)])
+    assert np.mean(shuffled) == pytest.approx(chance_rank(30, 4), rel=0.05)
+    assert np.mean(shuffled <= 5) == pytest.approx(chance_of_rank(30, 4, best), rel=0.1)
+
+
+def test_features_are_worth_what_they_separate_alone() -> None:
+    ranks = rank_rows(good=[1, 1, 1, 2, 2, 2], bad=[2, 2, 2, 1, 1, 1])
+    worth = [
+        row
+        for feature, values in (("A", (0.9, 0.91, 0.92)), ("B", (0.6, 0.62, 0.61)))
+        for row in series("auc", "alone", {f"network_{n}": v for n, v in enumerate(values)}, feature=feature)
+    ]
+    rows = pd.concat([ranks, as_rows(worth)])
+    found = discrimination_difference(rows, POSITIVE, metric="auc", of="alone", method_a="good", method_b="bad", top=1)
+    assert found.estimate.value == pytest.approx(0.3)
+    assert found.verdict == Verdict.REPRODUCED
+    largest = largest_of_features(rows, Region(at_most=0.6), features=["B", "A"], method="alone", metric="auc")
+    assert largest.estimate.value == pytest.approx(0.91)
+    assert largest.verdict == Verdict.NOT_REPRODUCED
 
 
 def test_ranks_that_straddle_the_threshold_decide_nothing() -> None:
@@ -106,7 +143,11 @@ def test_curve_difference_over_networks(rows: pd.DataFrame) -> None:
     difference = means["background"] - means["zero_physical"]
     assert found.estimate.value == pytest.approx(difference.mean())
     assert found.estimate.p_value == pytest.approx(stats.ttest_1samp(difference, 0).pvalue)
-    assert found.verdict == Verdict.REPRODUCED
+    assert found.verdict == Verdict.PARTLY  # near the plateau the two come together
+    until_6 = curve_difference(
+        rows, POSITIVE, metric="accuracy", method_a="background", method_b="zero_physical", up_to_k=6
+    )
+    assert until_6.verdict == Verdict.REPRODUCED
     reversed_claim = curve_difference(
         rows, POSITIVE, metric="accuracy", method_a="zero_physical", method_b="background", up_to_k=15
     )
@@ -128,7 +169,7 @@ def test_a_single_k_to_the_contrary_makes_it_partly() -> None:
     rows = two_curves((np.array([0.5, -0.1, 0.5, 0.0]) + jitter).tolist(), flat.tolist())
     found = curve_difference(rows, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15)
     assert found.verdict == Verdict.PARTLY
-    assert "for 2 of 3 k, resolved to the contrary for k = 2" in found.note
+    assert "for 2 of 3 k, resolved for 2, resolved to the contrary for k = 2" in found.note
 
 
 def test_a_tie_at_a_single_k_does_not_speak_against() -> None:
@@ -137,14 +178,29 @@ def test_a_tie_at_a_single_k_does_not_speak_against() -> None:
     rows = two_curves((np.array([0.0, 0.1, 0.5, 0.0]) + jitter).tolist(), np.zeros((5, 4)).tolist())
     found = curve_difference(rows, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15)
     assert found.verdict == Verdict.REPRODUCED
+    assert "over k = 2, 3; tied by construction at k = 1" in found.note
+    assert found.estimate.value == pytest.approx(0.3, abs=0.01)
 
 
-def test_identical_curves_beat_nobody() -> None:
+def test_for_all_k_means_each_of_them() -> None:
+    """On average resolved, at one k not: partly; and a k to the contrary refutes what is open on average."""
+    noise = np.random.default_rng(0).normal(0, 1, (6, 4)) * [1e-3, 1e-3, 0.2, 1e-3]
+    flat = np.zeros((6, 4)).tolist()
+    open_at_3 = two_curves((np.array([0.5, 0.5, 0.0, 0.0]) + noise).tolist(), flat)
+    found = curve_difference(open_at_3, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15)
+    assert found.verdict == Verdict.PARTLY
+    assert "resolved for 2" in found.note
+    mixed = two_curves((np.array([-0.02, 0.01, 0.0, 0.0]) + noise).tolist(), flat)
+    found = curve_difference(mixed, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15)
+    assert found.verdict == Verdict.NOT_REPRODUCED
+    assert found.estimate.low < 0 < found.estimate.high
+
+
+def test_identical_curves_say_nothing() -> None:
     same = np.random.default_rng(0).uniform(0, 1, (3, 4)).tolist()
-    found = curve_difference(
-        two_curves(same, same), POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15
-    )
-    assert (found.verdict, found.estimate.value) == (Verdict.NOT_REPRODUCED, 0)
+    rows = two_curves(same, same)
+    with pytest.raises(Undecided, match="the same networks at every k = 1, 2, 3"):
+        curve_difference(rows, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15)
 
 
 def test_too_little_background_leaves_it_undecided(rows: pd.DataFrame) -> None:
@@ -155,7 +211,7 @@ def test_too_little_background_leaves_it_undecided(rows: pd.DataFrame) -> None:
             metric="significance",
             method_a="background",
             method_b="zero_physical",
-            up_to_k=15,
+            up_to_k=6,
             min_n_eff=min_n_eff,
         )
         return found.verdict, found.note
@@ -174,29 +230,56 @@ def test_without_n_eff_there_is_no_significance_to_judge(rows: pd.DataFrame) -> 
             metric="significance",
             method="background",
             tolerance=0.1,
+            around=12,
             min_n_eff=10,
         )
 
 
 @pytest.mark.parametrize(
-    ("place", "verdict"), [(2, Verdict.NOT_REPRODUCED), (8, Verdict.REPRODUCED), (10, Verdict.NOT_REPRODUCED)]
+    ("place", "low", "high", "verdict"),
+    [
+        (2, 2, 4, Verdict.NOT_REPRODUCED),
+        (8, 10, 15, Verdict.REPRODUCED),
+        (10, 15, 30, Verdict.INCONCLUSIVE),  # 16 was not measured: it may begin there
+        (11, 20, 30, Verdict.NOT_REPRODUCED),
+    ],
 )
-def test_plateau_where_it_was_put(place: int, verdict: Verdict) -> None:
+def test_plateau_where_it_was_put(place: int, low: int, high: int, verdict: Verdict) -> None:
     curve = [0.5] * place + [0.9] * (len(K) - place)
     rows = curve_rows("accuracy", "a", {f"network_{number}": curve for number in range(3)})
-    found = plateau(rows, Region(at_least=8.0, at_most=16.0), metric="accuracy", method="a", tolerance=0.01)
-    assert found.estimate.value == K[place]
+    found = plateau(rows, AROUND_12, metric="accuracy", method="a", tolerance=0.1, around=12)
+    assert (found.estimate.value, found.estimate.low, found.estimate.high) == (K[place], low, high)
     assert found.verdict == verdict
+
+
+def test_a_plateau_is_of_the_rise_not_of_the_value() -> None:
+    """One percent of 0.9 is as much as the whole rise: level from the first k on, by the older reading."""
+    rise = 0.009 * np.array([0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.88, 0.93, 0.96, 1])
+    jitter = np.random.default_rng(0).normal(0, 1e-5, (4, 1))
+    rows = curve_rows("accuracy", "a", {f"network_{n}": (0.891 + rise + jitter[n]).tolist() for n in range(4)})
+    found = plateau(
+        rows, AROUND_12, metric="accuracy", method="a", tolerance=0.1, other_tolerances=[0.05, 0.25], around=12
+    )
+    assert (found.estimate.value, found.verdict) == (15, Verdict.INCONCLUSIVE)  # between 12 and 20
+    assert "within 5%: 20 (15 to 30), inconclusive; within 25%: 8 (6 to 10), inconclusive" in found.note
+
+
+def test_without_a_rise_there_is_no_plateau() -> None:
+    noise = np.random.default_rng(0).normal(0.9, 0.01, (4, len(K)))
+    rows = curve_rows("accuracy", "a", {f"network_{n}": noise[n].tolist() for n in range(4)})
+    with pytest.raises(Undecided, match="no rise from k = 1 to all features is resolved"):
+        plateau(rows, AROUND_12, metric="accuracy", method="a", tolerance=0.1, around=12)
 
 
 @pytest.mark.parametrize(
     ("ks", "why"),
     [
-        ((20,), "was measured: only k = 20"),
-        ((1, 5, 20), "was measured"),
-        ((1, 5, 7, 17, 20), "was measured"),
-        ((8, 10, 12, 20), "was measured"),  # it may begin below 8
-        ((12, 20), "was measured"),
+        ((20,), "not all measured: only k = 20"),
+        ((1, 5, 20), "not all measured"),
+        ((1, 5, 7, 17, 20), "not all measured"),
+        ((1, 5, 8, 12, 20), "not all measured"),  # it may begin beyond 16, before all 20
+        ((1, 8, 12, 18, 20), "not all measured"),  # it may begin below 8
+        ((5, 8, 12, 18, 20), "not all measured"),  # where does it rise from?
         ((1, 4, 8, 12), "all 12 features are in the claimed range"),
         (tuple(range(1, 13)), "all 12 features are in the claimed range"),
     ],
@@ -206,4 +289,4 @@ def test_a_plateau_needs_k_that_could_say_either(ks: tuple[int, ...], why: str, 
     curves = {f"network_{number}": [k / 20 if rises else 0.9 for k in ks] for number in range(5)}
     rows = curve_rows("accuracy", "a", curves, ks)
     with pytest.raises(NotTestable, match=why):
-        plateau(rows, Region(at_least=8.0, at_most=16.0), metric="accuracy", method="a", tolerance=0.01)
+        plateau(rows, AROUND_12, metric="accuracy", method="a", tolerance=0.1, around=12)

@@ -46,10 +46,11 @@ def test_the_last_k_never_counts() -> None:
 @pytest.mark.parametrize(
     ("curve", "expected"),
     [
-        ([0.5, 0.8, 0.995, 1.0], 3),
+        ([0.5, 0.8, 0.996, 1.0], 3),
+        ([0.98, 0.98, 0.98, 1.0], 4),  # the whole rise is small, and still to come
         ([1.0, 1.0, 1.0, 1.0], 1),
-        ([0.995, 0.5, 0.995, 1.0], 3),  # it left the band again
-        ([1.005, 1.02, 1.005, 1.0], 3),  # too high is outside as well
+        ([0.5, 0.996, 0.5, 1.0], 4),  # it left the band again
+        ([0.5, 1.02, 1.004, 1.0], 3),  # too high is outside as well
         ([0.5, 0.5, 0.5, 1.0], 4),
     ],
 )
@@ -58,15 +59,15 @@ def test_plateau_of_a_curve(curve: list[float], expected: int) -> None:
 
 
 def test_plateau_over_units_and_over_replicates() -> None:
-    early, late = [0.995, 1.0, 1.0], [0.5, 0.995, 1.0]
+    early, late = [0.0, 0.995, 1.0], [0.0, 0.5, 1.0]
     over_units = curve_rows("accuracy", "a", {"network_0": early, "network_1": late}, (4, 8, 16))
     found = Curve.of(over_units, "accuracy", "a").plateau(0.01)
-    assert found.value == 6
-    assert found.low < 4
+    assert found.value == 12
+    assert found.low < 8
     replicates = {"pooled": late, "bootstrap_000": early, "bootstrap_001": late}
     found = Curve.of(curve_rows("z", "a", replicates, (4, 8, 16)), "z", "a").plateau(0.01)
-    assert found.value == 8
-    assert 4 <= found.low < found.high <= 8
+    assert found.value == 16
+    assert 8 <= found.low < found.high <= 16
 
 
 def test_what_was_not_measured_is_not_testable(rows: pd.DataFrame) -> None:

@@ -171,7 +171,9 @@ def carry_out(
 
 def compare_weights(folder: Path, **named: Any) -> pd.DataFrame:
     insertion = ["expected_gradients"]
-    evaluation = WeightedGradientsEvaluation(TrainingMean(), GRID, "signed", "paper", 1, insertion, [1, 9], 5, "tables")
+    evaluation = WeightedGradientsEvaluation(
+        TrainingMean(), GRID, "signed", "paper", 1, insertion, [1, 9], 5, [], 0, "tables"
+    )
     return carry_out(weighted_gradients.run, folder, WEIGHTED, evaluation, **named)
 
 

@@ -61,6 +61,25 @@ def test_every_photograph_is_judged_by_every_method(rows: pd.DataFrame) -> None:
     assert set(wide(rows, "insertion_auc")) == {"expected_gradients", "weighted_gradients"}
 
 
+def test_the_first_photographs_are_explained_at_several_numbers_of_nodes(rows: pd.DataFrame) -> None:
+    gaps = rows[rows["metric"] == "gap_at_nodes"].pivot(index="unit", columns="k", values="value")
+    assert gaps.shape == (2, 2)
+    assert list(gaps) == [4, 16]
+    own = wide(rows, "completeness_gap")["weighted_gradients"]  # smoke's own rule has 4 nodes
+    np.testing.assert_allclose(gaps[4], own[gaps.index], rtol=1e-4)
+    shift = rows[rows["metric"] == "weight_shift_at_nodes"].pivot(index="unit", columns="k", values="value")
+    assert (shift[16] == 0).all()
+    assert shift[4].between(0, 2, inclusive="right").all()
+
+
+def test_single_baselines_are_judged_by_themselves(rows: pd.DataFrame) -> None:
+    for metric in ("deletion_auc", "overlap_auc"):
+        single = wide(rows, metric, "baseline")
+        assert single.shape == (3, 6)
+        assert single.nunique(axis=1).min() > 1
+        assert list(single) == list(wide(rows, "d_alpha", "baseline"))
+
+
 def test_weights_are_those_of_equation_8(rows: pd.DataFrame) -> None:
     d_alpha, weight = wide(rows, "d_alpha", "baseline"), wide(rows, "weight", "baseline")
     assert list(d_alpha) == sorted(["black", "white", "grey", "uniform_1", "uniform_2", "photograph"])
@@ -194,7 +213,7 @@ def test_the_papers_data_and_a_network_of_the_papers(command: Command, dataset: 
         "weights",
     }
     overlap = rows[rows["metric"] == "overlap_auc"]
-    assert overlap.empty if dataset == "imagenet" else len(overlap) == 4
+    assert overlap.empty if dataset == "imagenet" else len(overlap.dropna(subset="baseline")) == len(overlap) - 4
     records = {claim["id"]: claim for claim in json.loads((folder / "claims.json").read_text())}
     assert "0.021" in str(records["2505.03201/better/deletion_auc"]["paper_value"])
 

@@ -62,14 +62,22 @@ def make_rows(
     for method in (EG, WG):
         add("insertion_auc", method, np.clip(0.5 + level + rng.normal(0, 0.05, images), 0, 1))
         add("map_variance", method, 0.3 * factors[method] * rng.lognormal(0, 0.2, images))
-    rows += _baseline_rows(names, baselines, rng) + _curve_rows(factors) + _selection_rows(images)
+    for name, wobble in zip(names[:6], rng.lognormal(0, 0.2, (6, 3)), strict=False):
+        for nodes, factor in zip((4, 16, 64), wobble, strict=True):
+            known = {"method": WG, "unit": name, "k": nodes}
+            rows.append(known | {"metric": "gap_at_nodes", "value": factor / nodes})
+            rows.append(known | {"metric": "weight_shift_at_nodes", "value": (64 - nodes) / 1000})
+    rows += (
+        _baseline_rows(names, baselines, rng, level if masks else None) + _curve_rows(factors) + _selection_rows(images)
+    )
     known = {"experiment": "weighted_gradients", "dataset": dataset, "model": model, "seed": 0}
     return pd.DataFrame([known | row for row in rows]).astype({"k": "Int64", "value": float})
 
 
-def _baseline_rows(names: list[str], count: int, rng: np.random.Generator) -> list[Row]:
+def _baseline_rows(names: list[str], count: int, rng: np.random.Generator, level: np.ndarray | None) -> list[Row]:
+    """Later baselines need more pixels, and explain worse by themselves (with an outline; else nothing is known)."""
     rows: list[Row] = []
-    for name in names:
+    for number, name in enumerate(names):
         d_alpha = rng.integers(200, 4000, count) * np.arange(1, count + 1)
         weights = (1 / d_alpha) / (1 / d_alpha).sum()
         kept = np.where(weights < 0.25 / count, 0, weights)
@@ -83,6 +91,10 @@ def _baseline_rows(names: list[str], count: int, rng: np.random.Generator) -> li
                 known | {"metric": "completeness_gap", "value": 0.01 * (1 + place)},
                 known | {"metric": "reached", "value": float(d_alpha[place] < 20000)},
             ]
+            if level is not None:
+                worse = 1 + 0.1 * place
+                rows.append(known | {"metric": "deletion_auc", "value": level[number] * worse * rng.normal(1, 0.02)})
+                rows.append(known | {"metric": "overlap_auc", "value": 0.4 / worse * rng.normal(1, 0.02)})
     return rows
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from igbaselines.reporting.claim_tests import over_columns
-from igbaselines.reporting.rows import by_method, select
+from igbaselines.reporting.rows import by_method, select, unit_name
 from igbaselines.reporting.statistics.estimates import mean_estimate, require_finite
 from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable, Outcome, Region, decide
 from igbaselines.studies.gridworld.reporting.rows import by_state
@@ -48,23 +48,24 @@ def q_robustness(
 
 
 def time_ratio(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
-    """Test the geometric mean over networks of the ratio of method a's time to method b's."""
-    values = by_method(rows, metric, (method_a, method_b)).to_numpy()
+    """Test the geometric mean over networks, or photographs, of the ratio of method a's time to method b's."""
+    table = by_method(rows, metric, (method_a, method_b))
+    values, unit = table.to_numpy(), unit_name(table.index)
     threshold = None if claimed.threshold is None or claimed.threshold <= 0 else claimed.threshold
-    estimate = ratio_estimate(values[:, 0], values[:, 1], threshold=threshold)
+    estimate = ratio_estimate(values[:, 0], values[:, 1], threshold=threshold, unit=unit)
     holds = sum(claimed.holds(float(ratio)) for ratio in values[:, 0] / values[:, 1])
     note = f"value: geometric mean of {method_a} over {method_b} in {metric}; "
-    note += f"as claimed in {holds} of {len(values)} networks"
+    note += f"as claimed in {holds} of {len(values)} {unit}s"
     return Outcome(estimate, decide(estimate, claimed), note)
 
 
-def ratio_estimate(a: np.ndarray, b: np.ndarray, *, threshold: float | None = None) -> Estimate:
-    """Estimate the geometric mean of a / b, positive values of the same networks, with a t-interval of the logarithms.
+def ratio_estimate(a: np.ndarray, b: np.ndarray, *, threshold: float | None = None, unit: str = "network") -> Estimate:
+    """Estimate the geometric mean of a / b, positive values of the same units, with a t-interval of the logarithms.
 
     It is tested against a positive ratio, the threshold, where there is one.
 
     Raises:
-        NotTestable: for fewer than two networks, or a value that is missing or not positive.
+        NotTestable: for fewer than two units, or a value that is missing or not positive.
     """
     values = np.concatenate([a, b])
     require_finite(values)
@@ -72,9 +73,9 @@ def ratio_estimate(a: np.ndarray, b: np.ndarray, *, threshold: float | None = No
         raise NotTestable(f"{(values <= 0).sum()} of {values.size} values are not positive: they have no ratio")
     if len(a) < 2:
         found = f" (ratio {a[0] / b[0]:.4g})" if len(a) else ""
-        raise NotTestable(f"{len(a)} network{found} gives no interval: at least two are needed")
+        raise NotTestable(f"{len(a)} {unit}{found} gives no interval: at least two are needed")
     tested = None if threshold is None else float(np.log(threshold))
-    logs = mean_estimate(np.log(a) - np.log(b), threshold=tested, unit="network")
+    logs = mean_estimate(np.log(a) - np.log(b), threshold=tested, unit=unit)
     value, low, high = (float(np.exp(edge)) for edge in (logs.value, logs.low, logs.high))
     return replace(logs, value=value, low=low, high=high, test=f"{logs.test}, of logarithms")
 

@@ -23,11 +23,15 @@ from igbaselines.studies.hep.experiments.significance import (
 )
 from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
 from igbaselines.studies.hep.measures.discovery import Selected, pooled_significance
-from igbaselines.studies.hep.measures.rankings import Ranking, by_single_feature_auc
+from igbaselines.studies.hep.measures.rankings import Ranking, by_score, single_feature_auc
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
+SINGLE = "single_feature_auc"
+REORDERED = "background"  # the baseline whose features are ranked by |signed mean| and by mean magnitude, too
+FEATURE_AUC = Quantity("feature_auc", "ROC AUC of a feature alone", better="higher")
 MEASURED = (
     *RANKED,
+    FEATURE_AUC,
     Quantity("significance", "discovery significance Z", better="higher"),
     Quantity("attribution", "mean attribution", "output"),
     Quantity("attribution_magnitude", "mean |attribution|", "output"),
@@ -48,7 +52,8 @@ def run(study: HepStudy, model: ClassifierRecipe, evaluation: HepEvaluation) -> 
         _keep(network)
         explained = network.explain()
         _add_attributions(study, network.name, explained)
-        rankings = ranked(study, network.name, explained) | _controls(network, evaluation.random_rankings)
+        controls = _controls(network, explained, evaluation.random_rankings)
+        rankings = ranked(study, network.name, explained) | controls
         retrained = network.retrain(list(rankings.values()), sizes)
         classified = performance(network, [{"method": name} for name in rankings], sizes, retrained)
         rows.add_table(classified[classified["metric"] != VALIDATION_LOSS.name])
@@ -72,12 +77,16 @@ def _keep(network: RankingNetwork) -> None:
     run.rows.add("all_features", "network_epochs", network.name, trained.epochs.item())
 
 
-def _controls(network: RankingNetwork, random_rankings: int) -> dict[str, Ranking]:
-    """Rank without a network: by each feature alone, and at random."""
+def _controls(network: RankingNetwork, explained: ClassAttribution, random_rankings: int) -> dict[str, Ranking]:
+    """Rank without a network, by each feature alone and at random; and one baseline's attributions in other orders."""
     study, train = network.study, network.events.split.train
-    rankings = {
-        "single_feature_auc": by_single_feature_auc(study.events.features[train], study.events.is_signal[train])
-    }
+    auc = single_feature_auc(study.events.features[train], study.events.is_signal[train])
+    for feature, value in zip(study.events.feature_names, auc.tolist(), strict=True):
+        study.run.rows.add(SINGLE, FEATURE_AUC.name, network.name, value, feature=feature)
+    rankings = {SINGLE: by_score(auc)}
+    if (mean := explained.of.get(REORDERED)) is not None:
+        rankings[f"{REORDERED}_absolute"] = by_score(mean.signed.abs().cpu().numpy())
+        rankings[f"{REORDERED}_magnitude"] = by_score(mean.magnitude.cpu().numpy())
     generator = generator_for(*network.key, "hep: random rankings")
     for control in range(random_rankings):
         rankings[f"random_{control}"] = torch.randperm(len(study.events.feature_names), generator=generator).numpy()

@@ -1,4 +1,4 @@
-"""Rankings of features: from attributions, from each feature alone, from other rankings; and how well two agree."""
+"""Rankings of features: from scores, from other rankings; and how well two agree."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -18,10 +18,12 @@ def by_score(scores: Float[np.ndarray, " d"]) -> Ranking:
     return np.argsort(-scores, kind="stable")
 
 
-def by_single_feature_auc(features: Float[np.ndarray, "n d"], is_signal: Bool[np.ndarray, " n"]) -> Ranking:
-    """Rank features by how well each alone separates the classes: |ROC AUC - 1/2|, highest first."""
+def single_feature_auc(
+    features: Float[np.ndarray, "n d"], is_signal: Bool[np.ndarray, " n"]
+) -> Float[np.ndarray, " d"]:
+    """How well each feature alone separates the classes, in either direction: ROC AUC, from 1/2 (not at all) to 1."""
     auc = np.array([roc_auc_score(is_signal, column) for column in features.T])
-    return by_score(np.abs(auc - 0.5))
+    return np.asarray(0.5 + np.abs(auc - 0.5))
 
 
 def by_mean_rank(rankings: Sequence[Ranking]) -> Ranking:

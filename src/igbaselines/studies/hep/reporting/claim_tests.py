@@ -3,12 +3,14 @@
 With fewer than `min_n_eff` effective background events behind the cut at any k that is used, nothing is decided.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from igbaselines.reporting.claim_tests import over_parts, over_units, span, widened
+from igbaselines.reporting.claim_tests import for_all, over_units, span
 from igbaselines.reporting.rows import POOLED, by_unit, unit_name
 from igbaselines.reporting.statistics.estimates import mean_estimate, require_finite
 from igbaselines.reporting.statistics.verdicts import NotTestable, Outcome, Region, Undecided, decide
@@ -32,64 +34,142 @@ def first_feature(rows: pd.DataFrame, claimed: Region, *, feature: str, method: 
 
 def feature_rank(rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method: str) -> Outcome:
     """Test the mean rank of a feature (1 is the most important), or in each unit of the best of several."""
-    ranks = _best_rank(rows, features, method)
+    ranks, every = _best_rank(rows, features, method)
     named = features[0] if len(features) == 1 else f"the best of {', '.join(features)}"
-    return over_units(ranks, claimed, f"mean rank of {named}; ranks {span(ranks.to_numpy(float))}")
+    words = f"mean rank of {named}; ranks {span(ranks.to_numpy(float))}; chance: in a random order of {every} features "
+    words += f"it is {chance_rank(every, len(features)):.3g} on average, and as claimed "
+    words += f"with {chance_of_rank(every, len(features), claimed):.0%}"
+    return over_units(ranks, claimed, words, step=1.0)
+
+
+def chance_rank(features: int, several: int) -> float:
+    """The mean of the best rank of several features in a random order of all."""
+    return (features + 1) / (several + 1)
+
+
+def chance_of_rank(features: int, several: int, claimed: Region) -> float:
+    """The probability that the best rank of several features in a random order of all lies in the claimed region."""
+    beyond = [math.comb(features - rank, several) for rank in range(features + 1)]  # all of them behind that rank
+    places = [rank for rank in range(1, features + 1) if claimed.holds(float(rank))]
+    return math.fsum((beyond[rank - 1] - beyond[rank]) / beyond[0] for rank in places)
 
 
 def rank_difference(
     rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method_a: str, method_b: str
 ) -> Outcome:
     """Test by how many places method a ranks a feature (or in each unit the best of several) above method b."""
-    ranks_a, ranks_b = (_best_rank(rows, features, method) for method in (method_a, method_b))
+    ranks_a, ranks_b = (_best_rank(rows, features, method)[0] for method in (method_a, method_b))
     words = (
         f"places gained by {method_a}; ranks {span(ranks_a.to_numpy(float))} with {method_a}, "
         f"{span(ranks_b.to_numpy(float))} with {method_b}"
     )
-    return over_units(ranks_b - ranks_a, claimed, words)
+    return over_units(ranks_b - ranks_a, claimed, words, step=1.0)
+
+
+def largest_of_features(
+    rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method: str, metric: str
+) -> Outcome:
+    """Test the mean over units of a metric of a feature, or in each unit of the largest of several."""
+    values = by_unit(rows, metric, method, "feature")
+    _require_features(values, features)
+    largest = values.loc[list(features)].max()
+    return over_units(largest, claimed, f"{metric}, the largest of {', '.join(features)}; {span(largest.to_numpy())}")
+
+
+def discrimination_difference(
+    rows: pd.DataFrame, claimed: Region, *, metric: str, of: str, method_a: str, method_b: str, top: int
+) -> Outcome:
+    """Test how much more method a's first features are worth alone than method b's: the mean of a feature's metric."""
+    worth = by_unit(rows, metric, of, "feature")
+    means = [_mean_of_top(rows, worth, method, top) for method in (method_a, method_b)]
+    words = f"mean {metric} of the first {top} features of {method_a} minus that of {method_b}; "
+    words += f"means {means[0].mean():.4g} and {means[1].mean():.4g}"
+    return over_units(means[0] - means[1], claimed, words)
 
 
 def curve_difference(
     rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str, up_to_k: int, min_n_eff: int = 0
 ) -> Outcome:
-    """Test the mean over k <= up_to_k of the paired difference of two curves, and every k by itself: see `over_parts`.
+    """Test the paired difference of two curves at every k <= up_to_k, and on average over them: see `for_all`.
 
-    The network with all features never counts.
+    The network with all features never counts, and no k at which both methods chose the same features in every unit.
     """
     difference = Curve.of(rows, metric, method_a) - Curve.of(rows, metric, method_b)
     difference = difference.below_all_features(up_to_k)
+    ties = difference.ties()
+    if len(ties) == len(difference.point):
+        raise Undecided(f"{method_a} and {method_b} have the same networks at every k = {_listed(ties)}")
+    difference = difference.without(ties)
     used = [int(k) for k in difference.point.index]
     _require_background(rows, (method_a, method_b), used, min_n_eff)
     estimate = difference.mean(threshold=claimed.threshold)
-    single = {f"k = {k}": difference.at(k, confidence=widened(len(used))) for k in used}
-    return over_parts(estimate, single, claimed, f"mean difference in {metric} over k = {_listed(used)}", "k")
+    words = f"mean difference in {metric} over k = {_listed(used)}"
+    words += f"; tied by construction at k = {_listed(ties)}" if ties else ""
+    return for_all(estimate, {f"k = {k}": partial(difference.at, k) for k in used}, claimed, words, "k")
 
 
 def plateau(
-    rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, tolerance: float, min_n_eff: int = 0
+    rows: pd.DataFrame,
+    claimed: Region,
+    *,
+    metric: str,
+    method: str,
+    tolerance: float,
+    other_tolerances: Sequence[float] = (),
+    around: int,
+    min_n_eff: int = 0,
 ) -> Outcome:
-    """Test from which k a curve stays within a fraction, the tolerance, of its value with all features.
+    """Test from which k a curve stays within a fraction, the tolerance, of its rise (from k = 1) of its end.
 
-    The k that are measured must be able to say either: some below the claimed range, some in it, and all features,
-    where every curve ends, beyond it.
+    The k that are measured must be able to say either: k = 1, where the rise begins, some k below the claimed range,
+    the one that the paper names, and some beyond the range before all features, where every curve ends. What other
+    tolerances find is printed.
     """
     curve = Curve.of(rows, metric, method)
     measured = [int(k) for k in curve.point.index]
-    *fewer, everything = map(float, measured)
-    if claimed.holds(everything):
-        raise NotTestable(f"all {everything:g} features are in the claimed range: every curve levels off there")
-    if not any(map(claimed.holds, fewer)) or (claimed.lower > 1 and min(fewer) >= claimed.lower):
-        raise NotTestable(f"no k below the claimed range, or none in it, was measured: only k = {_listed(measured)}")
+    *fewer, everything = measured
+    beyond = [k for k in fewer if k > claimed.at_most]
+    if claimed.holds(float(everything)):
+        raise NotTestable(f"all {everything} features are in the claimed range: every curve levels off there")
+    if not {1, around} <= set(fewer) or not beyond or not any(1 < k < claimed.lower for k in fewer):
+        raise NotTestable(
+            f"k = 1 and {around}, and k below and beyond the claimed range, were not all measured: "
+            f"only k = {_listed(measured)}"
+        )
     _require_background(rows, (method,), measured, min_n_eff)
+    rise = curve.rise()
+    if not rise.low > 0:
+        raise Undecided(
+            f"no rise from k = 1 to all features is resolved: {rise.value:.3g} ({rise.low:.3g} to {rise.high:.3g})"
+        )
     estimate = curve.plateau(tolerance)
-    note = f"value: the smallest k from which the curve stays within {tolerance:.2%} of its all-features value; "
-    note += f"measured at k = {_listed(measured)}"
+    note = (
+        f"value: the smallest k from which the curve stays within {tolerance:.0%} of its rise of its all-features value"
+    )
+    for other in other_tolerances:
+        found = curve.plateau(other)
+        note += (
+            f"; within {other:.0%}: {found.value:.3g} ({found.low:.3g} to {found.high:.3g}), {decide(found, claimed)}"
+        )
+    note += f"; measured at k = {_listed(measured)}"
     return Outcome(estimate, decide(estimate, claimed), note)
 
 
 TESTS: dict[str, Callable[..., Outcome]] = {
-    test.__name__: test for test in (first_feature, feature_rank, rank_difference, curve_difference, plateau)
+    test.__name__: test
+    for test in (
+        *(first_feature, feature_rank, rank_difference, curve_difference, plateau),
+        *(largest_of_features, discrimination_difference),
+    )
 }
+
+
+def _mean_of_top(rows: pd.DataFrame, worth: pd.DataFrame, method: str, top: int) -> "pd.Series[float]":
+    """The mean worth of a method's first features in each unit."""
+    ranks = by_unit(rows, "rank", method, "feature")
+    _require_features(worth, [str(feature) for feature in ranks.index])
+    first = ranks <= top
+    return worth.loc[ranks.index, ranks.columns].where(first).mean()
 
 
 def _require_background(rows: pd.DataFrame, methods: Sequence[str], used: Sequence[int], min_n_eff: int) -> None:
@@ -110,12 +190,12 @@ def _require_background(rows: pd.DataFrame, methods: Sequence[str], used: Sequen
         )
 
 
-def _best_rank(rows: pd.DataFrame, features: Sequence[str], method: str) -> "pd.Series[float]":
-    """Find in each unit the best rank among the features."""
+def _best_rank(rows: pd.DataFrame, features: Sequence[str], method: str) -> "tuple[pd.Series[float], int]":
+    """Find in each unit the best rank among the features, and of how many features there are ranks."""
     ranks = by_unit(rows, "rank", method, "feature")
     _require_features(ranks, features)
     require_finite(ranks.to_numpy(float))
-    return ranks.loc[list(features)].min()
+    return ranks.loc[list(features)].min(), len(ranks)
 
 
 def _require_features(table: pd.DataFrame, features: Sequence[str]) -> None:

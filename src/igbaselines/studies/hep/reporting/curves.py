@@ -1,5 +1,6 @@
 """Curves against the number of features k, and differences of such curves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,12 +68,35 @@ class Curve:
         require_finite(self.samples.to_numpy(float))
         return self._estimate(float(self.point.mean()), self.samples.mean(axis=0).to_numpy(float), threshold)
 
+    def without(self, ks: Sequence[int]) -> "Curve":
+        """Leave out some k."""
+        return Curve(self.point.drop(index=list(ks)), self.samples.drop(index=list(ks)), self.resampled)
+
+    def ties(self) -> list[int]:
+        """The k at which the difference of two curves is zero in every column: both have the same networks there."""
+        return [int(str(k)) for k in self.samples.index[(self.samples == 0).all(axis=1)]]
+
+    def rise(self) -> Estimate:
+        """Estimate the rise from the first k to the last."""
+        ends = self.samples.iloc[-1] - self.samples.iloc[0]
+        return self._estimate(float(self.point.iloc[-1] - self.point.iloc[0]), ends.to_numpy(float))
+
     def plateau(self, tolerance: float) -> Estimate:
-        """Estimate the smallest k from which the curve stays within a fraction, the tolerance, of its last value."""
+        """Estimate the smallest k from which the curve stays within a fraction, the tolerance, of its rise of its end.
+
+        Where all columns agree the interval goes from the measured k before to that behind.
+        """
         require_finite(self.samples.to_numpy(float))
         values = plateau_k(self.samples, tolerance).to_numpy(float)
         pooled = plateau_k(self.point.to_frame(), tolerance).iloc[0] if self.resampled else values.mean()
-        return self._estimate(float(pooled), values)
+        found = self._estimate(float(pooled), values)
+        if not found.all_agree:
+            return found
+        measured = self.point.index.to_numpy(float)
+        place = int(np.flatnonzero(measured == values[0])[0])
+        low, high = float(measured[max(place - 1, 0)]), float(measured[min(place + 1, len(measured) - 1)])
+        test = f"all agree on k = {values[0]:g}: from the measured k before to that behind"
+        return Estimate(found.value, min(low, found.value), max(high, found.value), found.n, None, test)
 
     def _estimate(
         self, value: float, values: np.ndarray, threshold: float | None = None, confidence: float = CONFIDENCE
@@ -84,8 +108,11 @@ class Curve:
 
 
 def plateau_k(curves: pd.DataFrame, tolerance: float) -> "pd.Series[float]":
-    """Find for each column the smallest k from which it stays within a fraction of its last value."""
+    """Find for each column the smallest k from which it stays within a fraction of its rise (first to last) of its end.
+
+    A fraction of the end itself would call a curve level that still has most of its rise before it.
+    """
     last = curves.iloc[-1]
-    near = (curves - last).abs() <= tolerance * last.abs()
+    near = (curves - last).abs() <= tolerance * (last - curves.iloc[0]).abs()
     stays = near.iloc[::-1].cummin().iloc[::-1]
     return stays.idxmax().astype(float)

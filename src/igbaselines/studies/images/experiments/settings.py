@@ -103,6 +103,9 @@ class WeightedGradientsEvaluation(MapEvaluation):
     removed: list[int] = field(metadata=value("[1, )", distinct=True))
     # Bootstrap draws of the set of baselines, for the variance of the maps
     draws: int = field(metadata=value("[2, 1000000]"))
+    # Numbers of quadrature nodes at which Weighted Gradients are computed anew: does the completeness gap vanish?
+    ladder: list[int] = field(metadata=value("[1, 100000]", distinct=True))
+    ladder_photographs: int = field(metadata=value("[0, )"))  # the first so many of them
     # `tables` or `ablation`: the report puts runs of one study together
     study: str = field(metadata=value(choices=("tables", "ablation")))
 

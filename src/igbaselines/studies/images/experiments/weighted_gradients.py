@@ -6,6 +6,7 @@ over networks; the report puts them together.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +15,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from igbaselines.attribution import Attribution
+from igbaselines.attribution import Attribution, GaussLegendre
 from igbaselines.attribution.engine.result import MinimalDeletion
 from igbaselines.attribution.methods import Method
 from igbaselines.attribution.weighting import InverseFitness, WithoutLeastFit
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics import undirected
+from igbaselines.metrics import Quantity, undirected
 from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.metrics.perturbation_curves import PerturbationGrid
 from igbaselines.metrics.stability import MAP_VARIANCE, map_variance
@@ -43,9 +44,11 @@ from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Task
 
 PERMUTED = "permuted_weights"
+GAP_AT = Quantity("gap_at_nodes", "relative completeness gap at k nodes", better="lower")
+SHIFT_AT = Quantity("weight_shift_at_nodes", "L1 distance of weights at k nodes from the finest", better="lower")
 CURVES = (EG, WG, FILTERED)  # whose mean curves are kept
 MEASURED = (
-    *(*judging.JUDGED, MAP_VARIANCE, *SELECTION),
+    *(*judging.JUDGED, MAP_VARIANCE, GAP_AT, SHIFT_AT, *SELECTION),
     *undirected("d_alpha", "d_alpha_share", "reached", "f_baseline", "weight", "filtered_weight", "weight_sum_gap"),
     *undirected("deletion_curve", "deletion_curve_sd", "insertion_curve", "insertion_curve_sd"),
 )
@@ -91,6 +94,9 @@ def one_photograph(
     assert fitness is not None
     rows += _baseline_rows(found[WG], found[FILTERED], fitness, list(attribution.baselines))
     rows += _variance_rows(found[WG], fitness, evaluation.draws, study.run.seed, image_key(chosen.photograph.name))
+    rows += _single_rows(study, evaluation, task, found[WG], list(attribution.baselines))
+    if index < evaluation.ladder_photographs:
+        rows += _ladder_rows(study, attribution, evaluation.ladder, task)
     rows += rows_of("network", {"probability": chosen.probability})
     if index < evaluation.examples:
         shown = {method: found[method] for method in CURVES}
@@ -177,6 +183,41 @@ def _variance_rows(weighted: Attribution, fitness: MinimalDeletion, draws: int, 
     for method, fit in ((EG, torch.ones_like(inverse)), (WG, inverse)):
         variance = map_variance(maps, fit, draws, generator_for(seed, "images: draws of baselines", key))
         rows += rows_of(method, {MAP_VARIANCE.name: variance})
+    return rows
+
+
+def _single_rows(
+    study: PhotographStudy,
+    evaluation: WeightedGradientsEvaluation,
+    task: Task,
+    weighted: Attribution,
+    names: Sequence[str],
+) -> list[Row]:
+    """How good the Integrated Gradients from each baseline are by themselves."""
+    assert weighted.per_baseline is not None
+    maps = weighted.per_baseline[0]
+    _, areas = judging.curves(evaluation, task, maps, study.run.seed)
+    found = {judging.DELETION.name: areas, **judging.on_object(evaluation, task, maps)}
+    return baseline_rows({metric: torch.tensor(values) for metric, values in found.items()}, names)
+
+
+def _ladder_rows(study: PhotographStudy, attribution: ImageAttribution, ladder: Sequence[int], task: Task) -> list[Row]:
+    """Weighted Gradients at several numbers of nodes: the completeness gap, and how far weights are from the finest's.
+
+    The baselines are the same, D_alpha and weights are found anew.
+    """
+    found = {
+        nodes: replace(attribution, rule=GaussLegendre(nodes))
+        .averaged(InverseFitness())
+        .attribute(task, study.generator("images: nodes", task))
+        for nodes in sorted(ladder)
+    }
+    rows = []
+    for nodes, one in found.items():
+        shift = (_weights(one) - _weights(found[max(found)])).abs().sum().item()
+        gap = judging.gap(one)
+        assert gap is not None
+        rows += rows_of(WG, {GAP_AT.name: gap, SHIFT_AT.name: shift}, k=nodes)
     return rows
 
 

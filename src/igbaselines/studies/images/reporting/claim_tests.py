@@ -1,13 +1,18 @@
 """Tests of claims about methods that were measured on the same images, as `reporting.claim_tests`."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
-from igbaselines.reporting.rows import by_method
+from igbaselines.reporting.claim_tests import over_units
+from igbaselines.reporting.rows import by_method, by_unit
 from igbaselines.reporting.statistics import paired
-from igbaselines.reporting.statistics.estimates import mean_estimate, require_finite
-from igbaselines.reporting.statistics.verdicts import Outcome, Region, decide
+from igbaselines.reporting.statistics.estimates import CONFIDENCE, mean_estimate, require_finite
+from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable, Outcome, Region, Verdict, decide
 from igbaselines.studies.images.reporting.rows import METRICS, by_baseline
 
 
@@ -22,17 +27,119 @@ def relative_improvement(rows: pd.DataFrame, claimed: Region, *, metric: str, re
     return Outcome(estimate, decide(estimate, claimed), note)
 
 
-def share_of_baselines_dropped(rows: pd.DataFrame, claimed: Region) -> Outcome:
-    """Test the mean over images of the share of baselines that filtering leaves without weight."""
+def agrees_with_paper(
+    rows: pd.DataFrame,
+    claimed: Region,
+    *,
+    metric: str,
+    reference: str,
+    method: str,
+    printed: Mapping[str, Mapping[str, float]],
+) -> Outcome:
+    """Test whether an improvement in percent agrees with the paper's own, and is one at all.
+
+    Reproduced: the difference to the paper's value is not resolved, and our interval lies where the claim holds.
+    Not reproduced: the difference is resolved, whichever way. Inconclusive: our interval is so wide that it agrees with
+    the paper and with no improvement. The interval of the difference combines both (Zou and Donner 2008). `printed`
+    has of each of the paper's networks the improvement in % and the p-value of its t-test.
+    """
+    before, after = by_method(rows, metric, (reference, method)).to_numpy().T
+    ours = paired.relative_improvement(before, after, METRICS[metric].sign, threshold=claimed.threshold)
+    model = str(rows["model"].iloc[0])
+    value, reach, how = _as_printed(printed, model)
+    low = ours.value - value - math.hypot(ours.value - ours.low, reach)
+    high = ours.value - value + math.hypot(ours.high - ours.value, reach)
+    verdict = decide(ours, claimed)
+    if low > 0 or high < 0:
+        verdict = Verdict.NOT_REPRODUCED
+    note = f"value: improvement of {method} over {reference} in mean {metric} in %; the paper's: {value:.1f} "
+    note += f"({value - reach:.1f} to {value + reach:.1f}: {how}); ours minus that: {low:.1f} to {high:.1f}"
+    return Outcome(replace(ours, p_value=None), verdict, note)  # of two comparisons, neither of which decides alone
+
+
+def share_dropping(rows: pd.DataFrame, claimed: Region, *, least: float) -> Outcome:
+    """Test the share of images for which filtering leaves at least such a share of the baselines without weight."""
     weights = by_baseline(rows, "filtered_weight")
     require_finite(weights.to_numpy(float))
     shares = (weights == 0).mean(axis=1).to_numpy(float)
-    estimate = mean_estimate(shares, threshold=claimed.threshold, unit="image")
-    note = f"value: mean share of the {weights.shape[1]} baselines that the filter drops; the attributions of all of "
-    note += "them are computed before their fitness is known"
+    paired.require_several(len(shares))
+    dropping = int((shares >= least).sum())
+    exact = stats.binomtest(dropping, len(shares), claimed.threshold or 0.5)
+    low, high = exact.proportion_ci(CONFIDENCE, method="exact")
+    test = f"binomial test, exact interval (Clopper and Pearson 1934) of {len(shares)} images"
+    estimate = Estimate(dropping / len(shares), float(low), float(high), len(shares), float(exact.pvalue), test)
+    note = f"value: share of the images for which the filter drops at least {least:.0%} of the {weights.shape[1]} "
+    note += f"baselines; on average it drops {shares.mean():.0%}, at most {shares.max():.0%}; the attributions of all "
+    note += "of them are computed before their fitness is known"
     return Outcome(estimate, decide(estimate, claimed), note)
 
 
+def falls_with_nodes(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
+    """Test the mean over images of the slope of a metric against the number k of nodes, both in logarithms."""
+    table = by_unit(rows, metric, method, "k")
+    require_finite(table.to_numpy(float))
+    if len(table) < 2:
+        raise NotTestable(f"{metric!r} was measured at one number of nodes: it has no trend")
+    if not (table > 0).all(axis=None):
+        raise NotTestable(f"{metric!r} is zero for some image: it has no logarithm")
+    nodes = np.log(table.index.to_numpy(float))
+    slopes = np.polynomial.polynomial.polyfit(nodes, np.log(table.to_numpy(float)), 1)[1]
+    estimate = mean_estimate(slopes, threshold=claimed.threshold, unit="image")
+    medians = ", ".join(f"{median:.2g} at {k}" for k, median in table.median(axis=1).items())
+    note = f"value: power of the number of nodes with which {metric} of {method} goes; medians {medians}"
+    return Outcome(estimate, decide(estimate, claimed), note)
+
+
+def against_best_single(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
+    """Test how much better a method is than the single baseline that is best on all other images, image by image."""
+    single, sign = by_baseline(rows, metric), METRICS[metric].sign
+    require_finite(single.to_numpy(float))
+    paired.require_several(len(single))
+    values = single.to_numpy(float)
+    best = (sign * (values.sum(axis=0) - values)).argmax(axis=1)  # for each image, over the others
+    chosen = values[np.arange(len(values)), best]
+    gained = sign * (by_method(rows, metric, (method,))[method].loc[single.index] - chosen)
+    names = single.columns[best].value_counts()
+    words = f"by how much {method} is better in {metric} than the one baseline that is best on the other images "
+    words += f"({', '.join(f'{name} for {count}' for name, count in names.items())})"
+    return over_units(gained, claimed, words)
+
+
+def goes_with_fitness(rows: pd.DataFrame, claimed: Region, *, metric: str) -> Outcome:
+    """Test the mean over images of Spearman's correlation over the baselines between D_alpha and a metric.
+
+    The metric is turned so that less is better, as D_alpha is. Images of which all baselines are equal in either have
+    none, and are left out and counted.
+    """
+    d_alpha, found = by_baseline(rows, "d_alpha"), -METRICS[metric].sign * by_baseline(rows, metric)
+    require_finite(np.hstack([d_alpha.to_numpy(float), found.to_numpy(float)]))
+    told = (d_alpha.nunique(axis=1) > 1) & (found.nunique(axis=1) > 1)
+    kept = d_alpha[told].rank(axis=1).corrwith(found[told].rank(axis=1), axis=1)
+    words = f"Spearman's correlation over {d_alpha.shape[1]} baselines between D_alpha and {metric}"
+    words += f"; {(~told).sum()} images have none" if not told.all() else ""
+    return over_units(kept, claimed, words)
+
+
 TESTS: dict[str, Callable[..., Outcome]] = {
-    test.__name__: test for test in (relative_improvement, share_of_baselines_dropped)
+    test.__name__: test
+    for test in (
+        *(relative_improvement, agrees_with_paper, share_dropping, falls_with_nodes),
+        *(against_best_single, goes_with_fitness),
+    )
 }
+
+
+def _as_printed(printed: Mapping[str, Mapping[str, float]], model: str) -> tuple[float, float, str]:
+    """The paper's improvement [%] for a network, half of its 95 % interval, and where that comes from.
+
+    For a network of the paper: what its p-value says of the error (the paper gives neither the number of images nor the
+    pairing; 0.000 is read as 0.0005). For another: what the paper's networks say of one more.
+    """
+    if model in printed:
+        value = float(printed[model]["improvement"])
+        error = value / stats.norm.isf(max(printed[model]["p"], 0.0005) / 2)
+        return value, float(stats.norm.isf((1 - CONFIDENCE) / 2) * error), "from its p-value"
+    values = np.array([float(one["improvement"]) for one in printed.values()])
+    spread = values.std(ddof=1) * math.sqrt(1 + 1 / len(values))
+    reach = float(stats.t.isf((1 - CONFIDENCE) / 2, len(values) - 1) * spread)
+    return float(values.mean()), reach, f"what its {len(values)} networks say of another"

@@ -88,7 +88,8 @@ def test_baselines_and_their_fate(weighted: pd.DataFrame) -> None:
     assert 0 < reached.mean() < 1
     assert table["share_reached"]["photo_$1%_<b>"] == pytest.approx(reached.mean())
     assert table["share_reached"]["black"] == 1
-    assert "mean_deletion_auc" not in table
+    alone = weighted[(weighted["metric"] == "deletion_auc") & (weighted["baseline"] == "black")]["value"]
+    assert table["mean_deletion_auc"]["black"] == pytest.approx(alone.mean())
 
 
 def test_images_left_out_have_their_reason(weighted: pd.DataFrame) -> None:
