@@ -170,6 +170,11 @@ def why_not(method: Method, task: Task) -> str | None:
     return None
 
 
+def gives_up(method: Method) -> str | None:
+    """Say what a method's attributions sum to, where they are not meant to sum to f(x) - f(x')."""
+    return next((said for _, part in _parts(method) if (said := getattr(part, "gives_up", None)) is not None), None)
+
+
 def _parts(whole: object) -> Iterator[tuple[str, object]]:
     """What a method is made of, by field and at any depth; a fitness that no weighting asks for is no part of it."""
     for name, value in getattr(whole, "__dict__", {}).items():

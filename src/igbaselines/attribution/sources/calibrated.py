@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from igbaselines.attribution.baselines import Drawn, Inputs, TooFewExamplesError
+from igbaselines.attribution.baselines import Drawn, Inputs
 from igbaselines.attribution.sources.asking import Asked
 from igbaselines.tasks import Background
 
@@ -28,43 +28,58 @@ class Calibrated:
     """Examples near f_0 and their weights, the same for all inputs.
 
     f_0 is the mean output of the background, "the prediction without any information"; where inputs are of several
-    classes, it is one for each, and weights meet all of them. f at the examples is asked once for all inputs, which
-    does not count as spent on each.
+    classes, it is one for each, and weights meet all of them: of more than `count` can meet, the principal directions
+    of the outputs. f at the examples is asked once for all inputs, which does not count as spent on each.
 
     Args:
-        count: examples, of which it takes 2 at least; twice as many, and so on, while none of their averages is f_0.
+        count: examples: those few without which no average is f_0, and the nearest.
     """
 
     baselines_an_input: ClassVar[int] = 1  # of a count of 1
     count: int = 20
 
-    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
-        """Find them.
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count of calibrated examples must be at least 1, got {self.count}")
 
-        Raises:
-            TooFewExamplesError: where the background has one example.
-        """
+    def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
+        """Find them."""
         asked, examples = Asked(background), background.examples
         outputs = asked.outputs(examples).double()
         if asked.targets is not None:
             outputs = outputs[:, asked.targets.to(outputs.device, torch.int64).unique()]
         outputs = outputs.view(len(examples), -1)
-        if len(examples) < 2:
-            raise TooFewExamplesError("a calibrated background needs 2 examples at least, found 1")
         share = torch.ones_like(outputs[:, 0])
         if background.example_weight is not None:
             share = background.example_weight.to(share)
-        neutral = (share / share.sum()) @ outputs
-        spread = outputs.std(dim=0)
-        away = (outputs - neutral) / torch.where(spread > 0, spread, 1)
-        order = away.norm(dim=1).argsort(stable=True)
-        count = max(2, min(self.count, len(order)))
-        while (weights := calibrated_weights(away[order[:count]])) is None and count < len(order):
-            count = min(2 * count, len(order))
-        chosen = order[:count]
-        if weights is None:  # all of them, by whose weights f_0 was made
-            weights = share[chosen] / share.sum()
-        return examples[chosen], weights
+        away = outputs - (share / share.sum()) @ outputs
+        spread = away.square().mean(dim=0).sqrt()
+        away = away / torch.where(spread > 0, spread, 1)
+        count = min(self.count, len(examples))
+        if away.shape[1] > count - 1:
+            away = away @ torch.linalg.svd(away, full_matrices=False).Vh[: count - 1].T
+        distance = away.norm(dim=1)
+        needed = fewest_weights(away, distance)
+        distance[needed > 0] = 0
+        chosen = distance.argsort(stable=True)[:count]
+        weights = calibrated_weights(away[chosen])
+        return examples[chosen], needed[chosen] if weights is None else weights
+
+
+def fewest_weights(away: Float[Tensor, "m d"], cost: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
+    """Return weights that sum to one and make the mean of `away` zero, of at most d + 1 examples, at the least cost.
+
+    A vertex of the linear programme has no more (Dantzig 1951); that all examples have such weights is given.
+    """
+    from scipy.optimize import linprog  # takes a while to import
+
+    conditions = torch.cat([away, torch.ones_like(away[:, :1])], dim=1).T.cpu().numpy()
+    wanted = [0.0] * away.shape[1] + [1.0]
+    found = linprog(cost.cpu().numpy(), A_eq=conditions, b_eq=wanted, method="highs-ds")
+    if found.x is None:
+        raise ValueError(f"no weights of the examples give the neutral output: {found.message}")
+    weights = torch.from_numpy(found.x).to(away).clamp_min(0)
+    return weights / weights.sum()
 
 
 def calibrated_weights(away: Float[Tensor, "k d"]) -> Float[Tensor, " k"] | None:
@@ -76,7 +91,7 @@ def calibrated_weights(away: Float[Tensor, "k d"]) -> Float[Tensor, " k"] | None
     for _ in range(MOST_ROUNDS):
         weights = (away @ dual).softmax(dim=0)
         mean = weights @ away
-        if mean.abs().max() <= MISSES:
+        if not len(mean) or mean.abs().max() <= MISSES:
             return weights
         centred = away - mean
         covariance = (weights[:, None] * centred).T @ centred
