@@ -140,7 +140,7 @@ class Paths:
             start = self._baselines_behind_stem(rows, columns)
             end = self.inputs_behind_stem[rows].unsqueeze(1).expand_as(start)
             row_of_pair = torch.arange(rows.start, rows.stop, device=start.device).repeat_interleave(start.shape[1])
-            starts, some = start.flatten(0, 1), found[rows, columns].view(-1, len(probes))
+            starts, some = start.flatten(0, 1), found.new_empty(len(row_of_pair), len(probes))
             for pairs, steps in chunks(len(starts), slice(0, len(probes)), max_batch):
                 nodes = probes[steps].expand(pairs.stop - pairs.start, -1)
                 points, _ = self.path.points_and_moves(end.flatten(0, 1)[pairs], starts[pairs], nodes)
