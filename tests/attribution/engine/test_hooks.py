@@ -65,7 +65,8 @@ class AsMidpoint:
 @pytest.fixture
 def given(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Inputs, and baselines of each."""
-    return tuple(torch.randn(*shape, 6, generator=generator, dtype=torch.float64) for shape in ((3,), (3, 2)))
+    x, starts = (torch.randn(*shape, 6, generator=generator, dtype=torch.float64) for shape in ((3,), (3, 2)))
+    return x, starts
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,9 @@ class Calibrated:
         away = outputs - (share / share.sum()) @ outputs
         spread = away.square().mean(dim=0).sqrt()
         away = away / torch.where(spread > 0, spread, 1)
-        count = min(self.count, len(examples))
+        distance, count = away.norm(dim=1), min(self.count, len(examples))
         if away.shape[1] > count - 1:
             away = away @ torch.linalg.svd(away, full_matrices=False).Vh[: count - 1].T
-        distance = away.norm(dim=1)
         needed = fewest_weights(away, distance)
         distance[needed > 0] = 0
         chosen = distance.argsort(stable=True)[:count]
@@ -71,6 +70,8 @@ def fewest_weights(away: Float[Tensor, "m d"], cost: Float[Tensor, " m"]) -> Flo
 
     A vertex of the linear programme has no more (Dantzig 1951); that all examples have such weights is given.
     """
+    if not away.shape[1]:
+        return torch.zeros_like(cost).index_fill(0, cost.argmin(), 1.0)
     from scipy.optimize import linprog  # takes a while to import
 
     conditions = torch.cat([away, torch.ones_like(away[:, :1])], dim=1).T.cpu().numpy()
