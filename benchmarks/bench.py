@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import generation, hep, images, players, retraining, scaling, weighted
+from benchmarks import field, generation, hep, images, players, retraining, scaling, weighted
 from benchmarks.output import write
 from benchmarks.turns import Goal, Job, Timing, time_in_turns
 from igbaselines.common.files import write_text
@@ -46,6 +46,7 @@ def jobs(quick: bool, full: bool = False) -> Iterator[Job]:
     yield images.first_call_job("mobilenet_v2", quick)
     yield weighted.job(quick)
     yield players.job(quick)
+    yield from field.jobs(quick)
     yield retraining.job(quick)
     yield from generation.jobs(quick)
 
