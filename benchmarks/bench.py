@@ -87,7 +87,7 @@ def goal_row(job: Job, goal: Goal, timings: Sequence[Timing]) -> Row | None:
         return None
     met = measured >= goal.at_least
     reason = "" if met else goal.note
-    if not met and goal.against != job.limit:
+    if not met and job.limit and goal.against != job.limit:
         most, left = ratio(of[goal.against], of[job.limit]), ratio(of[goal.candidate], of[job.limit])
         reason = f"the limit itself is {most:.2f} times as fast as {goal.against}; this takes {left:.2f} times its time"
     return {

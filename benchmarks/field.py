@@ -53,7 +53,8 @@ def _job(
         for who, work in ((OURS, ours), (THEIRS, theirs))
     ]
     said = f"{title}, {n} photograph{'s' * (n > 1)} x {STEPS} steps, {ARCHITECTURE}, {SIDE} px"
-    return Job(f"{name}-{n}", said, "photographs", n, candidates, [Goal(OURS, THEIRS, goal)], fewest_units=1)
+    note = "one gradient waits for another, of a point that torch has to be given twice" if n == 1 else ""
+    return Job(f"{name}-{n}", said, "photographs", n, candidates, [Goal(OURS, THEIRS, goal, note)])
 
 
 def _pictures(n: int, quick: bool) -> partial[Pictures]:

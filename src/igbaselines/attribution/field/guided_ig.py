@@ -8,7 +8,7 @@ have arrived make way for the next. Each stays within `max_dist` of the straight
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.hooks import Gradients
@@ -60,28 +60,33 @@ class Guided:
         corridor: "_Corridor",
         left: Float[Tensor, " p"],
     ) -> Float[Tensor, "p d"]:
-        """Move the features of small gradients until so much of the distance is left."""
+        """Move the features of small gradients until so much of the distance is left.
+
+        They go in groups of `fraction`, of those with the same gradient all at once: whole groups to where they may go
+        at most, and the last one as far as it takes.
+        """
         z = corridor.not_behind(here)
-        # Of those with the smallest gradients as many as the place in their order says, and all that equal the last.
-        place = int(self.fraction * (z.shape[1] - 1))
-        size, arrived = gradient.abs(), z == corridor.ahead
-        tolerance = 1e-9 * torch.maximum(left, left.new_ones(()))
-        if z.dtype != torch.float64:
-            tolerance = torch.finfo(z.dtype).eps * corridor.whole
-        for _ in range(z.shape[1] + 1):  # a round ends a pair's step or brings a feature to where it may go
-            excess = (z - corridor.ends).abs().sum(dim=1) - left
-            going = (excess > tolerance) & ~arrived.all(dim=1)
-            if not going.any():  # the host waits for the device here
-                break
-            cost = size.masked_fill(arrived, torch.inf)
-            limit = cost.kthvalue(place + 1, dim=1, keepdim=True).values
-            chosen: Bool[Tensor, "p d"] = (cost <= limit) & ~arrived & going[:, None]
-            reach = ((z - corridor.ahead).abs() * chosen).sum(dim=1)
-            part = torch.where(reach > 0, excess / torch.where(reach > 0, reach, 1), 1).clamp_max(1)[:, None]
-            moved = torch.where(part < 1, z + part * (corridor.ahead - z), corridor.ahead)
-            z = torch.where(chosen, moved, z)
-            arrived = arrived | (z == corridor.ahead)
-        return z
+        reach, size = (corridor.ahead - z).abs(), gradient.abs()
+        size = size.masked_fill(reach == 0, torch.inf)  # these have arrived
+        ordered, order = size.sort(dim=1)
+        reached = torch.nn.functional.pad(reach.gather(1, order).cumsum(dim=1), (1, 0))
+        excess = ((z - corridor.ends).abs().sum(dim=1) - left).clamp_min(0)[:, None]
+        last = int(self.fraction * (z.shape[1] - 1))  # place of a group's last one
+        low = high = torch.zeros_like(excess, dtype=torch.int64)  # how many go whole, and with the last group
+        while (short := reached.gather(1, high) < excess).any():  # the host waits for the device here
+            limit = ordered.gather(1, (high + last).clamp_max(z.shape[1] - 1))
+            further = torch.searchsorted(ordered, limit, right=True)
+            if torch.equal(torch.where(short, further, high), high):
+                break  # all have arrived, but for rounding
+            low, high = torch.where(short, high, low), torch.where(short, further, high)
+        before, within = reached.gather(1, low), reached.gather(1, high)
+        part = ((excess - before) / torch.where(within > before, within - before, 1)).clamp(0, 1)
+        nothing = ordered.new_full((), -1.0)
+        whole, some = (
+            torch.where(count > 0, ordered.gather(1, (count - 1).clamp_min(0)), nothing) for count in (low, high)
+        )
+        moved = torch.where(part < 1, z + part * (corridor.ahead - z), corridor.ahead)
+        return torch.where(size <= whole, corridor.ahead, torch.where(size <= some, moved, z))
 
 
 @dataclass(frozen=True)
