@@ -21,7 +21,7 @@ from igbaselines.attribution.field.idgi import ImportantDirection
 from igbaselines.models.inference import for_gradients
 
 OURS, THEIRS, PLAIN = "igbaselines", "PAIR saliency", "igbaselines, plain IG"
-ARCHITECTURE, STEPS, SIDE = "mobilenet_v2", 20, 224
+ARCHITECTURE, STEPS, SIDE = "mobilenet_v2", 10, 224
 FRACTION, MAX_DIST, SIGMA, AT_ONCE = 0.25, 0.02, 20.0, 8
 CLOSE = 1e-5  # in float64
 Array = np.ndarray[Any, Any]
@@ -53,8 +53,8 @@ def _job(
         for who, work in ((OURS, ours), (THEIRS, theirs))
     ]
     said = f"{title}, {n} photograph{'s' * (n > 1)} x {STEPS} steps, {ARCHITECTURE}, {SIDE} px"
-    note = "one gradient waits for another, of a point that torch has to be given twice" if n == 1 else ""
-    return Job(f"{name}-{n}", said, "photographs", n, candidates, [Goal(OURS, THEIRS, goal, note)])
+    note = "bare passes of so many points at once are 2.6 times as fast as one by one on one thread; of one, as fast"
+    return Job(f"{name}-{n}", said, "photographs", n, candidates, [Goal(OURS, THEIRS, goal, note)], fewest_units=n)
 
 
 def _pictures(n: int, quick: bool) -> partial[Pictures]:
