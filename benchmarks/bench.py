@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import generation, hep, images, players, retraining, scaling, weighted
+from benchmarks import field, generation, hep, images, players, retraining, scaling, weighted
 from benchmarks.output import write
 from benchmarks.turns import Goal, Job, Timing, time_in_turns
 from igbaselines.common.files import write_text
@@ -46,6 +46,7 @@ def jobs(quick: bool, full: bool = False) -> Iterator[Job]:
     yield images.first_call_job("mobilenet_v2", quick)
     yield weighted.job(quick)
     yield players.job(quick)
+    yield from field.jobs(quick)
     yield retraining.job(quick)
     yield from generation.jobs(quick)
 
@@ -86,7 +87,7 @@ def goal_row(job: Job, goal: Goal, timings: Sequence[Timing]) -> Row | None:
         return None
     met = measured >= goal.at_least
     reason = "" if met else goal.note
-    if not met and goal.against != job.limit:
+    if not met and job.limit and goal.against != job.limit:
         most, left = ratio(of[goal.against], of[job.limit]), ratio(of[goal.candidate], of[job.limit])
         reason = f"the limit itself is {most:.2f} times as fast as {goal.against}; this takes {left:.2f} times its time"
     return {

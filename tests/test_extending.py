@@ -54,36 +54,36 @@ def check(folder: Path, experiment: str, methods: set[str]) -> Path:
     assert set(rows["metric"]) <= set(named)  # what the experiment measures itself, too
     assert named["concentration"]["better"] == "higher"
     tables = "".join(table.read_text() for table in status.parent.glob("tables/*.md"))
-    assert "IDGI" in tables or "idgi" in tables
+    assert "SmoothGrad" in tables or "smoothgrad" in tables
     assert "Gini index of the attributions" in tables or "concentration" in tables
     assert list(status.parent.glob("figures/*.png"))
     return status.parent
 
 
 def test_the_page_shows_files_and_commands() -> None:
-    assert {"my_ideas.py", "my_conf/methods/idgi.yaml", "my_data.py"} <= set(FILES)
+    assert {"my_ideas.py", "my_conf/methods/smoothgrad.yaml", "my_data.py"} <= set(FILES)
     assert len(COMMANDS) == 6
 
 
 @pytest.mark.slow
 def test_ideas_meet_grid_worlds(folder: Path) -> None:
-    check(folder, "shapley_gridworld", {"idgi"})
+    check(folder, "shapley_gridworld", {"smoothgrad"})
 
 
 @pytest.mark.slow
 def test_ideas_meet_collisions(folder: Path) -> None:
-    check(folder, "hep_baselines", {"idgi", "ig_median"})
+    check(folder, "hep_baselines", {"smoothgrad", "ig_median"})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["shapley_images", "weighted_gradients"])
 def test_ideas_meet_photographs(folder: Path, experiment: str) -> None:
-    check(folder, experiment, {"idgi"})
+    check(folder, experiment, {"smoothgrad"})
 
 
 @pytest.mark.slow
 def test_ideas_are_compared(folder: Path) -> None:
-    check(folder, "comparison", {"idgi", "ig_median"})
+    check(folder, "comparison", {"smoothgrad", "ig_median"})
 
 
 def test_no_configuration_file_can_name_code(folder: Path) -> None:

@@ -19,6 +19,7 @@ from igbaselines.attribution.baselines import BaselineSet, Examples, PerStratum,
 from igbaselines.attribution.budget import FORWARD_AND_BACKWARD, Budget, TooSmallBudgetError, _Operations, gradient_cost
 from igbaselines.attribution.controls import RandomMap
 from igbaselines.attribution.engine.quadrature import AtInput, RandomPoint, Trapezoid
+from igbaselines.attribution.field.blur_ig import BlurIG
 from igbaselines.attribution.methods import MOST_NODES, AveragedGradients, Method, attribute_all, why_not, within
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.weighting import ByStratum
@@ -223,7 +224,11 @@ def most(method: Method, gradient: float) -> float:
     """What a method can spend at most, whatever the budget."""
     if not hasattr(method, "within"):
         return 0  # a control, which never asks
-    if isinstance(method, AveragedGradients) and not hasattr(method.baselines, "count"):
+    if isinstance(method, BlurIG):
+        return gradient * MOST_NODES
+    if isinstance(method, AveragedGradients) and (
+        isinstance(method.baselines, str) or not hasattr(method.baselines, "count")
+    ):
         return gradient * (1 if isinstance(method.rule, AtInput) else MOST_NODES)  # one path
     return torch.inf
 
@@ -237,7 +242,7 @@ def test_a_method_spends_its_budget_and_no_more(file: Path, kind: str, size: int
     task = task if drawn else task.take(slice(2))
     if why_not(method, task) is not None:
         assert kind == "table"
-        assert file.stem in ("ig_blur", "edge_map")
+        assert file.stem in ("ig_blur", "edge_map", "blur_ig")
         return
     budget = Budget(size)
     if (file.stem, kind, size) in TOO_SMALL:

@@ -70,7 +70,7 @@ def test_it_is_the_max_sensitivity_of_captum(task: Task, generator: torch.Genera
 def test_what_makes_no_box() -> None:
     with pytest.raises(ValueError, match=r"radius=0\.0 and draws=10"):
         MaxSensitivity(0.0)
-    still = task_of(lambda points: points.sum(1), torch.ones(1, 2), Background(torch.ones(1, 2), *[torch.ones(2)]))
+    still = task_of(lambda points: points.sum(1), torch.ones(1, 2), Background(torch.ones(1, 2), torch.ones(2)))
     assert MaxSensitivity().why_not(still) is None  # without ranges they are those of pixels
     fixed = replace(still, background=replace(still.background, low=torch.ones(2), high=torch.ones(2)))
     assert MaxSensitivity().why_not(fixed) == "no feature has a range"

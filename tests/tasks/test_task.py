@@ -64,8 +64,11 @@ def test_some_of_the_inputs(task: Task, chosen: slice | list[int], places: list[
     expected = task.followed(task.inputs[places], torch.tensor(places, device=task.inputs.device))
     assert torch.equal(taken.followed(taken.inputs, source), expected)
     assert torch.equal(taken.followed(taken.inputs.flip(0), source.flip(0)), expected.flip(0))
-    for name in ("name", "f", "background", "players", "imputers", "max_batch"):
+    for name in ("name", "f", "players", "imputers", "max_batch"):
         assert getattr(taken, name) is getattr(task, name)
+    assert taken.background.examples is task.background.examples
+    assert taken.background.network is task.f
+    assert taken.background.targets is taken.targets
     again = taken.take([0])
     assert torch.equal(again.followed(again.inputs, source[:1]), expected[:1])
 

@@ -2,7 +2,15 @@
 
 from igbaselines.attribution.engine.adaptive import Adaptive
 from igbaselines.attribution.engine.path import path_attribution
-from igbaselines.attribution.engine.quadrature import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid
+from igbaselines.attribution.engine.quadrature import (
+    GaussLegendre,
+    LeftRiemann,
+    Midpoint,
+    QuadratureRule,
+    RandomPoint,
+    RightRiemann,
+    Trapezoid,
+)
 from igbaselines.attribution.engine.result import AffineStem, Attribution, ClosedFormGradient
 
 __all__ = [
@@ -11,9 +19,11 @@ __all__ = [
     "Attribution",
     "ClosedFormGradient",
     "GaussLegendre",
+    "LeftRiemann",
     "Midpoint",
     "QuadratureRule",
     "RandomPoint",
+    "RightRiemann",
     "Trapezoid",
     "path_attribution",
 ]

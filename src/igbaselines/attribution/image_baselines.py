@@ -103,11 +103,37 @@ def gaussian_blur(images: Float[Tensor, "*batch h w"], sigma: float) -> Float[Te
 
 def _blur_matrix(size: int, sigma: float) -> Float[Tensor, "size size"]:
     """The blur along one axis: output = matrix @ input, float64."""
+    return spread(size, gaussian_kernel(sigma))
+
+
+def gaussian_kernel(sigma: float) -> Float[Tensor, " offsets"]:
+    """A Gaussian cut at 4 sigma, float64; of a sigma under 1/8 a pixel it is 1."""
+    offsets = _offsets(sigma)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    return kernel / kernel.sum()
+
+
+def gaussian_kernel_slope(sigma: float) -> Float[Tensor, " offsets"]:
+    """The derivative of `gaussian_kernel` with respect to sigma."""
+    kernel = gaussian_kernel(sigma)
+    grows = kernel * _offsets(sigma) ** 2 / sigma**3
+    return grows - kernel * grows.sum()
+
+
+def _offsets(sigma: float) -> Float[Tensor, " offsets"]:
     radius = int(4 * sigma + 0.5)
-    offsets = torch.arange(-radius, radius + 1)
-    kernel = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
-    kernel /= kernel.sum()
+    return torch.arange(-radius, radius + 1, dtype=torch.float64)
+
+
+def spread(size: int, kernel: Float[Tensor, " offsets"], mirrored: bool = True) -> Float[Tensor, "size size"]:
+    """What a kernel does along one axis, as a matrix; behind the edges is the mirrored image, or zero."""
+    offsets = torch.arange(len(kernel)) - len(kernel) // 2
     rows = torch.arange(size)[:, None]
+    if not mirrored:
+        sources, there = rows + offsets, (rows + offsets >= 0) & (rows + offsets < size)
+        return torch.zeros(size, size, dtype=torch.float64).scatter_add_(
+            1, sources.clamp(0, size - 1), kernel.expand(size, -1) * there
+        )
     # The mirrored image repeats itself every 2 * size pixels, once forward and once backward.
     sources = (rows + offsets) % (2 * size)
     sources = torch.where(sources < size, sources, 2 * size - 1 - sources)

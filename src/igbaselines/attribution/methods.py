@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from igbaselines.attribution.budget import Budget
+from igbaselines.attribution.engine.hooks import Integrand, Path, Walk
 from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.engine.result import Attribution, MinimalDeletion
@@ -22,6 +23,7 @@ from igbaselines.attribution.weighting import FitnessWeighting
 from igbaselines.tasks import Imputer, Task, draw, for_each
 
 MOST_NODES = 128  # of a path for a budget
+SEARCH_SHARE = 0.5  # of a budget, for baselines that are searched for by gradients
 
 
 @runtime_checkable
@@ -54,12 +56,16 @@ class AveragedGradients:
         rule: the quadrature rule.
         weighting: from how fit each baseline is to its weight; None takes the weights that come with the baselines.
         fitness: how baselines are judged, where there is a weighting.
+        path: how to get from baseline to input; None goes straight.
+        integrand: what is summed on the way; None sums gradient x move.
     """
 
     baselines: Imputer | str
     rule: QuadratureRule = field(default_factory=lambda: GaussLegendre(32))
     weighting: FitnessWeighting | None = None
     fitness: Fitness = field(default_factory=Fitness)
+    path: Path | Walk | None = None
+    integrand: Integrand | None = None
 
     def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
         """Attribute the task's function to features and players; memory does not grow with inputs and baselines.
@@ -71,16 +77,25 @@ class AveragedGradients:
         baselines, weights = draw(task.imputer(self.baselines), task.inputs, task.background, generator)
         own = for_each(baselines, task.inputs)
         found = path_attribution(
-            task.f, task.inputs, own, weights, self.rule, task.targets, task.max_batch, generator=generator
+            task.f,
+            task.inputs,
+            own,
+            weights,
+            self.rule,
+            task.targets,
+            task.max_batch,
+            generator=generator,
+            path=self.path,
+            integrand=self.integrand,
         )
-        return replace(found, players=task.player_map.sums(found.attributions))
+        return replace(_with_search(found, self, task), players=task.player_map.sums(found.attributions))
 
     def within(self, task: Task, budget: Budget) -> "AveragedGradients":
         """The method for a budget: more draws, where baselines are drawn (their source has a `count`), or more nodes.
 
         Where baselines are drawn, a path keeps its nodes and there are as many baselines as the budget pays for. Else
         every baseline gets as many nodes as it pays for, at most `MOST_NODES`: paths have converged there. Judging
-        a baseline counts as what its search takes at most.
+        a baseline counts as what its search takes at most; looking for one by gradients takes half the budget at most.
 
         Raises:
             TooSmallBudgetError: where the budget does not pay for one baseline, or a node of each.
@@ -89,15 +104,36 @@ class AveragedGradients:
         rule: Any = self.rule
         draws, nodes = is_dataclass(source) and hasattr(source, "count"), getattr(rule, "n_steps", 1)
         one = replace(source, count=1) if draws else source
-        baselines = draw(one, task.inputs, task.background, torch.Generator())[1].numel()
-        judged = 0 if self.weighting is None else self.fitness.search.most_scored(task.player_map.count)
+        if hasattr(source, "search_gradients"):
+            one = source.within(replace(budget, evaluations=budget.evaluations * SEARCH_SHARE))
+        baselines = getattr(source, "baselines_an_input", None)
+        if baselines is None:
+            baselines = draw(one, task.inputs, task.background, torch.Generator())[1].numel()
+        apart: float = 0 if self.weighting is None else self.fitness.search.most_scored(task.player_map.count)
+        apart += getattr(rule, "n_probes", 0)
         if draws:
-            paid = budget.pays(nodes, judged)
+            paid = budget.pays(nodes, apart)
             if hasattr(one, "most") and paid < baselines:  # not one of each stratum
                 return replace(self, baselines=replace(one, most=paid))
-            return replace(self, baselines=replace(one, count=budget.pays(baselines * nodes, baselines * judged)))
-        paid = budget.pays(baselines, apart=baselines * judged, least=getattr(rule, "fewest", 1))
-        return replace(self, rule=replace(rule, n_steps=min(MOST_NODES, paid))) if hasattr(rule, "n_steps") else self
+            return replace(self, baselines=replace(one, count=budget.pays(baselines * nodes, baselines * apart)))
+        method = self if one is source else replace(self, baselines=one)
+        apart += getattr(one, "search_gradients", 0) * budget.gradient + getattr(one, "search_forwards", 0)
+        paid = budget.pays(baselines, apart=baselines * apart, least=getattr(rule, "fewest", 1))
+        if not hasattr(rule, "n_steps"):
+            return method
+        return replace(method, rule=replace(rule, n_steps=min(MOST_NODES, paid)))
+
+
+def _with_search(found: Attribution, method: AveragedGradients, task: Task) -> Attribution:
+    """Add to what was spent what the search for the baselines took."""
+    source = task.imputer(method.baselines)
+    gradients, forwards = getattr(source, "search_gradients", 0), getattr(source, "search_forwards", 0)
+    if not gradients and not forwards:
+        return found
+    assert found.gradients is not None, "paths take gradients"
+    before = 0 if found.forwards is None else found.forwards
+    k, spent = found.gradients.shape[1], torch.zeros_like(found.gradients[:, 0])
+    return replace(found, gradients=found.gradients + gradients, forwards=spent + before + k * forwards)
 
 
 def within(method: Method, task: Task, budget: Budget) -> Method:
@@ -134,6 +170,11 @@ def why_not(method: Method, task: Task) -> str | None:
     return None
 
 
+def gives_up(method: Method) -> str | None:
+    """Say what a method's attributions sum to, where they are not meant to sum to f(x) - f(x')."""
+    return next((said for _, part in _parts(method) if (said := getattr(part, "gives_up", None)) is not None), None)
+
+
 def _parts(whole: object) -> Iterator[tuple[str, object]]:
     """What a method is made of, by field and at any depth; a fitness that no weighting asks for is no part of it."""
     for name, value in getattr(whole, "__dict__", {}).items():
@@ -161,15 +202,19 @@ def attribute_all(methods: Mapping[str, Method], task: Task, generator: torch.Ge
 
 
 def shareable(methods: Mapping[str, Method]) -> list[dict[str, AveragedGradients]]:
-    """The methods that can share gradients: averages over baselines, by quadrature rule."""
+    """The methods that can share gradients: averages over baselines, by quadrature rule, path and integrand."""
     found: list[dict[str, AveragedGradients]] = []
     for name, method in methods.items():
         if isinstance(method, AveragedGradients):
-            same = (some for some in found if next(iter(some.values())).rule == method.rule)
+            same = (some for some in found if _alike(next(iter(some.values())), method))
             if (some := next(same, None)) is None:
                 found.append(some := {})
             some[name] = method
     return found
+
+
+def _alike(one: AveragedGradients, other: AveragedGradients) -> bool:
+    return (one.rule, one.path, one.integrand) == (other.rule, other.path, other.integrand)
 
 
 @dataclass(frozen=True)
@@ -208,7 +253,7 @@ class SharedGradients:
 
     Args:
         task: what is explained.
-        methods: all of one quadrature rule.
+        methods: all of one quadrature rule, path and integrand.
         groups: the baselines drawn.
         generator: of random nodes and masks.
     """
@@ -262,18 +307,20 @@ class SharedGradients:
         """
         task = self.task if rows == slice(None) else self.task.take(rows)
         generator = generator or self.generator
-        rule = next(iter(self.methods.values())).rule
+        alike = next(iter(self.methods.values()))
         found: dict[str, Attribution] = {}
         for group in self.groups:
             every = path_attribution(
                 task.f,
                 task.inputs,
                 for_each(group.baselines(rows), task.inputs),
-                rule=rule,
+                rule=alike.rule,
                 target=task.targets,
                 max_batch=task.max_batch,
                 keep_per_baseline=True,
                 generator=generator,
+                path=alike.path,
+                integrand=alike.integrand,
             )
             found |= dict(self._averaged(group, every, task, generator))
         return {name: found[name] for name in self.methods}
@@ -286,7 +333,8 @@ class SharedGradients:
         given = [name for name in group.of_method if self.methods[name].weighting is None]
         averages = dict(zip(given, _averages(every, [group.over_all(name, every) for name in given]), strict=True))
         for name, (place, drawn) in group.of_method.items():
-            method, own = self.methods[name], every.of_baselines(group.columns(name))
+            method = self.methods[name]
+            own = _with_search(every.of_baselines(group.columns(name)), method, task)
             if method.weighting is None:
                 players = task.player_map.sums(averages[name])
                 weights = drawn.expand(len(task.inputs), -1)
@@ -300,6 +348,7 @@ class SharedGradients:
             weights = method.weighting.of_fitness(found.d_alpha.view(own.f_baselines.shape))
             averaged = own.reweighted(weights, task.player_map)
             forwards = found.scored.view(own.f_baselines.shape).sum(dim=1)
+            forwards = forwards if own.forwards is None else forwards + own.forwards.to(forwards.device)
             yield name, replace(averaged, fitness=found, forwards=forwards)
 
 

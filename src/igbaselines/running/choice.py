@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from igbaselines.attribution.methods import Method, why_not
+from igbaselines.attribution.methods import Method, gives_up, why_not
 from igbaselines.common.errors import UserError
 from igbaselines.metrics import Metric, PairedMetric, Quantity
 from igbaselines.running.context import Run
@@ -31,7 +31,11 @@ def fitting_methods(run: Run, own: Mapping[str, Method], task: Task) -> dict[str
     if len(reasons) == len(methods):
         said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise UserError(f"no method fits {task.name}: {said or 'the attribution has none, name some by methods=[...]'}")
-    return _without(methods, reasons, "method")
+    fitting = _without(methods, reasons, "method")
+    for name, method in fitting.items():
+        if (sums_to := gives_up(method)) is not None:
+            log.info("method %s gives completeness up: its attributions sum to %s", name, sums_to)
+    return fitting
 
 
 def check_metrics(metrics: Mapping[str, Any], measured: Iterable[Quantity]) -> None:

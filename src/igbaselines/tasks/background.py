@@ -1,5 +1,6 @@
 """The background of a task: what baselines, and the values of absent players, may be made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,8 @@ class Background:
         high: largest value of each feature; None for 1, as of pixels.
         own: for each explained input the index of the stratum that it is of itself, -1 for none of them; None where
             inputs are of none. Baselines drawn by stratum come from the others.
+        network: the explained function, for baselines that are searched for by asking it; a task sets it.
+        targets: the class of each explained input, as the task has it.
     """
 
     examples: Float[Tensor, "m *features"]
@@ -31,6 +34,8 @@ class Background:
     low: Float[Tensor, " *features"] | None = None
     high: Float[Tensor, " *features"] | None = None
     own: Int[Tensor, " n"] | None = None
+    network: Callable[[Tensor], Tensor] | None = None
+    targets: Int[Tensor, " explained"] | None = None
 
     def bounds(self) -> tuple[Float[Tensor, " *features"], Float[Tensor, " *features"]]:
         """The least and the largest value of each feature."""

@@ -48,7 +48,7 @@ class Task:
         targets: class index of each input, on its device; None for a function of one output. Of a list, an array, or
             one index for all a tensor is made.
         units: of statistics: a name for each input.
-        background: what baselines may be made of.
+        background: what baselines may be made of; the task tells it of f and the targets.
         players: which features come and go together.
         imputers: what absent players become, by name; `zero` and `mean` are there by convention.
         masks: the object in each picture, where it is known.
@@ -86,6 +86,7 @@ class Task:
         object.__setattr__(self, "inputs", torch.as_tensor(self.inputs))
         if not isinstance(self.targets, Tensor):
             object.__setattr__(self, "targets", read_target(self.inputs, self.targets))
+        object.__setattr__(self, "background", replace(self.background, network=self.f, targets=self.targets))
         if len(self.units) != len(self.inputs):
             raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(self.units)} units: one each")
         for what, values in (("targets", self.targets), ("masks", self.masks)):

@@ -20,7 +20,7 @@ Nodes: TypeAlias = tuple[Float[Tensor, "*pairs s"], Float[Tensor, " s"]]
 
 @runtime_checkable
 class QuadratureRule(Protocol):
-    """Nodes in [0, 1] and weights that sum to one; all but `AtInput` integrate a linear function exactly."""
+    """Nodes in [0, 1] and weights that sum to one; those of two sides are exact for a linear function."""
 
     def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
         """Return the nodes and their weights.
@@ -72,6 +72,26 @@ class Trapezoid(_FixedRule):
         weights = torch.full_like(nodes, 1 / (self.n_steps - 1))
         weights[[0, -1]] /= 2
         return nodes, weights
+
+
+@dataclass(frozen=True)
+class LeftRiemann(_FixedRule):
+    """Left Riemann sum: each step counts as at its start, so that differences of f from node to node sum up."""
+
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
+        """Return the nodes and weights."""
+        nodes = torch.arange(self.n_steps, dtype=torch.float64) / self.n_steps
+        return nodes, torch.full_like(nodes, 1 / self.n_steps)
+
+
+@dataclass(frozen=True)
+class RightRiemann(_FixedRule):
+    """Right Riemann sum: each step counts as at its end, as in the released code of Blur IG."""
+
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
+        """Return the nodes and weights."""
+        nodes = torch.arange(1, self.n_steps + 1, dtype=torch.float64) / self.n_steps
+        return nodes, torch.full_like(nodes, 1 / self.n_steps)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ class Attribution:
         players: what each player gets; None of the bare engine, which knows no players.
         forwards: evaluations of f without a gradient that the attribution was made from, for each input; those at the
             inputs and the ends of paths, which only say how complete the result is, do not count. None: none.
+        gives_up: in words what a method's attributions sum to, where they are not meant to sum to f(x) - f(x'); its gap
+            is then no error.
         fitness: how fit each pair's baseline was found, pair (i, j) at i * k + j; None where nobody asked.
     """
 
@@ -87,6 +89,7 @@ class Attribution:
     players: Float[Tensor, "n p"] | None = None
     forwards: Int[Tensor, " n"] | None = None
     fitness: MinimalDeletion | None = None
+    gives_up: str | None = None
 
     @property
     def gradient_points(self) -> Int[Tensor, " n"]:
@@ -104,15 +107,17 @@ class Attribution:
     def change(self) -> Float[Tensor, " n"]:
         """What complete attributions sum to: f(x) - sum_k w_k f(x'_k) (2505.03201, theorem 1), float64.
 
-        NaN where the weights differ from feature to feature: no one number is what those attributions sum to.
+        NaN where the weights differ from feature to feature, or the method gives completeness up: no one number is what
+        those attributions sum to.
         """
-        if self.weights is None:
+        if self.weights is None or self.gives_up is not None:
             return torch.full_like(self.f_inputs, torch.nan, dtype=torch.float64)
         return self.f_inputs.double() - (self.weights.double() * self.f_baselines.double()).sum(dim=1)
 
     def of_baselines(self, columns: slice) -> "Attribution":
         """Keep some of the baselines; the attributions stay those of all."""
         assert self.per_baseline is not None, "keep_per_baseline=True keeps what is taken here"
+        k = self.per_baseline.shape[1]  # of which each has taken as many evaluations
         return replace(
             self,
             per_baseline=self.per_baseline[:, columns],
@@ -120,6 +125,7 @@ class Attribution:
             completeness_gap=self.completeness_gap[:, columns],
             weights=None,
             gradients=None if self.gradients is None else self.gradients[:, columns],
+            forwards=None if self.forwards is None else self.forwards * len(range(*columns.indices(k))) // k,
         )
 
     def reweighted(self, weights: Float[Tensor, "n k"], players: PlayerMap | None = None) -> "Attribution":

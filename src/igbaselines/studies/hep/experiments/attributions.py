@@ -190,9 +190,14 @@ class _Sums:
 
 
 def _relative_gaps(result: Attribution) -> Float[Tensor, " gaps"]:
-    """How far paths miss completeness, or events where a method weights baselines and has no paths from them."""
+    """How far paths miss completeness, or events where a method weights baselines and has no paths from them.
+
+    NaN where a method gives completeness up.
+    """
     if result.gradients is None and result.weights is not None:
         return relative_gap(result.attributions, result.change)
+    if result.gives_up is not None:
+        return torch.full_like(result.f_inputs, torch.nan)
     change = (result.f_inputs[:, None] - result.f_baselines).abs()
     gaps = result.completeness_gap.abs() / change.clamp_min(torch.finfo(change.dtype).tiny)
     return gaps.flatten() if result.weights is None else gaps[result.weights > 0]

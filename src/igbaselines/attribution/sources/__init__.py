@@ -1,0 +1,1 @@
+"""Baselines that are looked for, among the background's examples or by asking the network: one file each."""
