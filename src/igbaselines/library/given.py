@@ -83,6 +83,10 @@ class NoBackground(Background):
     def __init__(self) -> None:
         """Know nothing."""
 
+    def asked_of(self, network: Callable[[Tensor], Tensor], targets: Tensor | None) -> Background:
+        """Know no more for that."""
+        return self
+
     @property
     def examples(self) -> Tensor:
         """There are none."""

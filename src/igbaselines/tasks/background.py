@@ -1,7 +1,7 @@
 """The background of a task: what baselines, and the values of absent players, may be made of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -36,6 +36,10 @@ class Background:
     own: Int[Tensor, " n"] | None = None
     network: Callable[[Tensor], Tensor] | None = None
     targets: Int[Tensor, " explained"] | None = None
+
+    def asked_of(self, network: Callable[[Tensor], Tensor], targets: Int[Tensor, " explained"] | None) -> "Background":
+        """The same, of a task that explains this function and these classes."""
+        return replace(self, network=network, targets=targets)
 
     def bounds(self) -> tuple[Float[Tensor, " *features"], Float[Tensor, " *features"]]:
         """The least and the largest value of each feature."""

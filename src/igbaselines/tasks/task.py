@@ -86,7 +86,7 @@ class Task:
         object.__setattr__(self, "inputs", torch.as_tensor(self.inputs))
         if not isinstance(self.targets, Tensor):
             object.__setattr__(self, "targets", read_target(self.inputs, self.targets))
-        object.__setattr__(self, "background", replace(self.background, network=self.f, targets=self.targets))
+        object.__setattr__(self, "background", self.background.asked_of(self.f, self.targets))
         if len(self.units) != len(self.inputs):
             raise ValueError(f"task {self.name} has {len(self.inputs)} inputs and {len(self.units)} units: one each")
         for what, values in (("targets", self.targets), ("masks", self.masks)):
