@@ -246,7 +246,11 @@ def test_a_memory_that_stays_full_leaves_nothing_that_looks_complete(
     assert "Traceback" not in result.stderr
     assert command(*overrides).returncode == 0
     (folder,) = command.runs()
-    pd.testing.assert_frame_equal(measured(folder), measured(weighted_smoke), rtol=1e-4, atol=1e-6)
+    found, expected = measured(folder), measured(weighted_smoke)
+    # At few nodes D_alpha is searched anew, and smaller chunks may round it to the pixel beside.
+    ladder = found["metric"].str.endswith("_at_nodes")
+    pd.testing.assert_frame_equal(found[~ladder], expected[~ladder], rtol=1e-4, atol=1e-6)
+    pd.testing.assert_frame_equal(found[ladder], expected[ladder], rtol=0.02, atol=1e-3)
 
 
 CONVOLUTION = """

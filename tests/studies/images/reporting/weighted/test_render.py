@@ -59,6 +59,7 @@ def test_a_run_that_lacks_something_is_rendered(tmp_path: Path, images: int, mas
         assert {record["note"] for record in overlap if "spread" not in record["id"]} <= {
             "the run has no 'overlap_auc' of method 'weighted_gradients'",
             "the run has no 'overlap_auc' of method 'expected_gradients'",
+            "the run has no 'overlap_auc' of method 'ig'",
         }
     if images == 1:
         assert {record["verdict"] for record in records} == {"not tested"}
