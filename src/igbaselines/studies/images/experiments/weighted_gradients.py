@@ -96,7 +96,7 @@ def one_photograph(
     rows += _variance_rows(found[WG], fitness, evaluation.draws, study.run.seed, image_key(chosen.photograph.name))
     rows += _single_rows(study, evaluation, task, found[WG], list(attribution.baselines))
     if index < evaluation.ladder_photographs:
-        rows += _ladder_rows(study, attribution, evaluation.ladder, task)
+        rows += _ladder_rows(study, attribution, evaluation.ladder, task, found[WG])
     rows += rows_of("network", {"probability": chosen.probability})
     if index < evaluation.examples:
         shown = {method: found[method] for method in CURVES}
@@ -201,17 +201,19 @@ def _single_rows(
     return baseline_rows({metric: torch.tensor(values) for metric, values in found.items()}, names)
 
 
-def _ladder_rows(study: PhotographStudy, attribution: ImageAttribution, ladder: Sequence[int], task: Task) -> list[Row]:
+def _ladder_rows(
+    study: PhotographStudy, attribution: ImageAttribution, ladder: Sequence[int], task: Task, own: Attribution
+) -> list[Row]:
     """Weighted Gradients at several numbers of nodes: the completeness gap, and how far weights are from the finest's.
 
-    The baselines are the same, D_alpha and weights are found anew.
+    The baselines are the same, D_alpha and weights are found anew; at the run's own number of nodes both are there.
     """
-    found = {
-        nodes: replace(attribution, rule=GaussLegendre(nodes))
-        .averaged(InverseFitness())
-        .attribute(task, study.generator("images: nodes", task))
-        for nodes in sorted(ladder)
-    }
+    found = {}
+    for nodes in sorted(ladder):
+        rule = GaussLegendre(nodes)
+        anew = replace(attribution, rule=rule).averaged(InverseFitness())
+        known = rule == attribution.rule
+        found[nodes] = own if known else anew.attribute(task, study.generator("images: nodes", task))
     rows = []
     for nodes, one in found.items():
         shift = (_weights(one) - _weights(found[max(found)])).abs().sum().item()
