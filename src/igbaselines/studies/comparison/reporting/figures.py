@@ -39,7 +39,7 @@ def answer_figure(every: Sequence[Domain]) -> Drawing:
             for row, method in enumerate(methods):
                 if method not in one.nested.methods:
                     continue
-                is_best, control = method in one.unresolved, method in one.controls
+                is_best = method in one.unresolved
                 text = f"{ranks.loc[method, list(found)[column]]:.1f}"
                 axes.text(
                     column,
@@ -48,7 +48,8 @@ def answer_figure(every: Sequence[Domain]) -> Drawing:
                     ha="center",
                     va="center",
                     fontweight="bold" if is_best else "normal",
-                    color="white" if shares.loc[method].iloc[column] < PALE else GREY if control else "black",
+                    fontstyle="italic" if method in one.controls else "normal",
+                    color="white" if shares.loc[method].iloc[column] < PALE else "black",
                     fontsize=10,
                 )
                 if is_best:
@@ -65,7 +66,7 @@ def answer_figure(every: Sequence[Domain]) -> Drawing:
     return figure, (
         "Which baseline, then? Mean rank of every method over all questions, each question and in it each metric "
         "counted the same; lower is better. Thick frames: the best; thin ones: what may be the best as well, by a 95 % "
-        "confidence set (one-sided tests against all others, after Bonferroni). Grey: controls that never ask the "
+        "confidence set (one-sided tests against all others, after Bonferroni). Italic: controls that never ask the "
         f"network. {sizes}."
     )
 
