@@ -38,7 +38,7 @@ Row = dict[str, object]
 
 
 def as_rows(rows: list[Row]) -> pd.DataFrame:
-    known = {"experiment": "hep_baselines", "dataset": "synthetic", "model": "swish_dnn", "seed": 0}
+    known = {"experiment": "hep_baselines", "dataset": "hep_synthetic", "model": "swish_dnn", "seed": 0}
     return pd.DataFrame([known | row for row in rows], columns=list(COLUMNS)).astype({"k": "Int64", "value": float})
 
 

@@ -72,6 +72,8 @@ class PerStratum:
 
     Args:
         count: examples of each stratum, drawn in proportion to their weights; without replacement where all are equal.
+            Of negative weights, as generators beyond leading order give them, it is the magnitudes; an example carries
+            the sign into its weight, and a stratum still counts as much as another.
         weighting: how they are weighted.
         at_most: take as many as there are where a stratum has fewer, instead of refusing.
         most: examples in all; of more, so many are kept by lot. None: all.
@@ -104,9 +106,10 @@ class PerStratum:
         if strata is None:
             strata = torch.zeros(len(background.examples), dtype=torch.int64, device=device)
         stratum_of_example, chosen = strata.cpu(), []
-        weight = torch.ones(len(stratum_of_example))
+        sign = torch.ones(len(stratum_of_example), dtype=torch.float64)
+        weight = sign.float()
         if background.example_weight is not None:
-            weight = background.example_weight.cpu()
+            weight, sign = background.example_weight.cpu().abs(), background.example_weight.cpu().sign().double()
         for stratum in stratum_of_example.unique().tolist():
             members = (stratum_of_example == stratum).nonzero().squeeze(1)
             members = members[weight[members] > 0]
@@ -114,12 +117,18 @@ class PerStratum:
             if len(members) < count:
                 raise TooFewExamplesError(f"stratum {stratum} has {len(members)} examples, {self.count} are needed")
             if count:
-                chosen.append(members[_drawn(weight[members], count, generator)])
+                drawn = members[_drawn(weight[members], count, generator)]
+                while not sign[drawn].sum() > 0:  # they cancel, which all of them do not
+                    if not (sign * weight)[members].sum() > 0:
+                        raise ValueError(f"the weights of stratum {stratum} do not add up to more than 0")
+                    drawn = members[_drawn(weight[members], count, generator)]
+                chosen.append(drawn)
         index = torch.cat(chosen)
         if self.most is not None and len(index) > self.most:
             index = index[torch.randperm(len(index), generator=generator)[: self.most]]
         index = index.to(device)
-        return background.examples[index], self.weighting.weights(strata[index], background.stratum_weight)
+        weights = self.weighting.weights(strata[index], background.stratum_weight)
+        return background.examples[index], _signed(weights, strata[index], sign.to(device)[index])
 
     def _of_others(
         self, strata: Int[Tensor, " m"], own: Int[Tensor, " n"], background: Background, generator: torch.Generator
@@ -147,6 +156,16 @@ class PerStratum:
         index = torch.cat(drawn).view(len(own), wanted)
         together = background.examples[index.to(background.examples.device)]
         return together, equal_weights(together, wanted)
+
+
+def _signed(weights: Float[Tensor, " k"], strata: Int[Tensor, " k"], sign: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
+    """Give weights the signs of their examples; what a stratum counts, and so their sum, stays what it is."""
+    if (sign > 0).all():
+        return weights
+    place = strata.unique(return_inverse=True)[1]
+    zeros = weights.new_zeros(int(place.max()) + 1)
+    of_stratum, signed = zeros.index_add(0, place, weights), zeros.index_add(0, place, weights * sign)
+    return weights * sign * torch.where(signed > 0, of_stratum / signed, 0)[place]
 
 
 def _drawn(weight: Float[Tensor, " m"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from igbaselines.common.errors import UserError
 
+DELIMITERS = ",;\t|"  # of a CSV file: the one that its header has most of
 BYTES_A_VALUE = 16  # of memory, while a table is read and split: features, standardised, and what they come from
 
 
@@ -48,6 +49,13 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         size = f"{file.metadata.num_rows} rows of {file.metadata.num_columns} columns"
         raise UserError(f"{path}: {size} need {needed / 1e9:.1f} GB of memory, of {there / 1e9:.1f}: give fewer")
     return file
+
+
+def delimiter(path: Path) -> str:
+    """What stands between the values of a CSV file."""
+    with path.open("rb") as file:
+        header = file.readline(2**20).decode(errors="replace")
+    return max(DELIMITERS, key=header.count)
 
 
 def _memory() -> int:

@@ -8,6 +8,7 @@ MODULES = {
         *("filelock", "hydra", "jinja2", "markupsafe", "matplotlib", "mplhep", "omegaconf", "pandas", "PIL", "pyarrow"),
         *("rich", "safetensors", "scipy", "sklearn", "yaml"),
     ),
+    "hep": ("awkward", "numexpr", "uproot"),
     "images": ("pycocotools", "torchvision"),
     "samples": ("efficientnet_lite_pytorch", "foolbox"),
     "gridworld": ("shapiq",),

@@ -23,9 +23,10 @@ Choice: TypeAlias = str | int | float
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
-PAPER_EXTRAS = {"tables", "notes", "sentences"}
+PAPER_EXTRAS = {"tables", "notes", "sentences", "data"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
-CLAIM_EXTRAS = {"paper_values", "where", "sentence"}
+CLAIM_EXTRAS = {"paper_values", "where", "sentence", "of_data"}
+OTHER_DATA = "other_data"  # id of the one line that stands for all claims about data that a run does not have
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Claim:
         parameters: what the test needs beside rows and region.
         where: column -> value of the rows that count; empty: all.
         sentence: ids of the paper's sentences that it tests; none: the question, or the control, is ours.
+        of_data: whether it is about the paper's own data, such as one of its features: no other can test it.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Claim:
     paper_values: Mapping[str, str | int | float] = field(default_factory=dict)
     where: Mapping[str, str | int | float] = field(default_factory=dict)
     sentence: Sequence[str] = ()
+    of_data: bool = False
 
     def value_for(self, model: str | None) -> str | int | float:
         """The paper's value for a model; the general one where the paper did not use it."""
@@ -95,7 +98,11 @@ class Printed:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its claims by experiment, what it prints and says, and notes on what a reader of it should know."""
+    """A paper: its claims by experiment, what it prints and says, and notes on what a reader of it should know.
+
+    `data` are the data sets that stand for its own: what it says of features, or prints under figures, is of them. None
+    is named where it says nothing of the kind.
+    """
 
     id: str
     title: str
@@ -104,6 +111,11 @@ class Paper:
     printed: Printed
     notes: Sequence[str] = ()
     sentences: Sequence[Sentence] = ()
+    data: Sequence[str] = ()
+
+    def is_about(self, dataset: str | None) -> bool:
+        """Whether what it says of its own data is said of this data set, too."""
+        return not self.data or dataset is None or dataset in self.data
 
 
 def claim_tests() -> dict[str, Callable[..., Outcome]]:
@@ -161,6 +173,27 @@ def judge(claim: Claim, rows: pd.DataFrame) -> Record:
     }
 
 
+def judge_paper(paper: Paper, experiment: str, rows: pd.DataFrame) -> list[Record]:
+    """Judge a paper's claims on a run; those about its own data, of a run on other data, are one line together."""
+    claims = paper.claims.get(experiment, ())
+    if paper.is_about(_dataset(rows)):
+        return judge_all(claims, rows)
+    records = judge_all([claim for claim in claims if not claim.of_data], rows)
+    others = [claim for claim in claims if claim.of_data]
+    if not others:
+        return records
+    listed = ", ".join(dict.fromkeys(claim.id.split("/")[1] for claim in others))
+    line: Record = {
+        "id": f"{paper.id}/{OTHER_DATA}/{experiment}",
+        "paper": paper.id,
+        "source": "",
+        "statement": f"{len(others)} claims of {experiment} about other data than this run's ({listed}).",
+        "paper_value": "of its own data",
+    }
+    reason = f"they are about the paper's own data, for which {', '.join(paper.data)} stand, not {_dataset(rows)}"
+    return [*records, line | unmeasured(Verdict.NOT_TESTED, reason)]
+
+
 def judge_all(claims: Sequence[Claim], rows: pd.DataFrame) -> list[Record]:
     """Judge claims on a run's rows, and correct for how many readings of one statement are among them.
 
@@ -192,11 +225,16 @@ def _after_holm(record: Record, p_value: float, of: str) -> Record:
     return {"note": note}
 
 
-def printed_for(papers: Sequence[Paper], experiment: str) -> Printed:
-    """What the papers of an experiment print, taken together."""
+def printed_for(papers: Sequence[Paper], experiment: str, dataset: str | None = None) -> Printed:
+    """What the papers of an experiment print, together; under figures of other data than theirs nothing stands."""
     of_experiment = [paper.printed for paper in papers if experiment in paper.claims]
+    silent = {name for paper in papers if not paper.is_about(dataset) for name in paper.printed.figures}
     return Printed(
-        {name: words for printed in of_experiment for name, words in printed.figures.items()},
+        {
+            name: {key: one for key, one in words.items() if key != "statement" or name not in silent}
+            for printed in of_experiment
+            for name, words in printed.figures.items()
+        },
         {name: numbers for printed in of_experiment for name, numbers in printed.tables.items()},
     )
 
@@ -208,7 +246,10 @@ def unmeasured(verdict: Verdict, reason: str) -> Record:
 
 
 def _chosen(rows: pd.DataFrame, claim: Claim) -> pd.DataFrame:
-    """Take the rows that a claim is about."""
+    """Take the rows that a claim is about, where it could fail."""
+    features = rows["feature"].nunique() if "feature" in rows else 0
+    if features and int(k := claim.where.get("k", 0)) >= features:
+        raise NotTestable(f"k = {k} of {features} features: every ranking has the same ones")
     found = choose(rows, claim.where)
     if claim.where and found.empty:
         raise NotTestable(
@@ -220,6 +261,11 @@ def _chosen(rows: pd.DataFrame, claim: Claim) -> pd.DataFrame:
 def _model(rows: pd.DataFrame) -> str | None:
     models = rows["model"].dropna().unique().tolist() if "model" in rows else []
     return str(models[0]) if len(models) == 1 else None
+
+
+def _dataset(rows: pd.DataFrame) -> str | None:
+    found = rows["dataset"].dropna().unique().tolist() if "dataset" in rows else []
+    return str(found[0]) if len(found) == 1 else None
 
 
 def _paper(path: Path) -> Paper:
@@ -239,7 +285,10 @@ def _paper(path: Path) -> Paper:
     printed = Printed(content["figures"], content.get("tables", {}))
     sentences = _sentences(where, content.get("sentences", ()), [one for listed in claims.values() for one in listed])
     notes = content.get("notes", ())
-    return Paper(content["paper"], content["title"], content["url"], claims, printed, notes, sentences)
+    data = content.get("data", ())
+    if not data and any(claim.of_data for listed in claims.values() for claim in listed):
+        raise UserError(f"{where}: claims with of_data need `data`, the data sets that they are about")
+    return Paper(content["paper"], content["title"], content["url"], claims, printed, notes, sentences, data)
 
 
 def _sentences(where: str, written: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> list[Sentence]:

@@ -25,7 +25,7 @@ def render_run(folder: Path, rows: "pd.DataFrame", config: Mapping[str, Any], cl
     """
     import pandas as pd  # here and below: a run that is complete already loads nothing that draws
 
-    from igbaselines.reporting.claims import judge_all, load_papers, printed_for
+    from igbaselines.reporting.claims import judge_paper, load_papers, printed_for
     from igbaselines.reporting.labels import printed_as
     from igbaselines.reporting.tables import write_table
 
@@ -33,8 +33,8 @@ def render_run(folder: Path, rows: "pd.DataFrame", config: Mapping[str, Any], cl
     render = look_up(find_experiment(experiment).render)
     papers = load_papers(claims_root)
     with printed_as(Names.read(folder)):
-        render(folder, rows, printed_for(papers, experiment))
-    records = judge_all([claim for paper in papers for claim in paper.claims.get(experiment, ())], rows)
+        render(folder, rows, printed_for(papers, experiment, config["dataset_name"]))
+    records = [record for paper in papers for record in judge_paper(paper, experiment, rows)]
     if records:
         write_table(pd.DataFrame(records, columns=CLAIM_COLUMNS), folder, "claims")
     write_text(folder / "claims.json", json.dumps(records, indent=1, allow_nan=False))

@@ -36,6 +36,7 @@ class Experiment:
             (results, printed) -> Combination.
         has_units: whether jobs can share a run.
         is_question: whether it asks what its paper leaves open.
+        is_of_users: whether it is about data of the user's, and no paper's claims.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Experiment:
     combine: str | None = None
     has_units: bool = True
     is_question: bool = False
+    is_of_users: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class KMeansSummary:
         seed = int(torch.randint(2**31, (), generator=generator))
         distinct = len(np.unique(examples, axis=0))
         found = KMeans(min(self.count, distinct), n_init=STARTS, random_state=seed).fit(
-            examples / span, sample_weight=weight
+            examples / span, sample_weight=None if weight is None else np.abs(weight)
         )
         share = np.bincount(found.labels_, weight, minlength=found.n_clusters)
         centres = found.cluster_centers_ * span

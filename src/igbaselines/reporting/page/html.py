@@ -19,7 +19,7 @@ from PIL import Image
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
 from igbaselines.common.places import COMMAND
-from igbaselines.reporting.claims import Paper, Record, load_papers, unmeasured
+from igbaselines.reporting.claims import OTHER_DATA, Paper, Record, load_papers, unmeasured
 from igbaselines.reporting.page.by_dataset import DatasetComparison, compare_datasets, comparisons_table
 from igbaselines.reporting.page.by_seed import steady
 from igbaselines.reporting.page.combined import CombinedRuns, write_combined
@@ -31,7 +31,8 @@ from igbaselines.reporting.render import RESULT_COLUMNS
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.reporting.tables import readable
 from igbaselines.running.config import CLAIMS_ROOT
-from igbaselines.running.states import count_states, explain_states
+from igbaselines.running.states import COMPLETE, count_states, explain_states
+from igbaselines.running.study import experiments
 from igbaselines.running.sweeps import Sweep, find_sweeps
 
 LARGEST_PNG = 500_000  # bytes
@@ -185,9 +186,21 @@ def _page(
         combined=combined,
         speed=speed,
         runs=runs,
+        own=own_runs(runs),
         sweeps=of_sweeps,
         explanations=explain_states([*runs, *(state for _, states in of_sweeps for _, state in states)]),
     )
+
+
+def own_runs(runs: Sequence[ReportedRun]) -> list[ReportedRun]:
+    """Complete runs on other data than a paper's: the user's own, which stand first."""
+    of_users = {name for name, experiment in experiments().items() if experiment.is_of_users}
+    return [
+        run
+        for run in runs
+        if run.state == COMPLETE
+        and (run.experiment in of_users or any(f"/{OTHER_DATA}/" in record["id"] for record in run.claims))
+    ]
 
 
 def _sections(

@@ -1,6 +1,6 @@
 """Collision events as a table: one row an event, one column a kinematic feature."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
+from igbaselines.common.columns import some
 from igbaselines.common.errors import UserError
 
 
@@ -21,11 +22,13 @@ class EventTable:
     processes: tuple[str, ...]  # names of the processes
     is_signal: Bool[np.ndarray, " n"]  # for each event whether it is signal
     # cross-section [fb] that each event stands for, or None where it is unknown; the weights of a process add up to
-    # its selected cross-section
+    # its selected cross-section. Generators beyond leading order give negative ones
     weight: Float[np.ndarray, " n"] | None
     checksum: str  # sha256 of the file that the events came from
     # process -> relative Monte Carlo error of its cross-section, or None where unknown
     cross_section_error: Mapping[str, float] | None = None
+    # what each event counts in training, not negative, 1 on average in its process; None: all the same
+    training_weight: Float[np.ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -44,17 +47,36 @@ class EventTable:
                 np.bincount(self.process[part], self.weight[part], len(self.processes))
                 for part in (slice(None), chosen)
             )
-            weight = self.weight[chosen] * (total / np.where(left > 0, left, 1))[self.process[chosen]]
+            kept = np.bincount(self.process[chosen], minlength=len(self.processes))
+            every = np.bincount(self.process, minlength=len(self.processes))
+            # By their sums; by their numbers where those that are left happen to cancel.
+            by_number = every / np.where(kept > 0, kept, 1)
+            least = total / (2 * by_number) if (self.weight < 0).any() else np.zeros_like(total)
+            factor = np.where(left > least, total / np.where(left > 0, left, 1), by_number)
+            weight = self.weight[chosen] * factor[self.process[chosen]]
         return replace(
             self,
             features=self.features[chosen],
             process=self.process[chosen],
             is_signal=self.is_signal[chosen],
             weight=weight,
+            training_weight=None if self.training_weight is None else self.training_weight[chosen],
         )
+
+    def of_features(self, names: Sequence[str]) -> "EventTable":
+        """The same events with some of the features alone, in this order; a UserError names those that lack."""
+        if missing := [name for name in names if name not in self.feature_names]:
+            raise UserError(f"the events have no feature {', '.join(missing)}; there are {some(self.feature_names)}")
+        index = [self.feature_names.index(name) for name in names]
+        return replace(self, features=self.features[:, index], feature_names=tuple(names))
 
     def require(self, process_events: int) -> None:
         """Check that there is signal, background, and enough events of every process; a UserError says what lacks."""
+        for index, name in enumerate(self.processes):
+            found = int((self.process == index).sum())
+            if found < process_events:
+                needed = f"at least {process_events} are needed: raise dataset.n_events"
+                raise UserError(f"process {name!r} has {found} selected events, {needed}")
         for name, label, part in (("signal", 1, self.is_signal), ("background", 0, ~self.is_signal)):
             if not part.any():
                 raise UserError(f"the events hold no {name}: at least one needs label {label}")
@@ -65,10 +87,6 @@ class EventTable:
                 raise UserError(
                     f"the weights of process {name!r} are all 0: give its cross-section [fb], or leave it out"
                 )
-            found = int((self.process == index).sum())
-            if found < process_events:
-                needed = f"at least {process_events} are needed: raise dataset.n_events"
-                raise UserError(f"process {name!r} has {found} selected events, {needed}")
 
 
 @runtime_checkable

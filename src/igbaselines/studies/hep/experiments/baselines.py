@@ -5,12 +5,9 @@ features of every ranking. Each ranking network has its own split of the events,
 on the test part of that split.
 """
 
-import hashlib
-
 import torch
 
 from igbaselines.common.randomness import generator_for
-from igbaselines.common.tensors import save_tensors
 from igbaselines.metrics import Quantity, undirected
 from igbaselines.studies.hep.experiments.attributions import GAP_QUANTILES, ClassAttribution
 from igbaselines.studies.hep.experiments.ranked import RANKED, VALIDATION_LOSS, add_rankings, performance, ranked
@@ -21,9 +18,10 @@ from igbaselines.studies.hep.experiments.significance import (
     cross_sections,
     select_events,
 )
-from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
+from igbaselines.studies.hep.experiments.study import ExplainedNetwork, HepStudy, experiment
 from igbaselines.studies.hep.measures.discovery import Selected, pooled_significance
 from igbaselines.studies.hep.measures.rankings import Ranking, by_score, single_feature_auc
+from igbaselines.studies.hep.networks.own import OwnNetwork
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 SINGLE = "single_feature_auc"
@@ -33,6 +31,7 @@ MEASURED = (
     *RANKED,
     FEATURE_AUC,
     Quantity("significance", "discovery significance Z", better="higher"),
+    Quantity("significance_with_error", "discovery significance Z with the background's error", better="higher"),
     Quantity("attribution", "mean attribution", "output"),
     Quantity("attribution_magnitude", "mean |attribution|", "output"),
     *undirected("network_loss", "network_epochs", *(f"completeness_gap_{part}" for part in GAP_QUANTILES)),
@@ -42,14 +41,18 @@ MEASURED = (
 
 
 @experiment
-def run(study: HepStudy, model: ClassifierRecipe, evaluation: HepEvaluation) -> None:
-    """Explain every network and retrain on its rankings; the significances are pooled over all networks."""
-    rows, events, sizes = study.run.rows, study.events, evaluation.sizes(len(study.events.feature_names))
+def run(study: HepStudy, model: ClassifierRecipe | OwnNetwork, evaluation: HepEvaluation) -> None:
+    """Explain every network and retrain on its rankings; the significances are pooled over all networks.
+
+    A network of the user's is explained on every split of the events, and nothing is trained.
+    """
+    rows, events, every_size = study.run.rows, study.events, evaluation.sizes(len(study.events.feature_names))
     add_event_counts(rows, events)
     cuts: list[tuple[str, int]] = []
     selected: list[Selected] = []
-    for network in study.networks(model):
-        _keep(network)
+    for network in study.explained_networks(model):
+        network.keep()
+        sizes = network.sizes(every_size)
         explained = network.explain()
         _add_attributions(study, network.name, explained)
         controls = _controls(network, explained, evaluation.random_rankings)
@@ -62,22 +65,18 @@ def run(study: HepStudy, model: ClassifierRecipe, evaluation: HepEvaluation) -> 
             logits = retrained.logits[retrained.network.flatten()]
             selected.append(select_events(events, network.events.split, logits, evaluation.signal_efficiency))
     if selected:
-        luminosity, replicates = evaluation.luminosity, evaluation.bootstrap
-        significance = pooled_significance(selected, cross_sections(events), luminosity, replicates, study.run.seed)
+        significance = pooled_significance(
+            selected,
+            cross_sections(events),
+            evaluation.luminosity,
+            evaluation.bootstrap,
+            study.run.seed,
+            evaluation.background_error,
+        )
         add_significance(rows, cuts, significance)
 
 
-def _keep(network: RankingNetwork) -> None:
-    """Keep a network among the results, and say how its training went."""
-    run, trained = network.study.run, network.trained
-    file = run.artifacts / "networks" / f"{network.name}.safetensors"
-    save_tensors(file, network.model.state_dict())
-    run.checksums[network.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-    run.rows.add("all_features", "network_loss", network.name, trained.loss.item())
-    run.rows.add("all_features", "network_epochs", network.name, trained.epochs.item())
-
-
-def _controls(network: RankingNetwork, explained: ClassAttribution, random_rankings: int) -> dict[str, Ranking]:
+def _controls(network: ExplainedNetwork, explained: ClassAttribution, random_rankings: int) -> dict[str, Ranking]:
     """Rank without a network, by each feature alone and at random; and one baseline's attributions in other orders."""
     study, train = network.study, network.events.split.train
     auc = single_feature_auc(study.events.features[train], study.events.is_signal[train])

@@ -51,7 +51,8 @@ def split_events(
     x = standardise(torch.from_numpy(events.features).to(device))
     target = torch.from_numpy(events.is_signal).to(x)
     train_part, validation_part = (torch.from_numpy(indices).to(device) for indices in split[:2])
-    data = TrainingData(x, target, train_part, validation_part, events.feature_names)
+    counts = None if events.training_weight is None else torch.from_numpy(events.training_weight).to(x)
+    data = TrainingData(x, target, train_part, validation_part, events.feature_names, counts)
     return SplitEvents(split, standardise, data)
 
 

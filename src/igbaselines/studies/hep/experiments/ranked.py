@@ -8,7 +8,7 @@ import pandas as pd
 from igbaselines.metrics import Quantity, undirected
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, Retrained
+from igbaselines.studies.hep.experiments.study import ExplainedNetwork, HepStudy, RankingNetwork, Retrained
 from igbaselines.studies.hep.measures.classification import classification_metrics
 from igbaselines.studies.hep.measures.rankings import Ranking, by_score, places, rank_correlation, top_overlap
 
@@ -63,11 +63,12 @@ def add_agreement(
     correlation = np.mean([rank_correlation(a, b) for a, b in pairs])
     overlap = np.mean([top_overlap(a, b, top) for a, b in pairs])
     study.run.rows.add(method, "spearman", unit, float(correlation), **columns)
-    study.run.rows.add(method, "top_overlap", unit, float(overlap), **columns)
+    if top < len(study.events.feature_names):  # all of them are the same ones
+        study.run.rows.add(method, "top_overlap", unit, float(overlap), **columns)
 
 
 def performance(
-    network: RankingNetwork, names: Sequence[Mapping[str, str | None]], sizes: Sequence[int], retrained: Retrained
+    network: ExplainedNetwork, names: Sequence[Mapping[str, str | None]], sizes: Sequence[int], retrained: Retrained
 ) -> pd.DataFrame:
     """How well networks retrained on the first features of rankings classify the test part.
 

@@ -62,6 +62,8 @@ class HepEvaluation(HepSplits):
     # Share of the selected signal behind the cut on the network's output
     signal_efficiency: float = field(metadata=value("(0, 1)"))
     bootstrap: int = field(metadata=value("[2, 1000000]"))  # replicates of the significance for its intervals
+    # What is not known of the background, as a share of it, beside its simulation and its cross-sections
+    background_error: float = field(default=0.0, metadata=value("[0, 10]"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -66,6 +66,7 @@ def add_significance(rows: Rows, cuts: list[tuple[str, int]], significance: Sign
         "background_n_eff": significance.n_eff,
         "significance": significance.value,
         "significance_mc_error": significance.mc_error,
+        "significance_with_error": significance.with_error,
     }
     for cut, (method, k) in enumerate(cuts):
         for metric, values in columns.items():

@@ -1,7 +1,9 @@
 """What the experiments of 2412.13864 share: the events, and a network to explain and retrain on each split of them."""
 
+import hashlib
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
@@ -19,6 +21,7 @@ from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for, stream
+from igbaselines.common.tensors import save_tensors
 from igbaselines.metrics import Metric
 from igbaselines.running.choice import fitting_methods, fitting_metrics
 from igbaselines.running.context import Run
@@ -30,8 +33,9 @@ from igbaselines.studies.hep.experiments.settings import HepSplits
 from igbaselines.studies.hep.experiments.tasks import ranking_task, training_background, untrained_task
 from igbaselines.studies.hep.measures.rankings import Ranking, top_masks
 from igbaselines.studies.hep.networks.dnn import Classifier
+from igbaselines.studies.hep.networks.own import OwnNetwork
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
-from igbaselines.studies.hep.networks.training import Trained
+from igbaselines.studies.hep.networks.training import EVALUATION_BATCH, Trained
 from igbaselines.tasks import Background
 
 log = logging.getLogger(__name__)
@@ -50,14 +54,22 @@ class HepStudy:
 
     @classmethod
     def begin(
-        cls, run: Run, dataset: EventDataset, attribution: AttributionSettings, evaluation: HepSplits
+        cls,
+        run: Run,
+        dataset: EventDataset,
+        attribution: AttributionSettings,
+        evaluation: HepSplits,
+        inputs: Sequence[str] = (),
     ) -> "HepStudy":
         """Load the events, choose the methods that fit them, and say before any work what they lack.
+
+        `inputs` are the features that a network of the user's takes; none: all.
 
         Raises:
             UserError: naming what the events lack, or where no method is left.
         """
         events = dataset.load(run.cache, run.workers)
+        events = events.of_features(inputs) if inputs else events
         run.checksums["events"] = events.checksum
         if (source := dataset.checksum()) is not None:
             run.checksums["dataset"] = source
@@ -81,6 +93,23 @@ class HepStudy:
         """Split the events for one of the networks."""
         return split_events(self.events, self.evaluation, network, self.run.seed, self.run.device)
 
+    def explained_networks(self, model: "ClassifierRecipe | OwnNetwork") -> "Iterator[ExplainedNetwork]":
+        """The ranking networks, or on each split of the events the user's own.
+
+        Raises:
+            UserError: where that is no network of these events.
+        """
+        if isinstance(model, ClassifierRecipe):
+            yield from self.networks(model)
+            return
+        if (checksum := model.checksum()) is not None:
+            self.run.checksums["own network"] = checksum
+        network = model.classifier(self.events.feature_names, self.run.device)
+        study = replace(self, run=replace(self.run, checkpoints=self.run.checkpoints / self.run.fingerprint()))
+        log.info("the network is the user's: whether it was trained on events that are explained here nobody knows")
+        for number in self.run.units(range(self.evaluation.networks)):
+            yield UsersNetwork(study, f"split_{number}", self.split(number), (self.run.seed, number), network)
+
     def networks(self, recipe: ClassifierRecipe) -> "Iterator[RankingNetwork]":
         """The ranking networks, each with its own split of the events and its own training seed."""
         for number in self.run.units(range(self.evaluation.networks)):
@@ -94,7 +123,7 @@ def sampled(methods: Mapping[str, Method]) -> dict[str, PerStratum]:
     return {name: source for name, source in sources.items() if isinstance(source, PerStratum)}
 
 
-Model = TypeVar("Model", ClassifierRecipe, None)
+Model = TypeVar("Model", ClassifierRecipe, ClassifierRecipe | OwnNetwork, None)
 Evaluation = TypeVar("Evaluation", bound=HepSplits)
 
 
@@ -107,7 +136,8 @@ def experiment(
     def run(
         run: Run, dataset: EventDataset, model: Model, attribution: AttributionSettings, evaluation: Evaluation
     ) -> None:
-        carry_out(HepStudy.begin(run, dataset, attribution, evaluation), model, evaluation)
+        inputs = model.inputs if isinstance(model, OwnNetwork) else ()
+        carry_out(HepStudy.begin(run, dataset, attribution, evaluation, inputs), model, evaluation)
 
     # Which kinds a run takes is read from these: `wraps` has put those of `carry_out` in their place.
     run.__annotations__ = carry_out.__annotations__ | {"dataset": EventDataset, "attribution": AttributionSettings}
@@ -124,47 +154,30 @@ class Retrained:
 
 
 @dataclass(frozen=True)
-class RankingNetwork:
-    """A network trained on all features, and what explaining it takes."""
+class ExplainedNetwork(ABC):
+    """A network that tells signal from background, and what explaining it takes."""
 
     study: HepStudy  # that it is part of
-    recipe: ClassifierRecipe  # how it was trained
     name: str  # of the network, the unit of its rows
     events: SplitEvents  # its split of the events
-    seed: tuple[int, ...]  # key of its training
-    key: tuple[int, ...]  # key of everything else that is drawn
-    trained: Trained
-
-    @classmethod
-    def train(
-        cls,
-        study: HepStudy,
-        recipe: ClassifierRecipe,
-        name: str,
-        events: SplitEvents,
-        seed: tuple[int, ...],
-        key: tuple[int, ...] | None = None,
-    ) -> "RankingNetwork":
-        """Train a network on all features; without a `key` everything else is drawn by that of the training, `seed`."""
-        everything = np.ones((1, len(study.events.feature_names)), dtype=bool)
-        with bar(f"ranking {name}", 1) as progress:
-            trained = train_on_subsets(events, everything, recipe, seed, study.run.checkpoints / name, progress)
-        log.info("%s: validation loss %.4f after %d epochs", name, trained.loss.item(), trained.epochs.item())
-        return cls(study, recipe, name, events, seed, key or seed, trained)
+    key: tuple[int, ...]  # key of everything that is drawn, but its training
 
     @property
+    @abstractmethod
     def model(self) -> Classifier:
         """The network, from features in physical units to a logit."""
-        return self.trained.networks.network(0, self.events.standardise, self.recipe.dropout)
 
-    def retrained(self, features: Int[Tensor, " k"]) -> float:
-        """Train a network alike on some of the features alone; returns its ROC AUC on the test part."""
-        mask = np.zeros((1, len(self.study.events.feature_names)), dtype=bool)
-        mask[0, features.cpu().numpy()] = True
-        with bar(f"{self.name}: {mask.sum()} features", 1) as progress:
-            trained = train_on_subsets(self.events, mask, self.recipe, self.seed, self.checkpoints, progress)
-        logits = self.events.test_logits(trained.networks)[0]
-        return float(roc_auc_score(self.study.events.is_signal[self.events.split.test], logits))
+    @abstractmethod
+    def retrain(self, rankings: Sequence[Ranking], sizes: Sequence[int]) -> Retrained:
+        """Networks like this one, of the first features of each ranking alone."""
+
+    def sizes(self, asked: Sequence[int]) -> list[int]:
+        """Of numbers of features those for which there is a network."""
+        return list(asked)
+
+    @abstractmethod
+    def keep(self) -> None:
+        """Put the network among the results, if the run has made it, and say how its training went."""
 
     @property
     def checkpoints(self) -> Path:
@@ -211,6 +224,55 @@ class RankingNetwork:
         log.info("%s%s: %d events explained in %.1f s", self.name, label, len(task.inputs), time.monotonic() - start)
         return found
 
+
+@dataclass(frozen=True)
+class RankingNetwork(ExplainedNetwork):
+    """A network that the run has trained on all features, and can train again on some of them."""
+
+    recipe: ClassifierRecipe  # how it was trained
+    seed: tuple[int, ...]  # key of its training
+    trained: Trained
+
+    @classmethod
+    def train(
+        cls,
+        study: HepStudy,
+        recipe: ClassifierRecipe,
+        name: str,
+        events: SplitEvents,
+        seed: tuple[int, ...],
+        key: tuple[int, ...] | None = None,
+    ) -> "RankingNetwork":
+        """Train a network on all features; without a `key` everything else is drawn by that of the training, `seed`."""
+        everything = np.ones((1, len(study.events.feature_names)), dtype=bool)
+        with bar(f"ranking {name}", 1) as progress:
+            trained = train_on_subsets(events, everything, recipe, seed, study.run.checkpoints / name, progress)
+        log.info("%s: validation loss %.4f after %d epochs", name, trained.loss.item(), trained.epochs.item())
+        return cls(study, name, events, key or seed, recipe, seed, trained)
+
+    @property
+    def model(self) -> Classifier:
+        """The network, from features in physical units to a logit."""
+        return self.trained.networks.network(0, self.events.standardise, self.recipe.dropout)
+
+    def retrained(self, features: Int[Tensor, " k"]) -> float:
+        """Train a network alike on some of the features alone; returns its ROC AUC on the test part."""
+        mask = np.zeros((1, len(self.study.events.feature_names)), dtype=bool)
+        mask[0, features.cpu().numpy()] = True
+        with bar(f"{self.name}: {mask.sum()} features", 1) as progress:
+            trained = train_on_subsets(self.events, mask, self.recipe, self.seed, self.checkpoints, progress)
+        logits = self.events.test_logits(trained.networks)[0]
+        return float(roc_auc_score(self.study.events.is_signal[self.events.split.test], logits))
+
+    def keep(self) -> None:
+        """Put the network among the results, and say how its training went."""
+        run = self.study.run
+        file = run.artifacts / "networks" / f"{self.name}.safetensors"
+        save_tensors(file, self.model.state_dict())
+        run.checksums[self.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+        run.rows.add("all_features", "network_loss", self.name, self.trained.loss.item())
+        run.rows.add("all_features", "network_epochs", self.name, self.trained.epochs.item())
+
     def retrain(self, rankings: Sequence[Ranking], sizes: Sequence[int]) -> Retrained:
         """Train a network on each set of first features; the one with all of them is there already: this one."""
         masks, index = top_masks(rankings, sizes)
@@ -225,3 +287,30 @@ class RankingNetwork:
             if capped := int((found.epochs == recipe.max_epochs).sum()):
                 log.warning("%s: %d of them had not converged after model.max_epochs", name, capped)
         return Retrained(logits, loss, index)
+
+
+@dataclass(frozen=True)
+class UsersNetwork(ExplainedNetwork):
+    """A network of the user's on one split of the events; it is not trained, nor are others like it."""
+
+    network: Classifier
+
+    @property
+    def model(self) -> Classifier:
+        """The network."""
+        return self.network
+
+    def sizes(self, asked: Sequence[int]) -> list[int]:
+        """All features."""
+        return [max(asked)]
+
+    def keep(self) -> None:
+        """Leave it where the user has it: the run's checksums name it."""
+
+    def retrain(self, rankings: Sequence[Ranking], sizes: Sequence[int]) -> Retrained:
+        """The network itself stands for all rankings: its outputs of the test part."""
+        table, device = self.study.events, self.events.data.x.device
+        test = torch.from_numpy(table.features[self.events.split.test]).to(device)
+        with torch.no_grad():
+            logits = torch.cat([self.network(some) for some in test.split(EVALUATION_BATCH)])
+        return Retrained(logits[None].cpu().numpy(), np.full(1, np.nan), np.zeros((len(rankings), 1), dtype=np.int64))

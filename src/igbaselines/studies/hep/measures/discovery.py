@@ -25,6 +25,23 @@ def asimov_significance(signal: Values, background: Values) -> Float[np.ndarray,
     return np.asarray(np.sqrt(2 * np.maximum((s + b) * np.log1p(s / b) - s, 0)))
 
 
+def asimov_significance_with_error(
+    signal: Values, background: Values, background_error: Values
+) -> Float[np.ndarray, "..."]:
+    """Median discovery significance where the background is known up to an error (Cowan 2012, eq. 20).
+
+    As if it came from an auxiliary count whose relative error is the same (Cowan et al. 2011, sec. 4.1.2):
+    `asimov_significance` without an error, about S / sqrt(B + error^2) for little signal. NaN where the expected
+    background is not positive.
+    """
+    s, b, error = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (signal, background, background_error)))
+    b = np.where(b > 0, b, np.nan)
+    variance = np.where(error > 0, error, np.nan) ** 2
+    certain = (s + b) * np.log((s + b) * (b + variance) / (b**2 + (s + b) * variance))
+    auxiliary = b**2 / variance * np.log1p(variance * s / (b * (b + variance)))
+    return np.where(error > 0, np.sqrt(2 * np.maximum(certain - auxiliary, 0)), asimov_significance(s, b))
+
+
 def asimov_error(
     signal: Values, background: Values, background_error: Values, signal_error: Values = 0.0
 ) -> Float[np.ndarray, "..."]:
@@ -83,14 +100,23 @@ class Significance:
     value: Float[np.ndarray, " cuts"]  # Asimov significance
     # its error from the background's Monte Carlo statistics and the cross-sections
     mc_error: Float[np.ndarray, " cuts"]
+    # Asimov significance where the background is uncertain: by Monte Carlo, cross-sections, and a share of itself
+    with_error: Float[np.ndarray, " cuts"]
     # its bootstrap replicates over background events, networks and cross-sections
     replicates: Float[np.ndarray, "replicates cuts"]
 
 
 def pooled_significance(
-    parts: list[Selected], cross_sections: CrossSections, luminosity: float, replicates: int, seed: int
+    parts: list[Selected],
+    cross_sections: CrossSections,
+    luminosity: float,
+    replicates: int,
+    seed: int,
+    background_error: float = 0.0,
 ) -> Significance:
     """Pool the test parts of several networks, at an integrated luminosity [1/fb].
+
+    `background_error` is what else is not known of the background, as a share of it.
 
     Each bootstrap replicate resamples networks with replacement, background events by Poisson weights and
     cross-sections by normal factors not below 0, the same for every cut, so that differences between cuts are paired.
@@ -118,6 +144,9 @@ def pooled_significance(
         n_eff=n_eff,
         value=asimov_significance(signal, background),
         mc_error=asimov_error(signal, background, np.sqrt(variance), cross_sections.signal_error * signal),
+        with_error=asimov_significance_with_error(
+            signal, background, np.sqrt(variance + (background_error * background) ** 2)
+        ),
         replicates=asimov_significance(resampled_signal, luminosity * resampled),
     )
 

@@ -30,12 +30,17 @@ class TrainingData:
     train: Int[Tensor, " t"]  # indices of the training part
     validation: Int[Tensor, " v"]  # indices of the validation part
     feature_names: tuple[str, ...] = ()  # names of the features, for the networks that are built after them
+    weight: Float[Tensor, " events"] | None = None  # what each event counts, not negative; None: all the same
 
     def class_weights(self, part: Int[Tensor, " p"]) -> Float[Tensor, " p"]:
         """Weights by which signal and background count the same in a part; their mean is one."""
         target = self.target[part]
-        signal = target.mean()
-        return target / (2 * signal) + (1 - target) / (2 * (1 - signal))
+        if self.weight is None:
+            signal = target.mean()
+            return target / (2 * signal) + (1 - target) / (2 * (1 - signal))
+        weight = self.weight[part]
+        signal, background = ((weight * of).mean() for of in (target, 1 - target))
+        return weight * (target / (2 * signal) + (1 - target) / (2 * background))
 
 
 @dataclass(frozen=True)

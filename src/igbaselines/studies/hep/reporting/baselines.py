@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from igbaselines.reporting.claims import Printed
-from igbaselines.reporting.rows import POOLED, MetricLook, by_unit, in_order, look_up, methods_of
+from igbaselines.reporting.rows import POOLED, MetricLook, by_unit, in_order, look_up, methods_of, unit_name
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import Drawing, Style, looks, save_figures, style_of
 from igbaselines.reporting.tables import methods_table, write_tables
@@ -35,6 +35,7 @@ PERFORMANCE = (
     "roc_auc",
     "significance",
     "significance_mc_error",
+    "significance_with_error",
     EFFECTIVE_BACKGROUND,
 )
 HOLLOW_BELOW = 10  # effective background events behind the cut
@@ -56,7 +57,9 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     rankings = {method: ranking(rows, metric, method) for method in baselines}
     longest = max(words.get("top", 0) for words in printed.figures.values())
     write_tables(folder, run_tables(rows, rankings, longest))
-    networks = rows.loc[rows["metric"] == metric, "unit"].nunique()
+    units = rows.loc[rows["metric"] == metric, "unit"].unique()
+    unit = unit_name(units)
+    over = f"{len(units)} {unit}s{' of the events' if unit == 'split' else ''}"
     others = {"figure_others": [method for method in baselines if method not in BASELINES]}
     drawings: dict[str, Drawing] = {}
     for name, methods in {"figure_1": baselines, **LISTS, **others}.items():
@@ -65,8 +68,8 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         if shown:
             caption = (
                 f"{_numbered(name)}. The {top} features with the largest {ATTRIBUTIONS[metric]} over the signal "
-                f"events, in this order: the mean over {networks} networks; error bars: standard deviation between "
-                "networks."
+                f"events, in this order: the mean over {over}; error bars: standard deviation between "
+                f"{unit}s."
             )
             drawings[name] = ranked_bars(shown, looks(baselines, STYLES), ATTRIBUTIONS[metric]), caption
     for name, (curve_metric, how) in FIGURES.items():
@@ -102,7 +105,7 @@ def performance_figure(rows: pd.DataFrame, metric: str) -> Figure | None:
     """Draw a metric against k, and below it the paired differences from one of the methods; None without any."""
     curves = measured_curves(rows, metric)
     compared = [method for method in curves if not CONTROL.fullmatch(method)]
-    if not compared:
+    if not compared or rows.loc[rows["metric"] == metric, "k"].nunique() < 2:  # all features alone: no curve
         return None
     hollow = {method: thin_points(rows, method) for method in compared if metric == "significance"}
     reference = REFERENCE if REFERENCE in compared else compared[0]

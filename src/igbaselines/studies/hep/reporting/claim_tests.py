@@ -35,6 +35,8 @@ def first_feature(rows: pd.DataFrame, claimed: Region, *, feature: str, method: 
 def feature_rank(rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method: str) -> Outcome:
     """Test the mean rank of a feature (1 is the most important), or in each unit of the best of several."""
     ranks, every = _best_rank(rows, features, method)
+    if len({claimed.holds(float(rank)) for rank in range(1, every + 1)}) == 1:
+        raise NotTestable(f"of {every} features every rank says the same")
     named = features[0] if len(features) == 1 else f"the best of {', '.join(features)}"
     words = f"mean rank of {named}; ranks {span(ranks.to_numpy(float))}; chance: in a random order of {every} features "
     words += f"it is {chance_rank(every, len(features)):.3g} on average, and as claimed "
@@ -81,6 +83,8 @@ def discrimination_difference(
 ) -> Outcome:
     """Test how much more method a's first features are worth alone than method b's: the mean of a feature's metric."""
     worth = by_unit(rows, metric, of, "feature")
+    if top >= len(worth):
+        raise NotTestable(f"the first {top} of {len(worth)} features are the same in every ranking")
     means = [_mean_of_top(rows, worth, method, top) for method in (method_a, method_b)]
     words = f"mean {metric} of the first {top} features of {method_a} minus that of {method_b}; "
     words += f"means {means[0].mean():.4g} and {means[1].mean():.4g}"
@@ -95,6 +99,8 @@ def curve_difference(
     The network with all features never counts, and no k at which both methods chose the same features in every unit.
     """
     difference = Curve.of(rows, metric, method_a) - Curve.of(rows, metric, method_b)
+    if up_to_k >= (every := int(difference.point.index[-1])):
+        raise NotTestable(f"k up to {up_to_k} of {every} features: every ranking ends in the same network")
     difference = difference.below_all_features(up_to_k)
     ties = difference.ties()
     if len(ties) == len(difference.point):

@@ -15,6 +15,7 @@ from jaxtyping import Float32, Int
 from igbaselines.common.columns import (
     check_distinct,
     check_is_file,
+    delimiter,
     is_numeric,
     is_text,
     numbers,
@@ -31,7 +32,6 @@ from igbaselines.studies.tables.data.labelled import LabelledTable, TableDataset
 log = logging.getLogger(__name__)
 
 KINDS = {".parquet": "parquet", ".csv": "CSV", ".tsv": "CSV"}
-DELIMITERS = ",;\t|"  # of a CSV file: the one that its header has most of
 
 
 @dataclass
@@ -89,19 +89,13 @@ def _read(path: Path) -> pa.Table:
         else:
             table = pyarrow.csv.read_csv(
                 path,
-                parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path)),
+                parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter(path)),
                 convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True),
             )
             check_distinct(path, table.column_names)
     if not len(table):
         raise UserError(f"{path}: the table has no rows")
     return table
-
-
-def _delimiter(path: Path) -> str:
-    with path.open("rb") as file:
-        header = file.readline(2**20).decode(errors="replace")
-    return max(DELIMITERS, key=header.count)
 
 
 def _classes(path: Path, name: str, column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
