@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from igbaselines.common.errors import UserError
-from igbaselines.reporting.claims import Printed, judge, load_papers, printed_for
+from igbaselines.reporting.claims import Printed, judge, judge_paper, load_papers, printed_for
 from igbaselines.reporting.statistics.verdicts import Region, Verdict
 from tests.hep_rows import CLAIMS_ROOT, make_rows
 
@@ -85,14 +85,14 @@ def test_a_claim_may_have_a_value_for_each_model(tmp_path: Path) -> None:
 def test_a_claim_may_be_about_a_part_of_the_rows(tmp_path: Path) -> None:
     part: dict[str, Any] = {
         "where": {"dataset": "{dataset}", "k": "{k}"},
-        "each": {"dataset": ["synthetic", "other"], "k": [1, 3]},
+        "each": {"dataset": ["hep_synthetic", "other"], "k": [1, 3]},
     }
     part |= {"id": "high/{dataset}/{k}", "statement": "H_T is high at k = {k}."}
     part |= {"parameters": {"features": ["HT"], "method": "background"}}
     (paper,) = load_papers(write(tmp_path, claim(**part)))
     first, second, other, _ = paper.claims["hep_baselines"]
-    assert (first.id, second.statement) == ("0000.00000/high/synthetic/1", "H_T is high at k = 3.")
-    assert second.where == {"dataset": "synthetic", "k": 3}  # a number stays one
+    assert (first.id, second.statement) == ("0000.00000/high/hep_synthetic/1", "H_T is high at k = 3.")
+    assert second.where == {"dataset": "hep_synthetic", "k": 3}  # a number stays one
     rows = make_rows(networks=3)
     ranks = rows[rows["metric"] == "rank"]
     marked = pd.concat([ranks.assign(k=1), ranks.assign(k=3, value=30.0), ranks.assign(k=5)], ignore_index=True)
@@ -197,3 +197,29 @@ def test_values_of_2505_03201_agree_with_its_tables() -> None:
             assert value.startswith(f"{printed['wg']:.3f} to {printed['filtered']:.3f} %")
     average = sum(network["improvement"] for network in paper.printed.tables["table_1"]["deletion_auc"].values()) / 6
     assert f"{average:.1f} % in Table 1" in str(claims["improvement/deletion_auc"].paper_value)
+
+
+def test_claims_about_other_data_are_one_line(tmp_path: Path) -> None:
+    """Features that merely have the paper's names are not the paper's; what is said of methods is asked of any data."""
+    one = {"each": {"method": ["background"]}, "figures": {"figure_1": {"statement": "H_T.", "top": 5}}}
+    of_data, general = claim(id="ht", of_data=True, each=one["each"]), claim(id="general", each=one["each"])
+    (paper,) = load_papers(write(tmp_path, of_data, general, data=["hep_synthetic"], figures=one["figures"]))
+    assert printed_for([paper], "hep_baselines", "hep_synthetic").figures == one["figures"]
+    assert printed_for([paper], "hep_baselines", "mine").figures == {"figure_1": {"top": 5}}
+    rows = make_rows(networks=3)
+    asked_of_own = [record["id"] for record in judge_paper(paper, "hep_baselines", rows)]
+    assert asked_of_own == ["0000.00000/ht", "0000.00000/general"]
+    asked, folded = judge_paper(paper, "hep_baselines", rows.assign(dataset="mine"))
+    assert asked["id"] == "0000.00000/general"
+    assert asked["verdict"] != Verdict.NOT_TESTED
+    assert (folded["id"], folded["verdict"]) == ("0000.00000/other_data/hep_baselines", Verdict.NOT_TESTED)
+    assert folded["note"] == "they are about the paper's own data (hep_synthetic), not about mine"
+
+
+def test_a_claim_at_all_features_could_not_fail(tmp_path: Path) -> None:
+    part = claim(where={"k": 30}, each={"method": ["background"]})
+    (paper,) = load_papers(write(tmp_path, part))
+    rows = make_rows(networks=3)
+    (found,) = (judge(one, rows.assign(k=30)) for one in paper.claims["hep_baselines"])
+    assert found["verdict"] == Verdict.NOT_TESTED
+    assert "k = 30 of 30 features" in found["note"]

@@ -190,7 +190,7 @@ def judge_paper(paper: Paper, experiment: str, rows: pd.DataFrame) -> list[Recor
         "statement": f"{len(others)} claims of {experiment} about other data than this run's ({listed}).",
         "paper_value": "of its own data",
     }
-    reason = f"they are about the paper's own data, for which {', '.join(paper.data)} stand, not {_dataset(rows)}"
+    reason = f"they are about the paper's own data ({', '.join(paper.data)}), not about {_dataset(rows)}"
     return [*records, line | unmeasured(Verdict.NOT_TESTED, reason)]
 
 

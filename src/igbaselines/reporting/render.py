@@ -33,7 +33,7 @@ def render_run(folder: Path, rows: "pd.DataFrame", config: Mapping[str, Any], cl
     render = look_up(find_experiment(experiment).render)
     papers = load_papers(claims_root)
     with printed_as(Names.read(folder)):
-        render(folder, rows, printed_for(papers, experiment, config["dataset_name"]))
+        render(folder, rows, printed_for(papers, experiment, config.get("dataset_name")))
     records = [record for paper in papers for record in judge_paper(paper, experiment, rows)]
     if records:
         write_table(pd.DataFrame(records, columns=CLAIM_COLUMNS), folder, "claims")

@@ -35,7 +35,7 @@ def first_feature(rows: pd.DataFrame, claimed: Region, *, feature: str, method: 
 def feature_rank(rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method: str) -> Outcome:
     """Test the mean rank of a feature (1 is the most important), or in each unit of the best of several."""
     ranks, every = _best_rank(rows, features, method)
-    if len({claimed.holds(float(rank)) for rank in range(1, every + 1)}) == 1:
+    if all(claimed.holds(float(rank)) for rank in range(1, every + 1)):
         raise NotTestable(f"of {every} features every rank says the same")
     named = features[0] if len(features) == 1 else f"the best of {', '.join(features)}"
     words = f"mean rank of {named}; ranks {span(ranks.to_numpy(float))}; chance: in a random order of {every} features "
@@ -99,8 +99,6 @@ def curve_difference(
     The network with all features never counts, and no k at which both methods chose the same features in every unit.
     """
     difference = Curve.of(rows, metric, method_a) - Curve.of(rows, metric, method_b)
-    if up_to_k >= (every := int(difference.point.index[-1])):
-        raise NotTestable(f"k up to {up_to_k} of {every} features: every ranking ends in the same network")
     difference = difference.below_all_features(up_to_k)
     ties = difference.ties()
     if len(ties) == len(difference.point):
@@ -201,7 +199,7 @@ def _best_rank(rows: pd.DataFrame, features: Sequence[str], method: str) -> "tup
     ranks = by_unit(rows, "rank", method, "feature")
     _require_features(ranks, features)
     require_finite(ranks.to_numpy(float))
-    return ranks.loc[list(features)].min(), len(ranks)
+    return ranks.loc[list(features)].min(), int(ranks.to_numpy(float).max())
 
 
 def _require_features(table: pd.DataFrame, features: Sequence[str]) -> None:

@@ -25,7 +25,10 @@ from igbaselines.tasks import Background
 from tests.running.test_config import composed
 
 CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"
-FEATURES = ("HT", "MET", "pT_l", "pT_j1", "pT_j2", "pT_j3", "pT_b", "m_J", "m_j1_j2", "dR_l_b")
+FEATURES = (
+    *("HT", "MET", "pT_l", "pT_j1", "pT_j2", "pT_j3", "pT_b", "m_J", "m_j1_j2", "dR_l_b"),
+    *("pT_J", "m_b", "dR_j1_J", "tau21_b1"),  # more than 12: what asks for the first 12 could fail
+)
 TELLING = {"HT": 2.0, "m_J": 1.0, "pT_b": 0.5}  # shift of the signal in standard deviations
 METHODS = ["zero_physical", "zero_standardised", "background", "background_weighted"]
 SCORES = ["logit_signed", "logit_magnitude", "probability_signed", "probability_magnitude"]
