@@ -84,6 +84,26 @@ def test_examples_are_drawn_in_proportion_to_their_weights() -> None:
     assert heavy == pytest.approx(100 / 130, abs=4 * (100 * 30 / 130**2 / 40) ** 0.5)
 
 
+def test_negative_weights_are_drawn_by_magnitude_and_carry_their_sign() -> None:
+    """The weighted mean is that of the signed weights, and every stratum counts as much as without signs."""
+    stratum = torch.arange(400) % 2
+    sign = torch.where(torch.arange(400) // 2 % 5 == 0, -1.0, 1.0)  # a fifth, of value 1 where others have 0
+    examples = torch.stack([stratum.float(), (sign < 0).float()], dim=1)
+    background = Background(examples, torch.zeros(2), stratum, torch.tensor([3.0, 1.0]), example_weight=sign)
+    for weighting, share in ((Uniform(), 0.5), (ByStratum(), 0.75)):
+        drawn, weights = PerStratum(200, weighting).draw(INPUTS, background, seeded(0))  # all there are
+        assert weights.sum().item() == pytest.approx(1)
+        assert weights[drawn[:, 0] == 0].sum().item() == pytest.approx(share)
+        assert ((weights < 0) == (drawn[:, 1] == 1)).all()
+        assert (weights @ drawn[:, 1].double()).item() == pytest.approx(-1 / 3)  # -40 of 120
+    for seed in range(50):  # of few, those whose signs cancel are drawn again
+        _, weights = PerStratum(2).draw(INPUTS, background, seeded(seed))
+        assert weights.sum().item() == pytest.approx(1)
+    everything = replace(background, example_weight=-torch.ones(400))
+    with pytest.raises(ValueError, match="do not add up to more than 0"):
+        PerStratum(2).draw(INPUTS, everything, seeded(0))
+
+
 def test_equal_weights_draw_as_none_do_and_no_weight_is_never_drawn() -> None:
     plain, _ = PerStratum(2).draw(INPUTS, BACKGROUND, seeded(3))
     equal = replace(BACKGROUND, example_weight=0.1 + 0.2 * STRATUM)

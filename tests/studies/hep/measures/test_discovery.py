@@ -9,6 +9,7 @@ from igbaselines.studies.hep.measures.discovery import (
     Selected,
     asimov_error,
     asimov_significance,
+    asimov_significance_with_error,
     effective_events,
     pooled_significance,
 )
@@ -45,6 +46,38 @@ def test_is_a_likelihood_ratio() -> None:
     s, b = np.array([3.0, 50.0, 0.2]), np.array([7.0, 2.0, 100.0])
     ratio = ((s + b) * np.log(s + b) - (s + b)) - ((s + b) * np.log(b) - b)
     np.testing.assert_allclose(asimov_significance(s, b), np.sqrt(2 * ratio), rtol=1e-8)
+
+
+@pytest.mark.parametrize("background", [1e2, 1e4])
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_an_uncertain_background_adds_to_its_fluctuation(background: float, share: float) -> None:
+    """For little signal S / sqrt(B + error^2); without an error the plain significance, at its limit, too."""
+    signal, error = 1e-3 * background, share * background
+    expected = signal / np.sqrt(background + error**2)
+    assert asimov_significance_with_error(signal, background, error) == pytest.approx(expected, rel=2e-3)
+    plain = float(asimov_significance(signal, background))
+    assert asimov_significance_with_error(signal, background, 0.0) == plain
+    assert asimov_significance_with_error(signal, background, 1e-3) == pytest.approx(plain, rel=1e-5)
+    assert np.isnan(asimov_significance_with_error(signal, 0.0, error))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("signal", "background", "error"), [(12.0, 50.0, 7.0), (5.0, 9.0, 2.0), (40.0, 300.0, 30.0)])
+def test_pyhf_finds_the_same(signal: float, background: float, error: float) -> None:
+    """The median of q_0 on Asimov data, of a counting experiment with and without an uncertain background."""
+    import pyhf
+
+    uncertain = pyhf.simplemodels.uncorrelated_background([signal], [background], [error])
+    tiny = pyhf.simplemodels.uncorrelated_background([signal], [background], [1e-3])
+    for model, expected in (
+        (uncertain, asimov_significance_with_error(signal, background, error)),
+        (tiny, asimov_significance(signal, background)),
+    ):
+        data = [signal + background, *model.config.auxdata]
+        start, bounds = model.config.suggested_init(), model.config.suggested_bounds()
+        q0 = pyhf.infer.test_statistics.q0(0.0, data, model, start, bounds, model.config.suggested_fixed())
+        assert float(expected) == pytest.approx(float(np.sqrt(q0)), rel=1e-3)
 
 
 def test_no_signal_has_no_significance() -> None:

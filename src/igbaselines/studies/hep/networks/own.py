@@ -36,6 +36,9 @@ class OwnNetwork:
     signal: list[int] = field(default_factory=lambda: [0], metadata=value("[0, )", distinct=True))  # classes explained
     # Against which: none is all others, their probabilities added up; one is the log-ratio of two outputs
     against: list[int] = field(default_factory=list, metadata=value("[0, )", distinct=True))
+    # What a scale says of training, whichever network is chosen: nothing is trained here
+    max_epochs: int | None = None
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         check_values("model", type(self), vars(self))
