@@ -22,7 +22,7 @@ def composed(*overrides: str) -> DictConfig:
         return compose("config", list(overrides))
 
 
-@pytest.mark.parametrize("scale", ["smoke", "demo", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "demo", "full", "paper"])
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_builds_at_every_scale(experiment: str, scale: str) -> None:
     ones_own = ["dataset.path=photos"] if experiment == "explain" else []
@@ -155,7 +155,7 @@ def test_a_model_of_another_experiment_is_explained_in_one_line() -> None:
         (["dataset.n_evnts=5"], r"unknown key dataset\.n_evnts: did you mean n_events\?"),
         (["dataset.n_events=many"], r"n_events=many: Value 'many' .* Integer"),
         (["dataset=nowhere"], r"dataset=nowhere does not exist: choose from .*hep_synthetic"),
-        (["scale=huge"], r"scale=huge does not exist: choose from demo, paper, smoke"),
+        (["scale=huge"], r"scale=huge does not exist: choose from demo, full, paper, smoke"),
         (["hydra/launcher=joblib"], r"^hydra/launcher=joblib is gone: give hydra/launcher=local instead$"),
         (
             ["hydra/launcher=local", "hydra.launcher.n_jobs=4"],

@@ -264,7 +264,7 @@ def test_groups_have_the_options_that_hydra_finds_without_its_copies(kind: Objec
     for group in ("", "scale", "scale/sizes", "hydra", "hydra/launcher", "schema"):
         assert loader.get_group_options(group, kind) == super(GuardedLoader, loader).get_group_options(group, kind)
     asked_elsewhere = loader.get_group_options("scale", ObjectType.CONFIG, overrides=elsewhere)
-    assert asked_elsewhere == ["demo", "giant", "paper", "smoke"]
+    assert asked_elsewhere == ["demo", "full", "giant", "paper", "smoke"]
 
 
 @pytest.mark.usefixtures("guarded")

@@ -49,7 +49,7 @@ class Config:
         experiment: name of the study, set by `experiment=<name>`.
         dataset_name: the chosen dataset, for labels and rows.
         model_name: the chosen model, for labels and rows.
-        scale: smoke, demo or paper.
+        scale: smoke, demo, full or paper.
         seed: of everything random in the run but the events, which have `dataset.seed`.
         methods: attribution methods beside those of the attribution, by name: `methods=[idgi, shapley_ig]`.
         metrics: metrics beside those of the experiment, by name.

@@ -13,7 +13,7 @@ from igbaselines.reporting.page.runs import ReportedRun, read_yaml
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import RUN_TIME_KEYS
 
-SCALES = ("smoke", "demo", "paper")  # ascending
+SCALES = ("smoke", "demo", "full", "paper")  # ascending
 DATASET = ("dataset", "dataset_name")
 ABLATION = "ablation"  # evaluation.study of runs that vary how they attribute and evaluate
 SAME, DIFFER, CONTRARY = "same", "differ", "contrary"

@@ -79,6 +79,7 @@ def test_no_method_spends_more_than_the_others(rows: pd.DataFrame) -> None:
     assert spent[spent.index.str.startswith("shapley_sampling")].between(0.8 * BUDGET, 1.1 * BUDGET).all()  # at random
 
 
+@pytest.mark.slow
 def test_agreement_is_that_of_other_peoples_code(gridworld_smoke: Path, rows: pd.DataFrame, states: GridStates) -> None:
     network = network_of(gridworld_smoke, states)
     found = rows[(rows["study"] == "agreement") & (rows["reference"] == "zero") & (rows["network"] == "network_0")]

@@ -58,6 +58,7 @@ def test_the_sweeps_say_what_they_vary_and_what_it_costs(rows: pd.DataFrame) -> 
     assert set(rows.loc[rows["study"].isin(["patch", "coalitions"]), "method"]) == {"shapley_ig"}
 
 
+@pytest.mark.slow
 def test_the_main_setting_is_the_same_in_every_study(rows: pd.DataFrame) -> None:
     main = rows[(rows["method"] == "shapley_ig") & (rows["patch"] == 56) & (rows["coalitions"] == 2)]
     table = main[main["metric"] != "consistency"].pivot(index=["unit", "metric"], columns="study", values="value")
@@ -66,6 +67,7 @@ def test_the_main_setting_is_the_same_in_every_study(rows: pd.DataFrame) -> None
     pd.testing.assert_series_equal(table["methods"], table["coalitions"], check_names=False, check_exact=True)
 
 
+@pytest.mark.slow
 def test_the_folder_holds_tables_figures_and_maps(shapley_images_smoke: Path) -> None:
     tables = {path.stem for path in (shapley_images_smoke / "tables").glob("*.csv")}
     assert {"methods", "against_shapley_ig", "patches", "coalitions", "consistency", "selection"} <= tables
