@@ -50,6 +50,19 @@ def test_the_folder_holds_what_the_contract_lists(smoke: Path) -> None:
     assert all(list(claim) == fields for claim in claims)
 
 
+def test_premises_of_the_paper_are_measured(rows: pd.DataFrame) -> None:
+    """One answer is known: physical zero has no momentum at all, and every event has some."""
+    outside = values(rows, "share_nearer").groupby("method")["value"]
+    assert set(outside.groups) == {"zero_physical", "zero_standardised"}
+    assert outside.min()["zero_physical"] > 0.9 > outside.max()["zero_standardised"]
+    agreement = values(rows, "draw_agreement").pivot(index="unit", columns="variant", values="value")
+    assert (agreement["1"] < agreement["20"]).all()
+    assert (agreement["20"] < agreement["200"]).all()
+    raised = values(rows, "raised_attribution")
+    assert raised.groupby("unit")["feature"].nunique().tolist() == [87, 87]
+    assert (raised.loc[raised["feature"] == "HT", "value"] < 0).all()
+
+
 def test_rows_hold_every_curve(rows: pd.DataFrame) -> None:
     methods = [*BASELINES, "single_feature_auc", "random_0", "background_absolute", "background_magnitude"]
     for metric in ("accuracy", "balanced_accuracy", "roc_auc"):

@@ -9,6 +9,7 @@ import torch
 
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity, undirected
+from igbaselines.studies.hep.experiments import premises
 from igbaselines.studies.hep.experiments.attributions import GAP_QUANTILES, ClassAttribution
 from igbaselines.studies.hep.experiments.ranked import RANKED, VALIDATION_LOSS, add_rankings, performance, ranked
 from igbaselines.studies.hep.experiments.settings import HepEvaluation
@@ -32,6 +33,7 @@ MEASURED = (
     FEATURE_AUC,
     Quantity("significance", "discovery significance Z", better="higher"),
     Quantity("significance_with_error", "discovery significance Z with the background's error", better="higher"),
+    *premises.MEASURED,
     Quantity("attribution", "mean attribution", "output"),
     Quantity("attribution_magnitude", "mean |attribution|", "output"),
     *undirected("network_loss", "network_epochs", *(f"completeness_gap_{part}" for part in GAP_QUANTILES)),
@@ -54,6 +56,7 @@ def run(study: HepStudy, model: ClassifierRecipe | OwnNetwork, evaluation: HepEv
         network.keep()
         sizes = network.sizes(every_size)
         explained = network.explain()
+        premises.add_premises(network)
         _add_attributions(study, network.name, explained)
         controls = _controls(network, explained, evaluation.random_rankings)
         rankings = ranked(study, network.name, explained) | controls

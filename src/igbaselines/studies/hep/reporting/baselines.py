@@ -28,6 +28,7 @@ METRICS = {
 }
 EVENTS = ("selected_events", "n_eff", "cross_section", "cross_section_error")  # counts, and fb
 OF_NETWORKS = ("network_loss", "network_epochs")  # how training went
+PREMISES = ("share_nearer", "draw_agreement", "raised_attribution")
 GAPS = tuple(f"completeness_gap_{part}" for part in ("median", "q95", "max"))
 PERFORMANCE = (
     "accuracy",
@@ -134,15 +135,24 @@ def run_tables(rows: pd.DataFrame, rankings: Mapping[str, pd.DataFrame], top: in
     listed = [table.head(top).assign(method=method) for method, table in rankings.items()]
     ordered = pd.concat(listed) if listed else pd.DataFrame({"method": []})
     events = _wide(rows[rows["process"].notna()], EVENTS, ["process"])
-    once = rows[["feature", "k", "process"]].isna().all(axis=1) & ~rows["metric"].isin([*GAPS, *OF_NETWORKS])
+    once = rows[["feature", "k", "process"]].isna().all(axis=1) & ~rows["metric"].isin([*GAPS, *OF_NETWORKS, *PREMISES])
     whole = {name: "Int64" for name in ("selected_events",) if name in events}
     return {
         "rankings": ordered[["method", *ordered.columns.drop("method")]],
         "events": events.astype(whole),
         "completeness": _wide(rows[rows["metric"].isin(GAPS)], GAPS, ["method", "unit"]),
         "curves": curves_table(rows),
+        "premises": premises_table(rows),
         "other_metrics": methods_table(rows[once], METRICS, "networks"),
     }
+
+
+def premises_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Lay out what the paper takes for granted of baselines: mean and range over the networks of each measure."""
+    found = rows[rows["metric"].isin(PREMISES)]
+    columns = [column for column in ("metric", "method", "variant", "feature") if column in found]
+    table = found.groupby(columns, sort=False, dropna=False)["value"].agg(["mean", "min", "max"]).reset_index()
+    return table.dropna(axis=1, how="all")
 
 
 def curves_table(rows: pd.DataFrame) -> pd.DataFrame:

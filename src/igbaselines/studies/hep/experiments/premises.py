@@ -1,0 +1,121 @@
+"""What 2412.13864 takes for granted of baselines, measured on the events themselves.
+
+"The zero vector may not belong to the data distribution"; "a baseline with a particular high H_T would give low
+attributions to H_T"; and an average over background events varies less from draw to draw than a single one.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from igbaselines.attribution.baselines import PerStratum
+from igbaselines.attribution.engine.path import path_attribution
+from igbaselines.attribution.methods import AveragedGradients
+from igbaselines.common.randomness import generator_for
+from igbaselines.metrics import Quantity
+from igbaselines.metrics.agreement import spearman
+from igbaselines.studies.hep.experiments.study import ExplainedNetwork, sampled
+from igbaselines.studies.hep.experiments.tasks import ranking_task
+from igbaselines.tasks import draw
+
+EVENTS = 400  # background events in all processes together, each a baseline by itself
+EXPLAINED = 100  # signal events
+COUNTS = (1, 20, 200)  # events that are averaged over; the last is half of them
+PAIRS = 40  # draws without an event in common that are compared, where there are so many
+HIGHEST = 0.1  # of the background events those with the largest values of a feature
+NEIGHBOURS = 500  # events of the test part whose nearest neighbour is looked for
+SINGLE_EVENTS = "single_events"  # in the place of a method
+
+MEASURED = (
+    Quantity("share_nearer", "share of events nearer to their nearest event than the baseline is to its own"),
+    Quantity("raised_attribution", "attribution of a feature from events with high values of it, less from the others"),
+    Quantity("draw_agreement", "Spearman correlation of mean attributions between draws", better="higher"),
+)
+
+
+def add_premises(network: ExplainedNetwork) -> None:
+    """Write the three measures of one network; only the first where no method averages over background events."""
+    rows, name = network.study.run.rows, network.name
+    for method, share in _shares_nearer(network).items():
+        rows.add(method, "share_nearer", name, share)
+    if not sampled(network.study.methods):
+        return
+    baselines, attributions = _from_single_events(network)
+    for feature, raised in zip(
+        network.study.events.feature_names, raised_attributions(baselines, attributions), strict=True
+    ):
+        rows.add(SINGLE_EVENTS, "raised_attribution", name, raised, feature=feature)
+    generator = generator_for(*network.key, "hep: draws that are compared")
+    for count in COUNTS:
+        if 2 * count <= len(attributions):
+            agreement = agreement_of_draws(attributions, count, generator)
+            rows.add(SINGLE_EVENTS, "draw_agreement", name, agreement, variant=str(count))
+
+
+def _shares_nearer(network: ExplainedNetwork) -> dict[str, float]:
+    """Of every method with a single baseline the share of events that lie nearer to the training events than it does.
+
+    Distances are Euclidean between standardised features; 1 is farther out than any of the events.
+    """
+    x, split = network.events.data.x, network.events.split
+    train = x[torch.from_numpy(split.train).to(x.device)]
+    events = x[torch.from_numpy(split.test[:NEIGHBOURS]).to(x.device)]
+    of_events = _nearest(events, train)
+    some = network.background.examples[:1]
+    found = {}
+    for method, how in network.study.methods.items():
+        if not isinstance(how, AveragedGradients):
+            continue
+        baseline, _ = draw(how.baselines, some, network.background, generator_for(*network.key, "hep: single"))
+        if baseline.shape == some.shape:  # one, whatever the input
+            distance = _nearest(network.events.standardise(baseline), train)
+            found[method] = float((of_events < distance).double().mean())
+    return found
+
+
+def _nearest(points: Float[Tensor, "m d"], events: Float[Tensor, "n d"]) -> Float[Tensor, " m"]:
+    return torch.cdist(points, events).min(dim=1).values
+
+
+def _from_single_events(network: ExplainedNetwork) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, "k d"]]:
+    """Background events, as many of each process, and what signal events are attributed on average from each."""
+    study, background = network.study, network.background
+    processes = 1 if background.stratum is None else len(background.stratum.unique())
+    source = PerStratum(max(1, EVENTS // processes), at_most=True)
+    rule = next(how.rule for how in study.methods.values() if isinstance(how, AveragedGradients))
+    run, of_output = study.run, study.attribution.output
+    explained = network.explained[:EXPLAINED]
+    task = ranking_task(
+        network.name, network.model, study.events, explained, background, of_output, run.max_batch, run.fast_paths
+    )
+    generator = generator_for(*network.key, "hep: single events")
+    baselines, _ = draw(source, task.inputs, background, generator)
+    found = path_attribution(
+        task.f,
+        task.inputs,
+        baselines,
+        rule=rule,
+        max_batch=task.max_batch,
+        keep_per_baseline=True,
+        generator=generator,
+    )
+    assert found.per_baseline is not None
+    return baselines.cpu().numpy(), found.per_baseline.mean(dim=0).double().cpu().numpy()
+
+
+def raised_attributions(baselines: Float[np.ndarray, "k d"], attributions: Float[np.ndarray, "k d"]) -> list[float]:
+    """Of each feature its mean attribution from the events with its highest values, less that from the others."""
+    highest: Bool[np.ndarray, "k d"] = baselines >= np.quantile(baselines, 1 - HIGHEST, axis=0)
+    pairs = zip(highest.T, attributions.T, strict=True)
+    return [float(of[high].mean() - of[~high].mean()) if not high.all() else float("nan") for high, of in pairs]
+
+
+def agreement_of_draws(attributions: Float[np.ndarray, "k d"], count: int, generator: torch.Generator) -> float:
+    """How alike the mean attributions of two draws of so many events rank the features, over some pairs of draws."""
+    found = []
+    for _ in range(max(1, min(PAIRS, len(attributions) // (2 * count)))):
+        order: Int[np.ndarray, " k"] = torch.randperm(len(attributions), generator=generator).numpy()
+        means = [attributions[order[part * count : (part + 1) * count]].mean(axis=0) for part in range(2)]
+        found.append(float(spearman(*(torch.from_numpy(mean)[None] for mean in means))))
+    return float(np.mean(found))
