@@ -11,7 +11,14 @@ PROJECT_ROOT = Path(__file__).parents[1]
 CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"
 
 BASELINES = ("zero_physical", "zero_standardised", "background", "background_weighted")
-CONTROLS = ("single_feature_auc", "random_0", "random_1", "background_absolute", "background_magnitude")
+CONTROLS = (
+    "single_feature_auc",
+    "permutation_importance",
+    "random_0",
+    "random_1",
+    "background_absolute",
+    "background_magnitude",
+)
 K = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30)
 FEATURES = (
     *("HT", "MET", "pT_l", "pT_j1", "pT_b", "pT_J", "tau21_b1", "tau32_b2", "dR_l_j1", "dR_j1_J"),
@@ -32,6 +39,7 @@ COLUMNS = (
     "feature",
     "k",
     "process",
+    "variant",
 )
 
 Row = dict[str, object]
@@ -128,6 +136,14 @@ def make_rows(networks: int = 5, replicates: int = 40, seed: int = 0) -> pd.Data
     for place, feature in enumerate(FEATURES):
         worth = {f"network_{network}": 0.9 - 0.01 * place + rng.normal(0, 1e-3) for network in range(networks)}
         rows += series("feature_auc", "single_feature_auc", worth, feature=feature)
+    units = [f"network_{network}" for network in range(networks)]
+    for method, share in (("zero_physical", 0.99), ("zero_standardised", 0.2)):
+        rows += series("share_nearer", method, {unit: share + rng.normal(0, 1e-3) for unit in units})
+    for count, agreement in (("1", 0.4), ("20", 0.9), ("200", 0.98)):
+        found = {unit: agreement + rng.normal(0, 1e-3) for unit in units}
+        rows += series("draw_agreement", "single_events", found, variant=count)
+    raised = {unit: rng.normal(-0.3, 1e-2) for unit in units}
+    rows += series("raised_attribution", "single_events", raised, feature="HT")
     for process, events, effective, cross_section in (
         ("signal", 5000.0, 5000.0, 0.237),
         ("tt1l", 4000.0, 1234.5, 1098.0),

@@ -7,6 +7,7 @@ NAMES = {
     "HT": r"$H_T$",
     "MET": r"$E_T^{\mathrm{miss}}$",
     "single_feature_auc": "single-feature AUC",
+    "permutation_importance": "permutation importance",
     "all_features": "all features",
 }
 

@@ -64,7 +64,14 @@ def test_premises_of_the_paper_are_measured(rows: pd.DataFrame) -> None:
 
 
 def test_rows_hold_every_curve(rows: pd.DataFrame) -> None:
-    methods = [*BASELINES, "single_feature_auc", "random_0", "background_absolute", "background_magnitude"]
+    methods = [
+        *BASELINES,
+        "single_feature_auc",
+        "permutation_importance",
+        "random_0",
+        "background_absolute",
+        "background_magnitude",
+    ]
     for metric in ("accuracy", "balanced_accuracy", "roc_auc"):
         curves = values(rows, metric)
         assert set(curves["method"]) == set(methods)

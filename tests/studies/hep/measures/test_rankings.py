@@ -8,6 +8,7 @@ from igbaselines.studies.hep.measures.rankings import (
     by_borda_count,
     by_mean_rank,
     by_score,
+    permutation_importance,
     rank_correlation,
     single_feature_auc,
     top_masks,
@@ -30,6 +31,16 @@ def test_a_constant_feature_comes_last(rng: np.random.Generator) -> None:
     is_signal = np.arange(200) % 2 == 0
     features = np.stack([np.ones(200), rng.normal(size=200) + 5 * is_signal], axis=1)
     assert by_score(single_feature_auc(features, is_signal)).tolist() == [1, 0]
+
+
+def test_a_network_misses_what_it_uses(rng: np.random.Generator) -> None:
+    """Shuffling what a linear network does not look at costs nothing, and the rest in the order of its weights."""
+    weights = np.array([0.5, 0.0, 2.0, -1.0])
+    features = rng.normal(size=(4000, 4))
+    is_signal = features @ weights > 0
+    lost = permutation_importance(lambda x: np.asarray(x @ weights), features, is_signal, rng)
+    assert lost[1] == 0
+    assert by_score(lost).tolist() == [2, 3, 0, 1]
 
 
 def test_masks_hold_the_first_features() -> None:

@@ -45,7 +45,7 @@ def test_the_performance_figure_draws_the_means(rows: pd.DataFrame) -> None:
 
 def test_every_table_is_written(run_folder: Path) -> None:
     tables = {path.name for path in (run_folder / "tables").iterdir()}
-    names = ("claims", "completeness", "curves", "events", "rankings")
+    names = ("claims", "completeness", "curves", "events", "premises", "rankings")
     assert tables == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
 
 

@@ -5,9 +5,11 @@ features of every ranking. Each ranking network has its own split of the events,
 on the test part of that split.
 """
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
-from igbaselines.common.randomness import generator_for
+from igbaselines.common.randomness import generator_for, stream
 from igbaselines.metrics import Quantity, undirected
 from igbaselines.studies.hep.experiments import premises
 from igbaselines.studies.hep.experiments.attributions import GAP_QUANTILES, ClassAttribution
@@ -21,11 +23,13 @@ from igbaselines.studies.hep.experiments.significance import (
 )
 from igbaselines.studies.hep.experiments.study import ExplainedNetwork, HepStudy, experiment
 from igbaselines.studies.hep.measures.discovery import Selected, pooled_significance
-from igbaselines.studies.hep.measures.rankings import Ranking, by_score, single_feature_auc
+from igbaselines.studies.hep.measures.rankings import Ranking, by_score, permutation_importance, single_feature_auc
 from igbaselines.studies.hep.networks.own import OwnNetwork
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
 SINGLE = "single_feature_auc"
+PERMUTED = "permutation_importance"
+PERMUTED_EVENTS = 2000
 REORDERED = "background"  # the baseline whose features are ranked by |signed mean| and by mean magnitude, too
 FEATURE_AUC = Quantity("feature_auc", "ROC AUC of a feature alone", better="higher")
 MEASURED = (
@@ -80,12 +84,12 @@ def run(study: HepStudy, model: ClassifierRecipe | OwnNetwork, evaluation: HepEv
 
 
 def _controls(network: ExplainedNetwork, explained: ClassAttribution, random_rankings: int) -> dict[str, Ranking]:
-    """Rank without a network, by each feature alone and at random; and one baseline's attributions in other orders."""
+    """Rank without attributions: each feature alone, or shuffled, or at random; and one baseline in other orders."""
     study, train = network.study, network.events.split.train
     auc = single_feature_auc(study.events.features[train], study.events.is_signal[train])
     for feature, value in zip(study.events.feature_names, auc.tolist(), strict=True):
         study.run.rows.add(SINGLE, FEATURE_AUC.name, network.name, value, feature=feature)
-    rankings = {SINGLE: by_score(auc)}
+    rankings = {SINGLE: by_score(auc), PERMUTED: by_score(_permutation_importance(network))}
     if (mean := explained.of.get(REORDERED)) is not None:
         rankings[f"{REORDERED}_absolute"] = by_score(mean.signed.abs().cpu().numpy())
         rankings[f"{REORDERED}_magnitude"] = by_score(mean.magnitude.cpu().numpy())
@@ -94,6 +98,19 @@ def _controls(network: ExplainedNetwork, explained: ClassAttribution, random_ran
         rankings[f"random_{control}"] = torch.randperm(len(study.events.feature_names), generator=generator).numpy()
     add_rankings(study, network.name, rankings)
     return rankings
+
+
+def _permutation_importance(network: ExplainedNetwork) -> Float[np.ndarray, " d"]:
+    """Of a network on events of its validation part: what it was stopped by, never what it is judged on."""
+    events, some = network.study.events, network.events.split.validation[:PERMUTED_EVENTS]
+    device = network.events.data.x.device
+
+    @torch.no_grad()
+    def logits(features: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
+        return np.asarray(network.model(torch.from_numpy(features).to(device)).cpu())
+
+    rng = np.random.default_rng([*network.key, stream("hep: permutations")])
+    return permutation_importance(logits, events.features[some], events.is_signal[some], rng)
 
 
 def _add_attributions(study: HepStudy, unit: str, attribution: ClassAttribution) -> None:

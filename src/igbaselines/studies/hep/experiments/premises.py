@@ -17,7 +17,7 @@ from igbaselines.metrics import Quantity
 from igbaselines.metrics.agreement import spearman
 from igbaselines.studies.hep.experiments.study import ExplainedNetwork, sampled
 from igbaselines.studies.hep.experiments.tasks import ranking_task
-from igbaselines.tasks import draw
+from igbaselines.tasks import Task, draw
 
 EVENTS = 400  # background events in all processes together, each a baseline by itself
 EXPLAINED = 100  # signal events
@@ -36,40 +36,41 @@ MEASURED = (
 
 def add_premises(network: ExplainedNetwork) -> None:
     """Write the three measures of one network; only the first where no method averages over background events."""
-    rows, name = network.study.run.rows, network.name
-    for method, share in _shares_nearer(network).items():
-        rows.add(method, "share_nearer", name, share)
-    if not sampled(network.study.methods):
+    study, name = network.study, network.name
+    run, of_output, explained = study.run, study.attribution.output, network.explained[:EXPLAINED]
+    task = ranking_task(
+        name, network.model, study.events, explained, network.background, of_output, run.max_batch, run.fast_paths
+    )
+    for method, share in _shares_nearer(network, task).items():
+        run.rows.add(method, "share_nearer", name, share)
+    if not sampled(study.methods):
         return
-    baselines, attributions = _from_single_events(network)
-    for feature, raised in zip(
-        network.study.events.feature_names, raised_attributions(baselines, attributions), strict=True
-    ):
-        rows.add(SINGLE_EVENTS, "raised_attribution", name, raised, feature=feature)
+    baselines, attributions = _from_single_events(network, task)
+    for feature, raised in zip(study.events.feature_names, raised_attributions(baselines, attributions), strict=True):
+        run.rows.add(SINGLE_EVENTS, "raised_attribution", name, raised, feature=feature)
     generator = generator_for(*network.key, "hep: draws that are compared")
     for count in COUNTS:
         if 2 * count <= len(attributions):
             agreement = agreement_of_draws(attributions, count, generator)
-            rows.add(SINGLE_EVENTS, "draw_agreement", name, agreement, variant=str(count))
+            run.rows.add(SINGLE_EVENTS, "draw_agreement", name, agreement, variant=str(count))
 
 
-def _shares_nearer(network: ExplainedNetwork) -> dict[str, float]:
+def _shares_nearer(network: ExplainedNetwork, task: Task) -> dict[str, float]:
     """Of every method with a single baseline the share of events that lie nearer to the training events than it does.
 
     Distances are Euclidean between standardised features; 1 is farther out than any of the events.
     """
     x, split = network.events.data.x, network.events.split
     train = x[torch.from_numpy(split.train).to(x.device)]
-    events = x[torch.from_numpy(split.test[:NEIGHBOURS]).to(x.device)]
-    of_events = _nearest(events, train)
-    some = network.background.examples[:1]
+    of_events = _nearest(x[torch.from_numpy(split.test[:NEIGHBOURS]).to(x.device)], train)
     found = {}
     for method, how in network.study.methods.items():
         if not isinstance(how, AveragedGradients):
             continue
-        baseline, _ = draw(how.baselines, some, network.background, generator_for(*network.key, "hep: single"))
-        if baseline.shape == some.shape:  # one, whatever the input
-            distance = _nearest(network.events.standardise(baseline), train)
+        generator = generator_for(*network.key, "hep: a baseline")
+        baselines, _ = draw(task.imputer(how.baselines), task.inputs[:1], task.background, generator)
+        if len(baselines) == 1 and baselines.dim() == task.inputs.dim():  # one, whatever is explained
+            distance = _nearest(network.events.standardise(baselines), train)
             found[method] = float((of_events < distance).double().mean())
     return found
 
@@ -78,19 +79,15 @@ def _nearest(points: Float[Tensor, "m d"], events: Float[Tensor, "n d"]) -> Floa
     return torch.cdist(points, events).min(dim=1).values
 
 
-def _from_single_events(network: ExplainedNetwork) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, "k d"]]:
+def _from_single_events(
+    network: ExplainedNetwork, task: Task
+) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, "k d"]]:
     """Background events, as many of each process, and what signal events are attributed on average from each."""
-    study, background = network.study, network.background
-    processes = 1 if background.stratum is None else len(background.stratum.unique())
-    source = PerStratum(max(1, EVENTS // processes), at_most=True)
-    rule = next(how.rule for how in study.methods.values() if isinstance(how, AveragedGradients))
-    run, of_output = study.run, study.attribution.output
-    explained = network.explained[:EXPLAINED]
-    task = ranking_task(
-        network.name, network.model, study.events, explained, background, of_output, run.max_batch, run.fast_paths
-    )
+    strata = task.background.stratum
+    source = PerStratum(max(1, EVENTS // (1 if strata is None else len(strata.unique()))), at_most=True)
     generator = generator_for(*network.key, "hep: single events")
-    baselines, _ = draw(source, task.inputs, background, generator)
+    baselines, _ = draw(source, task.inputs, task.background, generator)
+    rule = next(how.rule for how in network.study.methods.values() if isinstance(how, AveragedGradients))
     found = path_attribution(
         task.f,
         task.inputs,

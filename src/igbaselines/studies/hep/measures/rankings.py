@@ -1,6 +1,6 @@
 """Rankings of features: from scores, from other rankings; and how well two agree."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -24,6 +24,22 @@ def single_feature_auc(
     """How well each feature alone separates the classes, in either direction: ROC AUC, from 1/2 (not at all) to 1."""
     auc = np.array([roc_auc_score(is_signal, column) for column in features.T])
     return np.asarray(0.5 + np.abs(auc - 0.5))
+
+
+def permutation_importance(
+    logits: Callable[[Float[np.ndarray, "m d"]], Float[np.ndarray, " m"]],
+    features: Float[np.ndarray, "m d"],
+    is_signal: Bool[np.ndarray, " m"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " d"]:
+    """What a network's ROC AUC loses by each feature that is shuffled among the events (Breiman 2001, section 10)."""
+    whole = roc_auc_score(is_signal, logits(features))
+    lost = []
+    for feature in range(features.shape[1]):
+        shuffled = features.copy()
+        shuffled[:, feature] = rng.permutation(shuffled[:, feature])
+        lost.append(whole - roc_auc_score(is_signal, logits(shuffled)))
+    return np.array(lost)
 
 
 def by_mean_rank(rankings: Sequence[Ranking]) -> Ranking:

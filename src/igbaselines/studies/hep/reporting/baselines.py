@@ -20,7 +20,9 @@ from igbaselines.studies.hep.reporting.figures import curves_against_k, ranked_b
 BASELINES = ("zero_physical", "zero_standardised", "background", "background_weighted")
 STYLES: Mapping[str, Style] = {method: style_of(place) for place, method in enumerate(BASELINES)}
 REFERENCE = "zero_physical"  # the curve that the lower panels of Figure 2 subtract
-CONTROL = re.compile(r"random_\d+|single_feature_auc|all_features|background_(absolute|magnitude)")
+CONTROL = re.compile(
+    r"random_\d+|single_feature_auc|permutation_importance|all_features|background_(absolute|magnitude)"
+)
 ATTRIBUTIONS = {"attribution": "mean attribution", "attribution_magnitude": "mean |attribution|"}
 METRICS = {
     "accuracy": MetricLook("accuracy", "higher"),
