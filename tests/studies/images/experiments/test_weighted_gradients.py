@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, InverseFitness, WithoutLeastFit
-from igbaselines.studies.images.experiments.weighted_gradients import distinct_weights
+from igbaselines.studies.images.experiments.weighted_gradients import distinct_weights, half_shares, largest_rises
 from tests.commands import ROOT, Command
 
 SMOKE = ("experiment=weighted_gradients", "scale=smoke")
@@ -78,6 +78,20 @@ def test_single_baselines_are_judged_by_themselves(rows: pd.DataFrame) -> None:
         assert single.shape == (3, 6)
         assert single.nunique(axis=1).min() > 1
         assert list(single) == list(wide(rows, "d_alpha", "baseline"))
+
+
+def test_curves_that_rise_and_halves_that_come_back(rows: pd.DataFrame) -> None:
+    """By hand, and of a run: what was written down of it lies where it can."""
+    curves = torch.tensor([[1.0, 0.5, 0.7, 0.1], [2.0, 1.5, 1.0, 0.5]])
+    assert largest_rises(curves).tolist() == pytest.approx([0.2, 0.0])
+    shares = torch.tensor([0.0, 0.3, 0.6, 1.0])
+    assert half_shares(torch.tensor([[0.0, 0.1, 0.6, 1.0], [0.9, 0.2, 0.1, 1.0]]), shares).tolist() == [
+        pytest.approx(0.6),
+        0.0,
+    ]
+    assert (rows.loc[rows["metric"] == "largest_rise", "value"] >= 0).all()
+    assert rows.loc[rows["metric"] == "insertion_half_share", "value"].between(0, 1).all()
+    assert rows.groupby("metric")["unit"].nunique()[["largest_rise", "insertion_half_share"]].tolist() == [3, 3]
 
 
 def test_weights_are_those_of_equation_8(rows: pd.DataFrame) -> None:

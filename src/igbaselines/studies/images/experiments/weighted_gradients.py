@@ -46,9 +46,11 @@ from igbaselines.tasks import Task
 PERMUTED = "permuted_weights"
 GAP_AT = Quantity("gap_at_nodes", "relative completeness gap at k nodes", better="lower")
 SHIFT_AT = Quantity("weight_shift_at_nodes", "L1 distance of weights at k nodes from the finest", better="lower")
+RISE = Quantity("largest_rise", "largest rise of a deletion curve over its lowest so far, to f(x)", better="lower")
+HALF_BACK = Quantity("insertion_half_share", "share of the pixels inserted when half of f(x) is back")
 CURVES = (EG, WG, FILTERED)  # whose mean curves are kept
 MEASURED = (
-    *(*judging.JUDGED, MAP_VARIANCE, GAP_AT, SHIFT_AT, *SELECTION),
+    *(*judging.JUDGED, MAP_VARIANCE, GAP_AT, SHIFT_AT, RISE, HALF_BACK, *SELECTION),
     *undirected("d_alpha", "d_alpha_share", "reached", "f_baseline", "weight", "filtered_weight", "weight_sum_gap"),
     *undirected("deletion_curve", "deletion_curve_sd", "insertion_curve", "insertion_curve_sd"),
 )
@@ -143,6 +145,8 @@ def measure(
         inserted = maps[[place[method] for method in evaluation.insertion]]
         insertion, areas = judging.curves(evaluation, task, inserted, seed, insertion=True)
         values[judging.INSERTION.name] = dict(zip(evaluation.insertion, areas, strict=True))
+        halves = half_shares(insertion, torch.tensor(_shares(evaluation.grid))).tolist()
+        values[HALF_BACK.name] = dict(zip(evaluation.insertion, halves, strict=True))
         of_curves["insertion"] = dict(zip(evaluation.insertion, insertion.tolist(), strict=True))
     measured = [(name, metric, one) for metric, of_methods in values.items() for name, one in of_methods.items()]
     return [row for name, metric, one in measured for row in rows_of(name, {metric: one})], of_curves
@@ -193,12 +197,23 @@ def _single_rows(
     weighted: Attribution,
     names: Sequence[str],
 ) -> list[Row]:
-    """How good the Integrated Gradients from each baseline are by themselves."""
+    """How good the Integrated Gradients from each baseline are by themselves, and whether their curves only fall."""
     assert weighted.per_baseline is not None
     maps = weighted.per_baseline[0]
-    _, areas = judging.curves(evaluation, task, maps, study.run.seed)
+    deletion, areas = judging.curves(evaluation, task, maps, study.run.seed)
     found = {judging.DELETION.name: areas, **judging.on_object(evaluation, task, maps)}
-    return baseline_rows({metric: torch.tensor(values) for metric, values in found.items()}, names)
+    rows = baseline_rows({metric: torch.tensor(values) for metric, values in found.items()}, names)
+    return rows + rows_of("ig", {RISE.name: largest_rises(deletion).mean().item()})
+
+
+def largest_rises(curves: Float[Tensor, "maps points"]) -> Float[Tensor, " maps"]:
+    """How far each curve rises over its lowest value so far at most, to its first value: 0 where it only falls."""
+    return (curves - curves.cummin(dim=1).values).amax(dim=1) / curves[:, 0]
+
+
+def half_shares(curves: Float[Tensor, "maps points"], shares: Float[Tensor, " points"]) -> Float[Tensor, " maps"]:
+    """The share of the pixels at which each insertion curve first has half of its last value."""
+    return shares[(curves.cpu() >= curves[:, -1:].cpu() / 2).int().argmax(dim=1)]
 
 
 def _ladder_rows(
