@@ -136,13 +136,13 @@ def make_rows(networks: int = 5, replicates: int = 40, seed: int = 0) -> pd.Data
     for place, feature in enumerate(FEATURES):
         worth = {f"network_{network}": 0.9 - 0.01 * place + rng.normal(0, 1e-3) for network in range(networks)}
         rows += series("feature_auc", "single_feature_auc", worth, feature=feature)
-    units = [f"network_{network}" for network in range(networks)]
+    every = [f"network_{network}" for network in range(networks)]
     for method, share in (("zero_physical", 0.99), ("zero_standardised", 0.2)):
-        rows += series("share_nearer", method, {unit: share + rng.normal(0, 1e-3) for unit in units})
+        rows += series("share_nearer", method, {unit: share + rng.normal(0, 1e-3) for unit in every})
     for count, agreement in (("1", 0.4), ("20", 0.9), ("200", 0.98)):
-        found = {unit: agreement + rng.normal(0, 1e-3) for unit in units}
+        found = {unit: agreement + rng.normal(0, 1e-3) for unit in every}
         rows += series("draw_agreement", "single_events", found, variant=count)
-    raised = {unit: rng.normal(-0.3, 1e-2) for unit in units}
+    raised = {unit: rng.normal(-0.3, 1e-2) for unit in every}
     rows += series("raised_attribution", "single_events", raised, feature="HT")
     for process, events, effective, cross_section in (
         ("signal", 5000.0, 5000.0, 0.237),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,8 +132,10 @@ def device_named(name: str) -> "torch.device":
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"device={name} cannot be used here: {first_line(str(error))}") from error
     if device.type == "cuda":
-        # Compute float32 as such, and the same sums in every run: a GPU's convolutions do neither by default.
+        # Compute float32 as such, and the same sums in every run: by default a GPU's convolutions do neither, and
+        # scattered sums (index_add, scatter_add) come in any order. The workspace is what cuBLAS wants for it.
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
     return device

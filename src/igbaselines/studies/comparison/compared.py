@@ -1,9 +1,9 @@
 """One task under every method and every metric, at every budget."""
 
 import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pandas as pd
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from igbaselines.attribution.budget import Budget, TooSmallBudgetError, gradient_cost
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import AveragedGradients, Method, attribute_all, shareable, within
+from igbaselines.common.clock import timed
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import KnownAgreement, Metric, PairedMetric, Quantity
@@ -118,13 +119,14 @@ class Compared:
 
         Methods that share gradients are timed together, and share the time by what each would spend on its own.
         """
+        task = self.known.task
         groups: list[Mapping[str, Method]] = list(shareable(methods))
         groups += [{name: one} for name, one in methods.items() if not isinstance(one, AveragedGradients)]
         found = {}
         for group in groups:
-            start = time.perf_counter()
-            results = attribute_all(group, self.known.task, self._generator(ATTRIBUTION))
-            seconds = (time.perf_counter() - start) / len(self.known.task.inputs)
+            work = partial(attribute_all, group, task, self._generator(ATTRIBUTION))
+            results, seconds = timed(work, task.inputs.device)
+            seconds /= len(task.inputs)
             spent = {name: float(self._cost(result).mean()) for name, result in results.items()}
             total = sum(spent.values())
             for name, result in results.items():

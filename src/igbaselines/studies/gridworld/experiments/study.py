@@ -1,6 +1,5 @@
 """How near every method comes to the exact Shapley values of one network's output (2310.04821, GridWorld)."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import Method, why_not
+from igbaselines.common.clock import timed
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import KnownAgreement, Metric
 from igbaselines.metrics.agreement import AGREEMENT
@@ -114,9 +114,8 @@ class Studies:
     def _timed(self, method: Method) -> tuple[float, float]:
         """Seconds and evaluations a state."""
         generator = generator_for(self.run.seed, STREAM)
-        start = time.perf_counter()
-        result = method.attribute(self.task, generator)
-        return (time.perf_counter() - start) / len(self.task.inputs), _spent(result)
+        result, seconds = timed(lambda: method.attribute(self.task, generator), self.task.inputs.device)
+        return seconds / len(self.task.inputs), _spent(result)
 
     def _attribute(self, methods: Mapping[str, Method], key: int) -> dict[str, Attribution]:
         return {

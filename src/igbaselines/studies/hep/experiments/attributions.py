@@ -11,6 +11,7 @@ from torch import Tensor
 
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import Method, SharedGradients, shareable
+from igbaselines.common.clock import timed
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.stopping import stop_asked
 from igbaselines.common.tensors import load_tensors, save_tensors
@@ -139,9 +140,9 @@ class _Sums:
 
     def add(self, job: _Job, rows: slice) -> None:
         """Explain a chunk of events, and take it in."""
-        start, part = time.monotonic(), self.task.take(rows)
-        results = job.attribute(rows)
-        self.spent["seconds"] = self.spent["seconds"] + (time.monotonic() - start)
+        part = self.task.take(rows)
+        results, seconds = timed(lambda: job.attribute(rows), part.inputs.device)
+        self.spent["seconds"] = self.spent["seconds"] + seconds
         for name, result in results.items():
             if result.attributions.shape != part.inputs.shape or not result.attributions.isfinite().all():
                 raise ValueError(f"method {name} gave no finite number for each feature of {len(part.inputs)} events")

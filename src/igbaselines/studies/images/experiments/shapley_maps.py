@@ -1,14 +1,12 @@
 """Maps of one photograph by every method, each from random numbers of its own, and timed."""
 
-import time
 import zlib
 from dataclasses import dataclass, replace
-
-import torch
 
 from igbaselines.attribution import Attribution
 from igbaselines.attribution.methods import Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG
+from igbaselines.common.clock import timed
 from igbaselines.common.randomness import generator_for
 from igbaselines.studies.images.experiments.settings import SHAPLEY_IG
 from igbaselines.studies.images.experiments.study import PhotographStudy
@@ -57,11 +55,8 @@ class TimedMap:
         if isinstance(method, ShapleyIG):  # whatever its setting
             key = "images: coalitions", photograph
         _ = task.player_map  # once a photograph, and not in the time of its first method
-        start = time.perf_counter()
-        found = method.attribute(task, generator_for(seed, *key))
-        if task.inputs.device.type == "cuda":
-            torch.cuda.synchronize(task.inputs.device)
-        return cls(name, found, time.perf_counter() - start)
+        found, seconds = timed(lambda: method.attribute(task, generator_for(seed, *key)), task.inputs.device)
+        return cls(name, found, seconds)
 
 
 def every_map(study: PhotographStudy, task: Task, most: int | None = None) -> list[TimedMap]:
