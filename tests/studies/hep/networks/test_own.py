@@ -85,5 +85,5 @@ def test_each_refusal_names_its_key(names: tuple[str, ...], keys: dict[str, Any]
 
 
 def test_what_is_explained_cannot_be_what_it_is_told_from() -> None:
-    with pytest.raises(UserError, match="model.against has 1, which is explained"):
+    with pytest.raises(UserError, match=r"model\.against has 1, which is explained"):
         OwnNetworkFile(network_file="x.pt", signal=[1], against=[1])
