@@ -34,6 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     found: list[Path] = []
     for command in COMMANDS:
         words = [*shlex.split(command)[2:], f"output_root={folder / 'outputs'}"]
+        words += ["evaluation.networks=1", "evaluation.top_k=[1,all]"] if "methods=" in command else []
         result = prepared.run([sys.executable, str(ROOT / "run.py"), *words], folder)
         assert result.returncode == 0, result.stderr
         found += [one.parent for one in folder.glob("outputs/[!.]*/[!.]*/status.json") if one.parent not in found]
