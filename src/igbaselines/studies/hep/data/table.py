@@ -144,8 +144,8 @@ def _weights(path: Path, column: pa.ChunkedArray) -> Float[np.ndarray, " n"]:
     negative = int((weight < 0).sum())
     if negative:
         raise UserError(
-            f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative; a generator's "
-            "are kept by dataset=hep_ntuple (docs/ntuple.md)"
+            f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative; a "
+            "generator's are kept by dataset=hep_ntuple (docs/ntuple.md)"
         )
     return weight
 
