@@ -40,7 +40,7 @@ TABLES = {
     **dict.fromkeys(("breast_cancer", "wine", "digits", "sklearn_tables"), ()),
     "table": ("dataset.path=x.csv", "dataset.target=y"),
 }
-EVENT_MODELS = ("swish_dnn", "deep_swish_dnn", "relu_dnn", "object_attention")
+EVENT_MODELS = ("swish_dnn", "deep_swish_dnn", "relu_dnn", "object_attention", "hep_own")
 IMAGE_OPTIONS = [
     *((group, name) for group in ("attribution/baselines", "attribution/rule") for name in options(group)),
     *((group, name) for group in ("attribution/search", "evaluation/grid", "protocol") for name in options(group)),
@@ -74,7 +74,8 @@ def test_every_rule_for_events_composes_and_builds(attribution: str, rule: str) 
 
 @pytest.mark.parametrize("model", EVENT_MODELS)
 def test_every_network_for_events_composes_and_builds(model: str) -> None:
-    config = composed("experiment=hep_baselines", f"model={model}")
+    file = ["model.network_file=x.pt"] if model == "hep_own" else []
+    config = composed("experiment=hep_baselines", f"model={model}", *file)
     assert instantiate(config.model).max_epochs == 30  # of the scale, whatever the model
 
 

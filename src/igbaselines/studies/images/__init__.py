@@ -18,7 +18,12 @@ STUDY = Study(
             run=f"{HERE}.experiments.shapley_images.run",
             render=f"{HERE}.reporting.shapley.render.render",
         ),
-        Experiment("explain", run=f"{HERE}.experiments.explain.run", render=f"{HERE}.reporting.explain.render"),
+        Experiment(
+            "explain",
+            run=f"{HERE}.experiments.explain.run",
+            render=f"{HERE}.reporting.explain.render",
+            is_of_users=True,
+        ),
     ),
     schemas={
         "imagenet": f"{HERE}.data.imagenet.Imagenet",

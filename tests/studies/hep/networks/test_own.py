@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.common.errors import UserError
-from igbaselines.studies.hep.networks.own import OwnNetworkFile
+from igbaselines.studies.hep.networks.own import OwnNetwork, OwnNetworkFile
 
 NAMES = ("met", "meff", "ht")
 CPU = torch.device("cpu")
@@ -85,5 +86,21 @@ def test_each_refusal_names_its_key(names: tuple[str, ...], keys: dict[str, Any]
 
 
 def test_what_is_explained_cannot_be_what_it_is_told_from() -> None:
-    with pytest.raises(UserError, match="model.against has 1, which is explained"):
+    with pytest.raises(UserError, match=r"model\.against has 1, which is explained"):
         OwnNetworkFile(network_file="x.pt", signal=[1], against=[1])
+
+
+def test_a_network_in_python_says_how_it_is_built() -> None:
+    """What `plugins=[...]` brings: a dataclass with `build`."""
+
+    @dataclass(kw_only=True)
+    class Mine(OwnNetwork):
+        width: int = 3
+
+        def build(self) -> nn.Module:
+            return network(self.width)
+
+    x = torch.rand(4, 3)
+    found = Mine(width=2, signal=[1]).classifier(NAMES, CPU)(x)
+    torch.testing.assert_close(found, network(2)(x).diff(dim=1)[:, 0])
+    assert Mine().checksum() is None

@@ -143,7 +143,10 @@ def _weights(path: Path, column: pa.ChunkedArray) -> Float[np.ndarray, " n"]:
     weight = numbers(path, "weight", column, np.float64)
     negative = int((weight < 0).sum())
     if negative:
-        raise UserError(f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative")
+        raise UserError(
+            f"{path}: column 'weight' has {negative} negative values, cross-sections [fb] are not negative; a "
+            "generator's are kept by dataset=hep_ntuple (docs/ntuple.md)"
+        )
     return weight
 
 

@@ -1,7 +1,7 @@
 """An image network as the experiments use it: what is explained, what is scored, and how photographs come in."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -37,6 +37,7 @@ class PhotographClassifier:
     max_batch: int  # gradient points, and pictures scored, in one pass
     device: torch.device  # where it computes
     published: Mapping[str, Any] = field(default_factory=dict)  # what timm says of the weights
+    labels: Sequence[str] | None = None  # the user's names of its classes
     as_they_are: bool = False  # whether `scored` takes pixels as they are, without the normalisation that is explained
 
     @cached_property
@@ -117,5 +118,6 @@ def classifier_of(
         max_batch=max_batch,
         device=run.device,
         published=getattr(network.network, "pretrained_cfg", None) or {},
+        labels=model.class_labels(),
         as_they_are=as_they_are,
     )

@@ -1,6 +1,8 @@
 """Explanations of one's own photographs by any method: overlays, attributions and rows, without a claim to test."""
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,10 +28,13 @@ from igbaselines.studies.images.experiments.settings import (
 )
 from igbaselines.studies.images.experiments.shapley_images import GRADIENT_POINTS, check_patches
 from igbaselines.studies.images.experiments.study import PhotographStudy
+from igbaselines.studies.images.experiments.targets import asked
 from igbaselines.studies.images.experiments.tasks import attribute_photograph
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Task
 
+log = logging.getLogger(__name__)
+NAMED = 20  # photographs that the log names with their class
 MEASURED = (
     *(COMPLETENESS_GAP, GRADIENT_POINTS, *SELECTION),
     *undirected("predicted_class", "d_alpha", "weight"),
@@ -55,10 +60,13 @@ def run(
     if isinstance(attribution, ShapleyImagesAttribution):
         own = {name: own[name] for name in (SHAPLEY_IG, IG_ABSENT)}
     study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own)
-    study.for_each("explanations", partial(one_photograph, study))
+    one = study.classifiers[0]
+    chosen = asked(study.chosen, evaluation.target, evaluation.against, study.names, one)
+    log.info("explained: %s", ", ".join(f"{photo.photograph.name} as {photo.label}" for photo in chosen[:NAMED]))
+    replace(study, chosen=chosen).for_each("explanations", partial(one_photograph, study, evaluation.smoothing))
 
 
-def one_photograph(study: PhotographStudy, index: int, chosen: Chosen, file: Path) -> Record:
+def one_photograph(study: PhotographStudy, smoothing: float, index: int, chosen: Chosen, file: Path) -> Record:
     """Explain a photograph by every method; of named baselines also say what each of them is worth."""
     task = study.task(chosen)
     attribution = study.drawn(task)
@@ -78,7 +86,7 @@ def one_photograph(study: PhotographStudy, index: int, chosen: Chosen, file: Pat
         players, across = found[SHAPLEY_IG].players, -(-task.inputs.shape[-1] // study.patch)
         assert players is not None
         more = {"patches": players.view(-1, across).float().cpu().numpy()}
-    save_maps(file, task, chosen, found, keep_channels=True, **more)
+    save_maps(file, task, chosen, found, keep_channels=True, smoothing=smoothing, **more)
     return {"rows": rows}
 
 

@@ -33,12 +33,21 @@ NAMED_IN_THE_LOG = 20
 
 @dataclass(frozen=True)
 class Chosen:
-    """A photograph to explain: what the network takes it for, how surely, and the name of that class."""
+    """A photograph to explain, of the class that the network takes it for, or that was asked for.
+
+    Args:
+        photograph: the photograph.
+        predicted: the class.
+        probability: of the class.
+        label: the class by name; of two classes both, "cat, not dog".
+        against: the class whose output is taken away from it; None: none is.
+    """
 
     photograph: Photograph
     predicted: int
     probability: float
     label: str = ""
+    against: int | None = None
 
 
 @dataclass
@@ -69,8 +78,7 @@ def select(found: Photographs, classifier: PhotographClassifier) -> Selection:
         UserError: where none can be used, saying what was wrong with them, or the network has other classes.
     """
     wanted = found.wanted or len(found.candidates)
-    own = imagenet_names() if found.of_imagenet else found.class_names
-    selection, names = Selection(), class_names(own, classifier.outputs, classifier.published)
+    selection, names = Selection(), names_of_classes(found, classifier)
     with bar("choosing photographs", wanted) as progress:
         candidates = iter(found.candidates)
         while len(selection.chosen) < wanted and (some := list(islice(candidates, READ_AT_ONCE))):
@@ -82,6 +90,16 @@ def select(found: Photographs, classifier: PhotographClassifier) -> Selection:
             progress(len(selection.chosen))
     _report(selection, found, classifier)
     return selection
+
+
+def names_of_classes(found: Photographs, classifier: PhotographClassifier) -> Sequence[str]:
+    """A name for each output of the network: the dataset's own, the user's (`model.labels`), or the publisher's.
+
+    Raises:
+        UserError: where the network has another number of classes.
+    """
+    own = imagenet_names() if found.of_imagenet else found.class_names
+    return class_names(own, classifier.outputs, classifier.published, classifier.labels)
 
 
 def load_pixels(photograph: Photograph, classifier: PhotographClassifier) -> Float[Tensor, "3 h w"]:

@@ -112,7 +112,16 @@ class WeightedGradientsEvaluation(MapEvaluation):
 
 @dataclass
 class ExplainEvaluation:
-    """Nothing is judged: `explain` has no metrics of its own."""
+    """What is asked of each photograph, and how its sheet is drawn: `explain` has no metrics of its own."""
+
+    # Of which class: predicted, second (the next most probable), top3 (the first three), or one by name or number
+    target: str = "predicted"
+    # Why this and not that: the class whose output is taken away, by name, number, predicted or second; None: none is
+    against: str | None = None
+    smoothing: float = field(default=0.0, metadata=value("[0, 100]"))  # of the sheet's maps, a Gaussian's width [px]
+
+    def __post_init__(self) -> None:
+        check_values("evaluation", type(self), vars(self))
 
 
 @dataclass(kw_only=True)

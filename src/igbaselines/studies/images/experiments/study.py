@@ -16,8 +16,15 @@ from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
 from igbaselines.studies.images.experiments.records import Record, Work, for_each
-from igbaselines.studies.images.experiments.selection import Chosen, add_selection, photograph_background, select
+from igbaselines.studies.images.experiments.selection import (
+    Chosen,
+    add_selection,
+    names_of_classes,
+    photograph_background,
+    select,
+)
 from igbaselines.studies.images.experiments.settings import ImageAttribution, ShapleyImagesAttribution
+from igbaselines.studies.images.experiments.targets import minus
 from igbaselines.studies.images.experiments.tasks import image_key, photograph_task, task_of_chosen
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Background, Task, impute
@@ -38,6 +45,7 @@ class PhotographStudy:
     classifiers: Sequence[PhotographClassifier]  # the networks; the first is explained
     background: Background  # photographs that baselines are made of
     chosen: list[Chosen]  # the photographs to explain
+    names: Sequence[str]  # of the explained network's classes
     methods: Mapping[str, Method]  # of the experiment and of the command line, those that fit photographs
     metrics: Mapping[str, Metric]  # of the command line, those that fit photographs
 
@@ -71,9 +79,9 @@ class PhotographStudy:
         task = replace(photograph_task("", pixels, target, mask, one, background), name="the photographs")
         methods = fitting_methods(run, own, task)
         metrics = fitting_metrics(run, task)
-        selection = select(found, one)
+        selection, names = select(found, one), names_of_classes(found, one)
         add_selection(run, selection)
-        return cls(run, attribution, classifiers, background, selection.chosen, methods, metrics)
+        return cls(run, attribution, classifiers, background, selection.chosen, names, methods, metrics)
 
     @property
     def others(self) -> dict[str, Method]:
@@ -96,8 +104,9 @@ class PhotographStudy:
             raise UserError(f"too few photographs: {error}; choose {choice}") from error
 
     def task(self, chosen: Chosen) -> Task:
-        """The task of a photograph."""
-        return task_of_chosen(chosen, self.classifiers[0], self.background)
+        """The task of a photograph: of its class, or of that minus another."""
+        task = task_of_chosen(chosen, self.classifiers[0], self.background)
+        return task if chosen.against is None else replace(task, f=minus(self.classifiers[0].explained, chosen.against))
 
     def generator(self, stream: str, task: Task) -> torch.Generator:
         """Of a photograph's random baselines and nodes: its own, or the same for all where the settings say so."""

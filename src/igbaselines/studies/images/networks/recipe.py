@@ -33,6 +33,10 @@ class ImageModel:
     architecture: str  # its name in the family
     # A state dict of the architecture, .pth, .pt or .safetensors; None takes the family's weights
     checkpoint: str | None = field(default=None, metadata=value(file=True))
+    # Which part of a checkpoint with several: the name of a dictionary in it, or a prefix of its tensors' names
+    checkpoint_key: str | None = None
+    # Names of its classes in the order of its outputs: a text with one a line, or JSON; None: what its publisher says
+    labels: str | None = field(default=None, metadata=value(file=True))
     # The checkpoint expects images turned by 180 degrees, as weights converted from TensorFlow do
     rotated: bool = False
     size: int = 224  # side of the images that the network sees [px]
@@ -76,10 +80,16 @@ class ImageModel:
 
         return Preprocessing(self.size, self.short_side, self.interpolation)
 
+    def class_labels(self) -> list[str] | None:
+        """The user's names of its classes."""
+        from igbaselines.studies.images.networks.class_names import read_labels
+
+        return None if self.labels is None else read_labels(as_path(self.labels))
+
     def checksum(self) -> str | None:
-        """The checkpoint's checksum: weights that have changed make another result. None without a checkpoint."""
-        path = self.checkpoint_path()
-        return None if path is None else sha256(path)
+        """Of the checkpoint, and of the names of classes: others make another result. None without either."""
+        files = [self.checkpoint_path(), None if self.labels is None else as_path(self.labels)]
+        return "-".join(sha256(path) for path in files if path is not None) or None
 
     def checkpoint_path(self) -> Path | None:
         """The file of the checkpoint, or None; one that is not there is refused."""
@@ -126,7 +136,7 @@ class TorchvisionModel(ImageModel):
         """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import torchvision_network
 
-        return torchvision_network(self.architecture, self.weights, self.checkpoint_path())
+        return torchvision_network(self.architecture, self.weights, self.checkpoint_path(), self.checkpoint_key)
 
     def published(self, network: "torch.nn.Module") -> dict[str, object]:
         """Side, short side, filter and normalisation by torchvision's own transforms."""
@@ -149,7 +159,7 @@ class TimmModel(ImageModel):
         """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import timm_network
 
-        return timm_network(self.architecture, self.checkpoint_path(), self.size)
+        return timm_network(self.architecture, self.checkpoint_path(), self.size, self.checkpoint_key)
 
     def published(self, network: "torch.nn.Module") -> dict[str, object]:
         """Side, short side, filter and normalisation by timm's configuration of the weights."""
@@ -183,7 +193,7 @@ class EfficientNetLite(ImageModel):
         """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import efficientnet_lite_network
 
-        return efficientnet_lite_network(self.architecture, self.size, self.checkpoint_path())
+        return efficientnet_lite_network(self.architecture, self.size, self.checkpoint_path(), self.checkpoint_key)
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (numbers, texts, or one number a channel)

@@ -22,6 +22,8 @@ from igbaselines.common.errors import UserError
 
 log = logging.getLogger(__name__)
 
+WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network")  # of training scripts, in this order
+AVERAGES = ("ema", "swa", "averaged", "shadow")  # in the names of weights that were averaged over training
 MOST_WRAPPERS = 8  # dictionaries around a state dict
 _UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile)
 # Their weights want pixels normalised once more, which their builders only see to where they fetch the weights.
@@ -29,7 +31,7 @@ _KEYWORDS = {name: {"transform_input": True, "init_weights": False} for name in 
 _DENSENET_OLD_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)$")
 
 
-def torchvision_network(architecture: str, weights: str, checkpoint: Path | None) -> nn.Module:
+def torchvision_network(architecture: str, weights: str, checkpoint: Path | None, key: str | None = None) -> nn.Module:
     """Build a classifier of torchvision, with a checkpoint or the weights of a name, fetched unless they are cached.
 
     Raises:
@@ -41,7 +43,7 @@ def torchvision_network(architecture: str, weights: str, checkpoint: Path | None
     if checkpoint is not None:
         keywords = _KEYWORDS.get(architecture, {})
         build = partial(torchvision.models.get_model, architecture, weights=None, **keywords)
-        return _with_weights(build, checkpoint)
+        return _with_weights(build, checkpoint, key)
     names = torchvision.models.get_model_weights(architecture).__members__
     if weights not in names:
         raise UserError(f"model.weights={weights} does not exist: {architecture} has {', '.join(names)}")
@@ -52,7 +54,9 @@ def torchvision_network(architecture: str, weights: str, checkpoint: Path | None
         raise _not_fetched(architecture, "torchvision", error) from error
 
 
-def timm_network(architecture: str, checkpoint: Path | None, size: int | None = None) -> nn.Module:
+def timm_network(
+    architecture: str, checkpoint: Path | None, size: int | None = None, key: str | None = None
+) -> nn.Module:
     """Build a classifier of timm, whose name may have a tag, with a checkpoint or the weights that timm fetches.
 
     Raises:
@@ -77,7 +81,7 @@ def timm_network(architecture: str, checkpoint: Path | None, size: int | None = 
         if published.fixed_input_size and size not in (None, side):
             raise UserError(f"model.size={size}: timm's {architecture} takes images of {side} alone, model.size={side}")
     if checkpoint is not None:
-        return _with_weights(partial(timm.create_model, architecture, pretrained=False), checkpoint)
+        return _with_weights(partial(timm.create_model, architecture, pretrained=False), checkpoint, key)
     log.info("weights of timm's %s", architecture)
     try:
         return _built(lambda: timm.create_model(architecture, pretrained=True))
@@ -85,7 +89,9 @@ def timm_network(architecture: str, checkpoint: Path | None, size: int | None = 
         raise _not_fetched(architecture, "timm", error) from error
 
 
-def efficientnet_lite_network(architecture: str, size: int, checkpoint: Path | None) -> nn.Module:
+def efficientnet_lite_network(
+    architecture: str, size: int, checkpoint: Path | None, key: str | None = None
+) -> nn.Module:
     """Build an EfficientNet-Lite out of plain convolutions, for images of a side [px] which its padding depends on.
 
     Its checkpoints have the names of efficientnet-lite-pytorch; None takes the installed weights.
@@ -99,7 +105,7 @@ def efficientnet_lite_network(architecture: str, size: int, checkpoint: Path | N
         raise _not_installed(architecture) from error
     name = architecture.replace("_", "-")
     build = partial(EfficientNet.from_name, name, image_size=size)
-    return plain_convolutions(_with_weights(build, checkpoint or _packaged_weights(architecture)))
+    return plain_convolutions(_with_weights(build, checkpoint or _packaged_weights(architecture), key))
 
 
 def plain_convolutions(network: nn.Module) -> nn.Module:
@@ -115,8 +121,10 @@ def plain_convolutions(network: nn.Module) -> nn.Module:
     return network
 
 
-def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
+def read_checkpoint(path: Path, key: str | None = None) -> Mapping[str, Tensor]:
     """Read .safetensors or what `torch.save` wrote: a state dict, wrapped or not; code in it is refused and not run.
+
+    Of several `key` names one, or a prefix of its tensors' names.
 
     Raises:
         UserError: naming the file and what is wrong with it.
@@ -137,12 +145,10 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
             ) from error
         raise UserError(f"{path}: cannot be read as a checkpoint ({_first_line(error)})") from error
     for _ in range(MOST_WRAPPERS):
-        if not _is_state(content) and (inner := _unwrapped(content, path)) is not None:
+        if not _is_state(content) and (inner := _unwrapped(content, path, key)) is not None:
             content = inner
     if not _is_state(content):
         raise UserError(f"{path}: not a state dict, which maps the names of a network's tensors to tensors")
-    if all(name.startswith("module.") for name in content):  # saved from inside DataParallel
-        return {name.removeprefix("module."): tensor for name, tensor in content.items()}
     return content
 
 
@@ -175,9 +181,10 @@ def _built(build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
-def _with_weights(build: Callable[..., nn.Module], checkpoint: Path) -> nn.Module:
+def _with_weights(build: Callable[..., nn.Module], checkpoint: Path, key: str | None = None) -> nn.Module:
     """A network of as many classes as a checkpoint has, with its weights."""
-    network, state = _built(build), read_checkpoint(checkpoint)
+    network = _built(build)
+    state = without_prefix(read_checkpoint(checkpoint, key), network.state_dict(), checkpoint, key)
     name, bias = list(network.state_dict().items())[-1]  # of the layer that tells the classes apart
     if name in state and state[name].dim() == 1 and len(state[name]) != len(bias):
         network = _built(partial(build, num_classes=len(state[name])))
@@ -223,17 +230,48 @@ def _is_state(content: object) -> TypeGuard[Mapping[str, Tensor]]:
     return all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
 
 
-def _unwrapped(content: object, path: Path) -> object | None:
+def without_prefix(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path, key: str | None = None
+) -> Mapping[str, Tensor]:
+    """Take off what stands before the names of a network's tensors: of DataParallel, Lightning, torch.compile, EMA.
+
+    Of several prefixes behind each of which the network stands `key` names one; else it is the one that is no average,
+    and the log says so. Tensors without the prefix, such as a loss's weights, are left out.
+    """
+    some, *_ = expected
+    found = [name.removesuffix(some) for name in state if name == some or name.endswith(f".{some}")]
+    complete = [one for one in found if sum(f"{one}{name}" in state for name in expected) > len(expected) / 2]
+    if key is not None and (named := [one for one in complete if key in one.split(".")]):
+        complete = named
+    if not complete:
+        return state
+    prefix = min(complete, key=lambda one: (any(word in one for word in AVERAGES) and key is None, len(one)))
+    if others := [one or "no prefix" for one in complete if one != prefix]:
+        log.warning(
+            "%s: the network behind %r is taken, not behind %s: model.checkpoint_key chooses", path, prefix, others
+        )
+    if not prefix:
+        return state
+    mine = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    left = len(state) - len(mine)
+    log.info("%s: its names begin with %r%s", path, prefix, f"; {left} others are left out" if left else "")
+    return mine
+
+
+def _unwrapped(content: object, path: Path, key: str | None = None) -> object | None:
     """What a training script has put the weights in; the log says which where there are several."""
     if not isinstance(content, Mapping):
         return None
-    known = [key for key in ("state_dict", "model") if isinstance(content.get(key), Mapping)]
-    others = [key for key, value in content.items() if key not in known and _holds_state(value)]
+    if key is not None and isinstance(content.get(key), Mapping):
+        return content[key]  # type: ignore[no-any-return]
+    there = [name for name, value in content.items() if isinstance(value, Mapping) and _holds_state(value)]
+    known = [name for name in WRAPPERS if isinstance(content.get(name), Mapping)] or there[:1]
+    others = [name for name, value in content.items() if name not in known and _holds_state(value)]
     if not known:
         return None
     if others or len(known) > 1:
         left = ", ".join(map(str, known[1:] + others))
-        log.warning("%s: %r is taken, not %s: save the other one alone to have it instead", path, known[0], left)
+        log.warning("%s: %r is taken, not %s: model.checkpoint_key chooses another", path, known[0], left)
     taken: object = content[known[0]]
     return taken
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
+from scipy.ndimage import gaussian_filter
 
 from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.style import new_figure, page_style
@@ -18,6 +19,13 @@ PAPER = 0.62  # how far the greyed photograph is faded towards white
 OUTLINE = "#0072B2"
 LARGE, SMALL = 2.5, 1.45  # inches of a panel
 MOST_COLUMNS = 6
+SHEET_COLUMNS = 4
+
+
+def faded(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    """Grey a photograph, and fade it towards white."""
+    grey = image.astype(float) @ np.array([0.299, 0.587, 0.114]) / 255
+    return np.asarray(PAPER + (1 - PAPER) * grey)
 
 
 def overlay(image: UInt8[np.ndarray, "h w 3"], attribution: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
@@ -26,12 +34,10 @@ def overlay(image: UInt8[np.ndarray, "h w 3"], attribution: Float[np.ndarray, "h
     The colour is full from the CLIP percentile of the positive values on. A map without positive values leaves the
     photograph as it is.
     """
-    grey = image.astype(float) @ np.array([0.299, 0.587, 0.114]) / 255
-    faded = PAPER + (1 - PAPER) * grey
     positive = np.clip(np.nan_to_num(attribution.astype(float)), 0, None)
     full = np.percentile(positive[positive > 0], CLIP) if (positive > 0).any() else 1.0
     strength = np.clip(positive / full, 0, 1)[..., None]
-    return np.asarray(faded[..., None] * (1 - strength) + COLOUR * strength)
+    return np.asarray(faded(image)[..., None] * (1 - strength) + COLOUR * strength)
 
 
 def example_figure(example: ExplainedPhotograph) -> Figure:
@@ -48,6 +54,44 @@ def example_figure(example: ExplainedPhotograph) -> Figure:
         for line, block in enumerate(blocks[1:]):
             _draw_baselines(block, example, order[line * columns : (line + 1) * columns], columns)
     return figure
+
+
+def comparison_sheet(example: ExplainedPhotograph) -> Figure:
+    """Draw the methods' maps side by side with both signs on one colour scale, over the greyed photograph."""
+    maps = [gaussian_filter(one.astype(float), example.smoothing or 0.0) for one in example.maps]
+    full = max(float(np.percentile(np.abs(one), CLIP)) for one in maps) or 1.0
+    count = 1 + len(maps)
+    columns = min(count, SHEET_COLUMNS)
+    lines = -(-count // columns)
+    ratio = example.image.shape[0] / example.image.shape[1]
+    with page_style():
+        figure = new_figure(LARGE * columns + 0.9, (LARGE * ratio + 0.45) * lines)
+        panels = figure.subplots(lines, columns, squeeze=False).flat
+        for panel in panels:
+            panel.axis("off")
+        panels = list(figure.axes)
+        panels[0].imshow(example.image)
+        panels[0].set_title(plot_label(f"{_short(example.label, 24)} ({example.probability:.2f})"), fontsize=12)
+        for panel, method, one in zip(panels[1:], example.methods, maps, strict=False):
+            panel.imshow(faded(example.image), cmap="gray", vmin=0, vmax=1)
+            drawn = panel.imshow(one, cmap="RdBu_r", vmin=-full, vmax=full, alpha=np.clip(np.abs(one) / full, 0, 1))
+            panel.set_title(plot_label(str(method)), fontsize=12)
+            if example.mask is not None and example.mask.any():
+                panel.contour(example.mask, levels=[0.5], colors="black", linewidths=0.8)
+        bar = figure.colorbar(drawn, ax=panels, shrink=0.8, pad=0.01)
+        bar.set_label("attribution of a pixel", fontsize=10)
+        bar.ax.tick_params(labelsize=9)
+    return figure
+
+
+def sheet_caption(example: ExplainedPhotograph, name: str) -> str:
+    """Say what a sheet shows."""
+    smoothed = f", smoothed over {example.smoothing:g} px" if example.smoothing else ""
+    return (
+        f"{name}, explained as {example.label} (probability {example.probability:.2f}) by {len(example.methods)} "
+        f"methods: attributions summed over channels{smoothed}, red for, blue against, on one scale, which is full at "
+        f"the largest {CLIP} % quantile of a magnitude."
+    )
 
 
 def overlay_caption(example: ExplainedPhotograph, name: str) -> str:
