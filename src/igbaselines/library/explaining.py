@@ -58,6 +58,7 @@ def explain(
     imputers: Mapping[str, Imputer] | None = None,
     output: Output | None = None,
     max_batch: int | None = None,
+    progress: Callable[[int], object] | None = None,
     seed: int = 0,
 ) -> Explanation:
     """Attribute what a network says of its inputs to their features.
@@ -78,6 +79,7 @@ def explain(
             `blur`.
         output: the part of what the network returns that is explained: a key, an index or a function.
         max_batch: points in one pass; None chooses it from the memory there is.
+        progress: told after each pass how many points the network has seen by now, such as `print`, or a bar's update.
         seed: of what the method draws.
 
     Returns:
@@ -87,7 +89,7 @@ def explain(
         ValueError: where an argument does not fit: it says what would. Where memory runs out chunks are halved.
     """
     task, parts = task_of(
-        network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, masks=None
+        network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, progress=progress
     )
     chosen = _named(method, METHODS, "method")
     if baselines is not None:
