@@ -50,7 +50,8 @@ def test_what_is_damaged_is_left_out(outputs: Path, smoke: Path, caplog: pytest.
     (outputs / "hep_baselines" / smoke.name / "rows.parquet").write_bytes(b"")
     with pytest.raises(UserError, match="there is no complete run under"):
         export_runs(outputs)
-    assert "rows.parquet damaged" in caplog.text
+    assert "is left out: unreadable, " in caplog.text
+    assert "rows.parquet" in caplog.text
     with pytest.raises(UserError, match="no complete run of experiment=explain"):
         export_runs(outputs, "explain")
     assert not (outputs / "export").exists()

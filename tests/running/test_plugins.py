@@ -155,6 +155,13 @@ def test_a_name_of_the_suites_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     assert "IGZero: methods has a ig_zero already, give yours another name" in capsys.readouterr().err
 
 
+def test_a_file_of_the_current_folder_is_no_other_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m igbaselines` has it among the places where modules are looked for."""
+    (tmp_path / "idea_of_this_folder.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(load_plugins([str(tmp_path / "idea_of_this_folder.py")])) == ["idea_of_this_folder"]
+
+
 def test_where_a_file_breaks_is_told(tmp_path: Path) -> None:
     (tmp_path / "breaking_idea.py").write_text("import math\n\nmath.sqrt(-1)\n")
     with pytest.raises(UserError, match=r"breaking_idea.py cannot be imported: ValueError: .* \(line 3\)"):

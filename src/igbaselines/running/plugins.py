@@ -97,7 +97,7 @@ def _checked(file: str) -> Path:
 def _load(path: Path) -> str:
     name = path.stem
     if _loaded.get(name) != path:
-        if name in sys.modules or importlib.util.find_spec(name) is not None:
+        if name in sys.modules or _hides(path):
             raise UserError(f"plugins={path}: a module {name} is there already: give the file another name")
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
@@ -112,6 +112,14 @@ def _load(path: Path) -> str:
             raise UserError(f"plugins={path} cannot be imported: {type(error).__name__}: {error}{line}") from error
         _loaded[name] = path
     return sha256(path)
+
+
+def _hides(path: Path) -> bool:
+    """Whether a module of the file's name is there which is another one: `python -m` finds those of the folder too."""
+    spec = importlib.util.find_spec(path.stem)
+    if spec is None:
+        return False
+    return spec.origin is None or not Path(spec.origin).is_file() or not path.samefile(spec.origin)
 
 
 def _line(error: Exception, path: Path) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from igbaselines.common.errors import UserError
 from igbaselines.reporting.export.crate import write_crate
 from igbaselines.reporting.page.runs import find_runs
-from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.states import COMPLETE
 
 log = logging.getLogger(__name__)
@@ -26,13 +25,10 @@ def export_runs(output_root: Path, experiment: str | None = None) -> Path:
         UserError: where there is nothing to export.
     """
     runs = [run for run in find_runs(output_root) if experiment in (None, run.experiment)]
-    whole = []
+    whole = [run for run in runs if run.state == COMPLETE]
     for run in runs:
-        damaged = RunFolder.at(run.folder).damaged() if run.state == COMPLETE else []
-        if run.state == COMPLETE and not damaged:
-            whole.append(run)
-        else:
-            log.warning("%s is left out: %s", run.folder, ", ".join(damaged) + " damaged" if damaged else run.state)
+        if run.state != COMPLETE:
+            log.warning("%s is left out: %s%s", run.folder, run.state, run.note and f", {run.note}")
     if not whole:
         of = f" of experiment={experiment}" if experiment else ""
         raise UserError(f"there is no complete run{of} under {output_root}: make one first")
@@ -46,5 +42,6 @@ def export_runs(output_root: Path, experiment: str | None = None) -> Path:
 
         for run in whole:
             track(run, export / "mlruns")
-        log.info("MLflow: mlflow ui --backend-store-uri %s", (export / "mlruns").resolve().as_uri())
+        store = (export / "mlruns").resolve().as_uri()
+        log.info("MLflow: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri %s", store)
     return export

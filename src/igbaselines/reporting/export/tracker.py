@@ -1,5 +1,6 @@
 """A run in MLflow's file store: parameters, means of its metrics, verdicts, tables and figures."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -15,6 +16,7 @@ KEPT = ("config.yaml", "rows.parquet", "claims.json", "provenance.json")
 
 def track(run: ReportedRun, store: Path) -> str:
     """Write a complete run down, unless it is there already; returns MLflow's id of it."""
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # which MLflow 3 asks for: it would rather have a database
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=store.resolve().as_uri())
@@ -46,8 +48,9 @@ def track(run: ReportedRun, store: Path) -> str:
 def _means(run: ReportedRun) -> Mapping[str, float]:
     """The mean of each method by each metric, over all that was measured of them."""
     rows = read_results(run).rows
-    means = rows[rows["value"].notna()].groupby(["metric", "method"], sort=True)["value"].mean()
-    return {f"{metric}/{method}": float(mean) for (metric, method), mean in means.items()}  # type: ignore[misc]
+    means = rows[rows["value"].notna()].groupby(["metric", "method"], sort=True, as_index=False)["value"].mean()
+    keys = means["metric"] + "/" + means["method"]
+    return dict(zip(keys.tolist(), means["value"].tolist(), strict=True))
 
 
 def _flat(node: Any, place: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 (any YAML)

@@ -27,7 +27,7 @@ def small() -> nn.Module:
 
 
 def script(network: nn.Module, path: Path) -> None:
-    torch.jit.save(torch.jit.script(network), path)  # type: ignore[no-untyped-call]
+    torch.jit.save(torch.jit.script(network), path)
 
 
 def exported(network: nn.Module, path: Path) -> None:

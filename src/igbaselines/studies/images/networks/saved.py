@@ -41,14 +41,14 @@ def saved_network(path: Path, size: int) -> nn.Module:
 
 
 def _script(path: Path) -> nn.Module:
-    network: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+    network: nn.Module = torch.jit.load(path, map_location="cpu")
     return network.eval()
 
 
 def _exported(path: Path) -> nn.Module:
     """The program as a module; it has no modes, and nobody shall ask it for one."""
     network: nn.Module = torch.export.load(path).module()
-    network.train = lambda mode=True: network  # type: ignore[method-assign, assignment]
+    network.train = lambda mode=True: network  # type: ignore[method-assign]
     return network
 
 
