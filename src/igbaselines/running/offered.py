@@ -1,8 +1,8 @@
 """What plugins add to the choices of a command line, as their own YAML files would.
 
 A dataclass of a file that `plugins=[...]` names is a choice by its name in small letters, with its fields as keys:
-`class SmoothGrad` with `attribute` is `methods=[smooth_grad]`. A package that announces a module brings the YAML files
-of a folder `conf` beside it.
+`class SmoothGrad` with `attribute` is `methods=[smooth_grad]`. A file with a `STUDY` brings its experiments. A package
+that announces a module brings the YAML files of a folder `conf` beside it.
 """
 
 import dataclasses
@@ -19,7 +19,9 @@ from hydra.core.override_parser.types import Override
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.places import PROJECT_ROOT
+from igbaselines.running.config import register
 from igbaselines.running.plugins import announced, load_plugins, name_network
+from igbaselines.running.study import Study, bring
 
 # The groups of conf/, by what a dataclass has that is a choice of the group.
 MEMBERS = {
@@ -43,6 +45,7 @@ def offer(overrides: Sequence[Override]) -> None:
         if override.key_or_group == "plugins" and isinstance(files := override.value(), list):
             for module in load_plugins(list(map(str, files))):
                 _offer_classes(module)
+                _offer_study(module)
         if override.key_or_group.rpartition(".")[2] == "network_file":
             name_network(str(override.value()))
 
@@ -81,6 +84,12 @@ def _offer_classes(module: str) -> None:
                     raise UserError(f"{module}.{cls.__name__}: {group} has a {name} already, give yours another name")
                 node = _node(cls)
                 ConfigStore.instance().store(name, {name: node} if group in OF_SEVERAL else node, group)
+
+
+def _offer_study(module: str) -> None:
+    if isinstance(study := getattr(sys.modules[module], "STUDY", None), Study):
+        bring(study)
+        register()
 
 
 def _node(cls: type) -> dict[str, Any]:
