@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Override
 
@@ -52,8 +52,9 @@ def offer(overrides: Sequence[Override]) -> None:
 
 def search_plugins(path: ConfigSearchPath) -> None:
     """Let configurations be looked for in the folders of installed plugins, behind the suite's own."""
+    schemas = SearchPathQuery(provider="schema")  # which Hydra wants to be last
     for folder in conf_folders():
-        path.append("igbaselines.plugins", f"file://{folder}")
+        path.prepend("igbaselines.plugins", f"file://{folder}", schemas)
 
 
 def conf_folders() -> list[Path]:

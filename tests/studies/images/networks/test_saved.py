@@ -1,20 +1,25 @@
 """Networks saved whole, with their code: loaded as they were, and named on the command line alone."""
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import sha256
 from igbaselines.running.command import run_command
 from igbaselines.running.plugins import name_network
 from igbaselines.running.runner import prepare
 from igbaselines.studies.images.networks.preprocessing import Preprocessing
 from igbaselines.studies.images.networks.recipe import NetworkFile
 from igbaselines.studies.images.networks.saved import saved_network
+from tests import prepared
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 BATCH = ({0: torch.export.Dim.DYNAMIC},)
@@ -100,3 +105,19 @@ def test_ones_own_way_from_photographs_to_pixels() -> None:
         Preprocessing(64, None, "bilinear", corner).image(photo)
     with pytest.raises(UserError, match=r"in \[0, 1\], got .* in \[-1, "):
         Preprocessing(32, None, "bilinear", lambda photo: 2 * corner(photo) - 1).image(photo)
+
+
+@pytest.mark.slow
+def test_a_photograph_is_explained_by_an_exported_network(tmp_path: Path) -> None:
+    Image.new("RGB", (80, 60), (200, 30, 40)).save(tmp_path / "photo.png")
+    exported(small(), tmp_path / "network.pt2")
+    words = [f"dataset.path={tmp_path / 'photo.png'}", f"model.network_file={tmp_path / 'network.pt2'}"]
+    words += ["model=network_file", "model.size=32", "model.short_side=null", "model.architecture=mine"]
+    words += ["attribution=ig", f"output_root={tmp_path / 'outputs'}", f"data_root={tmp_path}"]
+    result = prepared.run([sys.executable, str(prepared.ROOT / "run.py"), "experiment=explain", *words])
+    assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "outputs" / "explain").glob("image_folder-mine-demo-*/status.json")
+    rows = pd.read_parquet(run.with_name("rows.parquet"))
+    assert set(rows["label"].dropna()) <= {f"class {index}" for index in range(5)}
+    checksums = json.loads(run.with_name("provenance.json").read_text())["checksums"]
+    assert checksums["checkpoint"] == sha256(tmp_path / "network.pt2")
