@@ -64,12 +64,13 @@ def test_modules_scripts_and_targets_are_there() -> None:
     assert {"benchmarks.bench", "benchmarks.fewer"} <= modules
     assert [module for module in modules if find_spec(module) is None] == []
     paths = set(re.findall(r"(?:python |^)(scripts/[\w/]+\.\w+)", words, re.MULTILINE))
-    paths |= set(re.findall(r"\b(tests/[\w/]+)", words))
+    paths |= set(re.findall(r"\b(tests/[\w/]+(?:\.py)?)", words))
     assert [path for path in paths if not (ROOT / path).exists()] == []
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"^make (?:-j \d+ )?([a-z-]+)", words, re.MULTILINE)) <= targets
 
 
+@pytest.mark.slow  # torch.compile takes long to import
 def test_the_block_of_the_page_on_speed() -> None:
     (block,) = re.findall(r"```python\n(.*?)```", PAGES["docs/speed.md"], re.DOTALL)
     inputs = torch.randn(4, 5)
