@@ -4,6 +4,8 @@ Long commands are tried as far as their configuration. README, docs/captum.md an
 own, which run all of what stands there.
 """
 
+import doctest
+import importlib
 import re
 import shlex
 import sys
@@ -57,6 +59,20 @@ def test_every_block_has_a_test() -> None:
     }
     assert {page: set(kinds) for page, kinds in found.items()} == {page: set(kinds) for page, kinds in TESTED.items()}
     assert all((ROOT / test).exists() for kinds in TESTED.values() for test in kinds.values())
+
+
+WITH_EXAMPLES = [
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    for path in sorted((ROOT / "src").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
+def test_examples_in_docstrings(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(module))
+    assert found.attempted
+    assert not found.failed
 
 
 def test_modules_scripts_and_targets_are_there() -> None:

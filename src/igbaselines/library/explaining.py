@@ -87,6 +87,13 @@ def explain(
 
     Raises:
         ValueError: where an argument does not fit: it says what would. Where memory runs out chunks are halved.
+
+    Examples:
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softplus())
+        >>> rows, examples = torch.rand(5, 4), torch.rand(20, 4)
+        >>> found = explain(network, rows, "expected_gradients", target=[0, 1, 2, 1, 0], background=examples)
+        >>> found.attributions.shape, bool(found.completeness_gap.abs().max() < 1e-4)
+        (torch.Size([5, 4]), True)
     """
     task, parts = task_of(
         network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, progress=progress
@@ -141,6 +148,12 @@ def evaluate(
 
     Raises:
         ValueError: as `explain`, and for a metric that cannot judge such inputs: it says why.
+
+    Examples:
+        >>> network, rows = torch.nn.Linear(4, 3), torch.rand(5, 4)
+        >>> values = evaluate(network, rows, explain(network, rows, target=1), ["deletion_zero"], target=1)
+        >>> values["deletion_auc_zero"].shape
+        torch.Size([5])
     """
     task, parts = task_of(
         network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, masks=masks

@@ -44,6 +44,11 @@ def plot(
     Raises:
         ValueError: for more than 12 inputs, and for names or inputs that do not fit.
         ImportError: without matplotlib; it says what to install.
+
+    Examples:
+        >>> figure = plot(torch.tensor([[0.5, -0.2]]), names=["mass", "charge"])
+        >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]  # from below
+        ['charge', 'mass']
     """
     maps = as_tensor(attributions.attributions if isinstance(attributions, Attribution) else attributions)
     maps = maps.detach().cpu().double()

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from igbaselines.running.command import run_command
 from igbaselines.running.plugins import name_network
 from igbaselines.running.runner import prepare
 from igbaselines.studies.images.networks.preprocessing import Preprocessing
-from igbaselines.studies.images.networks.recipe import NetworkFile
+from igbaselines.studies.images.networks.recipe import ImageModel, NetworkFile
 from igbaselines.studies.images.networks.saved import saved_network
 from tests import prepared
 
@@ -105,6 +106,28 @@ def test_ones_own_way_from_photographs_to_pixels() -> None:
         Preprocessing(64, None, "bilinear", corner).image(photo)
     with pytest.raises(UserError, match=r"in \[0, 1\], got .* in \[-1, "):
         Preprocessing(32, None, "bilinear", lambda photo: 2 * corner(photo) - 1).image(photo)
+
+
+@dataclass
+class Cropped(ImageModel):
+    """A network of one's own, which says itself how photographs come in."""
+
+    architecture: str = "cropped"
+    size: int = 32
+
+    def build(self) -> nn.Module:
+        return small()
+
+    def preprocess(self, photo: Image.Image) -> Tensor:
+        return torch.ones(3, self.size, self.size) * photo.getpixel((0, 0))[0] / 255  # type: ignore[index]
+
+
+def test_a_network_s_own_way_is_taken() -> None:
+    own = Cropped()
+    assert own.preprocessing == own.preprocessing
+    found = own.preprocessing.image(Image.new("RGB", (50, 40), (51, 0, 0)))
+    assert found.unique().tolist() == pytest.approx([0.2])
+    assert own.load(torch.device("cpu"))(found[None]).shape == (1, 5)
 
 
 @pytest.mark.slow
