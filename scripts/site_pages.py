@@ -1,6 +1,7 @@
-"""Pages of the documentation that stand at the top of the checkout, for `mkdocs`: the README, the changelog and others.
+"""Pages of the documentation that are no Markdown in docs/, for `mkdocs`: the README, notebooks, the runs' report.
 
-Links between them and docs/ are led to their pages; to what is no page, such as a file of conf/, its name is enough.
+Notebooks are shown with what their cells printed when they were saved. Links between these and docs/ are led to their
+pages; to what is no page, such as a file of conf/, its name is enough.
 """
 
 import posixpath
@@ -10,7 +11,10 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
+REPORT = "[The page](report/index.html) of the runs that were there when this site was built."
+NO_REPORT = "There was none when this site was built: `make reproduce` makes it, and `make docs` takes it in."
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^):#\s]+)(#[^)\s]*)?\)")
 
@@ -20,6 +24,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     top = Path(config["config_file_path"]).parent
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(top / source).read_text(encoding="utf-8")))
+    report = top / "outputs" / "report" / "index.html"
+    told = REPORT if report.exists() else NO_REPORT
+    files.append(File.generated(config, "report.md", content=f"# The report of your runs\n\n{told}\n"))
+    if report.exists():
+        files.append(File.generated(config, "report/index.html", content=report.read_bytes()))
+    for notebook in sorted((top / "docs" / "notebooks").glob("*.ipynb")):
+        own = {"unique_key": notebook.stem, "output_files_dir": f"{notebook.stem}_files"}
+        body, resources = MarkdownExporter().from_filename(str(notebook), resources=own)
+        files.append(File.generated(config, f"notebooks/{notebook.stem}.md", content=body))
+        for name, content in resources["outputs"].items():
+            files.append(File.generated(config, f"notebooks/{name}", content=content))
     return files
 
 

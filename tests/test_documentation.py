@@ -23,7 +23,8 @@ def pages(nav: object) -> set[str]:
 def test_every_page_has_its_place() -> None:
     nav = pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
     there = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
-    assert nav == there | {"index.md", "changelog.md", "contributing.md"}
+    notebooks = {f"notebooks/{path.stem}.md" for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
+    assert nav == there | notebooks | {"index.md", "changelog.md", "contributing.md", "report.md"}
 
 
 @pytest.mark.slow
@@ -35,4 +36,8 @@ def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:
     built = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
     assert "path_attribution" in built[tmp_path / "api" / "engine.html"]
     assert "Explanation" in built[tmp_path / "api" / "library.html"]
+    notebook = built[tmp_path / "notebooks" / "explain_your_network.html"]
+    assert "evaluations an input" in notebook  # what its cells printed
+    (picture, *_) = re.findall(r'src="(explain_your_network_files/[^"]+\.png)"', notebook)
+    assert (tmp_path / "notebooks" / picture).stat().st_size > 5000
     assert [found[0] for page in built.values() if (found := EXTERNAL.search(page))] == []  # it works without a network

@@ -54,36 +54,44 @@ def check(folder: Path, experiment: str, methods: set[str]) -> Path:
     assert set(rows["metric"]) <= set(named)  # what the experiment measures itself, too
     assert named["concentration"]["better"] == "higher"
     tables = "".join(table.read_text() for table in status.parent.glob("tables/*.md"))
-    assert "SmoothGrad" in tables or "smoothgrad" in tables
+    assert "smooth grad" in tables.lower().replace("_", " ")
     assert "Gini index of the attributions" in tables or "concentration" in tables
     assert list(status.parent.glob("figures/*.png"))
     return status.parent
 
 
 def test_the_page_shows_files_and_commands() -> None:
-    assert {"my_ideas.py", "my_conf/methods/smoothgrad.yaml", "my_data.py"} <= set(FILES)
+    assert set(FILES) == {"my_ideas.py", "my_conf/methods/ig_median_fine.yaml", "my_data.py"}
+    assert FILES["my_ideas.py"].count("\n") <= 120
     assert len(COMMANDS) == 6
 
 
 @pytest.mark.slow
 def test_ideas_meet_grid_worlds(folder: Path) -> None:
-    check(folder, "shapley_gridworld", {"smoothgrad"})
+    check(folder, "shapley_gridworld", {"smooth_grad"})
 
 
 @pytest.mark.slow
 def test_ideas_meet_collisions(folder: Path) -> None:
-    check(folder, "hep_baselines", {"smoothgrad", "ig_median"})
+    made = check(folder, "hep_baselines", {"smooth_grad", "ig_median"})
+    assert run(folder, "python run.py action=report").returncode == 0
+    page = (folder / "outputs" / "report" / "index.html").read_text(encoding="utf-8")
+    assert made.name in page
+    assert "smooth_grad" in page or "smooth grad" in page
+    assert "Gini index of the attributions" in page
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["shapley_images", "weighted_gradients"])
 def test_ideas_meet_photographs(folder: Path, experiment: str) -> None:
-    check(folder, experiment, {"smoothgrad"})
+    made = check(folder, experiment, {"smooth_grad"})
+    assert made.name.startswith("sample_photos-brightness-smoke-")
+    assert "brightness" in set(pd.read_parquet(made / "rows.parquet")["model"])
 
 
 @pytest.mark.slow
 def test_ideas_are_compared(folder: Path) -> None:
-    check(folder, "comparison", {"smoothgrad", "ig_median"})
+    check(folder, "comparison", {"smooth_grad", "ig_median_fine"})
 
 
 def test_no_configuration_file_can_name_code(folder: Path) -> None:
@@ -104,10 +112,12 @@ def test_no_configuration_file_can_name_code(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_another_file_is_another_run(folder: Path) -> None:
+    """The other one as a local sweep, whose jobs are processes of their own."""
     command = command_with("hep_baselines").replace("hep_baselines", "hep_combined") + " evaluation.networks=1"
-    for text in (FILES["my_ideas.py"], FILES["my_ideas.py"] + "\n# one more line\n"):
-        (folder / "my_ideas.py").write_text(text)
-        result = run(folder, command)
+    local = ("hydra/launcher=local", "hydra.launcher.processes=1")
+    for more, text in (((), ""), (local, "\n# one more line\n")):
+        (folder / "my_ideas.py").write_text(FILES["my_ideas.py"] + text)
+        result = run(folder, command, *more)
         assert result.returncode == 0, result.stderr
     assert len(list(folder.glob("outputs/*/*/status.json"))) == 2
 

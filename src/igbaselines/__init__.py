@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from igbaselines.library import Explanation, evaluate, explain, quantus_explain
+    from igbaselines.library import Explanation, evaluate, explain, plot, quantus_explain
 
 __version__ = "0.1.0"
-__all__ = ["Explanation", "evaluate", "explain", "quantus_explain"]
+__all__ = ["Explanation", "evaluate", "explain", "plot", "quantus_explain"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (a function or a class)

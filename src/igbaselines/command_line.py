@@ -1,10 +1,10 @@
-"""`python run.py ...`: a run, the report of all runs, or their status."""
+"""`python run.py ...`: a run, the report of all runs, their status, or archives of them."""
 
 import logging
 import sys
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from igbaselines.running.command import run_command
 from igbaselines.running.config import resolve
@@ -40,6 +40,12 @@ def act(config: DictConfig) -> None:
 
         check_writable("output_root", output_root)
         log.info("report: %s", write_report(output_root))
+    elif config.action == "export":
+        from igbaselines.common.files import check_writable
+        from igbaselines.reporting.export import export_runs
+
+        check_writable("output_root", output_root)
+        export_runs(output_root, None if OmegaConf.is_missing(config, "experiment") else config.experiment)
     else:
         from igbaselines.launching.summary import print_status
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from igbaselines.common.errors import UserError
 from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.running.config import one_line, register, resolve
+from igbaselines.running.plugins import name_network
 from igbaselines.running.study import schemas
 from igbaselines.running.targets import instantiate
 
@@ -52,7 +53,9 @@ IMAGE_OPTIONS = [
 
 @pytest.mark.parametrize(("group", "name"), IMAGE_OPTIONS)
 def test_every_choice_for_images_composes_and_builds(group: str, name: str) -> None:
-    given = {"image_folder": "dataset.path=x", "timm_model": "model.architecture=x"}
+    given = {"image_folder": "dataset.path=x", "timm_model": "model.architecture=test_resnet"}
+    given["network_file"] = "model.network_file=x.pt"
+    name_network("x.pt")
     needed = given.get(name, "dataset.root=x" if name in ("imagenet", "coco") else "seed=1")
     config = composed("experiment=weighted_gradients", "scale=paper", f"{group}={name}", needed)
     for part in ("dataset", "model", "attribution", "evaluation"):

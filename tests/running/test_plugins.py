@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
 from igbaselines.common.errors import UserError
 from igbaselines.running import plugins
+from igbaselines.running.command import run_command
+from igbaselines.running.offered import choice_name, conf_folders
 from igbaselines.running.plugins import installed_plugins, load_plugins
 from igbaselines.running.targets import checked, instantiate
 from tests.commands import ROOT
@@ -33,6 +36,29 @@ def not_a_dataclass():
     raise AssertionError
 '''
 
+ENDS = """
+ig_ends:
+  _target_: igbaselines.attribution.methods.AveragedGradients
+  baselines: { _target_: igbaselines.attribution.baselines.ZeroBaseline }
+  rule: { _target_: somebodys.ideas.Ends }
+"""
+IDEAS = """
+from dataclasses import dataclass, field
+from igbaselines.attribution.baselines import ZeroBaseline
+from igbaselines.attribution.methods import AveragedGradients
+
+@dataclass(frozen=True)
+class IGEnds(AveragedGradients):
+    baselines: object = ZeroBaseline()
+    times: int = 2
+    names: list[str] = field(default_factory=lambda: ["a"])
+
+@dataclass(frozen=True)
+class OnlyABaseline:
+    def draw(self, inputs, background, generator):
+        raise AssertionError
+"""
+
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -44,11 +70,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (package / "ideas.py").write_text(RULE)
     (package / "other.py").write_text(RULE)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: somebodys\nVersion: 1.0\n")
+    (package / "conf" / "methods").mkdir(parents=True)
+    (package / "conf" / "methods" / "ig_ends.yaml").write_text(ENDS)
     (about / "entry_points.txt").write_text("[igbaselines.plugins]\nideas = somebodys.ideas\n")
     monkeypatch.syspath_prepend(tmp_path)
-    plugins._announced.cache_clear()
+    plugins.announced.cache_clear()
     yield tmp_path
-    plugins._announced.cache_clear()
+    plugins.announced.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "somebodys"]:
         del sys.modules[name]
 
@@ -88,6 +116,52 @@ def test_the_checksum_is_of_what_is_used(site: Path) -> None:
     assert installed_plugins(node) != before
 
 
+@pytest.mark.usefixtures("site")
+def test_yaml_beside_an_installed_plugin_is_found_and_nothing_imported(site: Path) -> None:
+    assert conf_folders() == [site / "somebodys" / "conf"]
+    assert "somebodys" not in sys.modules
+
+
+def test_dataclasses_of_a_file_are_choices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ideas_that_are_offered.py"
+    file.write_text(IDEAS)
+    words = [
+        "experiment=hep_baselines",
+        "scale=smoke",
+        "methods=[ig_ends]",
+        "methods.ig_ends.times=3",
+        f"plugins=[{file}]",
+    ]
+    assert run_command([*words, "--cfg", "job"], lambda _: None) == 0
+    shown = OmegaConf.create(capsys.readouterr().out)
+    expected = {"_target_": "ideas_that_are_offered.IGEnds", "times": 3, "names": ["a"]}
+    none = dict.fromkeys(("weighting", "path", "integrand"))  # fields that are objects are not there
+    assert shown.methods == {"ig_ends": expected | none}
+    assert instantiate(shown.methods.ig_ends).times == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [("IGMedian", "ig_median"), ("SmoothGrad", "smooth_grad"), ("Cifar10", "cifar10"), ("XRay2D", "x_ray2_d")],
+)
+def test_names_of_choices(name: str, choice: str) -> None:
+    assert choice_name(name) == choice
+
+
+def test_a_name_of_the_suites_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ideas_of_a_taken_name.py"
+    file.write_text(IDEAS.replace("IGEnds", "IGZero"))
+    assert run_command([f"plugins=[{file}]", "experiment=hep_baselines", "--cfg", "job"], lambda _: None) == 2
+    assert "IGZero: methods has a ig_zero already, give yours another name" in capsys.readouterr().err
+
+
+def test_a_file_of_the_current_folder_is_no_other_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m igbaselines` has it among the places where modules are looked for."""
+    (tmp_path / "idea_of_this_folder.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(load_plugins([str(tmp_path / "idea_of_this_folder.py")])) == ["idea_of_this_folder"]
+
+
 def test_where_a_file_breaks_is_told(tmp_path: Path) -> None:
     (tmp_path / "breaking_idea.py").write_text("import math\n\nmath.sqrt(-1)\n")
     with pytest.raises(UserError, match=r"breaking_idea.py cannot be imported: ValueError: .* \(line 3\)"):
@@ -98,7 +172,7 @@ def test_where_a_file_breaks_is_told(tmp_path: Path) -> None:
 def test_a_run_with_an_installed_plugin(site: Path) -> None:
     """In processes of their own, as one run and as the jobs of a local sweep; another file is another run."""
     little = ["experiment=hep_baselines", "scale=smoke", "evaluation.networks=1", f"output_root={site / 'outputs'}"]
-    rule = ["attribution.rule={_target_:somebodys.ideas.Ends}", "~attribution.rule.n_steps"]
+    rule = ["attribution.rule={_target_:somebodys.ideas.Ends}", "~attribution.rule.n_steps", "methods=[ig_ends]"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(["src", str(site)])}
     local = ["hydra/launcher=local", "hydra.launcher.processes=1"]
     for text, more in ((RULE, []), (RULE + "\n", local)):
@@ -108,3 +182,5 @@ def test_a_run_with_an_installed_plugin(site: Path) -> None:
         assert result.returncode == 0, result.stderr
     records = [json.loads(path.read_text()) for path in site.glob("outputs/*/*/provenance.json")]
     assert len({record["plugins"]["somebodys.ideas"] for record in records}) == 2
+    for rows in site.glob("outputs/*/*/rows.parquet"):
+        assert "ig_ends" in set(pd.read_parquet(rows)["method"])

@@ -232,3 +232,29 @@ def test_what_a_study_names_is_there() -> None:
 def test_two_studies_may_not_take_one_name() -> None:
     with pytest.raises(ValueError, match="two studies register trees"):
         united([{"trees": 1}, {"bushes": 2, "trees": 3}])
+
+
+def test_a_study_can_be_a_plugin(place: Path, tmp_path: Path) -> None:
+    """The same in one file, of which the command line alone is told."""
+    parts = [dedent(FILES[f"studies/tiny/{name}.py"]) for name in ("settings", "work", "__init__")]
+    code = (
+        "\n".join(parts)
+        .replace("igbaselines.studies.tiny.", "tiny_study.")
+        .replace('"igbaselines.studies.tiny"', '"tiny_study"')
+    )
+    code = code.replace("{HERE}.work", "{HERE}").replace("{HERE}.settings", "{HERE}")
+    (tmp_path / "tiny_study.py").write_text(code)
+    words = [f"plugins=[{tmp_path / 'tiny_study.py'}]", f"output_root={tmp_path / 'outputs'}", f"data_root={tmp_path}"]
+    command = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(place / "conf")]
+    for asked in (["experiment=tiny", "scale=demo"], ["action=report"]):
+        result = prepared.run([*command, *asked, *words], ROOT)
+        assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "outputs" / "tiny").glob("*/status.json")
+    assert set(pd.read_parquet(run.with_name("rows.parquet"))["method"]) == {"mine", "theirs"}
+    assert "the leaf" in (run.parent / "tables" / "heights.tex").read_text()
+    page = (tmp_path / "outputs" / "report" / "index.html").read_text()
+    assert run.parent.name in page
+    unnamed = prepared.run([*command, "experiment=tiny", *words[1:]], ROOT)
+    assert unnamed.returncode == 2
+    without = prepared.run([sys.executable, str(ROOT / "run.py"), "action=report", *words[1:]], ROOT)
+    assert without.returncode == 0, without.stderr  # it is drawn without what only the study knows

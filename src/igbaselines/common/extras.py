@@ -13,6 +13,7 @@ MODULES = {
     "samples": ("efficientnet_lite_pytorch", "foolbox"),
     "gridworld": ("shapiq",),
     "slurm": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
+    "mlflow": ("mlflow",),
     "pythia": ("awkward", "fastjet", "pythia8mc"),
 }
 

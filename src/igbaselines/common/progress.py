@@ -1,5 +1,6 @@
 """Progress bars on standard error, nothing where it is not a terminal; their steps are where work can be stopped."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,8 +19,8 @@ def bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """
     times = TimeElapsedColumn(), TimeRemainingColumn()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    console = Console(stderr=True)  # which calls what a notebook starts a terminal, since notebooks have colours
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(description, total=total)
 
         def show(done: int) -> None:

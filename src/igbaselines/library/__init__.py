@@ -2,5 +2,6 @@
 
 from igbaselines.library.explaining import Explanation, evaluate, explain, quantus_explain
 from igbaselines.library.named import METHODS, METRICS
+from igbaselines.library.plotting import plot
 
-__all__ = ["METHODS", "METRICS", "Explanation", "evaluate", "explain", "quantus_explain"]
+__all__ = ["METHODS", "METRICS", "Explanation", "evaluate", "explain", "plot", "quantus_explain"]

@@ -58,6 +58,7 @@ def explain(
     imputers: Mapping[str, Imputer] | None = None,
     output: Output | None = None,
     max_batch: int | None = None,
+    progress: Callable[[int], object] | None = None,
     seed: int = 0,
 ) -> Explanation:
     """Attribute what a network says of its inputs to their features.
@@ -78,6 +79,7 @@ def explain(
             `blur`.
         output: the part of what the network returns that is explained: a key, an index or a function.
         max_batch: points in one pass; None chooses it from the memory there is.
+        progress: told after each pass how many points the network has seen by now, such as `print`, or a bar's update.
         seed: of what the method draws.
 
     Returns:
@@ -85,9 +87,16 @@ def explain(
 
     Raises:
         ValueError: where an argument does not fit: it says what would. Where memory runs out chunks are halved.
+
+    Examples:
+        >>> network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softplus())
+        >>> rows, examples = torch.rand(5, 4), torch.rand(20, 4)
+        >>> found = explain(network, rows, "expected_gradients", target=[0, 1, 2, 1, 0], background=examples)
+        >>> found.attributions.shape, bool(found.completeness_gap.abs().max() < 1e-4)
+        (torch.Size([5, 4]), True)
     """
     task, parts = task_of(
-        network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, masks=None
+        network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, progress=progress
     )
     chosen = _named(method, METHODS, "method")
     if baselines is not None:
@@ -139,6 +148,12 @@ def evaluate(
 
     Raises:
         ValueError: as `explain`, and for a metric that cannot judge such inputs: it says why.
+
+    Examples:
+        >>> network, rows = torch.nn.Linear(4, 3), torch.rand(5, 4)
+        >>> values = evaluate(network, rows, explain(network, rows, target=1), ["deletion_zero"], target=1)
+        >>> values["deletion_auc_zero"].shape
+        torch.Size([5])
     """
     task, parts = task_of(
         network, inputs, target, background, players, imputers, output=output, max_batch=max_batch, masks=masks

@@ -1,7 +1,7 @@
 """What users give: networks that return more than a tensor, several inputs at once, baselines as Captum takes them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -55,14 +55,21 @@ class Function:
         inputs: where each lies in the tensor.
         output: which part of what the network returns is explained: the key of a dict or the attribute of an object,
             the index of a tuple, or a function of it; None: all of it, a tensor.
+        progress: told how many points the network has seen by now.
+        seen: their number.
     """
 
     network: Callable[..., Any]
     inputs: Inputs
     output: Output | None
+    progress: Callable[[int], object] | None = None
+    seen: list[int] = field(default_factory=lambda: [0])
 
     def __call__(self, points: Tensor) -> Tensor:
         """Return (m,) or (m, classes)."""
+        if self.progress is not None:
+            self.seen[0] += len(points)
+            self.progress(self.seen[0])
         returned = self.network(*self.inputs.split(points))
         if self.output is None:
             return returned  # type: ignore[no-any-return]  # the engine looks what it is

@@ -40,12 +40,14 @@ def task_of(
     *,
     output: Output | None,
     max_batch: int | None,
-    masks: Bool[Tensor, "n h w"] | None,
+    progress: Callable[[int], object] | None = None,
+    masks: Bool[Tensor, "n h w"] | None = None,
 ) -> tuple[Task, Inputs]:
     """What is explained, and where each of the network's inputs lies in it."""
     parts = Inputs(tuple(as_tensor(one).shape[1:] for one in (inputs if isinstance(inputs, tuple) else (inputs,))))
     x = parts.join(inputs)
-    f = network if output is None and len(parts.shapes) == 1 else Function(network, parts, output)
+    as_it_is = output is None and progress is None and len(parts.shapes) == 1
+    f = network if as_it_is else Function(network, parts, output, progress)
     if background is None:
         known: Background = NoBackground()
     else:

@@ -27,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from igbaselines.common.errors import UserError
 from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.running.config import absolute
+from igbaselines.running.offered import offer, search_plugins
 from igbaselines.running.targets import check_targets, without_interpolations
 
 CONFIG = "config"  # where every configuration begins
@@ -67,6 +68,7 @@ class GuardedLoader(ConfigLoaderImpl):
     """Composes configurations, and refuses those whose `hydra` node asks for more than the suite needs of Hydra."""
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
+        search_plugins(config_search_path)
         self.config_search_path = config_search_path
         self.repository = GuardedRepository(config_search_path)
         self._own: dict[str, Any] = {}
@@ -75,6 +77,7 @@ class GuardedLoader(ConfigLoaderImpl):
         """Compose a configuration as Hydra does; a UserError says where it would make Hydra call or write something."""
         words = kwargs.get("overrides", args[0] if args else [])
         overrides = [one for one in OverridesParser.create().parse_overrides(words) if not one.is_sweep_override()]
+        offer(overrides)
         self._check_groups(overrides)
         config = super().load_configuration(config_name or CONFIG, *args, **kwargs)  # --hydra-help comes without one
         _keep_text(config, [one for one in overrides if not self.repository.group_exists(one.key_or_group)])
@@ -140,8 +143,10 @@ def _check_code(config: DictConfig, overrides: Sequence[str]) -> None:
     """A file of the user's is run: the command line alone may say which, and no YAML file of somebody else's."""
     on_command_line = any(word.lstrip("+~").partition("=")[0] == "plugins" for word in overrides)
     params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    swept = any(key.lstrip("+~") == "plugins" for key in params)
-    if swept or (OmegaConf.select(config, "plugins") and not on_command_line):
+    for key in params:
+        if key.lstrip("+~").rpartition(".")[2] in ("plugins", "network_file"):
+            raise UserError(f"{key} names code: it can stand on the command line alone, in no configuration file")
+    if OmegaConf.select(config, "plugins") and not on_command_line:
         raise UserError("plugins=[...] names code: it can stand on the command line alone, in no configuration file")
 
 

@@ -25,6 +25,7 @@ Which baseline for Integrated Gradients? Three papers on one engine, with a verd
     {command} experiment=NAME [scale=smoke|demo|paper] [key=value ...]
     {command} action=report     # one page of all runs that there are
     {command} action=status     # which are there, which failed and why, which still run
+    {command} action=export     # an archive of each that is complete, and MLflow's store where that is installed
 
 Experiments, of which scale=smoke gives a first look in seconds:
 {experiments}

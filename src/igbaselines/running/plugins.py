@@ -2,8 +2,9 @@
 
 An installed package does so by an entry point of the group `igbaselines.plugins`, whose value is a module of its own.
 Nothing else brings code: no configuration file and no run folder can name any. What a plugin defines is found by
-`_target_: my_ideas.MyBaseline`, as the suite's own is; the run's hash and its provenance hold the checksums of the
-files that the command line names, and of the installed plugins that the configuration takes something from.
+`_target_: my_ideas.MyBaseline`, as the suite's own is. So it is with networks that are saved with their code, which
+`model.network_file=FILE` names, on the command line alone too. The run's hash and its provenance hold the checksums of
+the files that the command line names, and of the installed plugins that the configuration takes something from.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from igbaselines.common.files import as_path, sha256
 
 GROUP = "igbaselines.plugins"
 _loaded: dict[str, Path] = {}  # module -> file
+_networks: set[Path] = set()  # files of networks with their code
 
 
 def load_plugins(files: Sequence[str]) -> dict[str, str]:
@@ -32,20 +34,30 @@ def load_plugins(files: Sequence[str]) -> dict[str, str]:
     return {(path := _checked(file)).stem: _load(path) for file in files}
 
 
+def name_network(file: str) -> None:
+    """Let a file be loaded as a network with its code, since the command line names it."""
+    _networks.add(as_path(file).absolute())
+
+
+def is_named_network(file: str) -> bool:
+    """Whether the command line names a file as a network with its code."""
+    return as_path(file).absolute() in _networks
+
+
 def installed_plugins(config: Any) -> dict[str, str]:  # noqa: ANN401 (any YAML)
     """The checksum of each announced module from which a configuration takes something."""
     names = [name for name in _targets(config) if not name.startswith("igbaselines.")]
-    used = {module for name in names for module in _announced() if name.startswith(f"{module}.")}
+    used = {module for name in names for module in announced() if name.startswith(f"{module}.")}
     return {module: _checksum(module) for module in sorted(used)}
 
 
 def is_plugin(name: str) -> bool:
     """Whether a dotted name lies in a file that the command line names, or in a module that a package announces."""
-    return name.partition(".")[0] in _loaded or any(name.startswith(f"{module}.") for module in _announced())
+    return name.partition(".")[0] in _loaded or any(name.startswith(f"{module}.") for module in announced())
 
 
 @cache
-def _announced() -> frozenset[str]:
+def announced() -> frozenset[str]:
     """Modules that installed packages announce; nothing is imported."""
     return frozenset(point.module for point in importlib.metadata.entry_points(group=GROUP))
 
@@ -85,7 +97,7 @@ def _checked(file: str) -> Path:
 def _load(path: Path) -> str:
     name = path.stem
     if _loaded.get(name) != path:
-        if name in sys.modules or importlib.util.find_spec(name) is not None:
+        if name in sys.modules or _hides(path):
             raise UserError(f"plugins={path}: a module {name} is there already: give the file another name")
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
@@ -100,6 +112,14 @@ def _load(path: Path) -> str:
             raise UserError(f"plugins={path} cannot be imported: {type(error).__name__}: {error}{line}") from error
         _loaded[name] = path
     return sha256(path)
+
+
+def _hides(path: Path) -> bool:
+    """Whether a module of the file's name is there which is another one: `python -m` finds those of the folder too."""
+    spec = importlib.util.find_spec(path.stem)
+    if spec is None:
+        return False
+    return spec.origin is None or not Path(spec.origin).is_file() or not path.samefile(spec.origin)
 
 
 def _line(error: Exception, path: Path) -> str:

@@ -1,7 +1,7 @@
 """What a study tells the suite about itself, once; nothing outside of its folder names it.
 
-A study is a package with a `STUDY` in its `__init__.py`. Its code stands there by dotted names, which are looked up
-when they are needed: whoever asks for help does not wait for torch.
+A study is a package with a `STUDY` in its `__init__.py`, or a plugin with one. Its code stands there by dotted names,
+which are looked up when they are needed: whoever asks for help does not wait for torch.
 """
 
 import importlib
@@ -121,10 +121,31 @@ def look_up(dotted: str) -> Any:  # noqa: ANN401 (whatever stands there)
     return getattr(importlib.import_module(module), name)
 
 
+_brought: list[Study] = []
+
+
+def bring(study: Study) -> None:
+    """Add a study of a plugin's.
+
+    Raises:
+        UserError: where it has a name that another study registers.
+    """
+    if study in _brought:
+        return
+    _brought.append(study)
+    studies.cache_clear()
+    try:
+        experiments(), schemas(), task_makers()
+    except ValueError as error:
+        _brought.remove(study)
+        studies.cache_clear()
+        raise UserError(f"the study {study.name} of a plugin: {error}") from error
+
+
 @cache
 def studies() -> tuple[Study, ...]:
-    """All studies there are, in order of their packages' names."""
-    return tuple(module.STUDY for module in _packages() if hasattr(module, "STUDY"))
+    """All studies there are, in order of their packages' names, and those of plugins."""
+    return *(module.STUDY for module in _packages() if hasattr(module, "STUDY")), *_brought
 
 
 def _packages() -> Iterator[ModuleType]:

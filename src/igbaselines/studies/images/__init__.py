@@ -33,6 +33,7 @@ STUDY = Study(
         "torchvision_model": f"{HERE}.networks.recipe.TorchvisionModel",
         "timm_model": f"{HERE}.networks.recipe.TimmModel",
         "efficientnet_lite": f"{HERE}.networks.recipe.EfficientNetLite",
+        "network_file": f"{HERE}.networks.recipe.NetworkFile",
         "image_attribution": f"{HERE}.experiments.settings.ImageAttribution",
         "weighted_gradients_evaluation": f"{HERE}.experiments.settings.WeightedGradientsEvaluation",
         "shapley_images_attribution": f"{HERE}.experiments.settings.ShapleyImagesAttribution",

@@ -65,7 +65,7 @@ class Brightness(ImageModel):
 
     outputs: int = 10
 
-    def network(self) -> nn.Module:
+    def build(self) -> nn.Module:
         steps, linear = torch.arange(self.outputs) / 10, nn.Linear(3, self.outputs)
         with torch.no_grad():  # logits -(brightness - step)^2, up to what is common to them
             linear.weight.copy_(2 * steps[:, None].expand(-1, 3) / 3)

@@ -124,7 +124,7 @@ class SmallModel(ImageModel):
     short_side: int | None = None
     seed: int = 1
 
-    def network(self) -> nn.Module:
+    def build(self) -> nn.Module:
         return Classes(self.seed)
 
 

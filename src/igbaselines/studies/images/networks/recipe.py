@@ -6,6 +6,7 @@ all, for machines that reach nothing else; timm has most of the others.
 
 import logging
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, sha256
 from igbaselines.common.values import value
+from igbaselines.running.plugins import is_named_network
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
 
     import igbaselines.studies.images.networks.network
     import igbaselines.studies.images.networks.preprocessing
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERPOLATIONS = ("bilinear", "bicubic", "lanczos", "nearest")
+IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 EFFICIENTNET_LITE = tuple(f"efficientnet_lite{number}" for number in range(5))
 
 
@@ -45,8 +49,8 @@ class ImageModel:
     short_side: int | None = 256
     interpolation: str = "bilinear"  # filter of resizing, one of `INTERPOLATIONS`
     # Subtracted from pixels in [0, 1], a channel
-    mean: list[float] = field(default_factory=lambda: [0.485, 0.456, 0.406])
-    std: list[float] = field(default_factory=lambda: [0.229, 0.224, 0.225])  # divides them, a channel
+    mean: list[float] = field(default_factory=IMAGENET_MEAN.copy)
+    std: list[float] = field(default_factory=IMAGENET_STD.copy)  # divides them, a channel
     # Share of right predictions below which the run warns that pixels and weights may not fit
     minimum_top1: float = 0.6
 
@@ -75,10 +79,11 @@ class ImageModel:
 
     @property
     def preprocessing(self) -> "igbaselines.studies.images.networks.preprocessing.Preprocessing":
-        """How photographs become the squares that the network sees."""
+        """How photographs become the squares that the network sees: by `preprocess`, where a network has one."""
         from igbaselines.studies.images.networks.preprocessing import Preprocessing
 
-        return Preprocessing(self.size, self.short_side, self.interpolation)
+        own: Callable[[Image.Image], torch.Tensor] | None = getattr(self, "preprocess", None)
+        return Preprocessing(self.size, self.short_side, self.interpolation, own)
 
     def class_labels(self) -> list[str] | None:
         """The user's names of its classes."""
@@ -110,15 +115,19 @@ class ImageModel:
         """
         from igbaselines.studies.images.networks.network import ImageNetwork
 
-        inner = self.network()
+        inner = self.build()
         own = self.published(inner)
         if unlike := [f"model.{key}={value}" for key, value in own.items() if not _same(getattr(self, key), value)]:
             log.warning("%s: its weights were published for %s, unlike this run", self.architecture, " ".join(unlike))
         network = ImageNetwork(inner, self.mean, self.std, self.rotated)
         return network.eval().requires_grad_(False).to(device)
 
-    def network(self) -> "torch.nn.Module":
-        """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of the classes of its weights."""
+    def build(self) -> "torch.nn.Module":
+        """The classifier of normalised images, (m, 3, size, size) -> (m, classes), of the classes of its weights.
+
+        A network of one's own may have, beside it, `preprocess(photo)`: from an RGB picture of PIL's to its pixels in
+        [0, 1], (3, size, size), in the place of short side and filter.
+        """
         raise NotImplementedError
 
     def published(self, network: "torch.nn.Module") -> dict[str, object]:
@@ -132,7 +141,7 @@ class TorchvisionModel(ImageModel):
 
     weights: str = "IMAGENET1K_V1"  # name of torchvision's weights, used where there is no checkpoint
 
-    def network(self) -> "torch.nn.Module":
+    def build(self) -> "torch.nn.Module":
         """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import torchvision_network
 
@@ -153,9 +162,29 @@ class TorchvisionModel(ImageModel):
 
 @dataclass
 class TimmModel(ImageModel):
-    """A classifier of timm, with a tag or without: resnet50, resnet50.a1_in1k."""
+    """A classifier of timm, with a tag or without: resnet50, resnet50.a1_in1k.
 
-    def network(self) -> "torch.nn.Module":
+    What is 0, empty or [] is taken from timm's configuration of the weights; where it says nothing, as for others.
+    """
+
+    size: int = 0
+    short_side: int | None = 0  # None resizes without a crop
+    interpolation: str = ""
+    mean: list[float] = field(default_factory=list)
+    std: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        from igbaselines.studies.images.networks.weights import timm_configuration
+
+        published = timm_configuration(self.architecture)
+        self.size = self.size or (published.input_size[-1] if published else 224)
+        known = self._published(vars(published) if published else {})
+        for key in ("short_side", "interpolation", "mean", "std"):
+            if getattr(self, key) in (0, "", []):
+                setattr(self, key, known[key])
+        super().__post_init__()
+
+    def build(self) -> "torch.nn.Module":
         """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import timm_network
 
@@ -164,10 +193,49 @@ class TimmModel(ImageModel):
     def published(self, network: "torch.nn.Module") -> dict[str, object]:
         """Side, short side, filter and normalisation by timm's configuration of the weights."""
         of: dict[str, Any] = getattr(network, "pretrained_cfg", {})
-        found = {"size": of["input_size"][-1], **{key: of[key] for key in ("interpolation", "mean", "std")}}
-        if self.short_side is not None:
-            found["short_side"] = math.floor(self.size / of["crop_pct"])
-        return found
+        found = {"size": of["input_size"][-1], **self._published(of)}
+        return found if self.short_side is not None else {k: v for k, v in found.items() if k != "short_side"}
+
+    def _published(self, of: Mapping[str, Any]) -> dict[str, Any]:
+        """What goes with a side: the crop, the filter and the normalisation."""
+        found = {"interpolation": "bilinear", "mean": IMAGENET_MEAN, "std": IMAGENET_STD, **of}
+        normalised = {key: list(found[key]) for key in ("mean", "std")}
+        short_side = math.floor(self.size / found.get("crop_pct", 0.875))
+        return {"short_side": short_side, "interpolation": found["interpolation"], **normalised}
+
+
+@dataclass
+class NetworkFile(ImageModel):
+    """A network that was saved whole: by `torch.jit.save`, or by `torch.export.save` with a batch of any size.
+
+    Such a file holds code: the command line alone names it.
+    """
+
+    architecture: str = "network_file"  # what tables call it
+    network_file: str = field(default="???", metadata=value(file=True))  # .pt or .pt2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.checkpoint is not None:
+            raise UserError("model.checkpoint: a network_file brings its own weights")
+        if not is_named_network(self.network_file):
+            raise UserError(
+                f"network_file={self.network_file} names code: it can stand on the command line alone, in no "
+                "configuration file"
+            )
+
+    def checkpoint_path(self) -> Path:
+        """The file; one that is not there is refused."""
+        path = as_path(self.network_file)
+        if not path.is_file():
+            raise UserError(f"{path}: no such file, model.network_file must name a network saved by torch")
+        return path
+
+    def build(self) -> "torch.nn.Module":
+        """The classifier of normalised images."""
+        from igbaselines.studies.images.networks.saved import saved_network
+
+        return saved_network(self.checkpoint_path(), self.size)
 
 
 @dataclass
@@ -189,7 +257,7 @@ class EfficientNetLite(ImageModel):
         if self.checkpoint is None and self.architecture in EFFICIENTNET_LITE[3:]:
             raise UserError(f"no package has the weights of {self.architecture}: give model.checkpoint=FILE")
 
-    def network(self) -> "torch.nn.Module":
+    def build(self) -> "torch.nn.Module":
         """The classifier of normalised images."""
         from igbaselines.studies.images.networks.weights import efficientnet_lite_network
 

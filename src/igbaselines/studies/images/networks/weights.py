@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import safetensors.torch
 import torch
@@ -19,6 +19,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from igbaselines.common.errors import UserError
+
+if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
 
 log = logging.getLogger(__name__)
 
@@ -63,17 +66,9 @@ def timm_network(
         UserError: where timm is not installed, the weights have features and no classes, the network cannot take images
             of this size [px], and as `torchvision_network`.
     """
-    try:
-        import timm
-    except ImportError as error:
-        raise UserError("model=timm_model needs the package timm: pip install timm") from error
-    if not timm.is_model(architecture):
-        raise UserError(f"timm has no network {architecture!r}{_nearest(architecture, timm.list_models())}")
-    try:
-        published = timm.get_pretrained_cfg(architecture)
-    except RuntimeError as error:  # a tag that it does not know
-        known = timm.list_models(f"{architecture.partition('.')[0]}.*", pretrained=True)
-        raise UserError(f"timm has no weights {architecture!r}: give {' or '.join(known)}") from error
+    published = timm_configuration(architecture)
+    import timm
+
     if published is not None:
         if not published.num_classes or _is_embedding(architecture):
             raise UserError(f"timm's {architecture} has features and no classes to explain: give a network with a head")
@@ -87,6 +82,25 @@ def timm_network(
         return _built(lambda: timm.create_model(architecture, pretrained=True))
     except Exception as error:  # the client of the hub raises its own and those of the HTTP library below it
         raise _not_fetched(architecture, "timm", error) from error
+
+
+def timm_configuration(architecture: str) -> "PretrainedCfg | None":
+    """What timm says of the weights of a name, such as their side and normalisation; None where it has none.
+
+    Raises:
+        UserError: where timm is not installed, or knows no such network or weights.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise UserError("model=timm_model needs the package timm: pip install timm") from error
+    if not timm.is_model(architecture):
+        raise UserError(f"timm has no network {architecture!r}{_nearest(architecture, timm.list_models())}")
+    try:
+        return timm.get_pretrained_cfg(architecture)
+    except RuntimeError as error:  # a tag that it does not know
+        known = timm.list_models(f"{architecture.partition('.')[0]}.*", pretrained=True)
+        raise UserError(f"timm has no weights {architecture!r}: give {' or '.join(known)}") from error
 
 
 def efficientnet_lite_network(
