@@ -2,7 +2,7 @@
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,7 +23,7 @@ Choice: TypeAlias = str | int | float
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
-PAPER_EXTRAS = {"tables", "notes", "sentences"}
+PAPER_EXTRAS = {"tables", "notes", "sentences", "questions", "authors"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
 CLAIM_EXTRAS = {"paper_values", "where", "sentence"}
 
@@ -81,6 +81,21 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a reader asks first, and which claims decide it.
+
+    Args:
+        ask: the question, to be answered by yes or no.
+        readings: of each what it is about, the id of the claim, and whether that claims the opposite.
+        note: what else to know.
+    """
+
+    ask: str
+    readings: Sequence[tuple[str, str, bool]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Printed:
     """What a paper prints beside its claims.
 
@@ -95,7 +110,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its claims by experiment, what it prints and says, and notes on what a reader of it should know."""
+    """A paper: its claims by experiment, what it prints and says, and what a reader of it should know or asks."""
 
     id: str
     title: str
@@ -104,6 +119,22 @@ class Paper:
     printed: Printed
     notes: Sequence[str] = ()
     sentences: Sequence[Sentence] = ()
+    questions: Sequence[Question] = ()
+    authors: Sequence[str] = ()
+
+    @property
+    def bibtex(self) -> str:
+        """The entry of a bibliography; the year is that of the arXiv number."""
+        fields = {
+            "title": f"{{{self.title}}}",
+            "author": " and ".join(self.authors),
+            "year": f"20{self.id[:2]}",
+            "eprint": self.id,
+            "archivePrefix": "arXiv",
+            "url": self.url,
+        }
+        lines = [f"  {name} = {{{words}}}," for name, words in fields.items() if words]
+        return "\n".join([f"@misc{{arXiv:{self.id},", *lines, "}"])
 
 
 def claim_tests() -> dict[str, Callable[..., Outcome]]:
@@ -238,8 +269,26 @@ def _paper(path: Path) -> Paper:
     }
     printed = Printed(content["figures"], content.get("tables", {}))
     sentences = _sentences(where, content.get("sentences", ()), [one for listed in claims.values() for one in listed])
-    notes = content.get("notes", ())
-    return Paper(content["paper"], content["title"], content["url"], claims, printed, notes, sentences)
+    ids = {claim.id for listed in claims.values() for claim in listed}
+    questions = [_question(where, content["paper"], ids, fields) for fields in content.get("questions", ())]
+    notes, authors = content.get("notes", ()), content.get("authors", ())
+    known = (content["paper"], content["title"], content["url"], claims, printed, notes, sentences)
+    return Paper(*known, questions, authors)
+
+
+def _question(where: str, paper: str, claims: Collection[str], fields: Mapping[str, Any]) -> Question:
+    """Read a question; each reading names one claim, or under `unless` one that says the opposite."""
+    where = f"{where}, question {fields.get('ask', '?')!r}"
+    _require_keys(where, fields, {"ask", "readings"}, {"note"})
+    readings = []
+    for reading in fields["readings"]:
+        deciding = "unless" if "unless" in reading else "claim"
+        _require_keys(where, reading, {"of", deciding}, set())
+        claim = f"{paper}/{reading[deciding]}"
+        if claim not in claims:
+            raise UserError(f"{where}: there is no claim {claim!r}")
+        readings.append((str(reading["of"]), claim, deciding == "unless"))
+    return Question(fields["ask"], readings, fields.get("note", ""))
 
 
 def _sentences(where: str, written: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> list[Sentence]:

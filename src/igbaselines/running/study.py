@@ -36,6 +36,7 @@ class Experiment:
             (results, printed) -> Combination.
         has_units: whether jobs can share a run.
         is_question: whether it asks what its paper leaves open.
+        units: key that says how many units its statistics have, where one does.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Experiment:
     combine: str | None = None
     has_units: bool = True
     is_question: bool = False
+    units: str = ""
 
 
 @dataclass(frozen=True)
