@@ -1,6 +1,7 @@
 // Look at pages in headless Chromium as readers do: node look.mjs PAGE.html... [--pictures FOLDER] > what.json
 // Of each page, at two widths, light and dark, folded and unfolded: axe's findings, what is off screen, what the
 // content security policy refused, and whether tables sort and copy.
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { createRequire } from "node:module";
@@ -76,7 +77,8 @@ async function look(browser, file, width, scheme) {
   return found;
 }
 
-const browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM ?? "chromium", args: ["--no-sandbox"] });
+const chromium = execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim();
+const browser = await puppeteer.launch({ executablePath: chromium, args: ["--no-sandbox"] });
 const seen = [];
 for (const file of given)
   for (const width of [1200, 390]) for (const scheme of ["light", "dark"]) seen.push(await look(browser, path.resolve(file), width, scheme));

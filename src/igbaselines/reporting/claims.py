@@ -22,6 +22,8 @@ Record = dict[str, Any]
 Choice: TypeAlias = str | int | float
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has been built with it
+
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
 PAPER_EXTRAS = {"tables", "notes", "sentences", "questions", "authors"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
@@ -254,7 +256,7 @@ def _model(rows: pd.DataFrame) -> str | None:
 
 
 def _paper(path: Path) -> Paper:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     where = f"conf/claims/{path.name}"
     if not isinstance(content, dict):
         raise UserError(f"{where}: expected a mapping with the keys {', '.join(sorted(PAPER_KEYS))}")

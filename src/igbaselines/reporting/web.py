@@ -5,10 +5,12 @@ An SVG could hold a script, and anyone could have written a run's folder: `safe_
 
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -18,12 +20,16 @@ from PIL import Image
 PHOTOGRAPH = 100  # pixels a side from which a picture in colours is one
 DENSE = 1000  # points of a line or a cloud that is a picture inside the drawing
 DPI = 150  # of such a picture
-QUALITY = 80  # of WebP, of 100
+QUALITY = 50  # of WebP, of 100
+WIDEST = 1100  # pixels of a photograph
 SVG, WEBP = ".svg", ".webp"
 ELEMENTS = {"svg", "g", "defs", "path", "use", "rect", "clipPath", "text", "tspan", "style", "image"}
-NUMBERS = re.compile(r' (?:d|points|x|y|width|height|transform)="[^"]*"')
+NAMESPACE = "http://www.w3.org/2000/svg"
+NUMBERS = ("d", "points", "x", "y", "width", "height", "transform")  # attributes that hold them
 DIGITS = re.compile(r"(\.\d\d)\d+")
-HEAD = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
+NOT_TURNED = re.compile(r"rotate\(-?0 [^)]*\)")
+OUR_FONT = re.compile(r"font-family: 'TeX Gyre Heros'[^;]*;?")
+LOOKS = "*{stroke-linejoin:round;stroke-linecap:butt}text{font-family:'TeX Gyre Heros',Helvetica,Arial,sans-serif}"
 
 
 def write_for_page(figure: Figure, png: Path) -> None:
@@ -47,9 +53,11 @@ def _colours(image: object) -> bool:
 
 
 def webp(png: bytes) -> bytes:
-    """Turn a PNG into a format for photographs; an OSError or ValueError where it is none."""
+    """Turn a PNG into a format for photographs, WIDEST at most; an OSError or ValueError where it is none."""
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image, io.BytesIO() as buffer:
-        image.convert("RGB").save(buffer, "WEBP", quality=QUALITY)
+        shown = image.convert("RGB")
+        shown.thumbnail((WIDEST, 10 * WIDEST))
+        shown.save(buffer, "WEBP", quality=QUALITY)
         return buffer.getvalue()
 
 
@@ -59,9 +67,54 @@ def svg(figure: Figure) -> str:
         if _points(artist) > DENSE:
             artist.set_rasterized(True)
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None})
-    bare = HEAD.sub("", buffer.getvalue()).strip()
-    return NUMBERS.sub(lambda found: DIGITS.sub(r"\1", found[0]), bare) + "\n"
+    figure.set_dpi(DPI)
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # savefig would draw it twice
+    root = ElementTree.fromstring(buffer.getvalue())
+    _shorten(root)
+    ElementTree.register_namespace("", NAMESPACE)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _shorten(root: ElementTree.Element) -> None:
+    """Leave out of a drawing by matplotlib what changes nothing: half of it are names, digits and styles said again."""
+    styles: Counter[str] = Counter()
+    for element in root.iter():
+        if not (element.text or "").strip():
+            element.text = None
+        element.tail = None if not (element.tail or "").strip() else element.tail
+        attributes = dict(element.attrib)
+        element.attrib.clear()
+        for name, value in attributes.items():
+            element.attrib |= _shortened(element.tag.rpartition("}")[2], name.rpartition("}")[2], value)
+        styles.update([element.attrib["style"]] if "style" in element.attrib else [])
+    for group in list(root.iter()):
+        group[:] = [inner for element in group for inner in _unpacked(element)]
+        for element in group:
+            if str(element.tag).endswith("metadata"):
+                group.remove(element)
+    classes = {style: f"s{place}" for place, (style, _) in enumerate(styles.most_common())}
+    for element in root.iter():
+        if style := element.attrib.pop("style", ""):
+            element.set("class", classes[style])
+    rules = "".join(f".{name}{{{style}}}" for style, name in classes.items())
+    next(element for element in root.iter() if str(element.tag).endswith("}style")).text = LOOKS + rules
+
+
+def _shortened(tag: str, name: str, value: str) -> dict[str, str]:
+    """An attribute, if it says anything: numbers to a hundredth, the page's font not at all."""
+    if name in NUMBERS:
+        value = " ".join(DIGITS.sub(r"\1", NOT_TURNED.sub("", value)).split())
+    if name == "style":
+        value = "; ".join(OUR_FONT.sub("", value).strip("; ").split("; ")).replace(": ", ":")
+    keep = value and not (name == "id" and tag == "g") and name != "type"
+    return {name: value} if keep else {}
+
+
+def _unpacked(element: ElementTree.Element) -> list[ElementTree.Element]:
+    """What is in a group that has no attributes, or the element itself."""
+    if element.tag != f"{{{NAMESPACE}}}g" or element.attrib:
+        return [element]
+    return [inner for child in element for inner in _unpacked(child)]
 
 
 def _points(artist: object) -> int:

@@ -18,7 +18,7 @@ from igbaselines.reporting.claims import Paper, Record
 from igbaselines.reporting.page.asked import answers_of
 from igbaselines.reporting.page.decide import what_decides
 from igbaselines.reporting.page.glance import Glance, Line, glance_at
-from igbaselines.reporting.page.runs import ReportedRun, read_yaml
+from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.reporting.tables import readable
 from igbaselines.running.rows import Names
@@ -93,8 +93,7 @@ def _scope(tested: Tested) -> list[Block]:
 def _data(tested: Tested) -> list[Block]:
     rows = []
     for run in tested.runs:
-        config = _config(run)
-        known = [str(config.get(key) or "") for key in ("dataset_name", "model_name", "scale", "seed")]
+        known = [str(run.settings.get(key) or "") for key in ("dataset_name", "model_name", "scale", "seed")]
         sums = ", ".join(f"{name} {checksum[:8]}" for name, checksum in _checksums(run).items())
         rows.append([run.place, *known, sums])
     heads = ("run", "data", "network", "scale", "seed", "checksums")
@@ -184,14 +183,6 @@ def _cost(tested: Tested) -> list[Block]:
 def _commands(tested: Tested) -> list[Block]:
     commands = list(dict.fromkeys(run.origin.command for run in tested.runs if run.origin.command))
     return [Heading("Commands"), Lines(commands)] if commands else []
-
-
-def _config(run: ReportedRun) -> dict[str, object]:
-    with suppress(ValueError):
-        found = read_yaml(run.config)
-        if isinstance(found, dict):
-            return found
-    return {}
 
 
 def _checksums(run: ReportedRun) -> dict[str, str]:

@@ -21,6 +21,8 @@ from igbaselines.running.states import COMPLETE
 ROOM = 12_000_000  # bytes of runs' pages and figures
 LARGEST_PNG = 60_000  # bytes of a figure that is shown as it is, where a run of before has no other file for pages
 MOST_FIGURES = 12  # of one run on the page: `explain` draws one for each photograph
+MOST_EXAMPLES = 1  # of single inputs, which a study numbers twice
+EXAMPLE = re.compile(r"figure_\d+_\d+")
 RUNS, PAGE = "runs", "index.html"
 
 
@@ -109,6 +111,6 @@ def for_page(png: Path) -> tuple[bytes, str]:
 
 
 def shown_figures(run: ReportedRun) -> list[FigureFile]:
-    """Choose the figures of a run that pages show: all, or the first MOST_FIGURES with examples last."""
-    examples_last = sorted(run.figures, key=lambda figure: re.fullmatch(r"figure_\d+_\d+", figure.name) is not None)
-    return run.figures if len(run.figures) <= MOST_FIGURES else examples_last[:MOST_FIGURES]
+    """Choose the figures of a run that pages show: in their order all but further examples, MOST_FIGURES at most."""
+    examples = [figure for figure in run.figures if EXAMPLE.fullmatch(figure.name)]
+    return [figure for figure in run.figures if figure not in examples[MOST_EXAMPLES:]][:MOST_FIGURES]

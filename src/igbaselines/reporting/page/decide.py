@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from scipy import stats
 
 from igbaselines.reporting.claims import Claim, Record
-from igbaselines.reporting.page.runs import ReportedRun, read_yaml
+from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.estimates import CONFIDENCE
 from igbaselines.reporting.statistics.nested import times_more
 from igbaselines.reporting.statistics.verdicts import Region, Verdict
@@ -78,7 +78,7 @@ def _command(run: ReportedRun, factor: float, needed: int) -> str:
     experiment = experiments().get(run.experiment)
     if not (experiment and experiment.units and run.origin.command):
         return ""
-    now = _value(run.config, experiment.units)
+    now = _value(run.settings, experiment.units)
     if now is None:
         return f"the run took all there are, so give a larger data set with {experiment.units}={needed}."
     count = math.ceil(now * factor) if isinstance(now, int) and now > 0 else needed
@@ -86,11 +86,7 @@ def _command(run: ReportedRun, factor: float, needed: int) -> str:
     return shlex.join([*words, f"{experiment.units}={count}"])
 
 
-def _value(config: str, key: str) -> object:
-    try:
-        found = read_yaml(config)
-    except ValueError:
-        return None
+def _value(settings: object, key: str) -> object:
     for part in key.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        settings = settings.get(part) if isinstance(settings, dict) else None
+    return settings

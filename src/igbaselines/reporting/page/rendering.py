@@ -17,6 +17,7 @@ from igbaselines.reporting.tables import readable
 from igbaselines.running.states import count_states
 
 MOST_ROWS = 200  # of a table on a page
+CLAIMS = "claims"  # a table of a run that the page of all claims has
 
 
 def render(template: str, output_root: Path, **known: object) -> str:
@@ -44,7 +45,7 @@ def environment(output_root: Path) -> Environment:
 
 def render_run(run: ReportedRun, shown: Sequence[object], output_root: Path) -> str:
     """The page of a run: its figures, tables, configuration and provenance."""
-    tables = {name: read_table(path) for name, path in run.tables.items()}
+    tables = {name: read_table(path) for name, path in run.tables.items() if name != CLAIMS}
     return render("run.html.j2", output_root, run=run, shown=shown, tables=tables, left_out=left_out(run, shown))
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import shlex
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -13,12 +14,11 @@ import yaml
 from PIL import Image
 
 from igbaselines.common.files import read_bounded, read_json
-from igbaselines.reporting.claims import Record
+from igbaselines.reporting.claims import LOADER, Record
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.rows import Names, read_rows
 from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
 
-YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has been built with it
 DEEPEST = 50  # levels of YAML
 MOST_ANSWERS, LONGEST_ANSWER, LONGEST_KIND = 12, 4000, 60  # kinds of data that the page opens with, and characters
 MOST_CELLS, LONGEST_CELL = 8, 300  # of an answer in short
@@ -66,6 +66,15 @@ class ReportedRun(RunState):
     def place(self) -> str:
         """Its folder below the output root."""
         return f"{self.experiment}/{self.label}"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Its configuration; nothing where that cannot be read."""
+        try:
+            found = read_yaml(self.config)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def origin(self) -> Origin:
@@ -192,11 +201,11 @@ def read_yaml(text: str) -> Any:  # noqa: ANN401 (YAML)
     """
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=YAML):
+        for event in yaml.parse(text, Loader=LOADER):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
                 raise ValueError("YAML with aliases, or nested too deeply")
-        loader = YAML(text)
+        loader = LOADER(text)
         try:
             return loader.get_single_data()
         finally:
