@@ -29,7 +29,8 @@ NUMBERS = ("d", "points", "x", "y", "width", "height", "transform")  # attribute
 DIGITS = re.compile(r"(\.\d\d)\d+")
 NOT_TURNED = re.compile(r"rotate\(-?0 [^)]*\)")
 OUR_FONT = re.compile(r"font-family: 'TeX Gyre Heros'[^;]*;?")
-LOOKS = "*{stroke-linejoin:round;stroke-linecap:butt}text{font-family:'TeX Gyre Heros',Helvetica,Arial,sans-serif}"
+FONTS = "'TeX Gyre Heros','Nimbus Sans',Helvetica,'Liberation Sans',Arial,sans-serif"  # as wide as each other
+LOOKS = f"*{{stroke-linejoin:round;stroke-linecap:butt}}text{{font-family:{FONTS}}}"
 
 
 def write_for_page(figure: Figure, png: Path) -> None:

@@ -54,7 +54,7 @@ def test_what_to_take_stands_in_a_table_before_the_words(tmp_path: Path) -> None
     assert '<th scope="col">domain</th><th scope="col">not told from it</th>' in found
     assert "&lt;b&gt;</td>" in found
     assert "x" * 301 not in found
-    assert found.index("col\">domain") < found.index("<details><summary>In words")
+    assert found.index('col">domain') < found.index("<details><summary>In words")
     assert found.count("<details>") == found.count("</details>") == 1
 
 

@@ -203,6 +203,9 @@ def test_symbols_get_their_indices_and_nothing_else_becomes_markup() -> None:
     assert with_indices("H_T, E_T^miss & B_bgw") == (
         "H<sub>T</sub>, E<sub>T</sub><sup>miss</sup> &amp; B<sub>bgw</sub>"
     )
+    assert with_indices(r"$p_{T_\ell}$, $\cancel{E}_T$ at $k \sim 15$ for 5$ <b>") == (
+        "p<sub>T</sub><sup>l</sup>, E<sub>T</sub><sup>miss</sup> at k ~ 15 for 5$ &lt;b&gt;"
+    )
     assert with_indices("zero_physical <b>") == "zero_physical &lt;b&gt;"
 
 

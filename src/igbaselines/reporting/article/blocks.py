@@ -43,9 +43,10 @@ PREAMBLE = r"""\documentclass[10pt]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=2cm]{geometry}
-\usepackage{booktabs,longtable,array,cancel}
+\usepackage{booktabs,longtable,array}
 \usepackage[hidelinks]{hyperref}
 \setlength{\emergencystretch}{3em}
+\newcommand{\cancel}[1]{\not\!#1}
 """
 
 
@@ -157,10 +158,12 @@ def plain(words: str, math: bool = False) -> str:
 
 
 def tex(words: str, math: bool = False) -> str:
-    """Text that LaTeX prints as it stands."""
-    return "".join(
-        part if is_math else "".join(map(_letter, escape_latex(part))) for part, is_math in _parts(words, math)
-    )
+    """Text that LaTeX prints as it stands, and may break behind what joins names."""
+    return "".join(part if is_math else _text(part) for part, is_math in _parts(words, math))
+
+
+def _text(words: str) -> str:
+    return re.sub(r"(\\_|/)(?=\w)", r"\1\\allowbreak{}", "".join(map(_letter, escape_latex(words))))
 
 
 def _parts(words: str, math: bool) -> Iterator[tuple[str, bool]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from igbaselines.common.files import write_text
 from igbaselines.reporting.article.blocks import Block, Grid, Heading, Items, Lines, Words, latex, markdown
 from igbaselines.reporting.claims import Paper, Record
-from igbaselines.reporting.page.asked import answers_of
+from igbaselines.reporting.page.asked import answers_of, short_names
 from igbaselines.reporting.page.decide import what_decides
 from igbaselines.reporting.page.glance import Glance, Line, glance_at
 from igbaselines.reporting.page.runs import ReportedRun
@@ -26,7 +26,7 @@ from igbaselines.running.states import COMPLETE
 
 ARTICLES = "articles"
 HEADS = ("claim", "run", "verdict", "ours [95 % interval]", "n", "p", "paper")
-WIDTHS = (0.34, 0.17, 0.12, 0.15, 0.05, 0.06, 0.11)
+WIDTHS = (0.32, 0.13, 0.13, 0.18, 0.05, 0.07, 0.12)
 QUOTES = ("\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}")
 RULE = (
     "Each claim is tested on every complete run. Reproduced: the whole 95 % interval lies where the paper says; not "
@@ -93,7 +93,7 @@ def _scope(tested: Tested) -> list[Block]:
 def _data(tested: Tested) -> list[Block]:
     rows = []
     for run in tested.runs:
-        known = [str(run.settings.get(key) or "") for key in ("dataset_name", "model_name", "scale", "seed")]
+        known = [readable(run.settings.get(key)) for key in ("dataset_name", "model_name", "scale", "seed")]
         sums = ", ".join(f"{name} {checksum[:8]}" for name, checksum in _checksums(run).items())
         rows.append([run.place, *known, sums])
     heads = ("run", "data", "network", "scale", "seed", "checksums")
@@ -129,15 +129,19 @@ def _of_sentence(tested: Tested, line: Line) -> list[Block]:
 
 
 def _rows(tested: Tested, claims: set[str]) -> list[list[str]]:
-    return [_row(run, record) for run in tested.runs for record in run.claims if record["id"] in claims]
+    """A line for each claim and run, the runs of a claim one after the other."""
+    names, found = short_names(tested.runs), [(run, one) for run in tested.runs for one in run.claims]
+    order = {claim: place for place, claim in enumerate(dict.fromkeys(one["id"] for _, one in found))}
+    chosen = sorted(((run, one) for run, one in found if one["id"] in claims), key=lambda said: order[said[1]["id"]])
+    return [_row(names[run.place], record) for run, record in chosen]
 
 
-def _row(run: ReportedRun, record: Record) -> list[str]:
+def _row(run: str, record: Record) -> list[str]:
     """A line of the results, of the record's numbers alone."""
     low, high = (readable(_number(record[key])) for key in ("ci_low", "ci_high"))
     ours = "" if record["value"] is None else f"{readable(_number(record['value']))} [{low}, {high}]"
     n, p = (readable(record["n"]), "" if record["p_value"] is None else f"{record['p_value']:.2g}")
-    return [record["statement"], run.label, record["verdict"], ours, n, p, str(record["paper_value"])]
+    return [record["statement"], run, record["verdict"], ours, n, p, str(record["paper_value"])]
 
 
 def _hard(tested: Tested) -> list[Block]:
@@ -171,13 +175,10 @@ def _deviations(tested: Tested) -> list[Block]:
 
 
 def _cost(tested: Tested) -> list[Block]:
-    rows, total = [], 0.0
-    for run in tested.runs:
-        origin = run.origin
-        rows.append([run.place, f"{run.seconds:.0f}" if run.seconds is not None else "", origin.device, origin.commit])
-        total += run.seconds or 0
-    blocks: list[Block] = [Heading("Cost"), Grid(("run", "seconds", "device", "commit"), rows, (0.5, 0.12, 0.18, 0.2))]
-    return [*blocks, Words(f"All of them took {total:.0f} s.")]
+    rows = [[run.place, run.origin.seconds, run.origin.device, run.origin.commit] for run in tested.runs]
+    total = sum(run.seconds or 0 for run in tested.runs)
+    table = Grid(("run", "wall time", "device", "commit"), rows, (0.5, 0.12, 0.18, 0.2))
+    return [Heading("Cost"), table, Words(f"All of them took {total:.0f} s.")]
 
 
 def _commands(tested: Tested) -> list[Block]:

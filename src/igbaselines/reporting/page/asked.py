@@ -1,5 +1,6 @@
 """What readers ask first, answered by the verdicts on the claims that decide it (conf/claims, `questions`)."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,6 @@ from igbaselines.reporting.claims import Paper, Question, Record
 from igbaselines.reporting.page.glance import taken_together
 from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.verdicts import Verdict
-from igbaselines.reporting.tables import readable
 
 WORDS: Mapping[str, str] = {
     Verdict.REPRODUCED: "yes",
@@ -21,6 +21,7 @@ OPPOSITE: Mapping[str, str] = {
     Verdict.REPRODUCED: Verdict.NOT_REPRODUCED,
     Verdict.NOT_REPRODUCED: Verdict.REPRODUCED,
 }
+BEHIND = re.compile(r"(?:over|of) (\d+ \w+)")  # what an interval is over, in the words of its test
 MOST_COLUMNS = 4  # runs side by side; more are told together, by experiment
 
 
@@ -71,7 +72,9 @@ class Answer:
 
     @property
     def word(self) -> str:
-        """Yes or no."""
+        """Yes or no; where some readings say no and the others are open it is shown nowhere."""
+        if self.verdict == Verdict.INCONCLUSIVE and self.counts[Verdict.NOT_REPRODUCED]:
+            return "not shown"
         return WORDS[self.verdict]
 
     @property
@@ -125,12 +128,15 @@ def _numbers(record: Record, opposite: bool) -> str:
         return ""
     sign = -1 if opposite else 1
     ends = sorted((sign * record["ci_low"], sign * record["ci_high"]))
-    value, low, high = (readable(float(number)) for number in (sign * record["value"], *ends))
-    return f"{value} [{low}, {high}], n = {record['n']}"
+    value, low, high = (f"{number:.3g}" for number in (sign * record["value"], *ends))
+    behind = BEHIND.findall(record["test"] or "")
+    return f"{value} [{low}, {high}], {behind[-1] if behind else record['n']}"
 
 
 def short_names(runs: Sequence[ReportedRun]) -> dict[str, str]:
-    """By place a name of each run: its label without the hash, where that tells them apart."""
-    short = {run.place: run.label.rpartition("-")[0] or run.label for run in runs}
-    counts = Counter(short.values())
-    return {run.place: short[run.place] if counts[short[run.place]] == 1 else run.label for run in runs}
+    """By place the shortest name that tells runs apart: their data, or network, or both, or their label."""
+    for keys in (("dataset_name",), ("model_name",), ("dataset_name", "model_name")):
+        names = {run.place: ", ".join(str(run.settings.get(key) or "") for key in keys) for run in runs}
+        if all(names.values()) and len(set(names.values())) == len(runs):
+            return names
+    return {run.place: run.label for run in runs}

@@ -106,6 +106,8 @@ def _known(
         "scope": scope(runs),
         "sections": _sections(papers, claims, comparisons, runs),
         "untested": untested(claims),
+        "open_sentences": sum(bool(sentence.open) for paper in papers for sentence in paper.sentences),
+        "all_sentences": sum(len(paper.sentences) for paper in papers),
         "experiments": {name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
         "verdicts": [str(verdict) for verdict in Verdict],
         "count_verdicts": count_verdicts,

@@ -17,6 +17,13 @@ from igbaselines.reporting.tables import readable
 from igbaselines.running.states import count_states
 
 MOST_ROWS = 200  # of a table on a page
+MATH = (  # of papers' sentences: what it says without LaTeX
+    (r"\$([^$\s][^$]*)\$", r"\1"),
+    (r"\\cancel\{(\w)\}_(\w)", r"\1_\2^miss"),
+    (r"_\{(\w)_\\ell\}", r"_\1^l"),
+    (r"_\{(\w+)\}", r"_\1"),
+    (r"\\sim\b", "~"),
+)
 CLAIMS = "claims"  # a table of a run that the page of all claims has
 
 
@@ -63,7 +70,9 @@ def format_p(p_value: float | None) -> str:
 
 
 def with_indices(text: str) -> Markup:
-    """Set physics symbols such as H_T, E_T^miss or B_bg with their indices; everything else is escaped."""
+    """Set physics symbols such as H_T, $E_T$ or B_bg with their indices; everything else is escaped."""
+    for latex, word in MATH:
+        text = re.sub(latex, word, text)
     symbol = r"\b([A-Za-z])_(\w+)(?:\^(\w+))?"
 
     def lettered(found: re.Match[str]) -> str:
