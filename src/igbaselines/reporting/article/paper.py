@@ -80,9 +80,7 @@ def _scope(tested: Tested) -> list[Block]:
     glance = tested.glance
     counts = Counter(line.verdict for line in glance.lines)
     listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    found = (
-        f"Of {len(glance.lines)} sentences of the paper {listed}, where all readings of a sentence are taken together."
-    )
+    found = f"Sentences of the paper, with all readings of each taken together: {listed}, of {len(glance.lines)}."
     by = f"by {', '.join(paper.authors)} " if paper.authors else ""
     blocks: list[Block] = [Heading("Scope"), Words(f"The paper {by}(arXiv:{paper.id}, {paper.url}). {found}")]
     answers = answers_of(paper, tested.runs)

@@ -136,7 +136,8 @@ def _numbers(record: Record, opposite: bool) -> str:
 def short_names(runs: Sequence[ReportedRun]) -> dict[str, str]:
     """By place the shortest name that tells runs apart: their data, or network, or both, or their label."""
     for keys in (("dataset_name",), ("model_name",), ("dataset_name", "model_name")):
-        names = {run.place: ", ".join(str(run.settings.get(key) or "") for key in keys) for run in runs}
-        if all(names.values()) and len(set(names.values())) == len(runs):
+        known = {run.place: [str(run.settings.get(key) or "") for key in keys] for run in runs}
+        names = {place: ", ".join(words) for place, words in known.items() if all(words)}
+        if len(set(names.values())) == len(runs):
             return names
     return {run.place: run.label for run in runs}

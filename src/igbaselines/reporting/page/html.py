@@ -137,8 +137,10 @@ def scope(runs: Sequence[ReportedRun]) -> str:
         return ""
     counts = Counter(run.experiment for run in complete)
     listed = ", ".join(f"{count} of {name}" for name, count in counts.items())
+    scales = dict.fromkeys(str(run.settings["scale"]) for run in complete if run.settings.get("scale"))
+    at = f" at scale {' and '.join(scales)}" if scales else ""
     last = max(run.ended for run in complete)[:10]
-    return f"{len(complete)} complete runs: {listed}{f'; the last on {last}' if last else ''}."
+    return f"{len(complete)} complete runs{at}: {listed}{f'; the last on {last}' if last else ''}."
 
 
 def untested(claims: Sequence[ReportedClaim]) -> dict[str, int]:

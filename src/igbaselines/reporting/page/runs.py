@@ -74,7 +74,7 @@ class ReportedRun(RunState):
             found = read_yaml(self.config)
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
     @property
     def origin(self) -> Origin:
@@ -100,6 +100,12 @@ class ReportedRun(RunState):
             shorten(kind, LONGEST_KIND, placeholder=CUT): shorten(words, LONGEST_ANSWER, placeholder=CUT)
             for kind, words in zip(told.get("domain", ()), told.get("answer", ()), strict=True)
         }
+
+    @property
+    def taken(self) -> dict[str, str]:
+        """What it says is to be taken, by kind of data."""
+        short = self.in_short
+        return dict(zip(short["domain"], short["take"], strict=True)) if {"domain", "take"} <= set(short) else {}
 
     @property
     def in_short(self) -> pd.DataFrame:
