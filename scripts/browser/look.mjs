@@ -1,5 +1,5 @@
 // Look at pages in headless Chromium as readers do: node look.mjs PAGE.html... [--pictures FOLDER] > what.json
-// Of each page, at two widths, light and dark, folded and unfolded: axe's findings, what is off screen, what the
+// Of each page, at two widths, light and dark, with everything unfolded: axe's findings, what is off screen, what the
 // content security policy refused, and whether tables sort and copy.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -45,6 +45,8 @@ const tables = async () => {
   return { before, up, down, csv: asCsv, latex: copied };
 };
 
+const name = (file) => path.basename(path.dirname(file));
+
 async function look(browser, file, width, scheme) {
   const page = await browser.newPage();
   const refused = [];
@@ -54,24 +56,19 @@ async function look(browser, file, width, scheme) {
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   await page.goto(pathToFileURL(file), { waitUntil: "load" });
   const found = { file, width, scheme, violations: [], offScreen: [], refused };
-  for (const unfolded of [false, true]) {
-    if (unfolded) await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
-    for (const one of violations) {
-      const where = one.nodes.slice(0, 3).map((node) => `${node.target.join(" ")} ${node.failureSummary.split("\n")[1]?.trim() ?? ""}`);
-      found.violations.push({ id: one.id, impact: one.impact, unfolded, count: one.nodes.length, where });
-    }
-    found.offScreen.push(...(await page.evaluate(offScreen)));
-    if (pictures) {
-      const name = `${path.basename(path.dirname(file))}-${width}-${scheme}${unfolded ? "-unfolded" : ""}.png`;
-      await page.screenshot({ path: path.join(pictures, name), fullPage: false });
-    }
+  if (pictures) await page.screenshot({ path: path.join(pictures, `${name(file)}-${width}-${scheme}.png`) });
+  await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+  for (const { id, impact, nodes } of violations) {
+    const where = nodes.slice(0, 3).map((node) => `${node.target.join(" ")} ${node.failureSummary.split("\n")[1]?.trim() ?? ""}`);
+    found.violations.push({ id, impact, count: nodes.length, where });
   }
+  found.offScreen.push(...(await page.evaluate(offScreen)));
   found.tables = await page.evaluate(tables);
   if (pictures && scheme === "light") {
     await page.goto(pathToFileURL(file), { waitUntil: "load" });
-    await page.pdf({ path: path.join(pictures, `${path.basename(path.dirname(file))}-${width}.pdf`), format: "A4" });
+    await page.pdf({ path: path.join(pictures, `${name(file)}-${width}.pdf`), format: "A4" });
   }
   await page.close();
   return found;

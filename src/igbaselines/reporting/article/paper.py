@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 from igbaselines.common.files import write_text
@@ -26,6 +27,7 @@ from igbaselines.running.states import COMPLETE
 
 ARTICLES = "articles"
 HEADS = ("claim", "run", "verdict", "ours [95 % interval]", "n", "p", "paper")
+MOST_RUNS = 12  # of a claim; all of them are in claims.csv
 WIDTHS = (0.32, 0.13, 0.13, 0.18, 0.05, 0.07, 0.12)
 QUOTES = ("\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}")
 RULE = (
@@ -110,6 +112,8 @@ def _methods(tested: Tested) -> list[Block]:
 
 def _results(tested: Tested) -> list[Block]:
     blocks: list[Block] = [Heading("Results")]
+    if len(tested.runs) > MOST_RUNS:
+        blocks += [Words(f"Of {len(tested.runs)} runs the first {MOST_RUNS} that tell; claims.csv has all of them.")]
     for line in filter(lambda line: line.counts, tested.glance.lines):
         blocks += _of_sentence(tested, line)
     ours = {claim.id for listed in tested.paper.claims.values() for claim in listed if not claim.sentence}
@@ -131,7 +135,8 @@ def _rows(tested: Tested, claims: set[str]) -> list[list[str]]:
     names, found = short_names(tested.runs), [(run, one) for run in tested.runs for one in run.claims]
     order = {claim: place for place, claim in enumerate(dict.fromkeys(one["id"] for _, one in found))}
     chosen = sorted(((run, one) for run, one in found if one["id"] in claims), key=lambda said: order[said[1]["id"]])
-    return [_row(names[run.place], record) for run, record in chosen]
+    of_claims = [list(group) for _, group in groupby(chosen, key=lambda said: said[1]["id"])]
+    return [_row(names[run.place], record) for group in of_claims for run, record in group[:MOST_RUNS]]
 
 
 def _row(run: str, record: Record) -> list[str]:
@@ -160,7 +165,7 @@ def _deviations(tested: Tested) -> list[Block]:
     absent = [Words(f"experiment={name} has no complete run.") for name in tested.paper.claims if name not in there]
     decides = [
         Words(f"{known[claim].statement} {words}")
-        for run in tested.runs
+        for run in tested.runs[:MOST_RUNS]
         for claim, words in what_decides(known, run).items()
     ]
     for words, items in (

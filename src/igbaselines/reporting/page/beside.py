@@ -1,8 +1,8 @@
 """The files beside the page: one folder that any static host can serve, however many runs there are.
 
 A run has a page of its own in report/runs/EXPERIMENT/LABEL/, with its tables, configuration and provenance, and its
-figures beside it. Where all of them would be larger than ROOM, the newest runs have one, and of the others the page
-says in which folder they lie.
+figures beside it. Where the folder would be larger than ROOM, the newest runs have one, and of the others the page says
+where they lie.
 """
 
 import re
@@ -18,7 +18,7 @@ from igbaselines.reporting.page.runs import FigureFile, ReportedRun
 from igbaselines.reporting.web import SVG, WEBP, safe_svg, webp
 from igbaselines.running.states import COMPLETE
 
-ROOM = 12_000_000  # bytes of runs' pages and figures
+ROOM = 15_000_000  # bytes of all that lies beside the page, which has some of its own
 LARGEST_PNG = 60_000  # bytes of a figure that is shown as it is, where a run of before has no other file for pages
 MOST_FIGURES = 12  # of one run on the page: `explain` draws one for each photograph
 MOST_EXAMPLES = 1  # of single inputs, which a study numbers twice
@@ -49,12 +49,10 @@ class Beside:
 
     Args:
         report: the page's folder.
-        room: bytes that are left for runs.
-        written: of this report's files.
+        written: this report's files.
     """
 
     report: Path
-    room: int = field(default_factory=lambda: ROOM)
     written: set[Path] = field(default_factory=set)
 
     def show(self, figure: FigureFile, folder: str) -> Shown:
@@ -67,12 +65,15 @@ class Beside:
     def place_runs(self, runs: Sequence[ReportedRun], page: Callable[[ReportedRun, Sequence[Shown]], str]) -> "Placed":
         """Write the pages and figures of complete runs, the newest first, for as long as there is room."""
         placed: Placed = {}
+        others = [path for path in self.report.rglob("*") if path.is_file() and not self._is_of_runs(path)]
+        size = sum(path.stat().st_size for path in others)
         for run in sorted(runs, key=lambda run: run.ended, reverse=True):
-            if run.state != COMPLETE or self.room <= 0:
+            if run.state != COMPLETE or size > ROOM:
                 continue
             folder = f"{RUNS}/{run.experiment}/{run.label}"
             shown = [self.show(figure, folder) for figure in shown_figures(run)]
             self._write(self.report / folder / PAGE, page(run, shown).encode(errors="backslashreplace"))
+            size += sum(path.stat().st_size for path in (self.report / folder).iterdir())
             placed[run.experiment, run.label] = shown
         self._remove_others()
         return placed
@@ -81,7 +82,10 @@ class Beside:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         self.written.add(target)
-        self.room -= len(content)
+
+    def _is_of_runs(self, path: Path) -> bool:
+        """Whether a file of the report is a run's, or the page itself."""
+        return path.relative_to(self.report).parts[0] in (RUNS, PAGE)
 
     def _remove_others(self) -> None:
         """Remove what an earlier report has put there of runs."""
