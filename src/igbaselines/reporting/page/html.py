@@ -10,8 +10,8 @@ from pathlib import Path
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
 from igbaselines.common.places import COMMAND
-from igbaselines.reporting.article.paper import ARTICLES, write_articles
 from igbaselines.reporting.claims import Paper, load_papers
+from igbaselines.reporting.page.article.paper import ARTICLES, write_articles
 from igbaselines.reporting.page.asked import Answer, answers_of
 from igbaselines.reporting.page.beside import PAGE, RUNS, Beside, Placed, Shown
 from igbaselines.reporting.page.by_dataset import DatasetComparison, compare_datasets, comparisons_table

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from igbaselines.reporting.article.blocks import Grid, Heading, Items, Lines, Words, latex, markdown, plain, tex
-from igbaselines.reporting.article.paper import write_articles
 from igbaselines.reporting.claims import load_papers
+from igbaselines.reporting.page.article.blocks import Grid, Heading, Items, Lines, Words, latex, markdown, plain, tex
+from igbaselines.reporting.page.article.paper import write_articles
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import find_runs
 from igbaselines.reporting.tables import readable

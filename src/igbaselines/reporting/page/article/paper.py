@@ -14,8 +14,8 @@ from itertools import groupby
 from pathlib import Path
 
 from igbaselines.common.files import write_text
-from igbaselines.reporting.article.blocks import Block, Grid, Heading, Items, Lines, Words, latex, markdown
 from igbaselines.reporting.claims import Paper, Record
+from igbaselines.reporting.page.article.blocks import Block, Grid, Heading, Items, Lines, Words, latex, markdown
 from igbaselines.reporting.page.asked import answers_of, short_names
 from igbaselines.reporting.page.decide import what_decides
 from igbaselines.reporting.page.glance import Glance, Line, glance_at
