@@ -122,9 +122,8 @@ def _points(artist: object) -> int:
     if isinstance(artist, Line2D):
         return len(np.asarray(artist.get_xydata()))
     assert isinstance(artist, Collection)
-    return max(
-        len(np.asarray(artist.get_offsets())), sum(np.asarray(path.vertices).shape[0] for path in artist.get_paths())
-    )
+    corners = sum(len(np.asarray(path.vertices)) for path in artist.get_paths())
+    return max(len(np.asarray(artist.get_offsets())), corners)
 
 
 def safe_svg(content: bytes) -> bool:
