@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 reproduce: setup ## The three papers and the comparison at demo scale, then the report, which says what did not work too
-	+$(MAKE) --keep-going reproduce-hep reproduce-sig reproduce-wg comparison; code=$$?; $(MAKE) report || exit; exit $$code
+	+$(MAKE) --keep-going reproduce-hep reproduce-sig reproduce-wg comparison; code=$$?; $(MAKE) --no-print-directory report || exit; exit $$code
 
 reproduce-hep: hep-pythia hep-synthetic ## 2412.13864 at demo scale: averaged background baselines, on Pythia's and on synthetic events
 
@@ -48,7 +48,7 @@ sig-photographs: setup
 comparison: setup ## Every method on every kind of data by every metric, at equal cost, at demo scale: what to take, then?
 	$(RUN) experiment=comparison shard.count=2 $(or $(SWEEP),hydra/launcher=local hydra.launcher.processes=2)
 
-report: setup ## Rebuild outputs/report/index.html from what is in outputs/
+report: setup ## Rebuild outputs/report/index.html from what is in outputs/, and say what it found
 	$(RUN) action=report
 
 docs: setup ## Build the documentation in site/, offline, with warnings as errors

@@ -1,6 +1,5 @@
 """`python run.py ...`: a run, the report of all runs, their status, or archives of them."""
 
-import logging
 import sys
 from pathlib import Path
 
@@ -8,8 +7,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from igbaselines.running.command import run_command
 from igbaselines.running.config import resolve
-
-log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -34,12 +31,12 @@ def act(config: DictConfig) -> None:
 
     output_root = Path(resolve(config)["output_root"])
     record_gone(output_root)
-    if config.action == "report":
+    if config.action in ("report", "paper"):
         from igbaselines.common.files import check_writable
-        from igbaselines.reporting.page.html import write_report
+        from igbaselines.reporting.page.html import write_papers, write_report
 
         check_writable("output_root", output_root)
-        log.info("report: %s", write_report(output_root))
+        (write_report if config.action == "report" else write_papers)(output_root)
     elif config.action == "export":
         from igbaselines.common.files import check_writable
         from igbaselines.reporting.export import export_runs

@@ -2,7 +2,7 @@
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,8 +22,10 @@ Record = dict[str, Any]
 Choice: TypeAlias = str | int | float
 Yaml: TypeAlias = "str | int | float | list[Yaml] | dict[str, Yaml] | None"
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has been built with it
+
 PAPER_KEYS = {"paper", "title", "url", "names", "figures", "claims"}
-PAPER_EXTRAS = {"tables", "notes", "sentences", "data"}
+PAPER_EXTRAS = {"tables", "notes", "sentences", "questions", "authors", "data"}
 CLAIM_KEYS = {"id", "source", "statement", "paper_value", "test", "claimed", "parameters"}
 CLAIM_EXTRAS = {"paper_values", "where", "sentence", "of_data"}
 OTHER_DATA = "other_data"  # id of the one line that stands for all claims about data that a run does not have
@@ -84,6 +86,21 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a reader asks first, and which claims decide it.
+
+    Args:
+        ask: the question, to be answered by yes or no.
+        readings: of each what it is about, the id of the claim, and whether that claims the opposite.
+        note: what else to know.
+    """
+
+    ask: str
+    readings: Sequence[tuple[str, str, bool]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Printed:
     """What a paper prints beside its claims.
 
@@ -98,7 +115,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its claims by experiment, what it prints and says, and notes on what a reader of it should know.
+    """A paper: its claims by experiment, what it prints and says, and what a reader of it should know or asks.
 
     `data` are the data sets that stand for its own: what it says of features, or prints under figures, is of them. None
     is named where it says nothing of the kind.
@@ -111,11 +128,27 @@ class Paper:
     printed: Printed
     notes: Sequence[str] = ()
     sentences: Sequence[Sentence] = ()
+    questions: Sequence[Question] = ()
+    authors: Sequence[str] = ()
     data: Sequence[str] = ()
 
     def is_about(self, dataset: str | None) -> bool:
         """Whether what it says of its own data is said of this data set, too."""
         return not self.data or dataset is None or dataset in self.data
+
+    @property
+    def bibtex(self) -> str:
+        """The entry of a bibliography; the year is that of the arXiv number."""
+        fields = {
+            "title": f"{{{self.title}}}",
+            "author": " and ".join(self.authors),
+            "year": f"20{self.id[:2]}",
+            "eprint": self.id,
+            "archivePrefix": "arXiv",
+            "url": self.url,
+        }
+        lines = [f"  {name} = {{{words}}}," for name, words in fields.items() if words]
+        return "\n".join([f"@misc{{arXiv:{self.id},", *lines, "}"])
 
 
 def claim_tests() -> dict[str, Callable[..., Outcome]]:
@@ -269,7 +302,7 @@ def _dataset(rows: pd.DataFrame) -> str | None:
 
 
 def _paper(path: Path) -> Paper:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     where = f"conf/claims/{path.name}"
     if not isinstance(content, dict):
         raise UserError(f"{where}: expected a mapping with the keys {', '.join(sorted(PAPER_KEYS))}")
@@ -284,11 +317,28 @@ def _paper(path: Path) -> Paper:
     }
     printed = Printed(content["figures"], content.get("tables", {}))
     sentences = _sentences(where, content.get("sentences", ()), [one for listed in claims.values() for one in listed])
-    notes = content.get("notes", ())
-    data = content.get("data", ())
+    ids = {claim.id for listed in claims.values() for claim in listed}
+    questions = [_question(where, content["paper"], ids, fields) for fields in content.get("questions", ())]
+    notes, authors, data = (content.get(key, ()) for key in ("notes", "authors", "data"))
     if not data and any(claim.of_data for listed in claims.values() for claim in listed):
         raise UserError(f"{where}: claims with of_data need `data`, the data sets that they are about")
-    return Paper(content["paper"], content["title"], content["url"], claims, printed, notes, sentences, data)
+    known = (content["paper"], content["title"], content["url"], claims, printed, notes, sentences)
+    return Paper(*known, questions, authors, data)
+
+
+def _question(where: str, paper: str, claims: Collection[str], fields: Mapping[str, Any]) -> Question:
+    """Read a question; each reading names one claim, or under `unless` one that says the opposite."""
+    where = f"{where}, question {fields.get('ask', '?')!r}"
+    _require_keys(where, fields, {"ask", "readings"}, {"note"})
+    readings = []
+    for reading in fields["readings"]:
+        deciding = "unless" if "unless" in reading else "claim"
+        _require_keys(where, reading, {"of", deciding}, set())
+        claim = f"{paper}/{reading[deciding]}"
+        if claim not in claims:
+            raise UserError(f"{where}: there is no claim {claim!r}")
+        readings.append((str(reading["of"]), claim, deciding == "unless"))
+    return Question(fields["ask"], readings, fields.get("note", ""))
 
 
 def _sentences(where: str, written: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> list[Sentence]:

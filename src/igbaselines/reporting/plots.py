@@ -128,7 +128,7 @@ def heat_map(axes: Axes, pairs: pd.DataFrame, lowest: float, label: Label = plot
     square = pd.DataFrame(np.nan, index=names, columns=names)
     for a, b, mean in pairs[["a", "b", "mean"]].itertuples(index=False):
         square.loc[a, b] = square.loc[b, a] = mean
-    axes.imshow(square.to_numpy(), vmin=lowest, vmax=1.0, cmap="Blues")
+    axes.imshow(square.to_numpy(), vmin=lowest, vmax=1.0, cmap="Blues", interpolation="none")
     for (row, column), value in np.ndenumerate(square.to_numpy()):
         if np.isfinite(value):
             ink = "white" if value > lowest + DARK * (1 - lowest) else "black"

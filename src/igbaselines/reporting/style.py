@@ -13,9 +13,14 @@ from typing import Any
 import matplotlib
 import matplotlib.style
 import mplhep
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
+from igbaselines.reporting.web import write_for_page
+
 DPI = 150
+SCREEN = 100  # dots per inch of pictures inside a PDF
 
 # mplhep's CMS style is made for one plot that fills a slide: a page of several panels needs smaller letters.
 PAGE = {
@@ -29,6 +34,8 @@ PAGE = {
     "ytick.minor.size": 3,
     "lines.linewidth": 1.6,
     "pdf.fonttype": 42,
+    "svg.fonttype": "none",  # text as text, in the reader's fonts
+    "svg.hashsalt": "igbaselines",  # the same drawing is the same file
 }
 
 Style = Mapping[str, Any]  # color, marker, linestyle; markerfacecolor where it is not the colour
@@ -95,7 +102,9 @@ def save_figures(
 
 
 def save_figure(figure: Figure, folder: Path, name: str, caption: str) -> None:
-    """Write NAME.png and NAME.pdf into folder/figures; both carry the caption, which the report reads back.
+    """Write NAME.png and NAME.pdf into folder/figures, and what the page shows (`web`), NAME.svg or NAME.webp.
+
+    PNG and PDF carry the caption, which the report reads back from the PNG.
 
     Args:
         figure: what to save.
@@ -106,6 +115,10 @@ def save_figure(figure: Figure, folder: Path, name: str, caption: str) -> None:
     (folder / "figures").mkdir(exist_ok=True)
     with page_style():
         png, pdf = (folder / "figures" / f"{name}.{suffix}" for suffix in ("png", "pdf"))
-        figure.savefig(png, dpi=DPI, metadata={"Description": caption})
-        figure.set_layout_engine("none")  # found once: the second file looks like the first
-        figure.savefig(pdf, metadata={"Subject": caption, "CreationDate": None})
+        figure.set_dpi(DPI)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # found once: all files look alike, and savefig would draw each of them twice
+        FigureCanvasAgg(figure).print_png(png, metadata={"Description": caption})
+        figure.set_dpi(SCREEN)
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"Subject": caption, "CreationDate": None})
+        write_for_page(figure, png)

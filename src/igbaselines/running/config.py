@@ -21,7 +21,7 @@ from igbaselines.common.values import SEED, check_values, value
 from igbaselines.running.study import experiments, find_experiment, look_up, schemas
 
 CLAIMS_ROOT = PROJECT_ROOT / "conf" / "claims"  # a file a paper
-ACTIONS = ("run", "report", "status", "export")
+ACTIONS = ("run", "report", "paper", "status", "export")
 FULL_ERROR = "HYDRA_FULL_ERROR"  # environment: set by a user who wants tracebacks
 # What is no longer there, and what to type now.
 NOW = {
@@ -54,8 +54,8 @@ class Config:
         methods: attribution methods beside those of the attribution, by name: `methods=[idgi, shapley_ig]`.
         metrics: metrics beside those of the experiment, by name.
         plugins: Python files of the user's that the configuration may take classes from; of the command line alone.
-        action: `run`; `report` rebuilds the report from outputs, `status` prints what is there and what is not,
-            `export` makes an archive of each run that is complete.
+        action: `run`; `report` rebuilds the report from outputs, `paper` its articles alone, `status` prints what is
+            there and what is not, `export` makes an archive of each run that is complete.
         force: run again what is complete.
         output_root: folder of the run folders.
         data_root: folder of generated and downloaded data.

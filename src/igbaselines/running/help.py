@@ -24,6 +24,7 @@ Which baseline for Integrated Gradients? Three papers on one engine, with a verd
 
     {command} experiment=NAME [scale=smoke|demo|paper] [key=value ...]
     {command} action=report     # one page of all runs that there are
+    {command} action=paper      # of each paper a short article of what they say, in Markdown and LaTeX
     {command} action=status     # which are there, which failed and why, which still run
     {command} action=export     # an archive of each that is complete, and MLflow's store where that is installed
 

@@ -37,6 +37,7 @@ class Experiment:
         has_units: whether jobs can share a run.
         is_question: whether it asks what its paper leaves open.
         is_of_users: whether it is about data of the user's, and no paper's claims.
+        units: key that says how many units its statistics have, where one does.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Experiment:
     has_units: bool = True
     is_question: bool = False
     is_of_users: bool = False
+    units: str = ""
 
 
 @dataclass(frozen=True)

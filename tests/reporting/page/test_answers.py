@@ -34,7 +34,7 @@ def answers_of(*lines: tuple[str, str]) -> pd.DataFrame:
 
 def opening(root: Path) -> str:
     """What stands above the claims."""
-    return write_report(root).read_text(encoding="utf-8").split("<h2>Which claims hold</h2>")[0].split("<body>")[1]
+    return write_report(root).read_text(encoding="utf-8").split('<h2 id="claims">')[0].split("<body>")[1]
 
 
 def test_a_run_with_an_answer_opens_the_page(tmp_path: Path) -> None:
@@ -51,10 +51,10 @@ def test_what_to_take_stands_in_a_table_before_the_words(tmp_path: Path) -> None
     table.insert(1, "not_told_from_it", ["$B_{bg}$ <b>", "x" * 1000])
     comparison(tmp_path, "demo-1", table)
     found = opening(tmp_path)
-    assert "<th>domain</th><th>not told from it</th>" in found
+    assert '<th scope="col">domain</th><th scope="col">not told from it</th>' in found
     assert "&lt;b&gt;</td>" in found
     assert "x" * 301 not in found
-    assert found.index("<th>domain") < found.index("<details><summary>In words")
+    assert found.index('col">domain') < found.index("<details><summary>In words")
     assert found.count("<details>") == found.count("</details>") == 1
 
 

@@ -64,7 +64,7 @@ def test_tables_and_figures_are_files_of_the_report(outputs: Path, page: Page) -
     assert set(table["model"]) == {"vgg16", "resnet50", "resnet101"}
     for suffix in ("png", "pdf"):
         assert (report / "figures" / f"weighted_gradients_improvement_demo.{suffix}").exists()
-    assert len(page.sources) == len(list((report / "figures").glob("*.png"))) == 2
+    assert len(page.sources) == len(list((report / "figures").glob("*.svg"))) == 2
     assert "All complete runs together (3)" in page.text
     assert "Table: table_1_demo (6 rows)" in page.text
 

@@ -1,8 +1,9 @@
 """The page: it parses, holds every claim, runs nothing, fetches nothing, and lets no text become markup."""
 
 import base64
-import io
+import hashlib
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,9 @@ from PIL import Image
 
 from igbaselines.common.errors import UserError
 from igbaselines.reporting.claims import load_papers
-from igbaselines.reporting.page.html import data_uri, format_p, shown_figures, with_indices, write_report
+from igbaselines.reporting.page.beside import RUNS, for_page, shown_figures
+from igbaselines.reporting.page.html import write_report
+from igbaselines.reporting.page.rendering import MOST_ROWS, format_p, with_indices
 from igbaselines.reporting.page.runs import FigureFile, ReportedRun
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
@@ -32,6 +35,7 @@ class Page(HTMLParser):
         self.text = ""
         self.ids: set[str] = set()
         self.sources: list[str] = []
+        self.links: list[str] = []
         self.tags: set[str] = set()
         self.feed(source)
         self.close()
@@ -41,6 +45,7 @@ class Page(HTMLParser):
         for name, value in attrs:
             self.ids |= {value} if name == "id" and value else set()
             self.sources += [value or ""] if name == "src" else []
+            self.links += [value or ""] if name == "href" else []
         if tag not in VOID:
             self.open.append(tag)
 
@@ -53,6 +58,12 @@ class Page(HTMLParser):
 
 def page(output_root: Path) -> Page:
     return Page(write_report(output_root).read_text(encoding="utf-8"))
+
+
+def run_page(output_root: Path, *place: str) -> Page:
+    """The page of a run, in a report that is there."""
+    path = output_root.joinpath("report", RUNS, *place, "index.html")
+    return Page(path.read_text(encoding="utf-8"))
 
 
 def claim_ids(*experiments: str) -> set[str]:
@@ -97,17 +108,36 @@ def test_the_page_is_whole_and_holds_every_claim_and_run(outputs: Path) -> None:
     assert "Next: the same command" in found.text
 
 
-def test_the_page_fetches_nothing_and_runs_nothing(outputs: Path) -> None:
+def test_figures_lie_beside_the_page_and_nothing_else_is_fetched(outputs: Path) -> None:
     found = page(outputs)
     assert len(found.sources) == 12
-    assert all(source.startswith("data:image/png;base64,") for source in found.sources)
-    assert not found.tags & {"script", "link", "iframe"}
+    assert all((outputs / "report" / source).read_text(encoding="utf-8").startswith("<svg") for source in found.sources)
+    assert not found.tags & {"link", "iframe", "object"}
+    relative = [link for link in found.links if not link.startswith(("#", "https://arxiv.org/"))]
+    assert all((outputs / "report" / link.partition("#")[0]).is_file() for link in relative)
+    run = run_page(outputs, "hep_baselines", "demo-1")
+    assert len(run.sources) == 6
+    place = outputs / "report" / RUNS / "hep_baselines" / "demo-1"
+    linked = [link.partition("#")[0] for link in run.sources + run.links if not link.startswith("#")]
+    assert all((place / link).is_file() for link in linked)
+
+
+def test_only_our_style_and_script_are_allowed(outputs: Path) -> None:
+    text = write_report(outputs).read_text(encoding="utf-8")
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
+    for tag in ("style", "script"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src &#39;sha256-{digest}&#39;" in policy
+    assert "unsafe" not in policy
+    assert "default-src &#39;none&#39;" in policy
+    assert not re.search(r"<[^>]* (?:style|on\w+)=", text)
 
 
 def test_names_and_messages_stay_text(outputs: Path) -> None:
     found = page(outputs)
     assert "<script>alert(1)</script>" in found.text
-    assert "a|b_<c>" in found.text  # the name of a process, in the table of events
+    assert "a|b_<c>" in run_page(outputs, "hep_baselines", "demo-1").text  # a process, in the table of events
 
 
 def test_every_run_has_a_line_for_every_claim(outputs: Path) -> None:
@@ -173,22 +203,30 @@ def test_symbols_get_their_indices_and_nothing_else_becomes_markup() -> None:
     assert with_indices("H_T, E_T^miss & B_bgw") == (
         "H<sub>T</sub>, E<sub>T</sub><sup>miss</sup> &amp; B<sub>bgw</sub>"
     )
+    assert with_indices(r"$p_{T_\ell}$, $\cancel{E}_T$ at $k \sim 15$ for 5$ <b>") == (
+        "p<sub>T</sub><sup>l</sup>, E<sub>T</sub><sup>miss</sup> at k ~ 15 for 5$ &lt;b&gt;"
+    )
     assert with_indices("zero_physical <b>") == "zero_physical &lt;b&gt;"
 
 
-def test_a_large_figure_is_embedded_in_a_smaller_format(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (600, 500, 3), dtype=np.uint8)
+def test_of_a_run_of_before_a_large_figure_is_shown_in_a_smaller_format(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 150, 3), dtype=np.uint8)
     small, large = tmp_path / "small.png", tmp_path / "large.png"
-    Image.fromarray(noise[:60]).save(small)
+    Image.fromarray(noise[:20]).save(small)
     Image.fromarray(noise).save(large)
-    kind, _, content = data_uri(small).partition(",")
-    assert kind == "data:image/png;base64"
-    assert base64.b64decode(content) == small.read_bytes()
-    kind, _, content = data_uri(large).partition(",")
-    assert kind == "data:image/webp;base64"
-    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
-        assert image.size == (500, 600)
+    assert for_page(small) == (small.read_bytes(), ".png")
+    content, suffix = for_page(large)
+    assert suffix == ".webp"
+    assert len(content) < large.stat().st_size
+    (tmp_path / "shown.webp").write_bytes(content)
+    with Image.open(tmp_path / "shown.webp") as image:
+        assert image.size == (150, 200)
         assert np.abs(np.asarray(image.convert("RGB"), int) - noise).mean() < 60
+    hostile = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+    small.with_suffix(".svg").write_text(hostile)
+    assert for_page(small)[1] == ".png"
+    small.with_suffix(".svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><g/></svg>")
+    assert for_page(small)[1] == ".svg"
 
 
 def test_many_figures_of_a_run_stay_in_its_folder(tmp_path: Path) -> None:
@@ -199,8 +237,9 @@ def test_many_figures_of_a_run_stay_in_its_folder(tmp_path: Path) -> None:
 
     names = [f"figure_1_{number}" for number in range(1, 16)] + ["figure_2", "weights"]
     shown = [figure.name for figure in shown_figures(run_of(names))]
-    assert shown == ["figure_2", "weights", *names[:10]]  # examples make room for what there is one of
-    assert [figure.name for figure in shown_figures(run_of(names[5:]))] == names[5:]
+    assert shown == [names[0], "figure_2", "weights"]  # examples make room for what there is one of
+    photographs = [f"dog_{number}" for number in range(15)]
+    assert [figure.name for figure in shown_figures(run_of(photographs))] == photographs[:12]
 
 
 def test_the_page_says_how_many_figures_it_leaves_out(tmp_path: Path) -> None:
@@ -229,17 +268,55 @@ def test_p_values_are_short() -> None:
     ]
 
 
+def test_a_long_table_is_cut_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "explain" / "mine-1"
+    (folder / "tables").mkdir(parents=True)
+    (folder / "tables" / "long.csv").write_text("number\n" + "".join(f"{row}\n" for row in range(MOST_ROWS + 5)))
+    for name, content in (("config.yaml", "{}"), ("provenance.json", "{}"), ("claims.json", "[]")):
+        (folder / name).write_text(content)
+    (folder / "status.json").write_text('{"state": "complete"}')
+    page(tmp_path)
+    found = run_page(tmp_path, "explain", "mine-1")
+    assert f"The first {MOST_ROWS} of {MOST_ROWS + 5} rows" in found.text
+    assert "explain/mine-1/tables/long.csv" in found.text
+
+
+def test_runs_that_are_gone_or_have_no_room_leave_no_files(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label in ("demo-1", "demo-2"):
+        shutil.copytree(run_folder, tmp_path / "hep_baselines" / label)
+    page(tmp_path)
+    places = tmp_path / "report" / RUNS / "hep_baselines"
+    assert {path.name for path in places.iterdir()} == {"demo-1", "demo-2"}
+    shutil.rmtree(tmp_path / "hep_baselines" / "demo-1")
+    page(tmp_path)
+    assert {path.name for path in places.iterdir()} == {"demo-2"}
+    monkeypatch.setattr("igbaselines.reporting.page.beside.ROOM", 0)
+    found = page(tmp_path)
+    assert not places.exists()
+    assert "lie in hep_baselines/demo-2" in found.text
+    assert not found.sources
+
+
 @pytest.mark.slow
-def test_many_runs_make_a_page_that_links_to_most_of_their_files(run_folder: Path, tmp_path: Path) -> None:
-    for number in range(60):
-        shutil.copytree(run_folder, tmp_path / "hep_baselines" / f"demo-{number:02}")
+def test_many_runs_make_a_report_that_can_be_sent(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = 4_000_000
+    monkeypatch.setattr("igbaselines.reporting.page.beside.ROOM", room)
+    for number in range(40):
+        shutil.copytree(run_folder, tmp_path / "hep_baselines" / f"demo-{number:03}")
     path = write_report(tmp_path)
-    assert path.stat().st_size < 60e6
+    sizes = {file: file.stat().st_size for file in path.parent.rglob("*") if file.is_file() and file != path}
+    largest = max(file.stat().st_size for file in path.parent.rglob(f"{RUNS}/*/*/*"))
+    assert room < sum(sizes.values()) < room + 10 * largest
+    assert path.stat().st_size < 1_500_000
     shown = Page(path.read_text(encoding="utf-8"))
-    linked = [source for source in shown.sources if not source.startswith("data:")]
-    assert 0 < len(linked) < len(shown.sources)
-    assert all((path.parent / source).is_file() for source in linked)
-    assert all(f"demo-{number:02}" in shown.text for number in range(60))
+    assert shown.sources
+    assert all((path.parent / source).is_file() for source in shown.sources)
+    assert all(f"demo-{number:03}" in shown.text for number in range(40))
+    assert "lie in hep_baselines/demo-0" in shown.text
 
 
 @pytest.mark.parametrize("name", ["report", "report/index.html/x", "report/claims.csv/x"])

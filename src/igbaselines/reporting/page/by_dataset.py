@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from igbaselines.reporting.claims import Record
-from igbaselines.reporting.page.runs import ReportedRun, read_yaml
+from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import RUN_TIME_KEYS
 
@@ -101,11 +101,8 @@ def comparisons_table(comparisons: Sequence[DatasetComparison]) -> pd.DataFrame:
 
 
 def _configured(run: ReportedRun) -> _Configured | None:
-    try:
-        config = read_yaml(run.config)
-    except ValueError:
-        return None
-    if run.state != "complete" or not isinstance(config, dict) or not config.get("dataset_name"):
+    config = run.settings
+    if run.state != "complete" or not config.get("dataset_name"):
         return None
     evaluation = config.get("evaluation")
     study = str(evaluation.get("study") or "") if isinstance(evaluation, dict) else ""

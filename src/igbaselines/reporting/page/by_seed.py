@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from igbaselines.reporting.claims import Record
-from igbaselines.reporting.page.runs import ReportedRun, read_yaml
+from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import RUN_TIME_KEYS
 
@@ -54,11 +54,8 @@ def _settled(record: Record, flips: Mapping[str, str]) -> Record:
 
 def _settings(run: ReportedRun) -> tuple[str, str] | None:
     """Everything of a complete run's configuration but its seed, and the seed; None where it cannot be read."""
-    try:
-        config = read_yaml(run.config)
-    except ValueError:
-        return None
-    if run.state != "complete" or not isinstance(config, dict) or "seed" not in config:
+    config = run.settings
+    if run.state != "complete" or "seed" not in config:
         return None
     kept = {str(key): value for key, value in config.items() if key not in (*RUN_TIME_KEYS, "seed")}
     try:

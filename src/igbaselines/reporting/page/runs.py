@@ -2,7 +2,9 @@
 
 import io
 import json
+import shlex
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -12,16 +14,16 @@ import yaml
 from PIL import Image
 
 from igbaselines.common.files import read_bounded, read_json
-from igbaselines.reporting.claims import Record
+from igbaselines.reporting.claims import LOADER, Record
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.rows import Names, read_rows
 from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
 
-YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML has been built with it
 DEEPEST = 50  # levels of YAML
 MOST_ANSWERS, LONGEST_ANSWER, LONGEST_KIND = 12, 4000, 60  # kinds of data that the page opens with, and characters
 MOST_CELLS, LONGEST_CELL = 8, 300  # of an answer in short
 CUT = " [...]"
+OF_A_JOB = ("shard.index=", "hydra.mode=")
 LARGEST_NUMBER = 1e300  # of a claim's record: others cannot be printed as floats
 RECORD = (
     {"id": str, "paper": str, "source": str, "statement": str, "paper_value": str | int | float}
@@ -32,22 +34,60 @@ RECORD = (
 
 @dataclass(frozen=True)
 class FigureFile:
-    """A figure of a run: the file, and the caption that it carries."""
+    """A figure of a run: its PNG, the caption that it carries, and its width and height [pixels]."""
 
     name: str
     path: Path
     caption: str
+    size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a run was made, as its provenance says: empty where that does not."""
+
+    command: str = ""
+    commit: str = ""
+    seconds: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True)
 class ReportedRun(RunState):
-    """A run as the report shows it: its state and, if it is complete, what it wrote."""
+    """A run as the report shows it: its state and, if it is complete, what it wrote; tables are read when shown."""
 
     config: str = ""
     provenance: str = ""
     claims: list[Record] = field(default_factory=list)
     figures: list[FigureFile] = field(default_factory=list)
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    tables: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Its folder below the output root."""
+        return f"{self.experiment}/{self.label}"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Its configuration; nothing where that cannot be read."""
+        try:
+            found = read_yaml(self.config)
+        except ValueError:
+            return {}
+        return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+
+    @property
+    def origin(self) -> Origin:
+        """Command, commit, time and device; anyone could have written them."""
+        said = json.loads(self.provenance) if self.provenance else {}
+        if not isinstance(said, dict):
+            return Origin()
+        git, machine = (found if isinstance(found := said.get(key), dict) else {} for key in ("git", "machine"))
+        changed = " with changes" if git.get("dirty") else ""
+        commit = f"{str(git['commit'])[:10]}{changed}" if git.get("commit") else ""
+        seconds = said.get("wall_time_s")
+        time = f"{seconds:.0f} s" if isinstance(seconds, int | float) and abs(seconds) < LARGEST_NUMBER else ""
+        return Origin(whole_command(str(said.get("command") or "")), commit, time, str(machine.get("device") or ""))
 
     @property
     def answers(self) -> dict[str, str]:
@@ -62,6 +102,12 @@ class ReportedRun(RunState):
         }
 
     @property
+    def taken(self) -> dict[str, str]:
+        """What it says is to be taken, by kind of data."""
+        short = self.in_short
+        return dict(zip(short["domain"], short["take"], strict=True)) if {"domain", "take"} <= set(short) else {}
+
+    @property
     def in_short(self) -> pd.DataFrame:
         """The same as a table: a line for each kind of data, of cells that are cut likewise."""
         told = self._answer().drop(columns="answer", errors="ignore").iloc[:, :MOST_CELLS]
@@ -71,10 +117,19 @@ class ReportedRun(RunState):
         return told.map(lambda words: shorten(words, LONGEST_CELL, placeholder=CUT))
 
     def _answer(self) -> pd.DataFrame:
-        table = self.tables.get("answer", pd.DataFrame())
+        table = read_table(self.tables["answer"]) if "answer" in self.tables else pd.DataFrame()
         if not {"domain", "answer"} <= set(table):
             return pd.DataFrame()
         return table.dropna(subset=["domain", "answer"]).head(MOST_ANSWERS).fillna("").astype(str)
+
+
+def whole_command(command: str) -> str:
+    """A command as a user types it: without the part of a run that a job of a sweep has noted."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    return shlex.join(word for word in words if not word.startswith(OF_A_JOB))
 
 
 @dataclass(frozen=True)
@@ -136,7 +191,7 @@ def _contents(folder: Path) -> dict[str, Any]:
         "provenance": json.dumps(read_json(folder / "provenance.json"), indent=2, ensure_ascii=False),
         "claims": [_checked(record) for record in read_json(folder / "claims.json")],
         "figures": [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))],
-        "tables": {path.stem: read_table(path) for path in sorted((folder / "tables").glob("*.csv"))},
+        "tables": {path.stem: _readable(path) for path in sorted((folder / "tables").glob("*.csv"))},
     }
 
 
@@ -152,17 +207,23 @@ def read_yaml(text: str) -> Any:  # noqa: ANN401 (YAML)
     """
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=YAML):
+        for event in yaml.parse(text, Loader=LOADER):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
                 raise ValueError("YAML with aliases, or nested too deeply")
-        loader = YAML(text)
+        loader = LOADER(text)
         try:
             return loader.get_single_data()
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
         raise ValueError(first_line(str(error))) from error
+
+
+def _readable(path: Path) -> Path:
+    """The path of a table that can be read; of 300 runs not all are held at a time."""
+    read_table(path)
+    return path
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -183,5 +244,6 @@ def figure_file(path: Path) -> FigureFile:
     """A figure with the caption that it carries; an OSError or SyntaxError where it cannot be read."""
     with Image.open(io.BytesIO(read_bounded(path)), formats=["PNG"]) as image:
         caption = str(image.info.get("Description", path.stem))
+        size = image.size
         image.verify()  # the page may have to convert it
-    return FigureFile(path.stem, path, caption)
+    return FigureFile(path.stem, path, caption, size)

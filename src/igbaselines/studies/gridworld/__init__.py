@@ -8,7 +8,10 @@ STUDY = Study(
     name="gridworld",
     experiments=(
         Experiment(
-            "shapley_gridworld", run=f"{HERE}.experiments.experiment.run", render=f"{HERE}.reporting.render.render"
+            "shapley_gridworld",
+            run=f"{HERE}.experiments.experiment.run",
+            render=f"{HERE}.reporting.render.render",
+            units="evaluation.states",
         ),
     ),
     schemas={

@@ -9,7 +9,10 @@ STUDY = Study(
     name="hep",
     experiments=(
         Experiment(
-            "hep_baselines", run=f"{HERE}.experiments.baselines.run", render=f"{HERE}.reporting.baselines.render"
+            "hep_baselines",
+            run=f"{HERE}.experiments.baselines.run",
+            render=f"{HERE}.reporting.baselines.render",
+            units="evaluation.networks",
         ),
         *(
             Experiment(
@@ -17,6 +20,7 @@ STUDY = Study(
                 run=f"{HERE}.experiments.rankings.{name}.run",
                 render=f"{HERE}.reporting.rankings.render.{name}",
                 is_question=True,
+                units="evaluation.networks",
             )
             for name in RANKINGS
         ),

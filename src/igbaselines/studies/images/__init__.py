@@ -12,11 +12,13 @@ STUDY = Study(
             run=f"{HERE}.experiments.weighted_gradients.run",
             render=f"{HERE}.reporting.weighted.render.render",
             combine=f"{HERE}.reporting.weighted.combined.combine",
+            units="dataset.n_images",
         ),
         Experiment(
             "shapley_images",
             run=f"{HERE}.experiments.shapley_images.run",
             render=f"{HERE}.reporting.shapley.render.render",
+            units="dataset.n_images",
         ),
         Experiment(
             "explain",

@@ -34,7 +34,9 @@ def answer_figure(every: Sequence[Domain]) -> Drawing:
     with page_style():
         figure = new_figure(3.6 + 1.3 * len(found), 1.6 + 0.34 * len(methods))
         axes = figure.subplots()
-        axes.imshow(shares.loc[methods].to_numpy(float), cmap="Blues_r", vmin=0, vmax=1.6, aspect="auto")
+        axes.imshow(
+            shares.loc[methods].to_numpy(float), cmap="Blues_r", vmin=0, vmax=1.6, aspect="auto", interpolation="none"
+        )
         for column, one in enumerate(found.values()):
             for row, method in enumerate(methods):
                 if method not in one.nested.methods:
@@ -190,7 +192,7 @@ def _by_metric(axes: Axes, domain: Domain) -> None:
     order = first.nested.order(first.sign)
     ranks = pd.DataFrame({one.metric: pd.Series(one.nested.ranks(one.sign), one.nested.methods) for one in every})
     shades = ranks.reindex(order) / (ranks.count() + 1)  # a metric that few methods have is as dark as the others
-    axes.imshow(shades.to_numpy(float), cmap="Blues_r", vmin=0, vmax=1.5, aspect="auto")
+    axes.imshow(shades.to_numpy(float), cmap="Blues_r", vmin=0, vmax=1.5, aspect="auto", interpolation="none")
     places = {method: row for row, method in enumerate(order)}
     dots = [(at, places[one]) for at, judged in enumerate(every) for one in judged.unresolved if one in places]
     axes.plot(*zip(*dots, strict=True), ".", color="white", markersize=5)

@@ -1,0 +1,1 @@
+"""A paper's reproduction as a short article, in Markdown and LaTeX."""
