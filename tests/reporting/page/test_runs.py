@@ -40,7 +40,7 @@ def test_a_complete_run_is_read_as_it_was_written(run_folder: Path) -> None:
     assert (run.experiment, run.label, run.state) == ("hep_baselines", "demo-0123abcd", "complete")
     assert [figure.name for figure in run.figures][:2] == ["figure_1", "figure_2a"]
     assert run.figures[0].caption.startswith("Figure 1. The 5 features")
-    assert set(run.tables) == {"claims", "completeness", "curves", "events", "rankings"}
+    assert set(run.tables) == {"claims", "completeness", "curves", "events", "premises", "rankings"}
     assert run.claims == json.loads((run_folder / "claims.json").read_text())
 
 
