@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from igbaselines.common.errors import UserError
@@ -52,6 +53,14 @@ class IGEnds(AveragedGradients):
     baselines: object = ZeroBaseline()
     times: int = 2
     names: list[str] = field(default_factory=lambda: ["a"])
+
+@dataclass
+class OfLoad:
+    def build(self):
+        raise AssertionError
+
+    def load(self, device):
+        raise AssertionError
 
 @dataclass(frozen=True)
 class OnlyABaseline:
@@ -138,6 +147,13 @@ def test_dataclasses_of_a_file_are_choices(tmp_path: Path, capsys: pytest.Captur
     none = dict.fromkeys(("weighting", "path", "integrand"))  # fields that are objects are not there
     assert shown.methods == {"ig_ends": expected | none}
     assert instantiate(shown.methods.ig_ends).times == 3
+    misspelt = ["experiment=hep_baselines", "methods=[ig_end]", f"plugins=[{file}]"]
+    assert run_command([*misspelt, "--cfg", "job"], lambda _: None) == 2
+    assert "ig_calibrated, ig_ends, ig_gaussian" in capsys.readouterr().err
+    offered = ConfigStore.instance().repo
+    assert "of_load.yaml" in offered["model"]  # which load their weights
+    assert "of_load.yaml" not in offered.get("dataset", {})
+    assert "only_a_baseline.yaml" not in offered["methods"]
 
 
 @pytest.mark.parametrize(
