@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from igbaselines.running.command import run_command
 from igbaselines.running.offered import choice_name, conf_folders
 from igbaselines.running.plugins import installed_plugins, load_plugins
 from igbaselines.running.targets import checked, instantiate
+from tests import prepared
 from tests.commands import ROOT
 
 RULE = '''
@@ -182,6 +184,27 @@ def test_where_a_file_breaks_is_told(tmp_path: Path) -> None:
     (tmp_path / "breaking_idea.py").write_text("import math\n\nmath.sqrt(-1)\n")
     with pytest.raises(UserError, match=r"breaking_idea.py cannot be imported: ValueError: .* \(line 3\)"):
         load_plugins([str(tmp_path / "breaking_idea.py")])
+
+
+BREAKING = """
+from dataclasses import dataclass
+
+@dataclass
+class IGBreaking:
+    def attribute(self, task, generator):
+        return task.inputs / task.nothing
+"""
+
+
+@pytest.mark.slow
+def test_where_a_run_breaks_in_a_plugin_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "idea_that_breaks.py"
+    file.write_text(BREAKING)
+    words = ["experiment=comparison", "tasks=[planted]", "scale=smoke", f"plugins=[{file}]", "methods=[ig_breaking]"]
+    words += ["metrics=[deletion_mean]", f"output_root={tmp_path / 'outputs'}", f"data_root={tmp_path}"]
+    result = prepared.run([sys.executable, str(ROOT / "run.py"), *words])
+    assert result.returncode == 1
+    assert re.search(r"no attribute 'nothing' in idea_that_breaks.py, line 7\): see .*run.log", result.stderr)
 
 
 @pytest.mark.slow
