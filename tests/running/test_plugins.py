@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from igbaselines.common.errors import UserError
@@ -17,6 +19,7 @@ from igbaselines.running.command import run_command
 from igbaselines.running.offered import choice_name, conf_folders
 from igbaselines.running.plugins import installed_plugins, load_plugins
 from igbaselines.running.targets import checked, instantiate
+from tests import prepared
 from tests.commands import ROOT
 
 RULE = '''
@@ -52,6 +55,14 @@ class IGEnds(AveragedGradients):
     baselines: object = ZeroBaseline()
     times: int = 2
     names: list[str] = field(default_factory=lambda: ["a"])
+
+@dataclass
+class OfLoad:
+    def build(self):
+        raise AssertionError
+
+    def load(self, device):
+        raise AssertionError
 
 @dataclass(frozen=True)
 class OnlyABaseline:
@@ -138,6 +149,13 @@ def test_dataclasses_of_a_file_are_choices(tmp_path: Path, capsys: pytest.Captur
     none = dict.fromkeys(("weighting", "path", "integrand"))  # fields that are objects are not there
     assert shown.methods == {"ig_ends": expected | none}
     assert instantiate(shown.methods.ig_ends).times == 3
+    misspelt = ["experiment=hep_baselines", "methods=[ig_end]", f"plugins=[{file}]"]
+    assert run_command([*misspelt, "--cfg", "job"], lambda _: None) == 2
+    assert "ig_calibrated, ig_ends, ig_gaussian" in capsys.readouterr().err
+    offered = ConfigStore.instance().repo
+    assert "of_load.yaml" in offered["model"]  # which load their weights
+    assert "of_load.yaml" not in offered.get("dataset", {})
+    assert "only_a_baseline.yaml" not in offered["methods"]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +184,27 @@ def test_where_a_file_breaks_is_told(tmp_path: Path) -> None:
     (tmp_path / "breaking_idea.py").write_text("import math\n\nmath.sqrt(-1)\n")
     with pytest.raises(UserError, match=r"breaking_idea.py cannot be imported: ValueError: .* \(line 3\)"):
         load_plugins([str(tmp_path / "breaking_idea.py")])
+
+
+BREAKING = """
+from dataclasses import dataclass
+
+@dataclass
+class IGBreaking:
+    def attribute(self, task, generator):
+        return task.inputs / task.nothing
+"""
+
+
+@pytest.mark.slow
+def test_where_a_run_breaks_in_a_plugin_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "idea_that_breaks.py"
+    file.write_text(BREAKING)
+    words = ["experiment=comparison", "tasks=[planted]", "scale=smoke", f"plugins=[{file}]", "methods=[ig_breaking]"]
+    words += ["metrics=[deletion_mean]", f"output_root={tmp_path / 'outputs'}", f"data_root={tmp_path}"]
+    result = prepared.run([sys.executable, str(ROOT / "run.py"), *words])
+    assert result.returncode == 1
+    assert re.search(r"no attribute 'nothing' in idea_that_breaks.py, line 7\): see .*run.log", result.stderr)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
@@ -213,7 +214,9 @@ def one_line(error: BaseException) -> str:
         choice = f"{missing[1]}={missing[2]}"
         return _gone(choice) or f"{choice} does not exist: choose from {', '.join(options)}"
     if missing := re.search(r"Could not load '(methods|metrics|tasks)/([^']+)'", text):
-        known = sorted(path.stem for path in (PROJECT_ROOT / "conf" / missing[1]).glob("*.yaml"))
+        own = ConfigStore.instance().repo.get(missing[1], {})  # of plugins
+        files = (PROJECT_ROOT / "conf" / missing[1]).glob("*.yaml")
+        known = sorted({Path(name).stem for name in own} | {path.stem for path in files})
         return f"{missing[1]}=[{missing[2]}] is unknown: choose from {', '.join(known)}, or give --config-dir=FOLDER"
     if misfit := re.search(r"(?s)In '(\S+)': ConfigKeyError .*?Key '(\w+)' not in '(\w+)'", text):
         return f"{misfit[3]} does not fit this experiment: {misfit[1]} sets {misfit[2]}, which it does not have"

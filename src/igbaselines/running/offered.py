@@ -23,12 +23,12 @@ from igbaselines.running.config import register
 from igbaselines.running.plugins import announced, load_plugins, name_network
 from igbaselines.running.study import Study, bring
 
-# The groups of conf/, by what a dataclass has that is a choice of the group.
+# The groups of conf/, by what a dataclass has that is a choice of the group: the first that fits (models load, too).
 MEMBERS = {
     "methods": ("attribute",),
     "metrics": ("score", "compare"),
-    "dataset": ("photographs", "load"),
     "model": ("build", "trained", "untrained"),
+    "dataset": ("photographs", "load"),
 }
 OF_SEVERAL = ("methods", "metrics")  # groups whose files hold their own name, since several are chosen
 PLAIN = (str, int, float, bool, type(None))
@@ -78,13 +78,13 @@ def _offer_classes(module: str) -> None:
     for cls in vars(sys.modules[module]).values():
         if not (isinstance(cls, type) and dataclasses.is_dataclass(cls) and cls.__module__ == module):
             continue
-        name = choice_name(cls.__name__)
-        for group, members in MEMBERS.items():
-            if any(callable(getattr(cls, member, None)) for member in members):
-                if (PROJECT_ROOT / "conf" / group / f"{name}.yaml").exists():
-                    raise UserError(f"{module}.{cls.__name__}: {group} has a {name} already, give yours another name")
-                node = _node(cls)
-                ConfigStore.instance().store(name, {name: node} if group in OF_SEVERAL else node, group)
+        name, node = choice_name(cls.__name__), _node(cls)
+        groups = (group for group, members in MEMBERS.items() if any(hasattr(cls, member) for member in members))
+        if (group := next(groups, None)) is None:
+            continue
+        if (PROJECT_ROOT / "conf" / group / f"{name}.yaml").exists():
+            raise UserError(f"{module}.{cls.__name__}: {group} has a {name} already, give yours another name")
+        ConfigStore.instance().store(name, {name: node} if group in OF_SEVERAL else node, group)
 
 
 def _offer_study(module: str) -> None:

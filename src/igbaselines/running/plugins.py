@@ -122,6 +122,14 @@ def _hides(path: Path) -> bool:
     return spec.origin is None or not Path(spec.origin).is_file() or not path.samefile(spec.origin)
 
 
+def place_in_plugin(error: BaseException) -> str:
+    """Where in a plugin an error of a run arose, " in my_ideas.py, line 12"; nothing where that was not in one."""
+    modules = (sys.modules.get(name) for name in {*_loaded, *announced()})
+    files = {file for module in modules if (file := getattr(module, "__file__", None))}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    return f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+
+
 def _line(error: Exception, path: Path) -> str:
     """Where in a file an error arose; a SyntaxError says it itself."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]

@@ -19,7 +19,7 @@ from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.common.stopping import stop_here
 from igbaselines.running.config import RUN_TIME_KEYS, check_kinds, one_line, resolve
 from igbaselines.running.context import Run, RunShard, ShardFinished, device_named
-from igbaselines.running.plugins import installed_plugins, load_plugins
+from igbaselines.running.plugins import installed_plugins, load_plugins, place_in_plugin
 from igbaselines.running.provenance import code_checksum, provenance
 from igbaselines.running.rows import Names, Rows, read_rows, write_rows
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed, read_status
@@ -217,7 +217,8 @@ def _check_still_there(folder: Path) -> None:
 
 def _failed(run: Prepared, error: Exception, record: Callable[[BaseException], Path]) -> RunFailedError:
     log.exception("failed")
-    return RunFailedError(f"{run.plain['experiment']} failed ({one_line(error)}): see {record(error) / 'run.log'}")
+    said = f"{one_line(error)}{place_in_plugin(error)}"
+    return RunFailedError(f"{run.plain['experiment']} failed ({said}): see {record(error) / 'run.log'}")
 
 
 def _without_place(plain: dict[str, Any]) -> dict[str, Any]:
