@@ -71,8 +71,8 @@ def test_the_users_network_is_explained_as_it_is(runs: list[Path]) -> None:
     rows = pd.read_parquet(runs[1] / "rows.parquet")
     assert set(rows["feature"].dropna()) == {"met", "meff", "lep_pt", "dphi"}
     assert not set(rows["metric"]) & {"network_loss", "network_epochs"}
-    mean = rows[(rows["metric"] == "attribution") & (rows["method"] == "zero_physical")]
-    mean = mean.groupby("feature")["value"].mean()
+    from_zero = rows[(rows["metric"] == "attribution") & (rows["method"] == "zero_physical")]
+    mean = from_zero.groupby("feature")["value"].mean()
     signal = branches("signal", 1680, 0)
     assert mean["meff"] == pytest.approx(2 * signal["meff"].mean() / 1e5, rel=0.03)
     assert mean["met"] == pytest.approx(0.5 * signal["met"].mean() / 2e4, rel=0.03)

@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "photographs.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS: list[str] = re.findall(r"^    (python run\.py .*)$", PAGE, re.MULTILINE)
 SHOWN = {"imagenet_04_949": "strawberry", "imagenet_14_129": "spoonbill"}
-QUICK = (["attribution.rule.n_steps=2"], ["attribution.rule.n_steps=4"], ["attribution.rule.n_steps=16"], [])
+QUICK: tuple[list[str], ...] = (*(["attribution.rule.n_steps=" + nodes] for nodes in ("2", "4", "16")), [])
 pytestmark = pytest.mark.slow
 
 

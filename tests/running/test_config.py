@@ -166,6 +166,7 @@ def test_a_model_of_another_experiment_is_explained_in_one_line() -> None:
             r"n_jobs is gone: give hydra\.launcher\.processes instead$",
         ),
         (["nonsense=1"], r"^unknown key nonsense$"),
+        (["dataset=hep_ntuple", "dataset.jagged.jet_pt=3"], r"take a \+, \+dataset\.jagged\.jet_pt=\.\.\."),
         (["dataset=hep_synthetic", "dataset.selection.HT=3"], r"unknown key dataset\.selection\.HT: did you mean ht\?"),
         (["seed"], r"'seed' missing EQUAL"),
     ],

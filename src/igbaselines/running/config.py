@@ -201,6 +201,8 @@ def one_line(error: BaseException) -> str:
     if unknown := re.search(r"Could not override '(\S+)'", text):
         cause = error.__cause__
         near = ""
+        if "reference_type=Dict[str, " in str(cause) and isinstance(cause, OmegaConfBaseException):
+            return f"{cause.full_key} is a name of your own: names that are new there take a +, +{cause.full_key}=..."
         if isinstance(cause, OmegaConfBaseException) and isinstance(cause.parent_node, DictConfig):
             near = _suggestion(str(cause.key), cause.parent_node)
         return _gone(unknown[1]) or f"unknown key {unknown[1]}{near}"

@@ -247,7 +247,10 @@ def test_one_set_of_files_can_hold_all_processes(folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"jagged": {}}, r"branch jet_pt has a list an event \(3 such branches\): dataset.jagged=.*dataset.exclude"),
+        (
+            {"jagged": {}},
+            r"branch jet_pt has a list an event \(3 such branches\): \+dataset.jagged.jet_pt=3 takes .*dataset.exclude",
+        ),
         ({"categories": []}, None),
         ({"categories": ["nothing"]}, "no branch that is a feature is called 'nothing'"),
         ({"categories": ["lep_type", "dphi"]}, r"dataset.categories: branch 'dphi' has \d+ values"),
@@ -276,3 +279,18 @@ def test_files_that_are_not_there_are_named(folder: Path) -> None:
         HepNtuple()
     with pytest.raises(UserError, match=r"scaled to a luminosity or by a cross_section"):
         HepNtuple(processes={"a": NtupleProcess(["a.root"], cross_section=1.0, luminosity=1.0)})
+
+
+@pytest.mark.parametrize(
+    ("process", "line"),
+    [
+        ({"fils": ["a.root"]}, "unknown key dataset.processes.a.fils: a process has files, signal, select"),
+        (["a.root"], "dataset.processes.a must be a table"),
+        ({"files": ["a.root"], "cross_section": -1.0}, "dataset.processes.a.cross_section must be positive"),
+        ({"files": ["a.root"], "signal": "yes"}, "dataset.processes.a.signal must be true or false"),
+    ],
+)
+def test_a_process_of_a_configuration_is_checked(process: Any, line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        HepNtuple(processes={"a": process})
+    assert HepNtuple(processes={"a": {"files": ["a.root"]}}).processes["a"] == NtupleProcess(["a.root"])

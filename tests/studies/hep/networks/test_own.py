@@ -58,7 +58,8 @@ def test_a_class_is_explained_against_others(outputs: str, tmp_path: Path) -> No
     p = module(x).softmax(dim=1)
 
     def logit(**keys: Any) -> torch.Tensor:
-        return OwnNetworkFile(network_file=file, outputs=outputs, **keys).classifier(NAMES, CPU)(x)
+        found: torch.Tensor = OwnNetworkFile(network_file=file, outputs=outputs, **keys).classifier(NAMES, CPU)(x)
+        return found
 
     torch.testing.assert_close(logit(signal=[2]), torch.logit(p[:, 2]), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(logit(signal=[0], against=[3]), (p[:, 0] / p[:, 3]).log(), rtol=1e-4, atol=1e-5)

@@ -24,10 +24,11 @@ NAMES = ("cat", "dog", "tiger", "zebra")
 @pytest.fixture
 def classifier() -> PhotographClassifier:
     """Four classes in a fixed order of probability: tiger, cat, zebra, dog."""
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))
+    last = nn.Linear(3, 4)
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
     with torch.no_grad():
-        network[2].weight.copy_(torch.tensor([[2.0, 0, 0], [-1.0, 0, 0], [3.0, 0, 0], [1.0, 0, 0]]))
-        network[2].bias.zero_()
+        last.weight.copy_(torch.tensor([[2.0, 0, 0], [-1.0, 0, 0], [3.0, 0, 0], [1.0, 0, 0]]))
+        last.bias.zero_()
     explained = ImageNetwork(network.eval(), [0.0] * 3, [1.0] * 3).eval()
     rest: dict[str, Any] = {"preprocessing": Preprocessing(32, None, "bilinear"), "minimum_top1": 0.0, "max_batch": 8}
     probabilities = Probabilities(explained)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +23,7 @@ def save_maps(
     chosen: Chosen,
     maps: Mapping[str, Attribution],
     keep_channels: bool = False,
-    smoothing: float = 0.0,
-    **more: np.ndarray,
+    **more: Any,  # noqa: ANN401 (arrays, and a number)
 ) -> None:
     """Write a photograph with the maps of several methods, of every channel too where `keep_channels` says so.
 
@@ -46,7 +46,6 @@ def save_maps(
         probability=chosen.probability,
         mask=None if task.masks is None else task.masks[0].cpu().numpy(),
         attributions=_numbers(attributions) if keep_channels else None,
-        smoothing=smoothing,
         **(no_baselines | more),
     )
     write_arrays(path, photograph)

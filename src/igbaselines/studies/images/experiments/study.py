@@ -45,9 +45,9 @@ class PhotographStudy:
     classifiers: Sequence[PhotographClassifier]  # the networks; the first is explained
     background: Background  # photographs that baselines are made of
     chosen: list[Chosen]  # the photographs to explain
-    names: Sequence[str]  # of the explained network's classes
     methods: Mapping[str, Method]  # of the experiment and of the command line, those that fit photographs
     metrics: Mapping[str, Metric]  # of the command line, those that fit photographs
+    names: Sequence[str] = ()  # of the explained network's classes
 
     @classmethod
     def begin(
@@ -81,7 +81,7 @@ class PhotographStudy:
         metrics = fitting_metrics(run, task)
         selection, names = select(found, one), names_of_classes(found, one)
         add_selection(run, selection)
-        return cls(run, attribution, classifiers, background, selection.chosen, names, methods, metrics)
+        return cls(run, attribution, classifiers, background, selection.chosen, methods, metrics, names)
 
     @property
     def others(self) -> dict[str, Method]:

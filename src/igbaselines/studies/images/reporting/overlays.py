@@ -66,10 +66,9 @@ def comparison_sheet(example: ExplainedPhotograph) -> Figure:
     ratio = example.image.shape[0] / example.image.shape[1]
     with page_style():
         figure = new_figure(LARGE * columns + 0.9, (LARGE * ratio + 0.45) * lines)
-        panels = figure.subplots(lines, columns, squeeze=False).flat
+        panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False).flat)
         for panel in panels:
             panel.axis("off")
-        panels = list(figure.axes)
         panels[0].imshow(example.image)
         panels[0].set_title(plot_label(f"{_short(example.label, 24)} ({example.probability:.2f})"), fontsize=12)
         for panel, method, one in zip(panels[1:], example.methods, maps, strict=False):

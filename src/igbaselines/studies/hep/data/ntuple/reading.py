@@ -77,7 +77,8 @@ class Reading:
         )
 
     def _of(self, process: str) -> NtupleProcess:
-        return self.settings.processes.get(process, NtupleProcess())
+        found: NtupleProcess = self.settings.processes.get(process, NtupleProcess())
+        return found
 
     def _asked(self) -> set[str]:
         """Branches that the settings name for something else than a feature."""
@@ -191,7 +192,7 @@ class Reading:
         free = [name for name in lists if not matches(name, list(settings.jagged))]
         if free:
             raise UserError(
-                f"branch {free[0]} has a list an event ({len(free)} such branches): dataset.jagged={{{free[0]}: 3}} "
+                f"branch {free[0]} has a list an event ({len(free)} such branches): +dataset.jagged.{free[0]}=3 "
                 f"takes its first three entries, dataset.exclude=[{free[0]}] leaves it out"
             )
         features = slotted({name: own[name] for name in lists}, settings.jagged, settings.sentinels)

@@ -1,6 +1,8 @@
 """What `dataset=hep_ntuple` can be told: the schema of conf/dataset/hep_ntuple.yaml."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.values import SEED, check_values, value
@@ -45,7 +47,7 @@ class NtupleSettings:
     """Events of the user's, as ntuples hold them."""
 
     folder: str = field(default=".", metadata=value(file=True))  # where the files are
-    processes: dict[str, NtupleProcess] = field(default_factory=dict)  # by name
+    processes: dict[str, Any] = field(default_factory=dict)  # by name: the keys of `NtupleProcess`
     files: list[str] = field(default_factory=list)  # globs of files that hold several processes
     process: str | None = None  # the branch of `files` that names the process
     label: str | None = None  # the branch of `files` that is 1 for signal and 0 for background
@@ -68,8 +70,8 @@ class NtupleSettings:
 
     def __post_init__(self) -> None:
         check_values("dataset", type(self), {name: one for name, one in vars(self).items() if name != "processes"})
+        self.processes = {name: _process(name, given) for name, given in self.processes.items()}
         for name, process in self.processes.items():
-            check_values(f"dataset.processes.{name}", NtupleProcess, vars(process))
             if process.cross_section is not None and process.luminosity is not None:
                 raise UserError(
                     f"dataset.processes.{name}: weights are scaled to a luminosity or by a cross_section, "
@@ -87,6 +89,21 @@ class NtupleSettings:
             )
         if not self.processes and not (self.files and self.process and self.label):
             raise UserError(
-                "dataset.processes names no process, such as dataset.processes.ttbar.files=[ttbar_*.root]; or give "
+                "dataset.processes names no process, such as +dataset.processes.ttbar.files=[ttbar_*.root]; or give "
                 "dataset.files, and dataset.process and dataset.label, the branches that tell of each event"
             )
+
+
+def _process(name: str, given: Any) -> NtupleProcess:  # noqa: ANN401 (YAML)
+    """A process from its keys."""
+    where = f"dataset.processes.{name}"
+    if isinstance(given, NtupleProcess):
+        return given
+    known = [one.name for one in fields(NtupleProcess)]
+    if not isinstance(given, Mapping):
+        raise UserError(f"{where} must be a table, such as {{files: [{name}_*.root], cross_section: 450.0}}")
+    for key in given:
+        if key not in known:
+            raise UserError(f"unknown key {where}.{key}: a process has {', '.join(known)}")
+    check_values(where, NtupleProcess, given)
+    return NtupleProcess(**given)
