@@ -13,8 +13,10 @@ import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
 PHOTOGRAPH = 100  # pixels a side from which a picture in colours is one
@@ -87,6 +89,8 @@ def _shorten(root: ElementTree.Element) -> None:
         element.attrib.clear()
         for name, value in attributes.items():
             element.attrib |= _shortened(element.tag.rpartition("}")[2], name.rpartition("}")[2], value)
+        if element.tag == f"{{{NAMESPACE}}}text" and (width := _width(element.text or "", element.get("style", ""))):
+            element.attrib |= {"textLength": f"{width:.1f}", "lengthAdjust": "spacingAndGlyphs"}
         styles.update([element.attrib["style"]] if "style" in element.attrib else [])
     for group in list(root.iter()):
         group[:] = [inner for element in group for inner in _unpacked(element)]
@@ -99,6 +103,19 @@ def _shorten(root: ElementTree.Element) -> None:
             element.set("class", classes[style])
     rules = "".join(f".{name}{{{style}}}" for style, name in classes.items())
     next(element for element in root.iter() if str(element.tag).endswith("}style")).text = LOOKS + rules
+
+
+def _width(text: str, style: str) -> float:
+    """The width that the layout has left for a text [points], if any: a reader's font may be wider than ours."""
+    size = re.search(r"([\d.]+)px", style)
+    if not text or size is None:
+        return 0.0
+    font = FontProperties(
+        size=float(size[1]),
+        weight="bold" if "bold" in style else "normal",
+        style="italic" if "italic" in style else "normal",
+    )
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def _shortened(tag: str, name: str, value: str) -> dict[str, str]:

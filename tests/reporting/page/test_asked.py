@@ -69,7 +69,7 @@ def test_many_runs_are_told_together() -> None:
     (answer,) = answers_of(PAPER, runs)
     assert answer.columns == ["exp"]
     found = {cell.word: cell.numbers for cell in answer.readings[0].cells}
-    assert found == {"open": "in 1 runs", "yes": f"in {MOST_COLUMNS} runs"}
+    assert found == {"open": "in 1 run", "yes": f"in {MOST_COLUMNS} runs"}
 
 
 def test_names_are_as_short_as_they_can_be() -> None:

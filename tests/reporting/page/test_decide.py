@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from igbaselines.reporting.claims import Claim
+from igbaselines.reporting.page.by_seed import FLIPS
 from igbaselines.reporting.page.decide import HOPELESS, more_units, what_decides
 from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.estimates import mean_estimate
@@ -91,6 +92,11 @@ def test_an_experiment_without_such_a_key_says_the_number_alone() -> None:
 def test_hardly_any_difference_is_said_to_be_none() -> None:
     said = what_decides({"p/a": CLAIM}, run_with(record_of(values_of(20, 1e-4))))["p/a"]
     assert said.startswith(f"More than {HOPELESS} times as many")
+
+
+def test_of_what_flips_with_the_seed_nothing_is_said() -> None:
+    flipped = record_of(values_of(20, 0.3)) | {"note": f"value: 0.3; {FLIPS}: reproduced with seed 0"}
+    assert what_decides({"p/a": CLAIM}, run_with(flipped)) == {}
 
 
 def test_what_is_decided_needs_nothing() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from igbaselines.reporting.claims import load_papers
-from igbaselines.reporting.page.glance import glance_at, taken_together
+from igbaselines.reporting.page.glance import MOST_COLUMNS, glance_at, taken_together
 from igbaselines.reporting.page.html import write_report
-from igbaselines.reporting.page.runs import find_runs
+from igbaselines.reporting.page.runs import ReportedRun, find_runs
 from igbaselines.running.config import CLAIMS_ROOT
 
 R, P, N, I, U = "reproduced", "partly reproduced", "not reproduced", "inconclusive", "not tested"  # noqa: E741
@@ -33,6 +33,20 @@ R, P, N, I, U = "reproduced", "partly reproduced", "not reproduced", "inconclusi
 )
 def test_readings_are_taken_together(verdicts: list[str], together: str) -> None:
     assert taken_together(Counter(verdicts)) == together
+
+
+def test_many_runs_are_counted_together() -> None:
+    (paper,) = (one for one in load_papers(CLAIMS_ROOT) if one.id == "2505.03201")
+    claim = paper.claims["weighted_gradients"][0]
+    record = {"id": claim.id, "paper": paper.id, "verdict": R}
+    runs = [
+        ReportedRun("weighted_gradients", f"demo-{at}", "complete", claims=[record]) for at in range(MOST_COLUMNS + 1)
+    ]
+    assert len(glance_at(paper, runs[1:]).runs) == MOST_COLUMNS
+    glance = glance_at(paper, runs)
+    assert glance.runs == ("weighted_gradients",)
+    (line,) = (line for line in glance.lines if line.text.startswith("On the AUC of Deletion"))
+    assert line.cells == {"weighted_gradients": Counter({R: MOST_COLUMNS + 1})}
 
 
 def test_every_verdict_on_a_sentence_is_one_of_the_run(run_folder: Path, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def _cells(column: str, said: Sequence[tuple[str, str]]) -> list[Cell]:
     if len(said) == 1:
         return [Cell(column, *said[0])]
     counts = Counter(verdict for verdict, _ in said)
-    return [Cell(column, verdict, f"in {count} runs") for verdict, count in counts.items()]
+    return [Cell(column, verdict, f"in {count} {'runs' if count > 1 else 'run'}") for verdict, count in counts.items()]
 
 
 def _numbers(record: Record, opposite: bool) -> str:

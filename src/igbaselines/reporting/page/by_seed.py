@@ -9,6 +9,7 @@ from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import RUN_TIME_KEYS
 
+FLIPS = "not decided, since it flips"
 HOLDS = (Verdict.REPRODUCED, Verdict.PARTLY)
 
 
@@ -48,7 +49,7 @@ def _flips(group: Sequence[tuple[str, ReportedRun]]) -> dict[str, str]:
 def _settled(record: Record, flips: Mapping[str, str]) -> Record:
     if record["id"] not in flips:
         return record
-    note = f"{record['note']}; not decided, since it flips: {flips[record['id']]}"
+    note = f"{record['note']}; {FLIPS}: {flips[record['id']]}"
     return record | {"verdict": str(Verdict.INCONCLUSIVE), "note": note}
 
 

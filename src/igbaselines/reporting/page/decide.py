@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from scipy import stats
 
 from igbaselines.reporting.claims import Claim, Record
+from igbaselines.reporting.page.by_seed import FLIPS
 from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.estimates import CONFIDENCE
 from igbaselines.reporting.statistics.nested import times_more
@@ -20,7 +21,7 @@ OVER_UNITS = re.compile(r"t-interval over \d+ |of \d+ units, expanded")  # of a 
 
 
 def what_decides(claims: Mapping[str, Claim], run: ReportedRun) -> dict[str, str]:
-    """Say of each inconclusive claim of a run what would decide it, where its interval tells.
+    """Say of each inconclusive claim of a run what would decide it, where its interval tells, and not other seeds.
 
     Args:
         claims: by id, those that there are today.
@@ -29,7 +30,11 @@ def what_decides(claims: Mapping[str, Claim], run: ReportedRun) -> dict[str, str
     Returns:
         By the claim's id a sentence or two.
     """
-    opened = [record for record in run.claims if record["verdict"] == Verdict.INCONCLUSIVE and record["id"] in claims]
+    opened = [
+        record
+        for record in run.claims
+        if record["verdict"] == Verdict.INCONCLUSIVE and record["id"] in claims and FLIPS not in record["note"]
+    ]
     if not opened:
         return {}
     readings = Counter(_family(claims, record) for record in run.claims if record["p_value"] is not None)

@@ -19,6 +19,7 @@ GLYPHS: Mapping[str, str] = {
     Verdict.INCONCLUSIVE: "?",
     Verdict.NOT_TESTED: "\N{MIDDLE DOT}",
 }
+MOST_COLUMNS = 6  # runs side by side; more are counted together, by experiment
 RULE = (
     "A sentence is reproduced where all of its readings are, and not reproduced where none is; where they disagree, or "
     "some hold and others are open, it is partly reproduced. Readings that no run tests do not count."
@@ -48,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Glance:
-    """A paper's sentences, and the complete runs that tested any of its claims."""
+    """A paper's sentences, and the complete runs that tested any of its claims, or their experiments if many."""
 
     runs: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -67,16 +68,16 @@ class Glance:
 
 def glance_at(paper: Paper, runs: Sequence[ReportedRun]) -> Glance:
     """Bring a paper's sentences together with what the runs say."""
-    found: dict[str, dict[str, Record]] = {}
-    for run in runs:
-        records = {record["id"]: record for record in run.claims if record["paper"] == paper.id}
-        if records:
-            found[f"{run.experiment} {run.label}"] = records
+    concerned = [run for run in runs if any(record["paper"] == paper.id for record in run.claims)]
+    found: dict[str, list[Record]] = {}
+    for run in concerned:
+        name = run.experiment if len(concerned) > MOST_COLUMNS else f"{run.experiment} {run.label}"
+        found.setdefault(name, []).extend(record for record in run.claims if record["paper"] == paper.id)
     every = [claim for listed in paper.claims.values() for claim in listed]
     lines = []
     for sentence in paper.sentences:
         ids = tuple(claim.id for claim in every if sentence.id in claim.sentence)
-        counts = {run: Counter(str(of[name]["verdict"]) for name in ids if name in of) for run, of in found.items()}
+        counts = {run: Counter(str(one["verdict"]) for one in of if one["id"] in ids) for run, of in found.items()}
         cells = {run: count for run, count in counts.items() if count}
         lines.append(Line(sentence.place, sentence.text, ids, cells, sentence.open))
     return Glance(tuple(found), tuple(lines))

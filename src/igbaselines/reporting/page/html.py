@@ -3,7 +3,8 @@
 import logging
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
     claims, comparisons = collect_claims(papers, runs, sweeps), compare_datasets(runs)
     asked = _asked(papers, runs)
     report = output_root / "report"
-    try:
+    with nothing_in_the_way():
         report.mkdir(parents=True, exist_ok=True)
         write_text(report / "claims.csv", claims_table(claims).to_csv(index=False))
         write_text(report / "claims_by_dataset.csv", comparisons_table(comparisons).to_csv(index=False))
@@ -75,10 +76,6 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
             speed=speed,
         )
         write_text(report / "index.html", page)
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise UserError(
-            f"{error.filename} is in the way of the report ({error.strerror}): move it elsewhere"
-        ) from error
     log.info("report: %s", report / "index.html")
     for answer in asked:
         log.info("%s: %s %s. %s.", answer.paper, answer.ask, answer.word.capitalize(), answer.in_words)
@@ -86,10 +83,33 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
 
 
 def write_papers(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> None:
-    """Write the articles alone into output_root/report/articles/."""
-    runs = steady(find_runs(output_root))
-    for path in write_articles(output_root / "report", load_papers(claims_root), runs).values():
+    """Write the articles alone into output_root/report/articles/.
+
+    Raises:
+        UserError: for a claims file that is wrong, or something in the way.
+    """
+    runs, papers = steady(find_runs(output_root)), load_papers(claims_root)
+    with nothing_in_the_way():
+        written = write_articles(output_root / "report", papers, runs)
+    for path in written.values():
         log.info("article: %s, and %s", path, path.with_suffix(".tex").name)
+    if not written:
+        log.info("no complete run says anything of a paper yet: %s experiment=NAME", shlex.join(COMMAND))
+
+
+@contextmanager
+def nothing_in_the_way() -> Iterator[None]:
+    """Say what is in the way of the report, where something is.
+
+    Raises:
+        UserError: naming it.
+    """
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise UserError(
+            f"{error.filename} is in the way of the report ({error.strerror}): move it elsewhere"
+        ) from error
 
 
 def _known(

@@ -23,7 +23,7 @@ DEEPEST = 50  # levels of YAML
 MOST_ANSWERS, LONGEST_ANSWER, LONGEST_KIND = 12, 4000, 60  # kinds of data that the page opens with, and characters
 MOST_CELLS, LONGEST_CELL = 8, 300  # of an answer in short
 CUT = " [...]"
-OF_A_JOB = ("shard.index=", "hydra.mode=")
+OF_A_JOB = ("shard.", "hydra.mode=")
 LARGEST_NUMBER = 1e300  # of a claim's record: others cannot be printed as floats
 RECORD = (
     {"id": str, "paper": str, "source": str, "statement": str, "paper_value": str | int | float}

@@ -1,6 +1,7 @@
 """Articles: numbers are the rows', words stay words in Markdown and LaTeX, and LaTeX compiles where there is one."""
 
 import json
+import logging
 import re
 import shutil
 import subprocess
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from igbaselines.common.errors import UserError
 from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.page.article.blocks import Grid, Heading, Items, Lines, Words, latex, markdown, plain, tex
 from igbaselines.reporting.page.article.paper import write_articles
-from igbaselines.reporting.page.html import write_report
+from igbaselines.reporting.page.html import write_papers, write_report
 from igbaselines.reporting.page.runs import find_runs
 from igbaselines.reporting.tables import readable
 from tests.hep_rows import CLAIMS_ROOT
@@ -56,6 +58,21 @@ def test_a_paper_without_a_run_has_no_article(report: Path) -> None:
     write_articles(report, load_papers(CLAIMS_ROOT), [])
     assert not list(folder.iterdir())
     write_articles(report, load_papers(CLAIMS_ROOT), find_runs(report.parent))
+
+
+def test_articles_alone(run_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    write_papers(tmp_path)
+    assert "no complete run" in caplog.text
+    shutil.copytree(run_folder, tmp_path / "hep_baselines" / "demo-1")
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "articles").write_text("mine")
+    with pytest.raises(UserError, match="is in the way of the report"):
+        write_papers(tmp_path)
+    (tmp_path / "report" / "articles").unlink()
+    write_papers(tmp_path)
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["articles"]
+    assert "2412.13864.md, and 2412.13864.tex" in caplog.text
 
 
 def blocks_of(words: str) -> list[Heading | Words | Items | Lines | Grid]:

@@ -40,7 +40,7 @@ def test_the_folder_holds_what_the_contract_lists(smoke: Path) -> None:
     assert json.loads((smoke / "status.json").read_text())["state"] == "complete"
     assert {path.suffix for path in (smoke / "tables").iterdir()} == {".csv", ".md", ".tex"}
     figures = {path.name for path in (smoke / "figures").iterdir()}
-    assert figures == {f"figure_{n}.{s}" for n in ("1", "2a", "2b", "3", "4", "5") for s in ("png", "pdf")}
+    assert figures == {f"figure_{n}.{s}" for n in ("1", "2a", "2b", "3", "4", "5") for s in ("png", "pdf", "svg")}
     config = yaml.safe_load((smoke / "config.yaml").read_text())
     assert (config["experiment"], config["scale"], config["dataset"]["n_events"]) == ("hep_baselines", "smoke", 6000)
     fields = ["id", "paper", "source", "statement", "paper_value", "value", "ci_low", "ci_high", "n", "p_value"]

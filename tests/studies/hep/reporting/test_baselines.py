@@ -74,7 +74,7 @@ def test_contents_of_the_tables(run_folder: Path, rows: pd.DataFrame) -> None:
 def test_every_figure_is_written(run_folder: Path) -> None:
     names = ("1", "2a", "2b", "3", "4", "5")
     files = {path.name for path in (run_folder / "figures").iterdir()}
-    assert files == {f"figure_{name}.{suffix}" for name in names for suffix in ("png", "pdf")}
+    assert files == {f"figure_{name}.{suffix}" for name in names for suffix in ("png", "pdf", "svg")}
 
 
 def test_errors_of_cross_sections_are_listed_where_they_are_known(rows: pd.DataFrame, tmp_path: Path) -> None:
