@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from igbaselines.reporting.claims import Paper, Question, load_papers
+from igbaselines.reporting.claims import Claim, Paper, Question, load_papers
 from igbaselines.reporting.page.asked import MOST_COLUMNS, answers_of, short_names
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import ReportedRun
-from igbaselines.reporting.statistics.verdicts import Verdict
+from igbaselines.reporting.statistics.verdicts import Region, Verdict
 from tests.hep_rows import CLAIMS_ROOT
 
 QUESTION = Question("Is it better?", [("in one", "p/a", False), ("in another", "p/b", True)])
@@ -62,6 +62,15 @@ def test_readings_are_taken_together(verdicts: tuple[str, str], word: str) -> No
     said = [record(name, verdict, None) for name, verdict in zip(("p/a", "p/b"), verdicts, strict=True)]
     (answer,) = answers_of(PAPER, [run("demo-1", *said)])
     assert answer.word == word
+
+
+def test_an_open_reading_says_what_would_decide_it() -> None:
+    claim = Claim("p/a", "p", "", "It is better.", "", "test", Region(more_than=0.0), {})
+    opened = record("p/a", "inconclusive", 0.05) | {"p_value": 0.2, "note": ""}
+    (answer,) = answers_of(replace(PAPER, claims={"exp": [claim]}), [run("demo-1", opened)])
+    ((reading, words),) = answer.deciding.items()
+    assert reading == "in one (demo-1)"
+    assert "units in the place of 20 would decide it" in words
 
 
 def test_many_runs_are_told_together() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from igbaselines.reporting.claims import Paper, Question, Record
+from igbaselines.reporting.page.decide import what_decides
 from igbaselines.reporting.page.glance import taken_together
 from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.verdicts import Verdict
@@ -33,11 +34,13 @@ class Cell:
         column: the run, or the experiment where there are many.
         verdict: on what the question asks, which may be the opposite of the claim.
         numbers: advantage and interval, in favour of yes above zero.
+        decides: what would decide it, where it is open.
     """
 
     column: str
     verdict: str
     numbers: str
+    decides: str = ""
 
     @property
     def word(self) -> str:
@@ -66,6 +69,12 @@ class Answer:
     counts: Counter[str]  # verdicts of all runs on all readings
 
     @property
+    def deciding(self) -> dict[str, str]:
+        """What would decide the readings that are open, by reading and run."""
+        cells = [(reading, cell) for reading in self.readings for cell in reading.cells if cell.decides]
+        return {f"{reading.of} ({cell.column})": cell.decides for reading, cell in cells}
+
+    @property
     def verdict(self) -> str:
         """What all say together, by the rule for a paper's sentences."""
         return taken_together(self.counts)
@@ -91,10 +100,11 @@ class Answer:
 
 def answers_of(paper: Paper, runs: Sequence[ReportedRun]) -> list[Answer]:
     """Answer a paper's questions."""
-    return [_answer(paper.id, question, runs) for question in paper.questions]
+    return [_answer(paper, question, runs) for question in paper.questions]
 
 
-def _answer(paper: str, question: Question, runs: Sequence[ReportedRun]) -> Answer:
+def _answer(paper: Paper, question: Question, runs: Sequence[ReportedRun]) -> Answer:
+    claims = {claim.id: claim for listed in paper.claims.values() for claim in listed}
     found: dict[str, list[tuple[ReportedRun, Record]]] = {claim: [] for _, claim, _ in question.readings}
     for run in runs:
         for record in run.claims:
@@ -102,24 +112,27 @@ def _answer(paper: str, question: Question, runs: Sequence[ReportedRun]) -> Answ
                 found[record["id"]].append((run, record))
     concerned = [run for run in runs if any(run is one for of in found.values() for one, _ in of)]
     names = short_names(concerned) if len(concerned) <= MOST_COLUMNS else {}
+    decides = {run.place: what_decides(claims, run) for run in concerned}
     readings, counts = [], Counter[str]()
     for of, claim, opposite in question.readings:
-        cells: dict[str, list[tuple[str, str]]] = {}
+        cells: dict[str, list[tuple[str, str, str]]] = {}
         for run, record in found[claim]:
             verdict = OPPOSITE.get(record["verdict"], record["verdict"]) if opposite else record["verdict"]
             counts[verdict] += 1
             column = names.get(run.place, run.experiment)
-            cells.setdefault(column, []).append((verdict, _numbers(record, opposite)))
+            cells.setdefault(column, []).append(
+                (verdict, _numbers(record, opposite), decides[run.place].get(claim, ""))
+            )
         readings.append(Reading(of, claim, [cell for name, of in cells.items() for cell in _cells(name, of)]))
     columns = list(dict.fromkeys(names.get(run.place, run.experiment) for run in concerned))
-    return Answer(paper, question.ask, question.note, columns, readings, counts)
+    return Answer(paper.id, question.ask, question.note, columns, readings, counts)
 
 
-def _cells(column: str, said: Sequence[tuple[str, str]]) -> list[Cell]:
+def _cells(column: str, said: Sequence[tuple[str, str, str]]) -> list[Cell]:
     """A run's cell, or one for each verdict of many runs."""
     if len(said) == 1:
         return [Cell(column, *said[0])]
-    counts = Counter(verdict for verdict, _ in said)
+    counts = Counter(verdict for verdict, *_ in said)
     return [Cell(column, verdict, f"in {count} {'runs' if count > 1 else 'run'}") for verdict, count in counts.items()]
 
 
