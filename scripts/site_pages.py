@@ -13,8 +13,9 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from nbconvert import MarkdownExporter
 
-REPORT = "[The page](report/index.html) of the runs that were there when this site was built."
+REPORT = "[The page](runs/index.html) of the runs that were there when this site was built."
 NO_REPORT = "There was none when this site was built: `make reproduce` makes it, and `make docs` takes it in."
+RUNS = "runs"  # where the report of runs lies on the site
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^):#\s]+)(#[^)\s]*)?\)")
 
@@ -24,14 +25,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     top = Path(config["config_file_path"]).parent
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(top / source).read_text(encoding="utf-8")))
-    report = top / "outputs" / "report" / "index.html"
-    told = REPORT if report.exists() else NO_REPORT
-    files.append(File.generated(config, "report.md", content=f"# The report of your runs\n\n{told}\n"))
-    if report.exists():
-        files.append(File.generated(config, "report/index.html", content=report.read_bytes()))
+    report = top / "outputs" / "report"
+    told = REPORT if (report / "index.html").exists() else NO_REPORT
+    files.append(File.generated(config, "your_report.md", content=f"# The report of your runs\n\n{told}\n"))
+    for path in report.rglob("*.*"):
+        name = (Path(RUNS) / path.relative_to(report)).as_posix()
+        files.append(File.generated(config, name, content=path.read_bytes()))
     for notebook in sorted((top / "docs" / "notebooks").glob("*.ipynb")):
         own = {"unique_key": notebook.stem, "output_files_dir": f"{notebook.stem}_files"}
-        body, resources = MarkdownExporter().from_filename(str(notebook), resources=own)
+        exporter = MarkdownExporter()  # type: ignore[no-untyped-call]
+        body, resources = exporter.from_filename(str(notebook), resources=own)
         files.append(File.generated(config, f"notebooks/{notebook.stem}.md", content=body))
         for name, content in resources["outputs"].items():
             files.append(File.generated(config, f"notebooks/{name}", content=content))

@@ -13,6 +13,7 @@ import sys
 import tomllib
 import venv
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,8 @@ def test_a_run_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
 def test_every_extra_is_one_of_the_package_and_brings_what_it_says() -> None:
     top = importlib.metadata.packages_distributions()
     for extra, modules in MODULES.items():
+        if extra == "mlflow" and find_spec("mlflow") is None:
+            continue  # not among what tests need: it pins too much of what is beside it
         brought = closure(requirements(extra))
         for module in modules:
             names = top.get(module.split(".")[0], [])

@@ -16,3 +16,8 @@ class RunFailedError(Exception):
 def is_about_the_place(error: BaseException) -> bool:
     """Whether a disk or a permission is at fault: the user's to mend, and no reason for a traceback."""
     return isinstance(error, OSError) and error.errno in PLACE_ERRORS
+
+
+def first_line(text: str) -> str:
+    """The first line of a text; a message over several lines begins with what matters."""
+    return text.strip().splitlines()[0] if text.strip() else ""

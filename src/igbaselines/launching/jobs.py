@@ -9,11 +9,10 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from igbaselines.common.errors import UserError
+from igbaselines.common.errors import UserError, first_line
 from igbaselines.running.config import explanation, one_line
 from igbaselines.running.run_folder import read_status
 from igbaselines.running.runner import Prepared, prepare
-from igbaselines.running.states import first_line
 
 log = logging.getLogger(__name__)
 

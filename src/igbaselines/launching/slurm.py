@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from igbaselines.common.errors import UserError
+from igbaselines.common.errors import UserError, first_line
 from igbaselines.common.stopping import stop_asked, stop_here
 from igbaselines.launching.jobs import KILLED, RUNNING, Job
 from igbaselines.running.run_folder import RunFolder
-from igbaselines.running.states import SUBMITTED, find_states, first_line, state_of
+from igbaselines.running.states import SUBMITTED, find_states, state_of
 
 if TYPE_CHECKING:
     import submitit

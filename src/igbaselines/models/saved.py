@@ -1,34 +1,42 @@
-"""Networks that were saved whole: by `torch.jit.save` (.pt, .pth, .ts), or by `torch.export.save` (.pt2)."""
+"""Networks that were saved whole, with their code: TorchScript and torch.export files."""
 
 import warnings
+import zipfile
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from igbaselines.common.errors import UserError
-
-EXPORTED = ".pt2"
+from igbaselines.common.errors import UserError, first_line
 
 
-def saved_network(path: Path, key: str) -> nn.Module:
-    """Load a network that computes without the code it was written in, on the CPU; `key` names it in the configuration.
+def saved_network(path: Path) -> nn.Module:
+    """Load what `torch.jit.save` or `torch.export.save` wrote, on the CPU.
+
+    Both can run code: who calls this trusts the file.
 
     Raises:
-        UserError: where the file is not there, or is no such network.
+        UserError: for another file.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file, {key} must name what torch.jit.save or torch.export.save (.pt2) wrote")
     try:
+        names = zipfile.ZipFile(path).namelist()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, that it would rather have exported programs
-            if path.suffix == EXPORTED:
-                return torch.export.load(path).module()
-            network: nn.Module = torch.jit.load(path, map_location="cpu")
-            return network.eval()
-    except Exception as error:  # readers of archives raise anything
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            warnings.simplefilter("ignore")  # TorchScript is deprecated, and files of it are there
+            return _script(path) if any("/code/" in name for name in names) else _exported(path)
+    except Exception as error:  # either format raises anything
         raise UserError(
-            f"{path}: no saved network ({said}): {key} must name what torch.jit.save or torch.export.save wrote; "
+            f"{path}: neither TorchScript nor a torch.export file ({first_line(str(error) or type(error).__name__)}): "
             "of a state dict nobody knows what it computes"
         ) from error
+
+
+def _script(path: Path) -> nn.Module:
+    network: nn.Module = torch.jit.load(path, map_location="cpu")
+    return network.eval()
+
+
+def _exported(path: Path) -> nn.Module:
+    """The program as a module; it has no modes, and nobody shall ask it for one."""
+    network: nn.Module = torch.export.load(path).module()
+    network.train = lambda mode=True: network  # type: ignore[method-assign]
+    return network

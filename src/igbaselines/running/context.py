@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from igbaselines.common.errors import UserError
+from igbaselines.common.errors import UserError, first_line
 from igbaselines.common.stopping import stop_here
 from igbaselines.running.provenance import code_checksum
 from igbaselines.running.rows import Names
-from igbaselines.running.states import first_line
 
 if TYPE_CHECKING:
     import torch

@@ -39,9 +39,16 @@ def name_network(file: str) -> None:
     _networks.add(as_path(file).absolute())
 
 
-def is_named_network(file: str) -> bool:
-    """Whether the command line names a file as a network with its code."""
-    return as_path(file).absolute() in _networks
+def check_named_network(file: str) -> None:
+    """Refuse a network with its code that the command line does not name.
+
+    Raises:
+        UserError: saying so.
+    """
+    if as_path(file).absolute() not in _networks:
+        raise UserError(
+            f"network_file={file} names code: it can stand on the command line alone, in no configuration file"
+        )
 
 
 def installed_plugins(config: Any) -> dict[str, str]:  # noqa: ANN401 (any YAML)

@@ -89,11 +89,6 @@ def explain_states(states: Iterable[RunState]) -> list[str]:
     return [*lines, WHAT_NEXT] if lines else []
 
 
-def first_line(text: str) -> str:
-    """The first line of a text; a message over several lines begins with what matters."""
-    return text.strip().splitlines()[0] if text.strip() else ""
-
-
 def last_lines(text: str) -> str:
     """The last lines of a traceback or a log."""
     return "\n".join(text.rstrip().splitlines()[-LAST_LINES:])

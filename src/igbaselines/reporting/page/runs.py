@@ -13,11 +13,12 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from igbaselines.common.errors import first_line
 from igbaselines.common.files import read_bounded, read_json
 from igbaselines.reporting.claims import LOADER, Record
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.rows import Names, read_rows
-from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states, first_line
+from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states
 
 DEEPEST = 50  # levels of YAML
 MOST_ANSWERS, LONGEST_ANSWER, LONGEST_KIND = 12, 4000, 60  # kinds of data that the page opens with, and characters

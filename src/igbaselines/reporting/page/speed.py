@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from igbaselines.common.errors import first_line
 from igbaselines.common.files import read_json
 from igbaselines.reporting.combination import Noted
 from igbaselines.reporting.page.runs import FigureFile, figure_file, read_table
-from igbaselines.running.states import first_line
 
 FOLDER = "benchmarks"
 NOTES = {

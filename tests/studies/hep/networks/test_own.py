@@ -12,6 +12,7 @@ from torch import nn
 
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.common.errors import UserError
+from igbaselines.running.plugins import name_network
 from igbaselines.studies.hep.networks.own import OwnNetwork, OwnNetworkFile
 
 NAMES = ("met", "meff", "ht")
@@ -32,6 +33,7 @@ def saved(folder: Path, module: nn.Module, kind: str) -> str:
             torch.export.save(torch.export.export(module, (torch.rand(2, 3),), dynamic_shapes=({0: batch},)), path)
         else:
             torch.jit.save(torch.jit.trace(module, torch.rand(2, 3)), path)
+    name_network(str(path))
     return str(path)
 
 
@@ -76,14 +78,25 @@ def test_a_class_is_explained_against_others(outputs: str, tmp_path: Path) -> No
         (NAMES, {"scaler": "scaler.json"}, r"mean of model.scaler has 2 numbers for 3 inputs \(model.inputs\)"),
         (NAMES, {"scaler": "none.json"}, "model.scaler cannot be read as JSON"),
         (NAMES, {"network_file": "none.pt"}, "no such file, model.network_file must name"),
-        (NAMES, {"network_file": "scaler.json"}, "no saved network .* of a state dict nobody knows what it computes"),
+        (
+            NAMES,
+            {"network_file": "scaler.json"},
+            "neither TorchScript nor .* of a state dict nobody knows",
+        ),
     ],
 )
 def test_each_refusal_names_its_key(names: tuple[str, ...], keys: dict[str, Any], line: str, tmp_path: Path) -> None:
     (tmp_path / "scaler.json").write_text(json.dumps({"mean": [0, 1], "scale": [1, 1]}))
     paths = {name: str(tmp_path / one) for name, one in keys.items() if name in ("scaler", "network_file")}
+    if "network_file" in paths:
+        name_network(paths["network_file"])
     with pytest.raises(UserError, match=line):
         OwnNetworkFile(**({"network_file": saved(tmp_path, network(4), ".pt")} | keys | paths)).classifier(names, CPU)
+
+
+def test_the_command_line_alone_names_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"names code: it can stand on the command line alone"):
+        OwnNetworkFile(network_file=str(tmp_path / "network.pt"))
 
 
 def test_what_is_explained_cannot_be_what_it_is_told_from() -> None:

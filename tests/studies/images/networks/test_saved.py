@@ -19,7 +19,7 @@ from igbaselines.running.plugins import name_network
 from igbaselines.running.runner import prepare
 from igbaselines.studies.images.networks.preprocessing import Preprocessing
 from igbaselines.studies.images.networks.recipe import ImageModel, NetworkFile
-from igbaselines.studies.images.networks.saved import saved_network
+from igbaselines.studies.images.networks.saved import network_of_pictures
 from tests import prepared
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -60,13 +60,11 @@ def test_it_computes_what_it_was_saved_for(
 def test_what_cannot_be_taken_is_said(tmp_path: Path) -> None:
     network = small()
     torch.save(network.state_dict(), tmp_path / "state.pth")
-    with pytest.raises(
-        UserError, match=r"neither TorchScript nor a torch.export file .*model.checkpoint takes a state"
-    ):
-        saved_network(tmp_path / "state.pth", 32)
+    with pytest.raises(UserError, match=r"neither TorchScript nor a torch.export file .*of a state dict nobody knows"):
+        network_of_pictures(tmp_path / "state.pth", 32)
     torch.export.save(torch.export.export(network, (torch.zeros(1, 3, 32, 32),)), tmp_path / "one.pt2")
     with pytest.raises(UserError, match=r"does not take 3 pictures of 32 px .*dynamic_shapes"):
-        saved_network(tmp_path / "one.pt2", 32)
+        network_of_pictures(tmp_path / "one.pt2", 32)
     name_network(str(tmp_path / "nowhere.pt"))
     with pytest.raises(UserError, match=r"nowhere.pt: no such file, model.network_file must name"):
         NetworkFile(network_file=str(tmp_path / "nowhere.pt")).build()

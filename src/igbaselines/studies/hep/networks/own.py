@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, sha256
 from igbaselines.common.values import check_values, value
+from igbaselines.running.plugins import check_named_network
 
 if TYPE_CHECKING:
     import torch
@@ -90,7 +91,11 @@ class OwnNetwork:
 class OwnNetworkFile(OwnNetwork):
     """A network that was saved whole, by `torch.jit.save` or, for batches of any size, by `torch.export.save`."""
 
-    network_file: str = field(metadata=value(file=True))  # .pt of the one, .pt2 of the other
+    network_file: str = field(metadata=value(file=True))  # with its code: the command line alone names it
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_named_network(self.network_file)
 
     def file(self) -> Path:
         """The file."""
@@ -103,7 +108,7 @@ class OwnNetworkFile(OwnNetwork):
         """The network."""
         from igbaselines.models.saved import saved_network
 
-        return saved_network(self.file(), "model.network_file")
+        return saved_network(self.file())
 
 
 def _scaler(path: Path) -> Mapping[str, Any]:

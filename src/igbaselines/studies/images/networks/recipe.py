@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, sha256
 from igbaselines.common.values import value
-from igbaselines.running.plugins import is_named_network
+from igbaselines.running.plugins import check_named_network
 
 if TYPE_CHECKING:
     import torch
@@ -218,11 +218,7 @@ class NetworkFile(ImageModel):
         super().__post_init__()
         if self.checkpoint is not None:
             raise UserError("model.checkpoint: a network_file brings its own weights")
-        if not is_named_network(self.network_file):
-            raise UserError(
-                f"network_file={self.network_file} names code: it can stand on the command line alone, in no "
-                "configuration file"
-            )
+        check_named_network(self.network_file)
 
     def checkpoint_path(self) -> Path:
         """The file; one that is not there is refused."""
@@ -233,9 +229,9 @@ class NetworkFile(ImageModel):
 
     def build(self) -> "torch.nn.Module":
         """The classifier of normalised images."""
-        from igbaselines.studies.images.networks.saved import saved_network
+        from igbaselines.studies.images.networks.saved import network_of_pictures
 
-        return saved_network(self.checkpoint_path(), self.size)
+        return network_of_pictures(self.checkpoint_path(), self.size)
 
 
 @dataclass
