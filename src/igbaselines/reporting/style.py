@@ -116,7 +116,8 @@ def save_figure(figure: Figure, folder: Path, name: str, caption: str) -> None:
     with page_style():
         png, pdf = (folder / "figures" / f"{name}.{suffix}" for suffix in ("png", "pdf"))
         figure.set_dpi(DPI)
-        figure.draw_without_rendering()
+        if layout := figure.get_layout_engine():
+            layout.execute(figure)
         figure.set_layout_engine("none")  # found once: all files look alike, and savefig would draw each of them twice
         FigureCanvasAgg(figure).print_png(png, metadata={"Description": caption})
         figure.set_dpi(SCREEN)
