@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from igbaselines.common.errors import first_line
 from igbaselines.running.run_folder import RunFolder, read_status
 
 COMPLETE, FAILED, RUNNING, SUBMITTED, INTERRUPTED = "complete", "failed", "running", "submitted", "interrupted"
