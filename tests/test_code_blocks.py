@@ -35,6 +35,8 @@ TESTED = {
     "docs/speed.md": {"python": "tests/test_code_blocks.py"},
     "docs/torch_batch_norm.md": {"python": "tests/attribution/engine/test_layers.py"},
     "docs/cluster.md": {"yaml": "tests/test_code_blocks.py"},
+    "docs/ntuple.md": dict.fromkeys(("python", "yaml"), "tests/test_ntuple_page.py"),
+    "docs/photographs.md": {"python": "tests/test_photographs_page.py"},
 }
 LINES = [
     (page, line) for page, text in PAGES.items() for line in re.findall(r"^ {4,}(?:\$ )?(.*)$", text, re.MULTILINE)

@@ -218,7 +218,7 @@ FORBIDDEN = (
     *("hydra.utils.instantiate", "hydra.utils.call"),
 )
 ANY_OBJECT = ("read_pickle", "extractall")  # methods by which one is known
-SAVED = "src/igbaselines/studies/images/networks/saved.py"  # networks that the command line names, and nothing else
+SAVED = "src/igbaselines/models/saved.py"  # networks that the command line names, and nothing else
 KNOWN = {  # what checks before it builds, and what is code by its nature
     ("src/igbaselines/running/targets.py", "hydra.utils.instantiate"),
     *((SAVED, loader) for loader in ("torch.jit.load", "torch.export.load")),

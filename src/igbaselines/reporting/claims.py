@@ -302,7 +302,7 @@ def _dataset(rows: pd.DataFrame) -> str | None:
 
 
 def _paper(path: Path) -> Paper:
-    content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+    content = LOADER(path.read_text(encoding="utf-8")).get_single_data()
     where = f"conf/claims/{path.name}"
     if not isinstance(content, dict):
         raise UserError(f"{where}: expected a mapping with the keys {', '.join(sorted(PAPER_KEYS))}")
