@@ -7,10 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hydra._internal.hydra
 import jaxtyping
 import numpy as np
 import pytest
 import torch
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 # A shell that runs pytest in the background has it ignore Ctrl-C, and so all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -67,3 +69,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+@pytest.fixture
+def hydra_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command guards Hydra for as long as its process lives, which here is that of other tests, too."""
+    monkeypatch.setattr(hydra._internal.hydra, "ConfigLoaderImpl", ConfigLoaderImpl)

@@ -6,10 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hydra._internal.hydra
 import numpy as np
 import pytest
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
@@ -57,11 +55,7 @@ PIECES += [
 ]
 PIECES += ["f(x)", "x=", "=x", "\t", "\\", "\n"]
 
-
-@pytest.fixture(autouse=True)
-def hydra_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command guards Hydra for as long as its process lives, which here is that of other tests, too."""
-    monkeypatch.setattr(hydra._internal.hydra, "ConfigLoaderImpl", ConfigLoaderImpl)
+pytestmark = pytest.mark.usefixtures("hydra_as_it_was")
 
 
 def paths(count: int) -> list[str]:

@@ -70,6 +70,8 @@ class OnlyABaseline:
         raise AssertionError
 """
 
+pytestmark = pytest.mark.usefixtures("hydra_as_it_was")
+
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import hydra._internal.hydra
 import pandas as pd
 import pytest
 import torch
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from PIL import Image
 from torch import Tensor, nn
 
@@ -72,10 +70,8 @@ def test_what_cannot_be_taken_is_said(tmp_path: Path) -> None:
         NetworkFile(network_file=str(tmp_path / "nowhere.pt")).build()
 
 
-def test_no_configuration_file_can_name_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hydra._internal.hydra, "ConfigLoaderImpl", ConfigLoaderImpl)  # the guard ends with the test
+@pytest.mark.usefixtures("hydra_as_it_was")
+def test_no_configuration_file_can_name_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, own = tmp_path / "unnamed.pt", tmp_path / "model" / "mine.yaml"
     script(small(), file)
     with pytest.raises(UserError, match="names code: it can stand on the command line alone"):
