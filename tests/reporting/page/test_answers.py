@@ -58,6 +58,15 @@ def test_what_to_take_stands_in_a_table_before_the_words(tmp_path: Path) -> None
     assert found.count("<details>") == found.count("</details>") == 1
 
 
+def test_what_cannot_be_told_from_it_stands_beside_what_to_take(tmp_path: Path) -> None:
+    table = answers_of(("tables", ANSWER), ("hep", "Zero has."), ("photographs", "Open."))
+    table.insert(1, "take", ["A", "B", "open (C first)"])
+    table.insert(2, "not_told_from_it", ["none", "D; E", "F"])
+    comparison(tmp_path, "demo-1", table)
+    (run,) = find_runs(tmp_path)
+    assert run.taken == {"tables": ("A", ""), "hep": ("B, or D; E", ""), "photographs": ("open (C first)", "")}
+
+
 def test_a_table_that_is_no_answer_opens_nothing(tmp_path: Path) -> None:
     texts = ["", "\n", "domain\n", "a,b\n1,2\n", "domain,answer\n", "domain,answer\n,\n", "answer\nx\n", "\x00,\x01\n"]
     for at, text in enumerate(texts):

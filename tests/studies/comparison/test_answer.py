@@ -161,6 +161,8 @@ def test_a_control_that_is_not_told_apart_is_not_said_to_be_better() -> None:
     assert "By 3 of 3 metrics a map that never asks the network cannot be told from the best: Deletion," in found
     assert "better than every" not in found
     assert "Better over" not in found
+    short = in_short(domain_of(rows_of(CLEAR | control, inputs=2, noise=0.0)))
+    assert short["take"] == "open (G_best first, but a map that never asks the network may do as well)"
 
 
 def test_what_the_answer_hangs_on_is_said() -> None:

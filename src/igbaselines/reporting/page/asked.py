@@ -88,11 +88,13 @@ class Answer:
 
     @property
     def in_words(self) -> str:
-        """How many say what: yes in 5 of 16 readings, open in 11."""
-        said = [(WORDS[verdict], self.counts[verdict]) for verdict in Verdict if self.counts[verdict]]
+        """How many say what: yes in 5 of 16 readings, open in 11; where it is not shown, yes in none."""
+        said = [(WORDS[verdict], str(self.counts[verdict])) for verdict in Verdict if self.counts[verdict]]
         if not said:
             return "No complete run has a claim that decides it"
         total = sum(self.counts.values())
+        if self.word == "not shown":
+            said = [("yes", "none"), *said]
         (first, count), *others = said
         of = f"{first.capitalize()} in {count} of {total} {'readings' if total > 1 else 'reading'}"
         return ", ".join([of, *(f"{word} in {count}" for word, count in others)])
@@ -142,7 +144,7 @@ def _numbers(record: Record, opposite: bool) -> str:
     sign = -1 if opposite else 1
     ends = sorted((sign * record["ci_low"], sign * record["ci_high"]))
     value, low, high = (f"{number:.3g}" for number in (sign * record["value"], *ends))
-    behind = BEHIND.findall(record["test"] or "")
+    behind = [words.replace("replicates", "bootstrap replicates") for words in BEHIND.findall(record["test"] or "")]
     return f"{value} [{low}, {high}], {behind[-1] if behind else record['n']}"
 
 

@@ -103,10 +103,18 @@ class ReportedRun(RunState):
         }
 
     @property
-    def taken(self) -> dict[str, str]:
-        """What it says is to be taken, by kind of data."""
+    def taken(self) -> dict[str, tuple[str, str]]:
+        """What it says is to be taken, and what cannot be told from it, by kind of data; and how sure that is."""
         short = self.in_short
-        return dict(zip(short["domain"], short["take"], strict=True)) if {"domain", "take"} <= set(short) else {}
+        if not {"domain", "take"} <= set(short):
+            return {}
+        nothing = pd.Series("", short.index)
+        others, sure = short.get("not told from it", nothing), short.get("how sure", nothing)
+        with_others = [
+            f"{take}, or {other}" if other not in ("", "none") and not take.startswith("open") else take
+            for take, other in zip(short["take"], others, strict=True)
+        ]
+        return dict(zip(short["domain"], zip(with_others, sure, strict=True), strict=True))
 
     @property
     def in_short(self) -> pd.DataFrame:

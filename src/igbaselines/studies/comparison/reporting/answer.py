@@ -76,6 +76,10 @@ def _replicates(one: Judgement) -> str:
     return "networks" if one.nested.of_networks else "inputs"
 
 
+NOTHING_ALONE = "no one metric, question or budget"
+BLIND = "but a map that never asks the network may do as well"
+
+
 def in_short(domain: Domain, others: Iterable[Domain] = ()) -> dict[str, str]:
     """The answer for a kind of data in a line of a table; what is said stands in `words_of` too."""
     overall, elsewhere = domain.overall, [other for other in others if other.name == domain.name]
@@ -86,11 +90,11 @@ def in_short(domain: Domain, others: Iterable[Domain] = ()) -> dict[str, str]:
     if domain.budget is not None:
         spends += f" of {domain.budget}"
     found = {
-        "take": label(best),
+        "take": f"open ({label(best)} first, {BLIND})" if overall.fooled_by else label(best),
         "spends": f"{spends} evaluations an input",
         "not_told_from_it": named(rest) if rest else "none",
         "how_sure": _inputs_of(overall) + ("" if overall.nested.of_networks else f", for {_these(overall)} alone"),
-        "hangs_on": "; ".join(_changes(domain, overall, elsewhere)) or "no one metric, question or budget",
+        "hangs_on": "" if overall.fooled_by else "; ".join(_changes(domain, overall, elsewhere)) or NOTHING_ALONE,
         "papers": _of_papers(overall),
     }
     assert tuple(found) == SHORT
