@@ -42,7 +42,7 @@ LINES = [
     (page, line) for page, text in PAGES.items() for line in re.findall(r"^ {4,}(?:\$ )?(.*)$", text, re.MULTILINE)
 ]
 INLINE = [(page, code) for page, text in PAGES.items() for code in re.findall(r"`([^`\n]+)`", text)]
-OWN = ("README.md", "docs/extending.md")  # whose commands their own tests try
+OWN = ("README.md", "docs/extending.md", "docs/ntuple.md", "docs/photographs.md")  # whose commands their own tests try
 RUNS = sorted(
     {
         command

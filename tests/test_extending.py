@@ -75,7 +75,7 @@ def test_ideas_meet_grid_worlds(folder: Path) -> None:
 def test_ideas_meet_collisions(folder: Path) -> None:
     made = check(folder, "hep_baselines", {"smooth_grad", "ig_median"})
     assert run(folder, "python run.py action=report").returncode == 0
-    page = (folder / "outputs" / "report" / "index.html").read_text(encoding="utf-8")
+    page = "".join(path.read_text(encoding="utf-8") for path in (folder / "outputs" / "report").rglob("*.html"))
     assert made.name in page
     assert "smooth_grad" in page or "smooth grad" in page
     assert "Gini index of the attributions" in page

@@ -92,4 +92,4 @@ def test_every_baseline_is_ranked_by(runs: list[Path]) -> None:
 
 def test_own_runs_stand_first_in_the_report(runs: list[Path]) -> None:
     page = (runs[0].parents[1] / "report" / "index.html").read_text()
-    assert page.index("Your own data") < page.index(runs[0].name) < page.index("Which claims hold")
+    assert page.index("Your own data") < page.index(f"<h3>{runs[0].name}") < page.index("Which claims hold")

@@ -187,7 +187,7 @@ def test_a_clock_that_jumps(command: Command, smoke: Path, tmp_path: Path) -> No
             wait_for(logged(command, text), process)
             clock.write_text(f"{offset:+}y")
             years.append(years[0] + offset)
-        wait_for(logged(command, "network_0: 12 retrained"), process)
+        wait_for(logged(command, "network_0: 14 retrained"), process)
         (log,) = command.outputs.glob("*/.*/attempt/run.log")
         seen = {int(line[:4]) for line in log.read_text().splitlines()}
         assert {min(abs(year - jump) for year in seen) for jump in years} <= {0, 1}, seen
