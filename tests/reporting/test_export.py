@@ -25,6 +25,7 @@ def outputs(smoke: Path, tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_an_archive_holds_the_run_and_says_what_it_is(outputs: Path, smoke: Path) -> None:
     export = export_runs(outputs)
     archive = export / "hep_baselines" / f"{smoke.name}.zip"
@@ -46,6 +47,7 @@ def test_an_archive_holds_the_run_and_says_what_it_is(outputs: Path, smoke: Path
     assert archive.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_is_damaged_is_left_out(outputs: Path, smoke: Path, caplog: pytest.LogCaptureFixture) -> None:
     (outputs / "hep_baselines" / smoke.name / "rows.parquet").write_bytes(b"")
     with pytest.raises(UserError, match="there is no complete run under"):
@@ -57,6 +59,7 @@ def test_what_is_damaged_is_left_out(outputs: Path, smoke: Path, caplog: pytest.
     assert not (outputs / "export").exists()
 
 
+@pytest.mark.slow
 def test_mlflow_reads_its_store(outputs: Path, smoke: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     for _ in range(2):  # the same run is written once
@@ -80,6 +83,7 @@ def test_a_command_exports_and_a_run_imports_no_tracker(command: Command) -> Non
     assert "error: there is no complete run under" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_run_folder_names_no_code(outputs: Path, smoke: Path, tmp_path: Path) -> None:
     file, made = tmp_path / "idea_of_a_folder.py", tmp_path / "made"
     file.write_text(f"import pathlib\npathlib.Path({str(made)!r}).touch()\n")

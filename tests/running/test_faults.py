@@ -278,6 +278,7 @@ print("fits")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
 def test_a_convolution_that_lacks_memory_gets_fewer_points() -> None:
     done = subprocess.run([sys.executable, "-c", CONVOLUTION], capture_output=True, text=True, check=False)

@@ -234,6 +234,7 @@ def test_two_studies_may_not_take_one_name() -> None:
         united([{"trees": 1}, {"bushes": 2, "trees": 3}])
 
 
+@pytest.mark.slow
 def test_a_study_can_be_a_plugin(place: Path, tmp_path: Path) -> None:
     """The same in one file, of which the command line alone is told."""
     parts = [dedent(FILES[f"studies/tiny/{name}.py"]) for name in ("settings", "work", "__init__")]

@@ -30,6 +30,7 @@ def table(rng: np.random.Generator) -> pd.DataFrame:
     return events.assign(process=np.repeat(["signal", "tt", "wj"], 300), label=label)
 
 
+@pytest.mark.slow
 def test_attention_runs_under_the_same_baselines(command: Command, table: pd.DataFrame, tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "events.parquet")
     result = command(*LITTLE, f"dataset.path={tmp_path / 'events.parquet'}")
