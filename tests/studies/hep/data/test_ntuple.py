@@ -164,6 +164,12 @@ def test_derived_columns_are_those_of_numpy(folder: Path) -> None:
         "(lambda: 1)()",
         "[met][0]",
         "met; met",
+        "exec('1')",
+        "sum(met * 2)",  # numexpr's is over all events
+        "sum(met)",
+        "prod(met)",
+        "0 < met < 1",
+        "met > 1 and met < 2",
     ],
 )
 def test_an_expression_runs_no_python(expression: str, folder: Path) -> None:

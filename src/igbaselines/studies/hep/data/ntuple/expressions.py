@@ -1,7 +1,8 @@
 """Columns by expressions, `m_jj / H_T` or `sum(jet_pt)`: numexpr evaluates them, and no Python is run.
 
-What numexpr knows: arithmetic, comparisons, `&`, `|`, `~`, `where(a, b, c)`, and functions such as `sqrt`, `log`,
-`sin`, `arctan2`. Of a branch with a list an event `count`, `sum`, `mean`, `min` and `max` are the event's.
+Arithmetic, comparisons, `&`, `|`, `~`, and numexpr's functions of a value an event: `where(a, b, c)`, `sqrt`, `log`,
+`arctan2`. Of a branch with a list an event `count`, `sum`, `mean`, `min` and `max` are the event's. Nothing else is
+handed on: numexpr's own sums are over all events, which is never meant here.
 """
 
 import ast
@@ -15,6 +16,15 @@ from igbaselines.common.errors import UserError
 from igbaselines.studies.hep.data.ntuple.files import Branch, is_jagged
 
 OVER_LISTS = ("count", "sum", "mean", "min", "max")
+OF_AN_EVENT = (  # numexpr's functions of numbers
+    *("where", "abs", "sign", "floor", "ceil", "round", "trunc", "fmod", "hypot", "minimum", "maximum", "copysign"),
+    *("sqrt", "exp", "expm1", "log", "log10", "log2", "log1p", "isnan", "isinf", "isfinite", "sin", "cos", "tan"),
+    *("arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
+)
+ALLOWED: tuple[type[ast.AST], ...] = (
+    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Name, ast.Constant),
+    *(ast.operator, ast.unaryop, ast.cmpop, ast.expr_context),
+)
 
 
 def names_in(key: str, expression: str) -> set[str]:
@@ -23,11 +33,9 @@ def names_in(key: str, expression: str) -> set[str]:
     Raises:
         UserError: where it is none.
     """
-    return {
-        node.id
-        for node in ast.walk(_parsed(key, expression))
-        if isinstance(node, ast.Name) and not _is_called(node, _parsed(key, expression))
-    }
+    tree = _parsed(key, expression)
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
 
 
 def evaluate(key: str, expression: str, branches: Mapping[str, Branch], events: int) -> Shaped[np.ndarray, " n"]:
@@ -41,7 +49,7 @@ def evaluate(key: str, expression: str, branches: Mapping[str, Branch], events: 
     logging.getLogger("numexpr").setLevel(logging.WARNING)  # it tells of its threads
     tree = _parsed(key, expression)
     columns = {name: branch for name, branch in branches.items() if not is_jagged(branch)}
-    reduced = _Reduced(key, branches, columns)
+    reduced = _Reduced(f"{key}={expression}", branches, columns)
     written = ast.unparse(ast.fix_missing_locations(reduced.visit(tree)))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & columns.keys()
     for name in used:
@@ -62,18 +70,25 @@ def evaluate(key: str, expression: str, branches: Mapping[str, Branch], events: 
 
 
 class _Reduced(ast.NodeTransformer):
-    """Puts columns in the place of `sum(jet_pt)` and its like."""
+    """Puts columns in the place of `sum(jet_pt)` and its like, and lets no other function of lists through."""
 
     def __init__(self, key: str, branches: Mapping[str, Branch], columns: dict[str, Branch]) -> None:
         self.key, self.branches, self.columns = key, branches, columns
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        of = node.args[0] if len(node.args) == 1 else None
-        called = getattr(node.func, "id", "")
-        if called not in OVER_LISTS or not isinstance(of, ast.Name) or of.id not in self.branches:
-            return self.generic_visit(node)
-        if not is_jagged(self.branches[of.id]):
-            raise UserError(f"{self.key}: {called}({of.id}) is of branches with a list an event, {of.id} has a value")
+        """A column, or the call as it is."""
+        called, of = ast.unparse(node.func), node.args[0] if len(node.args) == 1 else None
+        if called in OF_AN_EVENT:
+            node.args = [self.visit(one) for one in node.args]
+            return node
+        if called not in OVER_LISTS:
+            known = ", ".join((*OVER_LISTS, *OF_AN_EVENT))
+            raise UserError(f"{self.key}: {called} is no function here; there are {known}")
+        if not isinstance(of, ast.Name) or of.id not in self.branches or not is_jagged(self.branches[of.id]):
+            raise UserError(
+                f"{self.key}: {ast.unparse(node)}: {called} is of one branch with a list an event, such as "
+                f"{called}(jet_pt); of two values it is minimum(a, b) or maximum(a, b)"
+            )
         name = f"{called}_of_{of.id}"
         self.columns[name] = _reduced(called, self.branches[of.id])
         return ast.Name(name, ast.Load())
@@ -91,13 +106,11 @@ def _reduced(called: str, branch: Branch) -> Shaped[np.ndarray, " n"]:
 
 def _parsed(key: str, expression: str) -> ast.Expression:
     try:
-        return ast.parse(expression, mode="eval")
+        tree = ast.parse(expression.strip(), mode="eval")
     except (SyntaxError, ValueError) as error:
         raise UserError(f"{key}={expression}: this is no expression, such as jet_pt_1 / H_T ({error})") from error
-
-
-def _is_called(name: ast.Name, tree: ast.AST) -> bool:
-    return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name.id
-        for node in ast.walk(tree)
-    )
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and not isinstance(node.value, int | float)
+        if not isinstance(node, ALLOWED) or is_text or getattr(node, "keywords", []):
+            raise UserError(f"{key}={expression}: {ast.unparse(node)} is none of numbers, branches, functions, & and |")
+    return tree
