@@ -51,6 +51,18 @@ def check_named_network(file: str) -> None:
         )
 
 
+def network_path(file: str) -> Path:
+    """The file of a network with its code.
+
+    Raises:
+        UserError: where it is not there.
+    """
+    path = as_path(file)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, model.network_file must name a network saved by torch")
+    return path
+
+
 def installed_plugins(config: Any) -> dict[str, str]:  # noqa: ANN401 (any YAML)
     """The checksum of each announced module from which a configuration takes something."""
     names = [name for name in _targets(config) if not name.startswith("igbaselines.")]

@@ -43,6 +43,11 @@ def test_a_network_misses_what_it_uses(rng: np.random.Generator) -> None:
     assert by_score(lost).tolist() == [2, 3, 0, 1]
 
 
+def test_of_one_class_nothing_is_lost_and_nothing_said(rng: np.random.Generator) -> None:
+    with pytest.raises(ValueError, match="both classes"):
+        permutation_importance(lambda x: x[:, 0], rng.normal(size=(10, 2)), np.zeros(10, bool), rng)
+
+
 def test_masks_hold_the_first_features() -> None:
     rankings = [np.array([2, 0, 3, 1]), np.array([0, 2, 1, 3]), np.array([3, 1, 0, 2])]
     sizes = [1, 2, 4]

@@ -102,14 +102,14 @@ def _controls(network: ExplainedNetwork, explained: ClassAttribution, random_ran
 
 def _permutation_importance(network: ExplainedNetwork) -> Float[np.ndarray, " d"]:
     """Of a network on events of its validation part: what it was stopped by, never what it is judged on."""
-    events, some = network.study.events, network.events.split.validation[:PERMUTED_EVENTS]
-    device = network.events.data.x.device
+    events, device = network.study.events, network.events.data.x.device
+    rng = np.random.default_rng([*network.key, stream("hep: permutations")])
+    some = rng.permutation(network.events.split.validation)[:PERMUTED_EVENTS]  # a split's order is that of processes
 
     @torch.no_grad()
     def logits(features: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
         return np.asarray(network.model(torch.from_numpy(features).to(device)).cpu())
 
-    rng = np.random.default_rng([*network.key, stream("hep: permutations")])
     return permutation_importance(logits, events.features[some], events.is_signal[some], rng)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from igbaselines.attribution.baselines import PerStratum
 from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.methods import AveragedGradients
-from igbaselines.common.randomness import generator_for
+from igbaselines.common.randomness import generator_for, stream
 from igbaselines.metrics import Quantity
 from igbaselines.metrics.agreement import spearman
 from igbaselines.studies.hep.experiments.study import ExplainedNetwork, sampled
@@ -62,7 +62,9 @@ def _shares_nearer(network: ExplainedNetwork, task: Task) -> dict[str, float]:
     """
     x, split = network.events.data.x, network.events.split
     train = x[torch.from_numpy(split.train).to(x.device)]
-    of_events = _nearest(x[torch.from_numpy(split.test[:NEIGHBOURS]).to(x.device)], train)
+    rng = np.random.default_rng([*network.key, stream("hep: neighbours")])
+    some = rng.permutation(split.test)[:NEIGHBOURS]  # a split's order is that of processes
+    of_events = _nearest(x[torch.from_numpy(some).to(x.device)], train)
     found = {}
     for method, how in network.study.methods.items():
         if not isinstance(how, AveragedGradients):

@@ -32,7 +32,13 @@ def permutation_importance(
     is_signal: Bool[np.ndarray, " m"],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, " d"]:
-    """What a network's ROC AUC loses by each feature that is shuffled among the events (Breiman 2001, section 10)."""
+    """What a network's ROC AUC loses by each feature that is shuffled among the events (Breiman 2001, section 10).
+
+    Raises:
+        ValueError: for events of one class, of which there is no AUC.
+    """
+    if is_signal.all() or not is_signal.any():
+        raise ValueError("permutation importance needs events of both classes")
     whole = roc_auc_score(is_signal, logits(features))
     lost = []
     for feature in range(features.shape[1]):

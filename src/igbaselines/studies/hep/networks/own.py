@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import as_path, sha256
 from igbaselines.common.values import check_values, value
-from igbaselines.running.plugins import check_named_network
+from igbaselines.running.plugins import check_named_network, network_path
 
 if TYPE_CHECKING:
     import torch
@@ -99,10 +99,7 @@ class OwnNetworkFile(OwnNetwork):
 
     def file(self) -> Path:
         """The file."""
-        path = as_path(self.network_file)
-        if not path.is_file():
-            raise UserError(f"{path}: no such file, model.network_file must name a network saved by torch")
-        return path
+        return network_path(self.network_file)
 
     def build(self) -> "torch.nn.Module":
         """The network."""
