@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from igbaselines.common.files import write_text
-from igbaselines.reporting.claims import Claim, Paper, load_papers
+from igbaselines.reporting.claims import Claim, Paper
+from igbaselines.reporting.papers import load_papers
 from igbaselines.running.config import CLAIMS_ROOT
 
 PAGE = Path(__file__).parents[1] / "docs" / "claims.md"

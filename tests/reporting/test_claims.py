@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from igbaselines.common.errors import UserError
-from igbaselines.reporting.claims import Printed, judge, judge_paper, load_papers, printed_for
+from igbaselines.reporting.claims import Printed, judge, judge_paper, printed_for
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics.verdicts import Region, Verdict
 from tests.hep_rows import CLAIMS_ROOT, make_rows
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from igbaselines.common.errors import UserError
-from igbaselines.reporting.claims import Claim, judge, judge_all, load_papers
+from igbaselines.reporting.claims import Claim, judge, judge_all
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics import paired
 from igbaselines.reporting.statistics.verdicts import Verdict
 from tests.commands import ROOT

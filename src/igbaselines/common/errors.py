@@ -21,3 +21,8 @@ def is_about_the_place(error: BaseException) -> bool:
 def first_line(text: str) -> str:
     """The first line of a text; a message over several lines begins with what matters."""
     return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def said_by(error: BaseException) -> str:
+    """The first line of what an error says; its kind where it says nothing."""
+    return first_line(str(error)) or type(error).__name__

@@ -76,7 +76,7 @@ def _print_untested(states: Sequence[RunState], sweeps: Sequence[Sweep]) -> None
     waiting = begun - {state.experiment for state in states if state.state == COMPLETE}
     if not waiting:
         return
-    from igbaselines.reporting.claims import load_papers  # and the tests of claims with it: pandas and scipy
+    from igbaselines.reporting.papers import load_papers  # and the tests of claims with it: pandas and scipy
 
     for paper in load_papers(CLAIMS_ROOT):
         for experiment in waiting.intersection(paper.claims):

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from igbaselines.common.errors import UserError, first_line
+from igbaselines.common.errors import UserError, said_by
 
 
 def saved_network(path: Path) -> nn.Module:
@@ -25,7 +25,7 @@ def saved_network(path: Path) -> nn.Module:
             return _script(path) if any("/code/" in name for name in names) else _exported(path)
     except Exception as error:  # either format raises anything
         raise UserError(
-            f"{path}: neither TorchScript nor a torch.export file ({first_line(str(error) or type(error).__name__)}): "
+            f"{path}: neither TorchScript nor a torch.export file ({said_by(error)}): "
             "of a state dict nobody knows what it computes"
         ) from error
 

@@ -25,8 +25,9 @@ def render_run(folder: Path, rows: "pd.DataFrame", config: Mapping[str, Any], cl
     """
     import pandas as pd  # here and below: a run that is complete already loads nothing that draws
 
-    from igbaselines.reporting.claims import judge_paper, load_papers, printed_for
+    from igbaselines.reporting.claims import judge_paper, printed_for
     from igbaselines.reporting.labels import printed_as
+    from igbaselines.reporting.papers import load_papers
     from igbaselines.reporting.tables import write_table
 
     experiment = config["experiment"]

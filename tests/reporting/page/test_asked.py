@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from igbaselines.reporting.claims import Claim, Paper, Question, load_papers
+from igbaselines.reporting.claims import Claim, Paper, Question
 from igbaselines.reporting.page.asked import MOST_COLUMNS, answers_of, short_names
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import ReportedRun
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics.verdicts import Region, Verdict
 from tests.hep_rows import CLAIMS_ROOT
 

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from igbaselines.reporting.claims import load_papers, unmeasured
+from igbaselines.reporting.claims import unmeasured
 from igbaselines.reporting.page.by_dataset import CLAIM_COLUMNS, compare_datasets, comparisons_table
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import ReportedRun, find_runs
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics.verdicts import Verdict
 from tests.hep_rows import CLAIMS_ROOT
 from tests.reporting.page.test_html import Page

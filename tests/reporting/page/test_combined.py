@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.page.combined import write_combined
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import find_runs, read_results
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
 from tests.hep_rows import CLAIMS_ROOT

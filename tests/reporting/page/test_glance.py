@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.page.glance import MOST_COLUMNS, glance_at, taken_together
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import ReportedRun, find_runs
+from igbaselines.reporting.papers import load_papers
 from igbaselines.running.config import CLAIMS_ROOT
 
 R, P, N, I, U = "reproduced", "partly reproduced", "not reproduced", "inconclusive", "not tested"  # noqa: E741

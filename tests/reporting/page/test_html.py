@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from igbaselines.common.errors import UserError
-from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.page.beside import RUNS, for_page, shown_figures
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.rendering import MOST_ROWS, format_p, with_indices
 from igbaselines.reporting.page.runs import FigureFile, ReportedRun
+from igbaselines.reporting.papers import load_papers
 from igbaselines.running.run_folder import RunFolder
 from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
 from tests.hep_rows import CLAIMS_ROOT

@@ -11,7 +11,7 @@ from pathlib import Path
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
 from igbaselines.common.places import COMMAND
-from igbaselines.reporting.claims import OTHER_DATA, Paper, load_papers
+from igbaselines.reporting.claims import OTHER_DATA, Paper
 from igbaselines.reporting.page.article.paper import ARTICLES, write_articles
 from igbaselines.reporting.page.asked import Answer, answers_of
 from igbaselines.reporting.page.beside import PAGE, RUNS, Beside, Placed, Shown
@@ -30,6 +30,7 @@ from igbaselines.reporting.page.results import (
 from igbaselines.reporting.page.runs import ReportedRun, find_runs
 from igbaselines.reporting.page.speed import FOLDER as BENCHMARKS
 from igbaselines.reporting.page.speed import read_speed
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import CLAIMS_ROOT
 from igbaselines.running.states import COMPLETE, explain_states

@@ -15,7 +15,8 @@ from PIL import Image
 
 from igbaselines.common.errors import first_line
 from igbaselines.common.files import read_bounded, read_json
-from igbaselines.reporting.claims import LOADER, Record
+from igbaselines.reporting.claims import Record
+from igbaselines.reporting.papers import LOADER
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.rows import Names, read_rows
 from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states

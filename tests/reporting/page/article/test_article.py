@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from igbaselines.common.errors import UserError
-from igbaselines.reporting.claims import load_papers
 from igbaselines.reporting.page.article.blocks import Grid, Heading, Items, Lines, Words, latex, markdown, plain, tex
 from igbaselines.reporting.page.article.paper import write_articles
 from igbaselines.reporting.page.html import write_papers, write_report
 from igbaselines.reporting.page.runs import find_runs
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.tables import readable
 from tests.hep_rows import CLAIMS_ROOT
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from igbaselines.reporting.claims import Printed, judge, load_papers
+from igbaselines.reporting.claims import Printed, judge
+from igbaselines.reporting.papers import load_papers
 from igbaselines.studies.gridworld.reporting.render import render
 from tests.hep_rows import CLAIMS_ROOT
 from tests.studies.gridworld.reporting.shapley_rows import make_rows, small_run, write_example

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from igbaselines.reporting.claims import load_papers, printed_for
+from igbaselines.reporting.claims import printed_for
 from igbaselines.reporting.labels import printed_as
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.style import GREY
 from igbaselines.running.rows import Names
 from igbaselines.studies.hep.reporting.baselines import STYLES, performance_figure, ranking, render, run_tables

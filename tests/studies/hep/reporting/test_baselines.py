@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from igbaselines.reporting.claims import load_papers, printed_for
+from igbaselines.reporting.claims import printed_for
+from igbaselines.reporting.papers import load_papers
 from igbaselines.studies.hep.reporting.baselines import performance_figure, ranking, ranking_metric, render, thin_points
 from tests.hep_rows import BASELINES, CLAIMS_ROOT, FEATURES, K
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from igbaselines.studies.images.networks.weights import read_checkpoint, without_prefix
+from igbaselines.studies.images.networks.checkpoints import read_checkpoint, without_prefix
 
 State = dict[str, Tensor]
 

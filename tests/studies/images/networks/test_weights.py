@@ -16,12 +16,12 @@ import torchvision
 from torch import Tensor, nn
 
 from igbaselines.common.errors import UserError
+from igbaselines.studies.images.networks.checkpoints import read_checkpoint
 from igbaselines.studies.images.networks.network import state_checksum
 from igbaselines.studies.images.networks.weights import (
     efficientnet_lite_network,
     load_weights,
     plain_convolutions,
-    read_checkpoint,
     timm_network,
     torchvision_network,
 )

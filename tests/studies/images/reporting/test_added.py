@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from igbaselines.common.arrays import read_arrays
-from igbaselines.reporting.claims import load_papers, printed_for
+from igbaselines.reporting.claims import printed_for
 from igbaselines.reporting.combination import Combination
 from igbaselines.reporting.page.runs import Results
+from igbaselines.reporting.papers import load_papers
 from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.studies.images.reporting.overlays import example_figure
 from igbaselines.studies.images.reporting.shapley import figures as shapley_figures

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from igbaselines.reporting.claims import load_papers, printed_for
+from igbaselines.reporting.claims import printed_for
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics.verdicts import NotTestable, Region, Verdict
 from igbaselines.studies.images.reporting.claim_tests import (
     against_best_single,

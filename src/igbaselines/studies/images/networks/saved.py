@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from igbaselines.common.errors import UserError, first_line
+from igbaselines.common.errors import UserError, said_by
 from igbaselines.models.saved import saved_network
 
 
@@ -22,7 +22,7 @@ def network_of_pictures(path: Path, size: int) -> nn.Module:
                 network(torch.zeros(count, 3, size, size))
         except Exception as error:
             raise UserError(
-                f"{path}: does not take {count} pictures of {size} px ({first_line(str(error))}): give model.size, and "
+                f"{path}: does not take {count} pictures of {size} px ({said_by(error)}): give model.size, and "
                 "export with a batch of any size, dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)"
             ) from error
     return network

@@ -12,7 +12,8 @@ from scipy import stats
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.places import PROJECT_ROOT
-from igbaselines.reporting.claims import Printed, judge, load_papers
+from igbaselines.reporting.claims import Printed, judge
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.render import render_run
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from igbaselines.reporting.claims import load_papers, printed_for
+from igbaselines.reporting.claims import printed_for
 from igbaselines.reporting.page.runs import Results
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.rows import by_method
 from igbaselines.reporting.statistics.paired import holm
 from igbaselines.studies.images.reporting.weighted.combined import combine, measured_improvements

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from igbaselines.reporting.claims import Printed, load_papers, printed_for
+from igbaselines.reporting.claims import Printed, printed_for
+from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.rows import by_method
 from igbaselines.studies.images.reporting.weighted.tables import run_tables, table_1_line, table_2_line
 from tests.hep_rows import CLAIMS_ROOT

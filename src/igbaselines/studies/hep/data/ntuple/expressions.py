@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Shaped
 
-from igbaselines.common.errors import UserError
+from igbaselines.common.errors import UserError, said_by
 from igbaselines.studies.hep.data.ntuple.files import Branch, is_jagged
 
 OVER_LISTS = ("count", "sum", "mean", "min", "max")
@@ -64,8 +64,7 @@ def evaluate(key: str, expression: str, branches: Mapping[str, Branch], events: 
         with np.errstate(all="ignore"):
             found = numexpr.evaluate(written, {name: columns[name] for name in used}, {})
     except (ValueError, TypeError, NotImplementedError, KeyError, SyntaxError, AttributeError) as error:
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"{key}={expression}: numexpr cannot evaluate it ({said})") from error
+        raise UserError(f"{key}={expression}: numexpr cannot evaluate it ({said_by(error)})") from error
     return np.broadcast_to(found, (events,)).copy() if found.ndim == 0 else found
 
 
