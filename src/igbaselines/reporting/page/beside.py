@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from igbaselines.common.files import read_bounded
+from igbaselines.common.files import read_bounded, replacing
 from igbaselines.reporting.page.runs import FigureFile, ReportedRun
 from igbaselines.reporting.web import SVG, WEBP, safe_svg, webp
 from igbaselines.running.states import COMPLETE
@@ -80,7 +80,8 @@ class Beside:
 
     def _write(self, target: Path, content: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        with replacing(target) as whole:
+            whole.write_bytes(content)
         self.written.add(target)
 
     def _is_of_runs(self, path: Path) -> bool:
