@@ -1,6 +1,7 @@
 """Figures of 2412.13864: features by their attributions, and curves against the number of features k."""
 
 from collections.abc import Mapping, Sequence, Set
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from igbaselines.studies.hep.reporting.curves import Curve
 
 MOST_TICKS = 16
 RANDOM = "random_"
+CONTROL_MARKERS = "x+^v"  # grey as they are, each tells which it is
 
 
 def ranked_bars(tables: Mapping[str, pd.DataFrame], styles: Mapping[str, Style], value_label: str) -> Figure:
@@ -85,12 +87,14 @@ def _points(
 
 
 def _controls(axes: Axes, ks: Sequence[int], controls: Mapping[str, "pd.Series[float]"]) -> None:
-    """Draw the controls; random rankings share a look and one entry of the legend."""
+    """Draw the controls, each with a marker of its own; random rankings share a look and one entry of the legend."""
     first = next((method for method in controls if method.startswith(RANDOM)), None)
+    markers = cycle(CONTROL_MARKERS)
     for method, values in controls.items():
         is_random = method.startswith(RANDOM)
         label = plot_label(method) if not is_random else "random rankings" if method == first else None
-        axes.plot(_places(ks, values), values, linestyle=":" if is_random else "-", label=label, **CONTROL_STYLE)
+        look = {"linestyle": ":", "marker": "."} if is_random else {"linestyle": "-", "marker": next(markers)}
+        axes.plot(_places(ks, values), values, label=label, **{**CONTROL_STYLE, **look, "markersize": 4})
 
 
 def _keep_in_view(axes: Axes, tables: Sequence[pd.DataFrame]) -> None:
