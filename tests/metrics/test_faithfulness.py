@@ -106,6 +106,18 @@ def test_it_is_the_infidelity_of_captum(generator: torch.Generator) -> None:
         torch.testing.assert_close(ours, theirs)
 
 
+def test_what_a_task_remembers_is_of_one_metric(generator: torch.Generator) -> None:
+    """Metrics that come and go may stand at one address, one after another."""
+    task, attributions = network_task(generator)
+    state = generator.get_state()
+    for draws in range(2, 30):
+        found, fresh = (
+            Infidelity("given", draws).score(some, attributions, generator.set_state(state))
+            for some in (task, replace(task))
+        )
+        torch.testing.assert_close(found, fresh, rtol=0, atol=0)
+
+
 def test_it_is_the_faithfulness_correlation_of_quantus(generator: torch.Generator) -> None:
     """Both are means over random sets: quantus draws its own, so that many are needed for both to agree."""
     task, attributions = network_task(generator)

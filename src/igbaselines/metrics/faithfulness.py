@@ -63,11 +63,13 @@ class _Removal:
         own = task.player_map.sums(attributions.double())
         blocks = list(self._rows(len(own), task.player_map.count))
         key = (id(self), generator.get_state().numpy().tobytes())
-        removed = task.memory.get(key)  # no attribution changes what falls: other methods have asked already
-        if removed is None:
+        if key in task.memory:  # no attribution changes what falls: other methods have asked already
+            _, removed = task.memory[key]
+        else:
             removed = self._removed(task, blocks, generator)
             if len(blocks) == 1:
-                removed = task.memory[key] = list(removed)
+                removed = list(removed)
+                task.memory[key] = self, removed  # this metric lives as long as its key, and no other gets its id
         found = []
         for rows, (gone, falls) in zip(blocks, removed, strict=True):
             sums = (gone.to(own.dtype) @ own[rows.start : rows.stop].unsqueeze(2)).squeeze(2)
