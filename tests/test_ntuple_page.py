@@ -55,6 +55,10 @@ def test_yields_are_right_and_the_features_that_were_put_in_lead(runs: list[Path
     rankings = table(runs[0], "rankings")
     assert set(rankings.loc[rankings["place"] == 1, "feature"]) == {"meff"}
     assert "met" in set(rankings.loc[rankings["place"] == 2, "feature"])
+    features = set(pd.read_parquet(runs[0] / "rows.parquet").query("metric == 'attribution'")["feature"])
+    assert "lep_type" in features
+    assert not any(name.startswith("lep_type_") for name in features), "a category is one of them"
+    assert table(runs[0], "curves")["k"].max() == len(features)
 
 
 def test_figures_say_nothing_of_other_data(runs: list[Path]) -> None:

@@ -37,7 +37,7 @@ class RetrainedScore:
     def score(self, task: Task, attributions: Maps, generator: torch.Generator) -> Scores:
         """Return the score for the first input, NaN for the others; the same features are trained on once."""
         assert task.retrained is not None
-        importance = attributions.flatten(1).double().abs().mean(dim=0).cpu()
+        importance = task.player_map.sums(attributions).double().abs().mean(dim=0).cpu()
         kept = max(1, round(self.share * len(importance)))
         first = importance.argsort(descending=True, stable=True)[:kept].sort().values
         key = (type(self), tuple(first.tolist()))

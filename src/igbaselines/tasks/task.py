@@ -60,8 +60,8 @@ class Task:
         memory: what metrics have computed of this very task, by a key of their own, so that methods share it.
         variants: the same inputs under another network, by name, each made when it is asked for: `twin`, trained alike
             with another seed; `randomised`, with every parameter shuffled (`models.randomised`).
-        retrained: trains a network alike on some of the features alone and returns its score on test data; None where
-            nobody trains here.
+        retrained: trains a network alike on the features of some players alone and returns its score on test data; None
+            where nobody trains here.
     """
 
     name: str

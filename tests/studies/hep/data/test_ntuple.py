@@ -74,6 +74,14 @@ def test_features_are_those_that_were_written(events: EventTable) -> None:
     np.testing.assert_array_equal(of_process(events, column(events, "lep_type_13"), "ttbar"), written["lep_type"] == 13)
 
 
+def test_the_columns_of_a_category_are_one_player(events: EventTable) -> None:
+    assert events.players.count("lep_type") == 1
+    assert len(events.players) == len(events.feature_names) - 1
+    some = events.of_features(["met", "lep_type_13", "meff", "lep_type_11"])
+    assert some.players == ("met", "lep_type", "meff")
+    assert some.player_of.tolist() == [0, 1, 2, 1]
+
+
 def test_lists_become_slots_with_one_mask(events: EventTable) -> None:
     written = branches("wjets", 250, 0)
     jets = ak.num(written["jet_pt"])

@@ -193,6 +193,18 @@ def test_chunks_add_up_to_the_mean_over_all_events(undisturbed: ClassAttribution
         torch.testing.assert_close(mean.gap[-1], gap.max(), rtol=1e-2, atol=1e-5)
 
 
+def test_the_columns_of_a_category_are_added_up(tmp_path: Path) -> None:
+    """For each event before the magnitude is taken: columns of opposite sign are no two large parts of it."""
+    events = replace(table(), category_of={"b": "kind", "d": "kind"})
+    background = training_background(events, np.arange(len(events)), torch.ones(FEATURES))
+    task = ranking_task("network_0", Counted().eval(), events, np.arange(EVENTS), background, "logit", 64)
+    mean = class_attribution(METHODS, task, (0, 1), tmp_path / "a.safetensors", lambda done: None).of["zero"]
+    alone = path_attribution(Counted().eval(), task.inputs, torch.zeros(1, FEATURES), rule=RULE).attributions
+    of_players = torch.stack([alone[:, 0], alone[:, 1] + alone[:, 3], alone[:, 2]], dim=1)
+    torch.testing.assert_close(mean.signed, of_players.mean(dim=0))
+    torch.testing.assert_close(mean.magnitude, of_players.abs().mean(dim=0))
+
+
 @pytest.mark.usefixtures("always_saved")
 def test_it_goes_on_after_every_kill(undisturbed: ClassAttribution, checkpoint: Path, unfinished: Path) -> None:
     for done in (CHUNK, 2 * CHUNK, EVENTS):  # the last one just before the end

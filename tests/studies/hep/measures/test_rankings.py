@@ -24,13 +24,13 @@ def test_a_feature_counts_by_how_well_it_separates_in_either_direction(rng: np.r
     is_signal = np.arange(2000) % 2 == 0
     shifts = np.array([0.0, 0.5, -3.0, 1.0])
     features = rng.normal(size=(2000, 4)) + shifts * is_signal[:, None]
-    assert by_score(single_feature_auc(features, is_signal)).tolist() == [2, 3, 1, 0]
+    assert by_score(single_feature_auc(features, is_signal, np.arange(4))).tolist() == [2, 3, 1, 0]
 
 
 def test_a_constant_feature_comes_last(rng: np.random.Generator) -> None:
     is_signal = np.arange(200) % 2 == 0
     features = np.stack([np.ones(200), rng.normal(size=200) + 5 * is_signal], axis=1)
-    assert by_score(single_feature_auc(features, is_signal)).tolist() == [1, 0]
+    assert by_score(single_feature_auc(features, is_signal, np.arange(2))).tolist() == [1, 0]
 
 
 def test_a_network_misses_what_it_uses(rng: np.random.Generator) -> None:
@@ -38,14 +38,35 @@ def test_a_network_misses_what_it_uses(rng: np.random.Generator) -> None:
     weights = np.array([0.5, 0.0, 2.0, -1.0])
     features = rng.normal(size=(4000, 4))
     is_signal = features @ weights > 0
-    lost = permutation_importance(lambda x: np.asarray(x @ weights), features, is_signal, rng)
+    lost = permutation_importance(lambda x: np.asarray(x @ weights), features, is_signal, np.arange(4), rng)
     assert lost[1] == 0
     assert by_score(lost).tolist() == [2, 3, 0, 1]
 
 
+def test_columns_of_a_category_count_and_are_shuffled_together(rng: np.random.Generator) -> None:
+    """A network that asks whether the columns of a category fit each other finds nothing wrong with shuffled events."""
+    kind = rng.integers(0, 3, 4000)
+    features = np.column_stack([np.eye(3)[kind], rng.normal(size=4000)])
+    is_signal = (kind == 2) ^ (rng.random(4000) < 0.2)
+    player_of = np.array([0, 0, 0, 1])
+    auc = single_feature_auc(features, is_signal, player_of)
+    assert auc[0] == max(single_feature_auc(features, is_signal, np.arange(4))[:3])
+    assert len(auc) == 2
+    seen: list[np.ndarray] = []
+
+    def logits(x: np.ndarray) -> np.ndarray:
+        seen.append(x[:, :3].sum(axis=1))
+        return x[:, 2]
+
+    lost = permutation_importance(logits, features, is_signal, player_of, rng)
+    assert all((of == 1).all() for of in seen)
+    assert lost[0] > 0.2
+    assert lost[1] == 0
+
+
 def test_of_one_class_nothing_is_lost_and_nothing_said(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="both classes"):
-        permutation_importance(lambda x: x[:, 0], rng.normal(size=(10, 2)), np.zeros(10, bool), rng)
+        permutation_importance(lambda x: x[:, 0], rng.normal(size=(10, 2)), np.zeros(10, bool), np.arange(2), rng)
 
 
 def test_masks_hold_the_first_features() -> None:

@@ -1,7 +1,7 @@
 """Collision events as a table: one row an event, one column a kinematic feature."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -29,9 +29,21 @@ class EventTable:
     cross_section_error: Mapping[str, float] | None = None
     # what each event counts in training, not negative, 1 on average in its process; None: all the same
     training_weight: Float[np.ndarray, " n"] | None = None
+    # column -> the category that it is a value of, where it is one: the columns of a category are one player
+    category_of: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """What is ranked, in the order of the columns: each category once, and every other feature."""
+        return tuple(dict.fromkeys(self.category_of.get(name, name) for name in self.feature_names))
+
+    @property
+    def player_of(self) -> Int[np.ndarray, " d"]:
+        """The index in `players` of what each column belongs to."""
+        return np.array([self.players.index(self.category_of.get(name, name)) for name in self.feature_names])
 
     def at_most(self, n_events: int, seed: int) -> "EventTable":
         """Take a random part with about the same shares of processes; cross-sections and errors stay what they are."""

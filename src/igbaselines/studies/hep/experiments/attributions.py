@@ -27,10 +27,10 @@ EVENTS_PER_CHUNK = 256  # where a method takes care of its memory itself
 
 @dataclass(frozen=True)
 class MeanAttribution:
-    """What a method attributes to the features, averaged over the signal events."""
+    """What a method attributes to the players, averaged over the signal events."""
 
-    signed: Float[Tensor, " d"]  # mean attribution
-    magnitude: Float[Tensor, " d"]  # mean magnitude of the attribution of an event
+    signed: Float[Tensor, " p"]  # mean attribution
+    magnitude: Float[Tensor, " p"]  # mean magnitude of the attribution of an event
     # quantiles (GAP_QUANTILES) of |completeness gap| / |f(x) - f(x')|, over events and those of the baselines that
     # count; over events alone where a method has weights and no paths
     gap: Float[Tensor, " quantiles"]
@@ -57,7 +57,7 @@ def class_attribution(
     progress: Callable[[int], object],
     metrics: Mapping[str, Metric] | None = None,
 ) -> ClassAttribution:
-    """Attribute the output to the features by every method; methods that start from the same baselines share gradients.
+    """Attribute the output to the players by every method; methods that start from the same baselines share gradients.
 
     Args:
         methods: by name.
@@ -127,7 +127,7 @@ class _Sums:
         self, task: Task, methods: Mapping[str, Method], metrics: Mapping[str, Metric], key: tuple[int | str, ...]
     ) -> None:
         self.task, self.metrics, self.key = task, metrics, key
-        none, zeros = task.inputs.new_empty(0), torch.zeros_like(task.inputs[0])
+        none, zeros = task.inputs.new_empty(0), task.inputs.new_zeros(task.player_map.count)
         parts = {"events": torch.tensor(0), "signed": zeros, "magnitude": zeros, "gap": none, "effective": zeros.sum()}
         parts |= {f"score {name}": none for name in metrics}
         # Clones: what shares memory cannot be saved.
@@ -150,8 +150,9 @@ class _Sums:
                 self.spent["gradient_points"] = self.spent["gradient_points"] + result.gradient_points.sum().cpu()
             of, total = self.of[name], len(self.task.inputs)
             of["events"] = of["events"] + len(part.inputs)
-            of["signed"] = of["signed"] + result.attributions.sum(dim=0) / total
-            of["magnitude"] = of["magnitude"] + result.attributions.abs().sum(dim=0) / total
+            attributed = self.task.player_map.sums(result.attributions)
+            of["signed"] = of["signed"] + attributed.sum(dim=0) / total
+            of["magnitude"] = of["magnitude"] + attributed.abs().sum(dim=0) / total
             of["gap"] = torch.cat([of["gap"], _relative_gaps(result)])
             of["effective"] = of["effective"] + _effective_baselines(result).sum() / total
             for metric, judge in self.metrics.items():

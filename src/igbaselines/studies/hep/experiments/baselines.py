@@ -52,7 +52,7 @@ def run(study: HepStudy, model: ClassifierRecipe | OwnNetwork, evaluation: HepEv
 
     A network of the user's is explained on every split of the events, and nothing is trained.
     """
-    rows, events, every_size = study.run.rows, study.events, evaluation.sizes(len(study.events.feature_names))
+    rows, events, every_size = study.run.rows, study.events, evaluation.sizes(len(study.events.players))
     add_event_counts(rows, events)
     cuts: list[tuple[str, int]] = []
     selected: list[Selected] = []
@@ -86,8 +86,8 @@ def run(study: HepStudy, model: ClassifierRecipe | OwnNetwork, evaluation: HepEv
 def _controls(network: ExplainedNetwork, explained: ClassAttribution, random_rankings: int) -> dict[str, Ranking]:
     """Rank without attributions: each feature alone, or shuffled, or at random; and one baseline in other orders."""
     study, train = network.study, network.events.split.train
-    auc = single_feature_auc(study.events.features[train], study.events.is_signal[train])
-    for feature, value in zip(study.events.feature_names, auc.tolist(), strict=True):
+    auc = single_feature_auc(study.events.features[train], study.events.is_signal[train], study.events.player_of)
+    for feature, value in zip(study.events.players, auc.tolist(), strict=True):
         study.run.rows.add(SINGLE, FEATURE_AUC.name, network.name, value, feature=feature)
     rankings = {SINGLE: by_score(auc), PERMUTED: by_score(_permutation_importance(network))}
     if (mean := explained.of.get(REORDERED)) is not None:
@@ -95,12 +95,12 @@ def _controls(network: ExplainedNetwork, explained: ClassAttribution, random_ran
         rankings[f"{REORDERED}_magnitude"] = by_score(mean.magnitude.cpu().numpy())
     generator = generator_for(*network.key, "hep: random rankings")
     for control in range(random_rankings):
-        rankings[f"random_{control}"] = torch.randperm(len(study.events.feature_names), generator=generator).numpy()
+        rankings[f"random_{control}"] = torch.randperm(len(study.events.players), generator=generator).numpy()
     add_rankings(study, network.name, rankings)
     return rankings
 
 
-def _permutation_importance(network: ExplainedNetwork) -> Float[np.ndarray, " d"]:
+def _permutation_importance(network: ExplainedNetwork) -> Float[np.ndarray, " p"]:
     """Of a network on events of its validation part: what it was stopped by, never what it is judged on."""
     events, device = network.study.events, network.events.data.x.device
     rng = np.random.default_rng([*network.key, stream("hep: permutations")])
@@ -110,13 +110,13 @@ def _permutation_importance(network: ExplainedNetwork) -> Float[np.ndarray, " d"
     def logits(features: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
         return np.asarray(network.model(torch.from_numpy(features).to(device)).cpu())
 
-    return permutation_importance(logits, events.features[some], events.is_signal[some], rng)
+    return permutation_importance(logits, events.features[some], events.is_signal[some], events.player_of, rng)
 
 
 def _add_attributions(study: HepStudy, unit: str, attribution: ClassAttribution) -> None:
     for method, mean in attribution.of.items():
         for metric, values in (("attribution", mean.signed), ("attribution_magnitude", mean.magnitude)):
-            for feature, value in zip(study.events.feature_names, values.tolist(), strict=True):
+            for feature, value in zip(study.events.players, values.tolist(), strict=True):
                 study.run.rows.add(method, metric, unit, value, feature=feature)
         for name, value in zip(GAP_QUANTILES, mean.gap.tolist(), strict=True):
             study.run.rows.add(method, f"completeness_gap_{name}", unit, value)

@@ -45,9 +45,9 @@ def ranked(
 
 
 def add_rankings(study: HepStudy, unit: str, rankings: Mapping[str, Ranking], **columns: str) -> None:
-    """Write the place of each feature, counted from 1, in each method's ranking."""
+    """Write the place of each feature, or category, counted from 1, in each method's ranking."""
     for method, ranking in rankings.items():
-        table = pd.DataFrame({"feature": study.events.feature_names, "value": places(ranking) + 1.0})
+        table = pd.DataFrame({"feature": study.events.players, "value": places(ranking) + 1.0})
         study.run.rows.add_table(table.assign(method=method, metric="rank", unit=unit, **columns))
 
 
@@ -63,7 +63,7 @@ def add_agreement(
     correlation = np.mean([rank_correlation(a, b) for a, b in pairs])
     overlap = np.mean([top_overlap(a, b, top) for a, b in pairs])
     study.run.rows.add(method, "spearman", unit, float(correlation), **columns)
-    if top < len(study.events.feature_names):  # all of them are the same ones
+    if top < len(study.events.players):  # all of them are the same ones
         study.run.rows.add(method, "top_overlap", unit, float(overlap), **columns)
 
 

@@ -255,10 +255,9 @@ class RankingNetwork(ExplainedNetwork):
         """The network, from features in physical units to a logit."""
         return self.trained.networks.network(0, self.events.standardise, self.recipe.dropout)
 
-    def retrained(self, features: Int[Tensor, " k"]) -> float:
-        """Train a network alike on some of the features alone; returns its ROC AUC on the test part."""
-        mask = np.zeros((1, len(self.study.events.feature_names)), dtype=bool)
-        mask[0, features.cpu().numpy()] = True
+    def retrained(self, players: Int[Tensor, " k"]) -> float:
+        """Train a network alike on some of the players' features alone; returns its ROC AUC on the test part."""
+        mask = np.isin(self.study.events.player_of, players.cpu().numpy())[None]
         with bar(f"{self.name}: {mask.sum()} features", 1) as progress:
             trained = train_on_subsets(self.events, mask, self.recipe, self.seed, self.checkpoints, progress)
         logits = self.events.test_logits(trained.networks)[0]
@@ -275,7 +274,8 @@ class RankingNetwork(ExplainedNetwork):
 
     def retrain(self, rankings: Sequence[Ranking], sizes: Sequence[int]) -> Retrained:
         """Train a network on each set of first features; the one with all of them is there already: this one."""
-        masks, index = top_masks(rankings, sizes)
+        of_players, index = top_masks(rankings, sizes)
+        masks = of_players[:, self.study.events.player_of]
         smaller, name, recipe = ~masks.all(axis=1), self.name, self.recipe
         logits = np.repeat(self.events.test_logits(self.trained.networks), len(masks), axis=0)
         loss = np.repeat(self.trained.loss.cpu().numpy(), len(masks))

@@ -12,7 +12,7 @@ from igbaselines.attribution.baselines import PerStratum, TrainingMean, ZeroBase
 from igbaselines.models.inference import for_gradients
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.networks.dnn import Classifier, Probability
-from igbaselines.tasks import Background, Imputer, Task
+from igbaselines.tasks import Background, FeatureMask, Imputer, Task
 
 # What an absent feature becomes: zero GeV, its mean, or that of a background event, every process as likely.
 IMPUTERS: Mapping[str, Imputer] = MappingProxyType(
@@ -30,7 +30,7 @@ def ranking_task(
     max_batch: int | None = None,
     fast_paths: bool = True,
 ) -> Task:
-    """The output of a ranking network for some events; every feature is a player, in physical units.
+    """The output of a ranking network for some events; every feature, in physical units, or category is a player.
 
     Deletion and fitness follow the probability, whichever output is explained: a logit has no share to fall to.
 
@@ -58,7 +58,8 @@ def ranking_task(
         None,
         [f"event_{index}" for index in explained],
         background,
-        imputers=IMPUTERS,
+        FeatureMask(table.player_of),
+        IMPUTERS,
         score=None if output == "probability" else probability,
         max_batch=max_batch,
     )
@@ -93,6 +94,7 @@ def untrained_task(table: EventTable, most: int = 1000) -> Task:
     inputs = torch.from_numpy(table.features[some[table.is_signal[some]]])
     background = training_background(table, some, torch.zeros(len(table.feature_names)))
     units = [f"event_{index}" for index in range(len(inputs))]
+    players = FeatureMask(table.player_of)
     return Task(
-        "the events", lambda points: points.new_zeros(len(points)), inputs, None, units, background, imputers=IMPUTERS
+        "the events", lambda points: points.new_zeros(len(points)), inputs, None, units, background, players, IMPUTERS
     )

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from igbaselines.metrics.agreement import spearman
 
-Ranking: TypeAlias = Int[np.ndarray, " d"]  # indices of the features, best first
+Ranking: TypeAlias = Int[np.ndarray, " p"]  # indices of the players, best first
 
 
 def by_score(scores: Float[np.ndarray, " d"]) -> Ranking:
@@ -19,20 +19,26 @@ def by_score(scores: Float[np.ndarray, " d"]) -> Ranking:
 
 
 def single_feature_auc(
-    features: Float[np.ndarray, "n d"], is_signal: Bool[np.ndarray, " n"]
-) -> Float[np.ndarray, " d"]:
-    """How well each feature alone separates the classes, in either direction: ROC AUC, from 1/2 (not at all) to 1."""
+    features: Float[np.ndarray, "n d"], is_signal: Bool[np.ndarray, " n"], player_of: Int[np.ndarray, " d"]
+) -> Float[np.ndarray, " p"]:
+    """How well each player alone separates the classes, in either direction: ROC AUC, from 1/2 (not at all) to 1.
+
+    Of several columns, the values of a category, it is that of the best one.
+    """
     auc = np.array([roc_auc_score(is_signal, column) for column in features.T])
-    return np.asarray(0.5 + np.abs(auc - 0.5))
+    best = np.zeros(player_of.max() + 1)
+    np.maximum.at(best, player_of, 0.5 + np.abs(auc - 0.5))
+    return best
 
 
 def permutation_importance(
     logits: Callable[[Float[np.ndarray, "m d"]], Float[np.ndarray, " m"]],
     features: Float[np.ndarray, "m d"],
     is_signal: Bool[np.ndarray, " m"],
+    player_of: Int[np.ndarray, " d"],
     rng: np.random.Generator,
-) -> Float[np.ndarray, " d"]:
-    """What a network's ROC AUC loses by each feature that is shuffled among the events (Breiman 2001, section 10).
+) -> Float[np.ndarray, " p"]:
+    """What a network's ROC AUC loses by each player that is shuffled among the events (Breiman 2001, section 10).
 
     Raises:
         ValueError: for events of one class, of which there is no AUC.
@@ -41,9 +47,9 @@ def permutation_importance(
         raise ValueError("permutation importance needs events of both classes")
     whole = roc_auc_score(is_signal, logits(features))
     lost = []
-    for feature in range(features.shape[1]):
-        shuffled = features.copy()
-        shuffled[:, feature] = rng.permutation(shuffled[:, feature])
+    for player in range(player_of.max() + 1):
+        shuffled, columns = features.copy(), player_of == player
+        shuffled[:, columns] = rng.permutation(shuffled[:, columns])
         lost.append(whole - roc_auc_score(is_signal, logits(shuffled)))
     return np.array(lost)
 

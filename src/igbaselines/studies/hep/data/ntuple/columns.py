@@ -28,11 +28,13 @@ class Features:
         columns: values by name, NaN where one is missing.
         slots: of columns that stand for a place in a list: what its mask is called.
         empty: where that list was too short, which is no flaw of the event.
+        category_of: of columns that stand for a value of a category: its name.
     """
 
     columns: dict[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
     slots: dict[str, str] = field(default_factory=dict)
     empty: dict[str, Bool[np.ndarray, " n"]] = field(default_factory=dict)
+    category_of: dict[str, str] = field(default_factory=dict)
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:

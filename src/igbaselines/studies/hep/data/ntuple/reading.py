@@ -74,6 +74,7 @@ class Reading:
             checksum=checksum,
             cross_section_error=errors if any(errors.values()) else None,
             training_weight=weights,
+            category_of={column: category for column, category in features.category_of.items() if column in names},
         )
 
     def _of(self, process: str) -> NtupleProcess:
@@ -201,7 +202,9 @@ class Reading:
             if is_jagged(branch):
                 continue
             if matches(name, settings.categories):
-                features.columns |= categories(name, branch)
+                found = categories(name, branch)
+                features.columns |= found
+                features.category_of |= dict.fromkeys(found, name)
                 continue
             if branch.dtype.kind not in "biuf":
                 raise UserError(
@@ -215,8 +218,8 @@ class Reading:
         for name, expression in settings.derived.items():
             if name in columns:
                 raise UserError(f"dataset.derived.{name}: there is a branch of this name, choose another")
-            found = evaluate(f"dataset.derived.{name}", expression, columns, total)
-            features.columns[name] = columns[name] = without_sentinels(found, [])
+            value = evaluate(f"dataset.derived.{name}", expression, columns, total)
+            features.columns[name] = columns[name] = without_sentinels(value, [])
         return features, columns
 
     def _not_missing(self, features: Features, kept: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
