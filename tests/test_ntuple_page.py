@@ -38,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         result = prepared.run([sys.executable, str(ROOT / "run.py"), *words], folder)
         assert result.returncode == 0, result.stderr
         found += [one.parent for one in folder.glob("outputs/[!.]*/[!.]*/status.json") if one.parent not in found]
-    assert len(found) == 3
+    assert len(found) == 4
     return found
 
 
@@ -92,6 +92,17 @@ def test_every_baseline_is_ranked_by(runs: list[Path]) -> None:
     first = rankings[rankings["place"] == 1].set_index("method")["feature"]
     assert set(first[["ig_nearest", "ig_kmeans", "expected_gradients"]]) == {"meff"}
     assert (runs[2] / "figures" / "figure_others.png").is_file()
+
+
+def test_methods_are_compared_on_the_users_network(runs: list[Path]) -> None:
+    """Of a linear network one baseline needs no path: Shapley values and IG from the same reference are the same."""
+    rows = pd.read_parquet(runs[3] / "rows.parquet")
+    assert set(rows["network"]) == {"hep own network"}
+    assert {"model_randomisation", "infidelity_background"} <= set(rows["metric"])
+    assert "twin_stability" not in set(rows["metric"]), "nobody trains it again"
+    known = rows[rows["metric"] == "cosine_zero"].groupby("method")["value"].mean()
+    assert known["ig_zero"] == pytest.approx(1, abs=1e-4)
+    assert known["random_map"] < 0.9
 
 
 def test_own_runs_stand_first_in_the_report(runs: list[Path]) -> None:

@@ -7,8 +7,12 @@ import torch
 from torch import Tensor
 
 from igbaselines.attribution.baselines import Examples, Given, PerStratum, TrainingMean, UniformNoise, ZeroBaseline
+from igbaselines.attribution.methods import Method
+from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
+from igbaselines.attribution.shapley.sampled import sampled_shapley_values
 from igbaselines.attribution.weighting import ByStratum
-from igbaselines.tasks import Background, Imputer, impute
+from igbaselines.metrics import Infidelity
+from igbaselines.tasks import Background, Imputer, Task, impute
 
 INPUTS = torch.ones(4000, 2)
 BACKGROUND = Background(
@@ -67,6 +71,40 @@ def test_values_of_each_input_go_to_that_input() -> None:
     inputs = torch.arange(10.0).view(5, 2)
     assert isinstance(OfEachInput(), Imputer)
     assert torch.equal(impute(OfEachInput(), inputs, BACKGROUND, seeded()), inputs + 10)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Three values as a generator beyond leading order weighs its events: one of negative weight."""
+
+    def draw(self, inputs: Tensor, background: Background, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        values = torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]).to(inputs)
+        return values, torch.tensor([0.75, 0.75, -0.5], dtype=torch.float64)
+
+
+def test_a_lot_has_no_sign() -> None:
+    found = impute(Signed(), INPUTS, BACKGROUND, seeded())
+    assert torch.bincount(found[:, 0].long()).tolist()[1:] == pytest.approx([1500, 1500, 1000], abs=120)
+
+
+@pytest.mark.parametrize("asked", [ShapleyIG(Signed(), 4), ShapleySampling(Signed(), 4)], ids=str)
+def test_coalitions_take_values_of_negative_weight(asked: Method) -> None:
+    """A sum of features: from whatever value, players get the mean distance to it, and so add up."""
+    task = Task("sum", lambda x: x.sum(dim=1), INPUTS[:5], None, list("abcde"), BACKGROUND)
+    found = asked.attribute(task, seeded()).attributions
+    assert ((found <= 0) & (found >= -2)).all(), "from 1, 2 or 3 to 1"
+
+
+def test_removals_take_values_of_negative_weight() -> None:
+    task = Task("sum", lambda x: x.sum(dim=1), INPUTS[:5], None, list("abcde"), BACKGROUND)
+    error = Infidelity(imputer=Signed(), draws=20).score(task, torch.ones(5, 2), seeded())
+    assert error.isfinite().all()
+
+
+def test_sampled_values_are_from_values_of_negative_weight() -> None:
+    absent, weights = Signed().draw(INPUTS[:2], BACKGROUND, seeded())
+    found = sampled_shapley_values(lambda x: x.sum(dim=1), INPUTS[:2], absent, 8, seeded(), weights=weights)
+    assert ((found.values <= 0) & (found.values >= -2)).all()
 
 
 def test_given_values_are_drawn_evenly() -> None:

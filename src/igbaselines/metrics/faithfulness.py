@@ -14,7 +14,7 @@ from torch import Tensor
 
 from igbaselines.attribution.shapley.exact import Game
 from igbaselines.metrics.base import MOVES, Maps, Quantity, Scores, why_no_imputer
-from igbaselines.tasks import Imputer, Task, draw, for_each
+from igbaselines.tasks import Imputer, Task, draw, for_each, lots
 
 MEMBERS_AT_ONCE = 2**22  # bytes that say which players are absent, of some inputs at a time
 # A spread below this share of the values is what a float32 network rounds by, and correlates with nothing.
@@ -87,7 +87,7 @@ class _Removal:
         for rows in blocks:
             members = [self._absent(game.players, generator) for _ in rows]
             chosen = torch.multinomial(
-                weights.cpu().expand(len(rows), -1), self.draws, replacement=True, generator=generator
+                lots(weights).expand(len(rows), -1), self.draws, replacement=True, generator=generator
             )
             gone = torch.stack(members).to(device)
             worth = self._worth(game, torch.tensor(list(rows), device=device), gone, chosen.to(device))

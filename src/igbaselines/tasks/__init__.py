@@ -1,7 +1,7 @@
 """What is explained, and what one may know beside: background, players, and what absent players become."""
 
 from igbaselines.tasks.background import Background
-from igbaselines.tasks.imputers import Imputer, draw, for_each, impute
+from igbaselines.tasks.imputers import Imputer, draw, for_each, impute, lots
 from igbaselines.tasks.lazy import Lazy
 from igbaselines.tasks.players import EachFeature, FeatureMask, Patches, Pixels, PlayerMap, Players
 from igbaselines.tasks.task import Function, Score, Task, class_score
@@ -23,4 +23,5 @@ __all__ = [
     "draw",
     "for_each",
     "impute",
+    "lots",
 ]

@@ -44,13 +44,21 @@ def for_each(values: Float[Tensor, "..."], inputs: Float[Tensor, "n *features"])
     return values if values.dim() > inputs.dim() else values.expand(len(inputs), *values.shape)
 
 
+def lots(weights: Float[Tensor, "*n k"]) -> Float[Tensor, "*n k"]:
+    """What values are drawn in proportion to, where one is drawn for all: the magnitudes of their weights, on the CPU.
+
+    Examples of negative weight, as generators beyond leading order give them, lower averages; a lot has no sign.
+    """
+    return weights.cpu().abs()
+
+
 def impute(
     imputer: Imputer, inputs: Float[Tensor, "n *features"], background: Background, generator: torch.Generator
 ) -> Float[Tensor, "n *features"]:
-    """Return each input with all of its players absent; of several values one is drawn, in proportion to its weight."""
+    """Return each input with all of its players absent; of several values one is drawn (`lots`)."""
     values, weights = draw(imputer, inputs, background, generator)
     each = for_each(values, inputs)
     if each.shape[1] == 1:
         return each[:, 0]
-    chosen = torch.multinomial(weights.cpu(), len(inputs), replacement=True, generator=generator)
+    chosen = torch.multinomial(lots(weights), len(inputs), replacement=True, generator=generator)
     return each[torch.arange(len(inputs), device=each.device), chosen.to(each.device)]

@@ -15,7 +15,7 @@ from igbaselines.attribution.shapley.coalitions import (
     sample_coalitions,
 )
 from igbaselines.attribution.shapley.exact import Choice, Game
-from igbaselines.tasks import Imputer, Task, draw, for_each
+from igbaselines.tasks import Imputer, Task, draw, for_each, lots
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,5 @@ class CoalitionMethod:
             return
         members = sample_coalitions(game.players, n, self.coalitions, generator, self.paired)
         shares = torch.tensor(game.shares, dtype=torch.float64)
-        chosen = torch.multinomial(shares, n * self.coalitions, replacement=True, generator=generator)
+        chosen = torch.multinomial(lots(shares), n * self.coalitions, replacement=True, generator=generator)
         yield Coalitions(members, chosen.view(n, self.coalitions))

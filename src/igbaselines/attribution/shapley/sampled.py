@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.shapley.exact import Choice, Game
-from igbaselines.tasks import EachFeature, Function, Players
+from igbaselines.tasks import EachFeature, Function, Players, lots
 from igbaselines.tasks.outputs import Target
 
 VALUES_AT_ONCE = 2**18  # worths, float64, that are held at a time: 2 MiB
@@ -62,7 +62,7 @@ def sampled_shapley_values(
         orders, chosen = [], []
         for _ in range(min(block, pairs - done)):
             orders.append(torch.randperm(p, generator=generator))
-            chosen.append(torch.multinomial(shares, 1, generator=generator))
+            chosen.append(torch.multinomial(lots(shares), 1, generator=generator))
         found = _of_pairs(game, torch.stack(orders).to(device), torch.cat(chosen).to(device))
         total += found.sum(dim=1)
         squares += found.square().sum(dim=1)
