@@ -240,6 +240,8 @@ def test_many_figures_of_a_run_stay_in_its_folder(tmp_path: Path) -> None:
     assert shown == [names[0], "figure_2", "weights"]  # examples make room for what there is one of
     photographs = [f"dog_{number}" for number in range(15)]
     assert [figure.name for figure in shown_figures(run_of(photographs))] == photographs[:12]
+    sheets = ["dog_0", "dog_0_sheet", "dog_1"]
+    assert [figure.name for figure in shown_figures(run_of(sheets))] == ["dog_0_sheet", "dog_1"]
 
 
 def test_the_page_says_how_many_figures_it_leaves_out(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ LARGEST_PNG = 60_000  # bytes of a figure that is shown as it is, where a run of
 MOST_FIGURES = 12  # of one run on the page: `explain` draws one for each photograph
 MOST_EXAMPLES = 1  # of single inputs, which a study numbers twice
 EXAMPLE = re.compile(r"figure_\d+_\d+")
+SHEET = "_sheet"  # NAME_sheet has what there is to be seen in NAME, and more methods
 RUNS, PAGE = "runs", "index.html"
 
 
@@ -41,6 +42,11 @@ class Shown:
     caption: str
     link: str
     size: tuple[int, int]
+
+    @property
+    def is_photograph(self) -> bool:
+        """Whether it shows photographs: these stand side by side."""
+        return self.link.endswith(WEBP)
 
 
 @dataclass
@@ -116,6 +122,11 @@ def for_page(png: Path) -> tuple[bytes, str]:
 
 
 def shown_figures(run: ReportedRun) -> list[FigureFile]:
-    """Choose the figures of a run that pages show: in their order all but further examples, MOST_FIGURES at most."""
+    """Choose the figures of a run that pages show: in their order, MOST_FIGURES at most.
+
+    Further examples are left out, and what a sheet of several methods shows.
+    """
     examples = [figure for figure in run.figures if EXAMPLE.fullmatch(figure.name)]
-    return [figure for figure in run.figures if figure not in examples[MOST_EXAMPLES:]][:MOST_FIGURES]
+    names = {figure.name for figure in run.figures}
+    shown = [figure for figure in run.figures if figure.name + SHEET not in names]
+    return [figure for figure in shown if figure not in examples[MOST_EXAMPLES:]][:MOST_FIGURES]

@@ -128,6 +128,7 @@ def _known(
         "scope": scope(runs),
         "sections": _sections(papers, claims, comparisons, runs),
         "untested": untested(claims),
+        "all_claims": len(claims),
         "open_sentences": sum(bool(sentence.open) for paper in papers for sentence in paper.sentences),
         "all_sentences": sum(len(paper.sentences) for paper in papers),
         "experiments": {name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
@@ -167,12 +168,9 @@ def scope(runs: Sequence[ReportedRun]) -> str:
 
 
 def untested(claims: Sequence[ReportedClaim]) -> dict[str, int]:
-    """Why claims were not tested, and how many for each reason, the most frequent first."""
+    """Why no run has tested a claim, and how many for each reason, the most frequent first."""
     reasons = Counter(
-        f"{result.experiment}: {result.record['note']}"
-        for claim in claims
-        for result in claim.results
-        if result.record["verdict"] == Verdict.NOT_TESTED
+        f"{claim.results[0].experiment}: {claim.results[0].record['note']}" for claim in claims if not claim.is_tested
     )
     return dict(reasons.most_common())
 

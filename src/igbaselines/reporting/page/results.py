@@ -37,6 +37,11 @@ class ReportedClaim:
     paper_value: str | int | float
     results: list[Result] = field(default_factory=list)
 
+    @property
+    def is_tested(self) -> bool:
+        """Whether any run tells."""
+        return any(result.record["verdict"] != Verdict.NOT_TESTED for result in self.results)
+
     def value_for(self, result: Result) -> str | int | float:
         """The paper's value that a result stands beside: a paper may give one for each network."""
         return result.record.get("paper_value", self.paper_value)  # type: ignore[no-any-return]

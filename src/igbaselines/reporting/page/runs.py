@@ -105,17 +105,19 @@ class ReportedRun(RunState):
 
     @property
     def taken(self) -> dict[str, tuple[str, str]]:
-        """What it says is to be taken, and what cannot be told from it, by kind of data; and how sure that is."""
+        """By kind of data what is to be taken, or what cannot be told from it, and beside it the cost and how sure it is."""
         short = self.in_short
         if not {"domain", "take"} <= set(short):
             return {}
         nothing = pd.Series("", short.index)
-        others, sure = short.get("not told from it", nothing), short.get("how sure", nothing)
+        others = short.get("not told from it", nothing)
+        known = short.reindex(columns=["spends", "how sure"], fill_value="")
         with_others = [
             f"{take}, or {other}" if other not in ("", "none") and not take.startswith("open") else take
             for take, other in zip(short["take"], others, strict=True)
         ]
-        return dict(zip(short["domain"], zip(with_others, sure, strict=True), strict=True))
+        more = ["; ".join(word for word in words if word) for words in known.itertuples(index=False)]
+        return dict(zip(short["domain"], zip(with_others, more, strict=True), strict=True))
 
     @property
     def in_short(self) -> pd.DataFrame:

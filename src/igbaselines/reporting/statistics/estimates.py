@@ -69,7 +69,12 @@ def mean_with_interval(values: np.ndarray) -> dict[str, float]:
 
 
 def replicate_estimate(
-    value: float, replicates: np.ndarray, *, threshold: float | None = None, confidence: float = CONFIDENCE
+    value: float,
+    replicates: np.ndarray,
+    *,
+    threshold: float | None = None,
+    confidence: float = CONFIDENCE,
+    of: str = "",
 ) -> Estimate:
     """Estimate a pooled quantity by the quantiles of its bootstrap replicates.
 
@@ -78,6 +83,7 @@ def replicate_estimate(
         replicates: (b,), the quantity on each resampled data set.
         threshold: the null hypothesis of the two-sided bootstrap p-value; None: no test.
         confidence: coverage of the interval.
+        of: what the replicates are of, such as `4 networks`.
 
     Returns:
         The value with its interval; `all_agree` where the replicates do.
@@ -93,7 +99,7 @@ def replicate_estimate(
     if threshold is not None:
         tail = min((replicates <= threshold).sum(), (replicates >= threshold).sum())
         p_value = float(min(1.0, 2 * (tail + 1) / (len(replicates) + 1)))  # + 1: never claims p = 0
-    name = f"bootstrap quantiles over {len(replicates)} replicates"
+    name = f"bootstrap quantiles over {len(replicates)} replicates" + (f" of {of}" if of else "")
     alike = bool(np.ptp(replicates) == 0)
     return Estimate(value, float(low), float(high), len(replicates), p_value, name, all_agree=alike)
 

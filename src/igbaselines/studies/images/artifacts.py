@@ -25,5 +25,6 @@ class ExplainedPhotograph:
     mask: Bool[np.ndarray, "h w"] | None = None  # of the object; None where nobody drew one
     attributions: Float[np.ndarray, "methods c h w"] | None = None  # of each method and channel, where they are kept
     smoothing: float | None = None  # width of the Gaussian over which a sheet's maps are smoothed [px]
-    # What each of Shapley Integrated Gradients' players gets, where they are kept
-    patches: Float[np.ndarray, "down across"] | None = None
+    # What each square patch gets, of methods that attribute to patches (NaN of others), and its side [px]
+    patches: Float[np.ndarray, "methods down across"] | None = None
+    patch: float | None = None

@@ -23,6 +23,7 @@ def test_a_pooled_curve_takes_its_replicates_as_sample(rows: pd.DataFrame) -> No
     assert curve.resampled
     assert "pooled" not in curve.samples
     assert curve.samples.shape == (len(K), 40)
+    assert (curve - curve).at(2).test == "bootstrap quantiles over 40 replicates of 5 networks"
 
 
 def test_pairing_sees_what_the_shared_noise_hides(rows: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from igbaselines.common.errors import UserError
+from igbaselines.reporting.page.runs import figure_file
 from igbaselines.running.config import register
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.images.data.pictures import open_photograph
@@ -71,9 +72,11 @@ def test_coalitions_of_patches(command: Command, photos: Path) -> None:
     with np.load(folder / "explanations" / "grey.npz", allow_pickle=False) as found:
         assert list(found["methods"]) == ["shapley_ig", "ig_absent"]
         of_patches = found["maps"][0].reshape(2, 112, 2, 112).sum(axis=(1, 3))
-        np.testing.assert_allclose(found["patches"], of_patches, atol=1e-5)
+        np.testing.assert_allclose(found["patches"][0], of_patches, atol=1e-5)
+        assert np.isnan(found["patches"][1]).all(), "plain Integrated Gradients knows no patches"
+        assert found["patch"] == 112
         assert np.abs(found["maps"][0] - found["maps"][1]).max() > 0
-    assert (folder / "figures" / "grey.png").exists()
+    assert "patches (112 px)" in figure_file(folder / "figures" / "grey_sheet.png").caption
 
 
 def test_integrated_gradients_of_one_file(command: Command, photos: Path) -> None:

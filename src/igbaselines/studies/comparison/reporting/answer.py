@@ -89,9 +89,10 @@ def in_short(domain: Domain, others: Iterable[Domain] = ()) -> dict[str, str]:
     spends = f"{domain.mean(COST, best):.0f}"
     if domain.budget is not None:
         spends += f" of {domain.budget}"
+    seconds = domain.mean(SECONDS, best)
     found = {
         "take": f"open ({label(best)} first, {BLIND})" if overall.fooled_by else label(best),
-        "spends": f"{spends} evaluations an input",
+        "spends": f"{spends} evaluations{f', {seconds:.2g} s' if math.isfinite(seconds) else ''} an input",
         "not_told_from_it": named(rest) if rest else "none",
         "how_sure": _inputs_of(overall) + ("" if overall.nested.of_networks else f", for {_these(overall)} alone"),
         "hangs_on": "" if overall.fooled_by else "; ".join(_changes(domain, overall, elsewhere)) or NOTHING_ALONE,

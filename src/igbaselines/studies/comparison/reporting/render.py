@@ -31,6 +31,7 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         "answer": pd.DataFrame(words),
         "answer_matrix": matrix_table(main),
         "answer_by_question": answer_table(main),
+        "ranks_by_metric": tables.ranks_table(main),
         "comparison": methods,
         "agreement_of_metrics": metrics,
         "without_a_metric": tables.left_out_table(main),

@@ -107,12 +107,43 @@ def _ranks_by_metric(domain: Domain) -> pd.DataFrame:
     return pd.DataFrame(means, index=methods).T.rank(axis=1)
 
 
+def ranks_table(every: Sequence[Domain]) -> pd.DataFrame:
+    """Methods down, in the order of the answer, metrics across: the rank of each method by each metric."""
+    tables = []
+    for domain in every:
+        if (first := domain.overall) is None:
+            continue
+        order = first.nested.order(first.sign)
+        ranks = {one.metric: pd.Series(one.nested.ranks(one.sign), one.nested.methods) for one in domain.judgements}
+        table = pd.DataFrame(ranks).reindex(order).rename_axis("method").reset_index()
+        table.insert(1, "all_questions", pd.Series(first.nested.means, first.nested.methods)[order].to_numpy())
+        tables.append(table.assign(domain=domain.name))
+    if not tables:
+        return pd.DataFrame()
+    found = pd.concat(tables, ignore_index=True)
+    return found[["domain", *found.columns.drop("domain")]]
+
+
 def left_out_table(every: Sequence[Domain]) -> pd.DataFrame:
-    """The best method, and those not told from it, without each metric in turn."""
+    """The answer without each metric and each question in turn, whether it is another, and what would decide it.
+
+    Returns:
+        `best`, `not_resolved` from it, `changes` (whether the best of all questions is told apart from it by what is
+        left), and `replicates` with `replicates_needed`: how many would tell the best from the next.
+    """
     return pd.DataFrame(
         [
-            {"domain": domain.name, "without": metric, "best": one.best, "not_resolved": ", ".join(one.unresolved[1:])}
+            {
+                "domain": domain.name,
+                "without": without,
+                "best": one.best,
+                "not_resolved": ", ".join(one.unresolved[1:]),
+                "changes": domain.overall is not None and one.best not in domain.overall.unresolved,
+                "replicates": one.nested.replicates,
+                "replicates_needed": one.nested.replicates
+                * (one.factor_to_tell(one.best, one.order[1]) if len(one.order) > 1 else np.nan),
+            }
             for domain in every
-            for metric, one in domain.left_out.items()
+            for without, one in {**domain.left_out, **domain.left_out_question}.items()
         ]
     )

@@ -1,7 +1,8 @@
 """Curves against the number of features k, and differences of such curves."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from igbaselines.reporting.statistics.estimates import CONFIDENCE, mean_estimate
 from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable
 
 REPLICATE = "bootstrap_"
+NUMBERED = re.compile(r"_\d+$")  # units that others stand beside, which a pooled value is of
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Curve:
     point: "pd.Series[float]"  # the value at each k: the mean over units, or the pooled value
     samples: pd.DataFrame  # k down; units, or bootstrap replicates, across
     resampled: bool  # whether the columns of `samples` are bootstrap replicates
+    pooled: str = ""  # what such replicates are of: 4 networks
 
     @classmethod
     def of(cls, rows: pd.DataFrame, metric: str, method: str) -> "Curve":
@@ -34,18 +37,20 @@ class Curve:
             return cls(table.mean(axis=1, skipna=False), table, resampled=False)
         if POOLED not in table.columns:
             raise NotTestable(f"the run has no pooled {metric!r} of method {method!r}")
-        return cls(table[POOLED], table[replicates], resampled=True)
+        units = [unit for unit in rows["unit"].unique() if NUMBERED.search(unit) and not unit.startswith(REPLICATE)]
+        pooled = f"{len(units)} {unit_name(units)}s" if units else ""
+        return cls(table[POOLED], table[replicates], resampled=True, pooled=pooled)
 
     def __sub__(self, other: "Curve") -> "Curve":
         """Subtract unit by unit, or replicate by replicate: the pairing makes small differences visible."""
-        return Curve(self.point - other.point, self.samples - other.samples, self.resampled)
+        return replace(self, point=self.point - other.point, samples=self.samples - other.samples)
 
     def below_all_features(self, up_to_k: int) -> "Curve":
         """Keep k <= up_to_k, without the last k: with all features every ranking gives the same network."""
         used = [k for k in self.point.index[:-1] if k <= up_to_k]
         if not used:
             raise NotTestable(f"the run has no k <= {up_to_k} below all features")
-        return Curve(self.point.loc[used], self.samples.loc[used], self.resampled)
+        return replace(self, point=self.point.loc[used], samples=self.samples.loc[used])
 
     def at(self, k: int, *, threshold: float | None = None, confidence: float = CONFIDENCE) -> Estimate:
         """Estimate the value at one k."""
@@ -70,7 +75,7 @@ class Curve:
 
     def without(self, ks: Sequence[int]) -> "Curve":
         """Leave out some k."""
-        return Curve(self.point.drop(index=list(ks)), self.samples.drop(index=list(ks)), self.resampled)
+        return replace(self, point=self.point.drop(index=list(ks)), samples=self.samples.drop(index=list(ks)))
 
     def ties(self) -> list[int]:
         """The k at which the difference of two curves is zero in every column: both have the same networks there."""
@@ -102,7 +107,7 @@ class Curve:
         self, value: float, values: np.ndarray, threshold: float | None = None, confidence: float = CONFIDENCE
     ) -> Estimate:
         if self.resampled:
-            return replicate_estimate(value, values, threshold=threshold, confidence=confidence)
+            return replicate_estimate(value, values, threshold=threshold, confidence=confidence, of=self.pooled)
         unit = unit_name(self.samples.columns)
         return mean_estimate(values, threshold=threshold, unit=unit, confidence=confidence)
 

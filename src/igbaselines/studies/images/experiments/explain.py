@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,7 +16,7 @@ from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
-from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
+from igbaselines.studies.images.experiments.explanations import of_baselines, of_patches, save_maps
 from igbaselines.studies.images.experiments.judging import by_others, gap
 from igbaselines.studies.images.experiments.records import Record, Row, baseline_rows, rows_of
 from igbaselines.studies.images.experiments.selection import SELECTION, Chosen
@@ -51,7 +52,7 @@ def run(
     """Explain every photograph by every method; `explanations/NAME.npz` holds the attributions.
 
     Of Shapley Integrated Gradients and all that is compared with it, it takes plain Integrated Gradients from the same
-    reference; the file holds `patches`, too, what each player gets.
+    reference. Of methods that attribute to patches the file holds `patches`, too, what each of them gets.
     """
     if not isinstance(attribution, AttributionSettings):
         raise UserError("this experiment explains photographs: attribution=ig, weighted_gradients, shapley_ig, ...")
@@ -73,7 +74,8 @@ def one_photograph(study: PhotographStudy, smoothing: float, index: int, chosen:
     stream = "images: coalitions" if isinstance(attribution, ShapleyImagesAttribution) else "images: nodes"
     methods, generator = study.methods_of(attribution), study.generator(stream, task)
     found = attribute_photograph(methods, task, study.patch, generator)
-    rows, more = _method_rows(study, task, chosen, found), {}
+    rows = _method_rows(study, task, chosen, found)
+    more: dict[str, Any] = of_patches(methods, found, task, study.patch)
     if isinstance(attribution, ImageAttribution):
         own = found[attribution.method]
         assert own.weights is not None
@@ -81,11 +83,7 @@ def one_photograph(study: PhotographStudy, smoothing: float, index: int, chosen:
         # How fit each baseline is, also where no weights are made of it.
         d_alpha = (own.fitness or attribution.fitness.d_alpha(task, own.per_baseline, generator)).d_alpha
         rows += baseline_rows({"weight": own.weights[0], "d_alpha": d_alpha}, list(attribution.baselines))
-        more = of_baselines(attribution.baselines, own, d_alpha)
-    elif isinstance(attribution, ShapleyImagesAttribution):
-        players, across = found[SHAPLEY_IG].players, -(-task.inputs.shape[-1] // study.patch)
-        assert players is not None
-        more = {"patches": players.view(-1, across).float().cpu().numpy()}
+        more |= of_baselines(attribution.baselines, own, d_alpha)
     save_maps(file, task, chosen, found, keep_channels=True, smoothing=smoothing, **more)
     return {"rows": rows}
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from igbaselines.attribution import Attribution
 from igbaselines.attribution.baselines import Given
+from igbaselines.attribution.methods import Method
 from igbaselines.common.arrays import write_arrays
 from igbaselines.studies.images.artifacts import ExplainedPhotograph
 from igbaselines.studies.images.experiments.selection import Chosen
@@ -64,6 +65,22 @@ def of_baselines(
         "d_alpha": d_alpha.cpu().numpy(),
         "weights": found.weights[0].double().cpu().numpy(),
     }
+
+
+def of_patches(
+    methods: Mapping[str, Method], found: Mapping[str, Attribution], task: Task, patch: int
+) -> dict[str, Any]:
+    """What `save_maps` keeps of methods that attribute to square patches with this side [px]; nothing of none."""
+    few = {name for name, method in methods.items() if getattr(method, "few_players", False)}
+    if not few:
+        return {}
+    down, across = (-(-side // patch) for side in task.inputs.shape[-2:])
+    nothing = np.full((down, across), np.nan, dtype=np.float32)
+    values = [
+        _numbers(one.players.view(down, across)) if name in few and one.players is not None else nothing
+        for name, one in found.items()
+    ]
+    return {"patches": np.stack(values), "patch": float(patch)}
 
 
 def _bytes(pixels: Float[Tensor, "*batch c h w"]) -> np.ndarray:

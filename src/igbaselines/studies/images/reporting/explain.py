@@ -8,12 +8,8 @@ from igbaselines.common.arrays import read_folder
 from igbaselines.reporting.claims import Printed
 from igbaselines.reporting.style import save_figure
 from igbaselines.studies.images.artifacts import ExplainedPhotograph
-from igbaselines.studies.images.reporting.overlays import (
-    comparison_sheet,
-    example_figure,
-    overlay_caption,
-    sheet_caption,
-)
+from igbaselines.studies.images.reporting.overlays import example_figure, overlay_caption
+from igbaselines.studies.images.reporting.sheet import comparison_sheet, sheet_caption
 
 
 def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:

@@ -7,7 +7,6 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
-from scipy.ndimage import gaussian_filter
 
 from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.style import new_figure, page_style
@@ -19,7 +18,6 @@ PAPER = 0.62  # how far the greyed photograph is faded towards white
 OUTLINE = "#0072B2"
 LARGE, SMALL = 2.5, 1.45  # inches of a panel
 MOST_COLUMNS = 6
-SHEET_COLUMNS = 4
 
 
 def faded(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
@@ -56,43 +54,6 @@ def example_figure(example: ExplainedPhotograph) -> Figure:
     return figure
 
 
-def comparison_sheet(example: ExplainedPhotograph) -> Figure:
-    """Draw the methods' maps side by side with both signs on one colour scale, over the greyed photograph."""
-    maps = [gaussian_filter(one.astype(float), example.smoothing or 0.0) for one in example.maps]
-    full = max(float(np.percentile(np.abs(one), CLIP)) for one in maps) or 1.0
-    count = 1 + len(maps)
-    columns = min(count, SHEET_COLUMNS)
-    lines = -(-count // columns)
-    ratio = example.image.shape[0] / example.image.shape[1]
-    with page_style():
-        figure = new_figure(LARGE * columns + 0.9, (LARGE * ratio + 0.45) * lines)
-        panels: list[Axes] = list(figure.subplots(lines, columns, squeeze=False).flat)
-        for panel in panels:
-            panel.axis("off")
-        panels[0].imshow(example.image)
-        panels[0].set_title(plot_label(f"{_short(example.label, 24)} ({example.probability:.2f})"), fontsize=12)
-        for panel, method, one in zip(panels[1:], example.methods, maps, strict=False):
-            panel.imshow(faded(example.image), cmap="gray", vmin=0, vmax=1)
-            drawn = panel.imshow(one, cmap="RdBu_r", vmin=-full, vmax=full, alpha=np.clip(np.abs(one) / full, 0, 1))
-            panel.set_title(plot_label(str(method)), fontsize=12)
-            if example.mask is not None and example.mask.any():
-                panel.contour(example.mask, levels=[0.5], colors="black", linewidths=0.8)
-        bar = figure.colorbar(drawn, ax=panels, shrink=0.8, pad=0.01)
-        bar.set_label("attribution of a pixel", fontsize=10)
-        bar.ax.tick_params(labelsize=9)
-    return figure
-
-
-def sheet_caption(example: ExplainedPhotograph, name: str) -> str:
-    """Say what a sheet shows."""
-    smoothed = f", smoothed over {example.smoothing:g} px" if example.smoothing else ""
-    return (
-        f"{name}, explained as {example.label} (probability {example.probability:.2f}) by {len(example.methods)} "
-        f"methods: attributions summed over channels{smoothed}, red for, blue against, on one scale, which is full at "
-        f"the largest {CLIP} % quantile of a magnitude."
-    )
-
-
 def overlay_caption(example: ExplainedPhotograph, name: str) -> str:
     """Say what a figure of the explanation of a photograph of this name shows."""
     outline = "; the outline is the object's mask" if example.mask is not None else ""
@@ -107,7 +68,7 @@ def overlay_caption(example: ExplainedPhotograph, name: str) -> str:
 def draw_maps(panels: Sequence[Axes], example: ExplainedPhotograph, size: int) -> None:
     """Draw the photograph into the first panel, and the maps of the methods over it into the others."""
     panels[0].imshow(example.image)
-    panels[0].set_title(plot_label(f"{_short(example.label, 20)} ({example.probability:.2f})"), fontsize=size)
+    panels[0].set_title(plot_label(f"{short(example.label, 20)} ({example.probability:.2f})"), fontsize=size)
     for panel, method, attribution in zip(panels[1:], example.methods, example.maps, strict=True):
         panel.imshow(overlay(example.image, attribution))
         panel.set_title(plot_label(str(method)), fontsize=size)
@@ -126,11 +87,12 @@ def _draw_baselines(block: SubFigure, example: ExplainedPhotograph, shown: Seque
     for picture, attributed, index in zip(*panels, shown, strict=False):
         picture.imshow(example.baselines[index])
         picture.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor="#999999", linewidth=0.8))
-        picture.set_title(plot_label(_short(str(example.baseline_names[index]), 18)), fontsize=10, pad=3)
+        picture.set_title(plot_label(short(str(example.baseline_names[index]), 18)), fontsize=10, pad=3)
         attributed.imshow(overlay(example.image, example.baseline_maps[index]))
         words = rf"$D_\alpha$ = {example.d_alpha[index]:,}" + f"\nweight {example.weights[index]:.3f}"
         attributed.set_title(words, fontsize=10, y=-0.03, va="top", pad=0)
 
 
-def _short(text: str, length: int) -> str:
+def short(text: str, length: int) -> str:
+    """Cut what is too long for a title."""
     return text if len(text) <= length else text[: length - 1] + "…"
