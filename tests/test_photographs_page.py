@@ -60,15 +60,16 @@ def test_the_average_of_a_checkpoint_is_taken_and_its_first_three_classes(runs: 
     assert "are left out" in log
 
 
-def test_a_sheet_compares_three_methods_by_the_difference_of_two_classes(runs: list[Path]) -> None:
+def test_a_sheet_compares_methods_by_the_difference_of_two_classes(runs: list[Path]) -> None:
     rows = pd.read_parquet(runs[2] / "rows.parquet")
-    assert set(rows.loc[rows["metric"] == "probability", "method"]) == {"ig", "idgi", "ig_blur"}
+    assert set(rows.loc[rows["metric"] == "probability", "method"]) == {"ig", "idgi", "ig_blur", "shapley_ig"}
     assert rows["label"].dropna().str.contains(", not ").all()
     gaps = rows[(rows["metric"] == "completeness_gap") & (rows["method"] == "ig")]
     assert (gaps["value"] < 0.3).all(), "attributions sum to the change of the difference"
     for photograph in SHOWN:
         caption = figure_file(runs[2] / "figures" / f"{photograph}_sheet.png").caption
-        assert "by 3 methods" in caption
+        assert "by 4 methods" in caption
+        assert "patches (32 px)" in caption
         assert "smoothed over 2 px" in caption
         with np.load(runs[2] / "explanations" / f"{photograph}.npz") as found:
             assert (found["maps"] < 0).any()

@@ -51,7 +51,10 @@ def test_what_runs_made_is_put_in_its_places(tmp_path: Path, script: ModuleType)
     assert "stale.png" not in found
     page, readme = (folder / "README.md").read_text(), (tmp_path / "README.md").read_text()
     for text in (page, readme):
-        assert "| **tables** | G_best | 64 of 64 evaluations an input | none | 5 inputs of 1 network, for this" in text
+        assert (
+            "| **tables** | G_best | 64 of 64 evaluations, 0.1 s an input | none | 5 inputs of 1 network, for this"
+            in text
+        )
         assert "| **hep** | G_best | " in text
     assert "| hep | G_best (64 evaluations, 5 inputs) |" in page
     assert "| **planted** | not run at this scale |" in readme

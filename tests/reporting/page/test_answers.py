@@ -62,9 +62,15 @@ def test_what_cannot_be_told_from_it_stands_beside_what_to_take(tmp_path: Path) 
     table = answers_of(("tables", ANSWER), ("hep", "Zero has."), ("photographs", "Open."))
     table.insert(1, "take", ["A", "B", "open (C first)"])
     table.insert(2, "not_told_from_it", ["none", "D; E", "F"])
+    table.insert(3, "spends", ["64 evaluations, 0.1 s an input", "", "5 evaluations"])
+    table.insert(4, "how_sure", ["3 networks", "2 networks", ""])
     comparison(tmp_path, "demo-1", table)
     (run,) = find_runs(tmp_path)
-    assert run.taken == {"tables": ("A", ""), "hep": ("B, or D; E", ""), "photographs": ("open (C first)", "")}
+    assert run.taken == {
+        "tables": ("A", "64 evaluations, 0.1 s an input; 3 networks"),
+        "hep": ("B, or D; E", "2 networks"),
+        "photographs": ("open (C first)", "5 evaluations"),
+    }
 
 
 def test_a_table_that_is_no_answer_opens_nothing(tmp_path: Path) -> None:

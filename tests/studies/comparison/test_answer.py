@@ -179,6 +179,8 @@ def test_what_the_answer_hangs_on_is_said() -> None:
     )
     table = left_out_table([domain_of(rows_of(worth, noise=0.01))]).set_index("without")
     assert table["best"].to_dict() == {"deletion": "a", "cosine": "b", "stability": "a"}
+    assert table["changes"].to_dict() == {"deletion": False, "cosine": True, "stability": False}
+    assert table["replicates_needed"].notna().to_dict() == {"deletion": True, "cosine": False, "stability": False}
     assert "By question: a by what finds what moves the output; a by what agrees with known values; b by what" in found
 
 
@@ -194,7 +196,7 @@ def test_the_answer_in_short_says_the_same() -> None:
     others = [domain_of(rows_of(turned, budget=32)), domain_of(rows_of(CLEAR, domain="hep"))]
     assert in_short(domain_of(rows_of(CLEAR)), others) == {
         "take": "G_best",
-        "spends": "64 of 64 evaluations an input",
+        "spends": "64 of 64 evaluations, 0.002 s an input",
         "not_told_from_it": "none",
         "how_sure": "40 inputs of 1 network, for this network alone",
         "hangs_on": "bad at 32",
@@ -202,7 +204,7 @@ def test_the_answer_in_short_says_the_same() -> None:
     }
     near = {"a": {"cosine": 1.01}, "b": {"cosine": 1.0}, "c": {"cosine": 0.0}}
     few = in_short(domain_of(rows_of(near, budget=None)))
-    assert (few["spends"], few["not_told_from_it"]) == ("64 evaluations an input", "b")
+    assert (few["spends"], few["not_told_from_it"]) == ("64 evaluations, 0.002 s an input", "b")
     assert set(in_short(domain_of(rows_of({"a": {"sparseness": 1.0}}))).values()) == {""}
 
 

@@ -105,7 +105,7 @@ class ReportedRun(RunState):
 
     @property
     def taken(self) -> dict[str, tuple[str, str]]:
-        """By kind of data what is to be taken, or what cannot be told from it, and beside it the cost and how sure it is."""
+        """By kind of data what to take, or what cannot be told from it; and beside it the cost, and how sure it is."""
         short = self.in_short
         if not {"domain", "take"} <= set(short):
             return {}

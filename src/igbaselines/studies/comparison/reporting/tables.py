@@ -1,7 +1,7 @@
 """The tables of a comparison behind its answer."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,11 +125,11 @@ def ranks_table(every: Sequence[Domain]) -> pd.DataFrame:
 
 
 def left_out_table(every: Sequence[Domain]) -> pd.DataFrame:
-    """The answer without each metric and each question in turn, whether it is another, and what would decide it.
+    """The answer without each metric and each question of several, whether it is another, and what would decide it.
 
     Returns:
         `best`, `not_resolved` from it, `changes` (whether the best of all questions is told apart from it by what is
-        left), and `replicates` with `replicates_needed`: how many would tell the best from the next.
+        left), and `replicates` with `replicates_needed`: how many would tell the best from the next, if it is not told.
     """
     return pd.DataFrame(
         [
@@ -144,6 +144,14 @@ def left_out_table(every: Sequence[Domain]) -> pd.DataFrame:
                 * (one.factor_to_tell(one.best, one.order[1]) if len(one.order) > 1 else np.nan),
             }
             for domain in every
-            for without, one in {**domain.left_out, **domain.left_out_question}.items()
+            for without, one in _left_out(domain)
         ]
     )
+
+
+def _left_out(domain: Domain) -> Iterator[tuple[str, Judgement]]:
+    """The answers without a metric, and without a question that has more than one."""
+    yield from domain.left_out.items()
+    for question, one in domain.left_out_question.items():
+        if sum(asked.question == question for asked in domain.judgements) > 1:
+            yield question, one
