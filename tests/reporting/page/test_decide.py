@@ -63,6 +63,16 @@ def test_an_interval_that_is_not_one_over_units_tells_nothing(changed: dict[str,
     assert more_units(record_of(values_of(20, 0.3)) | changed, BETTER, 1) is None
 
 
+def test_of_pooled_networks_more_of_both_would_tell() -> None:
+    """Replicates are as good as a normal distribution: the units that a t-test of many would need."""
+    record = record_of(values_of(1000, 0.05)) | {"test": "bootstrap quantiles over 1000 replicates of 4 networks"}
+    factor = more_units(record, BETTER, 1)
+    assert factor is not None
+    assert factor == pytest.approx(((1.96 + 0.84) / (0.05 * 1000**0.5)) ** 2, rel=0.08)
+    said = what_decides({"p/a": CLAIM}, run_with(record))["p/a"]
+    assert said.startswith(f"About {factor:.2g} times as many networks, and events in them, would decide it")
+
+
 def run_with(
     record: dict[str, Any], config: str = "dataset: {n_images: 20}", experiment: str = "shapley_images"
 ) -> ReportedRun:

@@ -108,6 +108,37 @@ def test_the_page_is_whole_and_holds_every_claim_and_run(outputs: Path) -> None:
     assert "Next: the same command" in found.text
 
 
+def test_what_is_not_tested_is_counted_one_way(outputs: Path) -> None:
+    """In the first lines and in the section; and claims as claims.csv has them."""
+    text = re.sub(r"\s+", " ", page(outputs).text)
+    said = re.search(r"(\d+) of the papers' (\d+) sentences: (\d+) have no test, and of (\d+) no run tells", text)
+    assert said is not None
+    untested, every, without, silent = map(int, said.groups())
+    assert untested == without + silent
+    sections = re.findall(r"(\d+) of (\d+) sentences of [A-Z]", text)
+    assert (untested, every) == tuple(sum(map(int, column)) for column in zip(*sections, strict=True))
+    claims = pd.read_csv(outputs / "report" / "claims.csv")
+    tested = claims[claims["verdict"] != "not tested"]["id"].unique()
+    lacking = len(set(claims["id"]) - set(tested))
+    assert f"{lacking} of {claims['id'].nunique()} claims have no run that tells" in text
+    assert sum(map(int, re.findall(r"(\d+) claims? of \w+: ", text))) == lacking
+
+
+def test_photographs_stand_side_by_side(tmp_path: Path) -> None:
+    folder = tmp_path / "explain" / "mine-1"
+    (folder / "figures").mkdir(parents=True)
+    for name in ("dog", "dog_sheet", "curve"):
+        Image.new("RGB", (2, 2)).save(folder / "figures" / f"{name}.png")
+    (folder / "figures" / "dog_sheet.webp").write_bytes(b"a picture")
+    for name, content in (("config.yaml", "{}"), ("provenance.json", "{}"), ("claims.json", "[]")):
+        (folder / name).write_text(content)
+    (folder / "status.json").write_text('{"state": "complete"}')
+    source = write_report(tmp_path).read_text(encoding="utf-8")
+    (gallery,) = re.findall(r'<div class="gallery">.*?</div>', source, re.DOTALL)
+    assert re.findall(r'loading="lazy" src="[^"]*/(\w+)\.', gallery) == ["dog_sheet"]
+    assert source.index("/curve.png") < source.index('<div class="gallery">')
+
+
 def test_figures_lie_beside_the_page_and_nothing_else_is_fetched(outputs: Path) -> None:
     found = page(outputs)
     assert len(found.sources) == 12

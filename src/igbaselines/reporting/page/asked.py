@@ -102,11 +102,14 @@ class Answer:
 
 def answers_of(paper: Paper, runs: Sequence[ReportedRun]) -> list[Answer]:
     """Answer a paper's questions."""
-    return [_answer(paper, question, runs) for question in paper.questions]
-
-
-def _answer(paper: Paper, question: Question, runs: Sequence[ReportedRun]) -> Answer:
     claims = {claim.id: claim for listed in paper.claims.values() for claim in listed}
+    decides = {run.place: what_decides(claims, run) for run in runs}
+    return [_answer(paper.id, question, runs, decides) for question in paper.questions]
+
+
+def _answer(
+    paper: str, question: Question, runs: Sequence[ReportedRun], decides: Mapping[str, Mapping[str, str]]
+) -> Answer:
     found: dict[str, list[tuple[ReportedRun, Record]]] = {claim: [] for _, claim, _ in question.readings}
     for run in runs:
         for record in run.claims:
@@ -114,7 +117,6 @@ def _answer(paper: Paper, question: Question, runs: Sequence[ReportedRun]) -> An
                 found[record["id"]].append((run, record))
     concerned = [run for run in runs if any(run is one for of in found.values() for one, _ in of)]
     names = short_names(concerned) if len(concerned) <= MOST_COLUMNS else {}
-    decides = {run.place: what_decides(claims, run) for run in concerned}
     readings, counts = [], Counter[str]()
     for of, claim, opposite in question.readings:
         cells: dict[str, list[tuple[str, str, str]]] = {}
@@ -127,7 +129,7 @@ def _answer(paper: Paper, question: Question, runs: Sequence[ReportedRun]) -> An
             )
         readings.append(Reading(of, claim, [cell for name, of in cells.items() for cell in _cells(name, of)]))
     columns = list(dict.fromkeys(names.get(run.place, run.experiment) for run in concerned))
-    return Answer(paper.id, question.ask, question.note, columns, readings, counts)
+    return Answer(paper, question.ask, question.note, columns, readings, counts)
 
 
 def _cells(column: str, said: Sequence[tuple[str, str, str]]) -> list[Cell]:

@@ -16,8 +16,10 @@ from igbaselines.reporting.statistics.nested import times_more
 from igbaselines.reporting.statistics.verdicts import Region, Verdict
 from igbaselines.running.study import experiments
 
+IF = "80 % power, if value and spread stay"
 HOPELESS = 1000  # times as many: the difference is as good as none
 OVER_UNITS = re.compile(r"t-interval over \d+ |of \d+ units, expanded")  # of a record's test: n counts units
+POOLED = re.compile(r"replicates of \d+ (\w+)")  # of units that are pooled, and of what is measured in them
 
 
 def what_decides(claims: Mapping[str, Claim], run: ReportedRun) -> dict[str, str]:
@@ -50,10 +52,11 @@ def more_units(record: Record, claimed: Region, tests: int) -> float | None:
     """How many times as many units would tell on which side of the nearest edge a value lies.
 
     With 80 % power at the level that Bonferroni leaves of so many readings, if the value stays where it is and its
-    spread, too. None where the interval is not one over units, or has no width.
+    spread, too. None where the interval is neither over units nor over replicates of them, or has no width.
     """
     value, low, high = (record[key] for key in ("value", "ci_low", "ci_high"))
-    if value is None or not high > low or record["n"] < 2 or not OVER_UNITS.search(record["test"] or ""):
+    told = any(kind.search(record["test"] or "") for kind in (OVER_UNITS, POOLED))
+    if value is None or not high > low or record["n"] < 2 or not told:
         return None
     freedom = float(record["n"] - 1)
     error = (high - low) / 2 / float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
@@ -72,8 +75,10 @@ def _said(record: Record, factor: float, run: ReportedRun) -> str:
         return (
             f"More than {HOPELESS} times as many units would be needed to decide it: the difference is as good as none."
         )
+    if pooled := POOLED.search(record["test"]):
+        return f"About {factor:.2g} times as many {pooled[1]}, and events in them, would decide it ({IF})."
     needed = math.ceil(record["n"] * factor)
-    words = f"About {needed} units in the place of {record['n']} would decide it (80 % power, if value and spread stay)"
+    words = f"About {needed} units in the place of {record['n']} would decide it ({IF})"
     again = _command(run, factor, needed)
     return f"{words}: {again}" if again else f"{words}."
 

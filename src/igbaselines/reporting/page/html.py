@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
@@ -122,15 +123,15 @@ def _known(
 ) -> dict[str, object]:
     """What the page says of papers, claims, runs and sweeps."""
     of_sweeps = [(sweep, sweep.states(runs)) for sweep in sweeps]
+    sections = _sections(papers, claims, comparisons, runs)
     return {
         "command": shlex.join(COMMAND),
         "report_command": shlex.join([*COMMAND, "action=report"]),
         "scope": scope(runs),
-        "sections": _sections(papers, claims, comparisons, runs),
+        "sections": sections,
         "untested": untested(claims),
         "all_claims": len(claims),
-        "open_sentences": sum(bool(sentence.open) for paper in papers for sentence in paper.sentences),
-        "all_sentences": sum(len(paper.sentences) for paper in papers),
+        "sentences": [line for section in sections for line in section["glance"].lines],
         "experiments": {name: list(group) for name, group in groupby(runs, key=lambda run: run.experiment)},
         "verdicts": [str(verdict) for verdict in Verdict],
         "count_verdicts": count_verdicts,
@@ -197,9 +198,9 @@ def _sections(
     claims: Sequence[ReportedClaim],
     comparisons: Sequence[DatasetComparison],
     runs: Sequence[ReportedRun],
-) -> list[Mapping[str, object]]:
+) -> list[Mapping[str, Any]]:
     """Group the claims by paper; a paper that only a run knows has no title and no sentences."""
-    known: dict[str, dict[str, object]] = {
+    known: dict[str, dict[str, Any]] = {
         paper.id: {
             "title": paper.title,
             "url": paper.url,
@@ -212,15 +213,14 @@ def _sections(
     nothing = {"title": "", "url": "", "notes": (), "bibtex": "", "glance": Glance((), ())}
     for claim in claims:
         known.setdefault(claim.paper, nothing)
-    sections: list[Mapping[str, object]] = []
+    sections: list[Mapping[str, Any]] = []
     for paper, words in known.items():
         of_paper = [comparison.of_paper(paper) for comparison in comparisons]
-        glance = words["glance"]
-        assert isinstance(glance, Glance)
+        glance: Glance = words["glance"]
         grouped = {
             "id": paper,
             "first_line": glance.first_line,
-            "open": [line for line in glance.lines if line.open],
+            "untested": [line for line in glance.lines if line.verdict == Verdict.NOT_TESTED],
             "claims": [claim for claim in claims if claim.paper == paper],
             "comparisons": [comparison for comparison in of_paper if comparison.lines],
         }

@@ -78,7 +78,7 @@ class ReportedRun(RunState):
             return {}
         return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
-    @property
+    @cached_property
     def origin(self) -> Origin:
         """Command, commit, time and device; anyone could have written them."""
         said = json.loads(self.provenance) if self.provenance else {}
