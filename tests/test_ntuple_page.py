@@ -38,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         result = prepared.run([sys.executable, str(ROOT / "run.py"), *words], folder)
         assert result.returncode == 0, result.stderr
         found += [one.parent for one in folder.glob("outputs/[!.]*/[!.]*/status.json") if one.parent not in found]
-    assert len(found) == 4
+    assert len(found) == 5
     return found
 
 
@@ -70,9 +70,16 @@ def test_figures_say_nothing_of_other_data(runs: list[Path]) -> None:
     assert "H_T" not in claims
 
 
+def test_sets_of_particles_are_ranked_with_the_places_that_are_empty(runs: list[Path]) -> None:
+    attribution = pd.read_parquet(runs[1] / "rows.parquet").query("metric == 'attribution'")
+    assert {"jet_pt_1", "jet_pt_2", "jet_2_missing", "meff"} <= set(attribution["feature"])
+    rankings = table(runs[1], "rankings")
+    assert set(rankings.loc[rankings["place"] == 1, "feature"]) == {"meff"}
+
+
 def test_the_users_network_is_explained_as_it_is(runs: list[Path]) -> None:
     """It is linear: from zero, each feature's attribution is its weight times its value, over its scale."""
-    rows = pd.read_parquet(runs[1] / "rows.parquet")
+    rows = pd.read_parquet(runs[2] / "rows.parquet")
     assert set(rows["feature"].dropna()) == {"met", "meff", "lep_pt", "dphi"}
     assert not set(rows["metric"]) & {"network_loss", "network_epochs"}
     from_zero = rows[(rows["metric"] == "attribution") & (rows["method"] == "zero_physical")]
@@ -81,22 +88,22 @@ def test_the_users_network_is_explained_as_it_is(runs: list[Path]) -> None:
     assert mean["meff"] == pytest.approx(2 * signal["meff"].mean() / 1e5, rel=0.03)
     assert mean["met"] == pytest.approx(0.5 * signal["met"].mean() / 2e4, rel=0.03)
     assert mean[["lep_pt", "dphi"]].abs().max() < 1e-6
-    assert {path.stem for path in runs[1].glob("figures/*.png")} == {f"figure_{n}" for n in "1345"}
-    assert "splits of the events" in figure_file(runs[1] / "figures" / "figure_1.png").caption
+    assert {path.stem for path in runs[2].glob("figures/*.png")} == {f"figure_{n}" for n in "1345"}
+    assert "splits of the events" in figure_file(runs[2] / "figures" / "figure_1.png").caption
 
 
 def test_every_baseline_is_ranked_by(runs: list[Path]) -> None:
     methods = {"ig_uniform", "ig_gaussian", "ig_max_distance", "ig_nearest", "ig_kmeans", "expected_gradients"}
-    rankings = table(runs[2], "rankings")
+    rankings = table(runs[3], "rankings")
     assert methods < set(rankings["method"])
     first = rankings[rankings["place"] == 1].set_index("method")["feature"]
     assert set(first[["ig_nearest", "ig_kmeans", "expected_gradients"]]) == {"meff"}
-    assert (runs[2] / "figures" / "figure_others.png").is_file()
+    assert (runs[3] / "figures" / "figure_others.png").is_file()
 
 
 def test_methods_are_compared_on_the_users_network(runs: list[Path]) -> None:
     """Of a linear network one baseline needs no path: Shapley values and IG from the same reference are the same."""
-    rows = pd.read_parquet(runs[3] / "rows.parquet")
+    rows = pd.read_parquet(runs[4] / "rows.parquet")
     assert set(rows["network"]) == {"hep own network"}
     assert {"model_randomisation", "infidelity_background"} <= set(rows["metric"])
     assert "twin_stability" not in set(rows["metric"]), "nobody trains it again"

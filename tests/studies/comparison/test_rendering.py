@@ -94,8 +94,8 @@ def test_of_several_kinds_of_data_at_several_budgets_all_is_written(tmp_path: Pa
     of_hep = every[(every["domain"] == "hep") & (every["budget"] == 64)]
     matrix = pd.read_csv(tmp_path / "tables" / "ranks_by_metric.csv").query("domain == 'hep'").set_index("method")
     assert matrix["all_questions"].is_monotonic_increasing
-    for line in of_hep[of_hep["question"].notna()].itertuples():
-        assert matrix.loc[line.method, line.metric] == pytest.approx(line.rank)
+    for line in of_hep[of_hep["question"].notna()].to_dict("records"):
+        assert matrix[line["metric"]][line["method"]] == pytest.approx(line["rank"])
     with Image.open(tmp_path / "figures" / "figure_answer.png") as figure:
         assert "tables: 16 inputs, 2 networks; hep: 9 inputs, 3 networks" in figure.info["Description"]
     assert (tmp_path / "figures" / "figure_answer.pdf").stat().st_size > 0

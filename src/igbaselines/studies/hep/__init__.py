@@ -40,6 +40,7 @@ STUDY = Study(
         "swish_dnn": f"{HERE}.networks.recipe.DNNRecipe",
         "hep_own": f"{HERE}.networks.own.OwnNetworkFile",
         "object_attention": f"{HERE}.networks.recipe.ObjectAttentionRecipe",
+        "particle_sets": f"{HERE}.networks.recipe.ParticleSetRecipe",
         "hep_attribution": f"{HERE}.experiments.settings.HepAttribution",
         "hep_evaluation": f"{HERE}.experiments.settings.HepEvaluation",
         "hep_rankings_evaluation": f"{HERE}.experiments.rankings_settings.RankingsEvaluation",

@@ -26,8 +26,10 @@ def named(data: TrainingData) -> TrainingData:
 
 
 @pytest.fixture
-def networks(attention: ObjectAttentionRecipe, masks: Tensor, generator: torch.Generator) -> AttentionEnsemble:
-    networks = attention.untrained(masks, NAMES, generator)
+def networks(
+    attention: ObjectAttentionRecipe, masks: Tensor, named: TrainingData, generator: torch.Generator
+) -> AttentionEnsemble:
+    networks = attention.untrained(masks, named, generator)
     assert isinstance(networks, AttentionEnsemble)
     networks.state = {n: t if t.dtype == torch.bool else t.double() for n, t in networks.state.items()}
     return networks
@@ -73,10 +75,10 @@ def test_is_pytorchs_encoder_over_objects(networks: AttentionEnsemble, generator
 
 
 def test_initial_weights_lie_within_pytorchs_bounds(
-    attention: ObjectAttentionRecipe, masks: Tensor, generator: torch.Generator
+    attention: ObjectAttentionRecipe, masks: Tensor, named: TrainingData, generator: torch.Generator
 ) -> None:
     attention = replace(attention, width=64)
-    state = attention.untrained(masks, NAMES, generator).state
+    state = attention.untrained(masks, named, generator).state
     seen = masks[:, None] & object_tokens(NAMES)
     weight = state["embedding.weight"].unflatten(1, (7, 64))
     for network, token in seen.any(2).nonzero().tolist():

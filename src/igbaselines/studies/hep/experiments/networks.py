@@ -52,7 +52,7 @@ def split_events(
     target = torch.from_numpy(events.is_signal).to(x)
     train_part, validation_part = (torch.from_numpy(indices).to(device) for indices in split[:2])
     counts = None if events.training_weight is None else torch.from_numpy(events.training_weight).to(x)
-    data = TrainingData(x, target, train_part, validation_part, events.feature_names, counts)
+    data = TrainingData(x, target, train_part, validation_part, events.feature_names, counts, standardise)
     return SplitEvents(split, standardise, data)
 
 

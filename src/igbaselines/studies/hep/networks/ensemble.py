@@ -19,14 +19,14 @@ from igbaselines.studies.hep.networks.dnn import ACTIVATIONS, DNN, Classifier
 
 State = dict[str, Tensor]
 Keep = Sequence[Float[Tensor, "_ b"]] | None  # dropout factors, of training
-_NOT_TRAINED = ("mask", "mean", "variance")
+_NOT_TRAINED = ("mask", "mean", "variance", "fixed")
 
 
 class Ensemble(ABC):
     """Networks of one architecture, as training needs them.
 
     Every tensor of the state has a first dimension over them. `mask` says which features each sees; BatchNorm's running
-    statistics are `mean...` and `variance...`; an optimiser moves the rest.
+    statistics are `mean...` and `variance...`, and constants are `fixed...`; an optimiser moves the rest.
     """
 
     def __init__(self, state: State) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import torch
 
     import igbaselines.studies.hep.networks.ensemble
+    import igbaselines.studies.hep.networks.training
 
 ACTIVATIONS = ("swish", "relu")
 
@@ -47,12 +48,16 @@ class ClassifierRecipe:
         return
 
     def untrained(
-        self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
+        self,
+        mask: "torch.Tensor",
+        data: "igbaselines.studies.hep.networks.training.TrainingData",
+        generator: "torch.Generator",
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
         """Draw the initial weights of one network for each mask (n, d), the features that it sees.
 
-        The same draws serve every network up to its mask, so that differences between them are paired. A UserError says
-        where the architecture has no use for a feature of that name.
+        The same draws serve every network up to its mask, so that differences between them are paired. Of the events
+        the names of the features are asked, and how they were standardised. A UserError says where the architecture has
+        no use for features of these names.
         """
         raise NotImplementedError
 
@@ -76,7 +81,10 @@ class DNNRecipe(ClassifierRecipe):
             raise UserError(f"model.activation must be {' or '.join(ACTIVATIONS)}, got {self.activation}")
 
     def untrained(
-        self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
+        self,
+        mask: "torch.Tensor",
+        data: "igbaselines.studies.hep.networks.training.TrainingData",
+        generator: "torch.Generator",
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
         """Draw initial weights; any features will do."""
         from igbaselines.studies.hep.networks.ensemble import DNNEnsemble
@@ -107,13 +115,16 @@ class ObjectAttentionRecipe(ClassifierRecipe):
             raise UserError(f"model.width must be a multiple of model.heads={self.heads}, got {self.width}")
 
     def untrained(
-        self, mask: "torch.Tensor", feature_names: tuple[str, ...], generator: "torch.Generator"
+        self,
+        mask: "torch.Tensor",
+        data: "igbaselines.studies.hep.networks.training.TrainingData",
+        generator: "torch.Generator",
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
         """Draw initial weights; the names say to which objects a feature belongs."""
         from igbaselines.studies.hep.networks.attention_ensemble import AttentionEnsemble
         from igbaselines.studies.hep.networks.object_tokens import object_tokens
 
-        tokens = object_tokens(feature_names).to(mask.device)
+        tokens = object_tokens(data.feature_names).to(mask.device)
         return AttentionEnsemble.initialise(mask, tokens, self.width, self.heads, self.blocks, generator)
 
     def with_state(self, state: "dict[str, torch.Tensor]") -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
@@ -121,3 +132,32 @@ class ObjectAttentionRecipe(ClassifierRecipe):
         from igbaselines.studies.hep.networks.attention_ensemble import AttentionEnsemble
 
         return AttentionEnsemble(state, self.heads)
+
+
+@dataclass
+class ParticleSetRecipe(ClassifierRecipe):
+    """Deep Sets of the particles of an event, however many there are."""
+
+    width: int  # of what a particle, and the event, becomes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 1:
+            raise UserError(f"model.width must be at least 1, got {self.width}")
+
+    def untrained(
+        self,
+        mask: "torch.Tensor",
+        data: "igbaselines.studies.hep.networks.training.TrainingData",
+        generator: "torch.Generator",
+    ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
+        """Draw initial weights; the names say which particle a feature is of."""
+        from igbaselines.studies.hep.networks.particle_sets import ParticleSets
+
+        return ParticleSets.initialise(mask, data.feature_names, data.standardise, self.width, generator)
+
+    def with_state(self, state: "dict[str, torch.Tensor]") -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
+        """Build the networks whose `state` was saved."""
+        from igbaselines.studies.hep.networks.particle_sets import ParticleSets
+
+        return ParticleSets(state)

@@ -14,6 +14,7 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.common.stopping import stop_asked
 from igbaselines.common.tensors import load_tensors, save_tensors
 from igbaselines.models.optimiser import adamw
+from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.ensemble import Ensemble, State
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
@@ -31,6 +32,7 @@ class TrainingData:
     validation: Int[Tensor, " v"]  # indices of the validation part
     feature_names: tuple[str, ...] = ()  # names of the features, for the networks that are built after them
     weight: Float[Tensor, " events"] | None = None  # what each event counts, not negative; None: all the same
+    standardise: Standardise | None = None  # what x was standardised by; None: physical units are those of x
 
     def class_weights(self, part: Int[Tensor, " p"]) -> Float[Tensor, " p"]:
         """Weights by which signal and background count the same in a part; their mean is one."""
@@ -100,7 +102,7 @@ class _Training:
     ) -> None:
         self.data, self.recipe, self.seed = data, recipe, seed
         n, device = len(mask), data.x.device
-        self.networks = recipe.untrained(mask.to(device), data.feature_names, generator_for(*seed))
+        self.networks = recipe.untrained(mask.to(device), data, generator_for(*seed))
         self.networks.state = {
             name: value.to(data.x.dtype) if value.is_floating_point() else value
             for name, value in self.networks.state.items()
