@@ -41,7 +41,7 @@ TABLES = {
     **dict.fromkeys(("breast_cancer", "wine", "digits", "sklearn_tables"), ()),
     "table": ("dataset.path=x.csv", "dataset.target=y"),
 }
-EVENT_MODELS = ("swish_dnn", "deep_swish_dnn", "relu_dnn", "object_attention", "hep_own")
+EVENT_MODELS = ("swish_dnn", "deep_swish_dnn", "relu_dnn", "object_attention", "particle_sets", "hep_own")
 IMAGE_OPTIONS = [
     *((group, name) for group in ("attribution/baselines", "attribution/rule") for name in options(group)),
     *((group, name) for group in ("attribution/search", "evaluation/grid", "protocol") for name in options(group)),
