@@ -77,6 +77,7 @@ def test_every_rule_for_events_composes_and_builds(attribution: str, rule: str) 
 
 @pytest.mark.parametrize("model", EVENT_MODELS)
 def test_every_network_for_events_composes_and_builds(model: str) -> None:
+    name_network("x.pt")
     file = ["model.network_file=x.pt"] if model == "hep_own" else []
     config = composed("experiment=hep_baselines", f"model={model}", *file)
     assert instantiate(config.model).max_epochs == 30  # of the scale, whatever the model
