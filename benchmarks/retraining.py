@@ -7,7 +7,8 @@ from torch import Tensor
 
 from benchmarks.turns import Candidate, Job, Work
 from igbaselines.studies.hep.networks.recipe import DNNRecipe
-from igbaselines.studies.hep.networks.training import TrainingData, train
+from igbaselines.studies.hep.networks.training import train
+from igbaselines.studies.hep.networks.training_data import TrainingData
 
 FEATURES, NETWORKS = 100, 8
 TOGETHER, ALONE = "igbaselines, 8 networks side by side", "the same, one after another"

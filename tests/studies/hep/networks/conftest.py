@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from igbaselines.studies.hep.networks.recipe import DNNRecipe, ObjectAttentionRecipe
-from igbaselines.studies.hep.networks.training import TrainingData
+from igbaselines.studies.hep.networks.training_data import TrainingData
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from igbaselines.studies.hep.networks import training
 from igbaselines.studies.hep.networks.attention_ensemble import AttentionEnsemble
 from igbaselines.studies.hep.networks.object_tokens import object_tokens
 from igbaselines.studies.hep.networks.recipe import ObjectAttentionRecipe
-from igbaselines.studies.hep.networks.training import TrainingData, evaluate, train
+from igbaselines.studies.hep.networks.training import evaluate, train
+from igbaselines.studies.hep.networks.training_data import TrainingData
 
 NAMES = ("HT", "m_l_j1", "pT_l", "tau21_b1", "dR_j1_J", "m_l_j1_b")
 WIDTH = 8

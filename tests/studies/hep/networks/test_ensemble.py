@@ -8,7 +8,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.ensemble import DNNEnsemble
-from igbaselines.studies.hep.networks.training import TrainingData, evaluate
+from igbaselines.studies.hep.networks.training import evaluate
+from igbaselines.studies.hep.networks.training_data import TrainingData
 
 HIDDEN = [12, 9]
 

@@ -10,7 +10,8 @@ from igbaselines.models.inference import for_gradients
 from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.particle_sets import ParticleSet, ParticleSets, particle_layout
 from igbaselines.studies.hep.networks.recipe import ParticleSetRecipe
-from igbaselines.studies.hep.networks.training import TrainingData, evaluate, train
+from igbaselines.studies.hep.networks.training import evaluate, train
+from igbaselines.studies.hep.networks.training_data import TrainingData
 
 NAMES = ("met", "jet_pt_1", "jet_eta_1", "jet_pt_2", "jet_eta_2", "jet_2_missing", "lep_type_11", "lep_type_13")
 FIRST, SECOND, MISSING = [1, 2], [3, 4], 5

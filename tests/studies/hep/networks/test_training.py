@@ -9,7 +9,8 @@ from torch import Tensor
 
 from igbaselines.studies.hep.networks import training
 from igbaselines.studies.hep.networks.recipe import DNNRecipe
-from igbaselines.studies.hep.networks.training import Trained, TrainingData, evaluate, train
+from igbaselines.studies.hep.networks.training import Trained, evaluate, train
+from igbaselines.studies.hep.networks.training_data import TrainingData
 
 SEED = (1, 2, 3)
 

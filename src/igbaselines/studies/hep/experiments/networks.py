@@ -20,7 +20,8 @@ from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.experiments.settings import HepSplits
 from igbaselines.studies.hep.networks.ensemble import Ensemble
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
-from igbaselines.studies.hep.networks.training import Trained, TrainingData, evaluate, train
+from igbaselines.studies.hep.networks.training import Trained, evaluate, train
+from igbaselines.studies.hep.networks.training_data import TrainingData
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import torch
 
     import igbaselines.studies.hep.networks.ensemble
-    import igbaselines.studies.hep.networks.training
+    import igbaselines.studies.hep.networks.training_data
 
 ACTIVATIONS = ("swish", "relu")
 
@@ -50,7 +50,7 @@ class ClassifierRecipe:
     def untrained(
         self,
         mask: "torch.Tensor",
-        data: "igbaselines.studies.hep.networks.training.TrainingData",
+        data: "igbaselines.studies.hep.networks.training_data.TrainingData",
         generator: "torch.Generator",
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
         """Draw the initial weights of one network for each mask (n, d), the features that it sees.
@@ -83,7 +83,7 @@ class DNNRecipe(ClassifierRecipe):
     def untrained(
         self,
         mask: "torch.Tensor",
-        data: "igbaselines.studies.hep.networks.training.TrainingData",
+        data: "igbaselines.studies.hep.networks.training_data.TrainingData",
         generator: "torch.Generator",
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
         """Draw initial weights; any features will do."""
@@ -117,7 +117,7 @@ class ObjectAttentionRecipe(ClassifierRecipe):
     def untrained(
         self,
         mask: "torch.Tensor",
-        data: "igbaselines.studies.hep.networks.training.TrainingData",
+        data: "igbaselines.studies.hep.networks.training_data.TrainingData",
         generator: "torch.Generator",
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
         """Draw initial weights; the names say to which objects a feature belongs."""
@@ -148,7 +148,7 @@ class ParticleSetRecipe(ClassifierRecipe):
     def untrained(
         self,
         mask: "torch.Tensor",
-        data: "igbaselines.studies.hep.networks.training.TrainingData",
+        data: "igbaselines.studies.hep.networks.training_data.TrainingData",
         generator: "torch.Generator",
     ) -> "igbaselines.studies.hep.networks.ensemble.Ensemble":
         """Draw initial weights; the names say which particle a feature is of."""
