@@ -47,6 +47,6 @@ def test_patches_have_their_values(example: ExplainedPhotograph) -> None:
     values = np.asarray(shown[-1].images[1].get_array())
     assert values.shape == example.image.shape[:2]
     assert values[23, 29] == pytest.approx(0.4 / 1.2, rel=1e-5)
-    assert written(shown[-1]) == ["full at 1.2", *(f"{value:.1f}" for value in patches[1].flat)]
+    assert written(shown[-1]) == ["full at 1.2", *(f"{value:z.1f}" for value in patches[1].flat)]
     assert "patches (9 px)" in sheet_caption(with_patches, "a")
     assert "patches" not in sheet_caption(example, "a")

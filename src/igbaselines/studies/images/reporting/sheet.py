@@ -117,4 +117,4 @@ def _write_values(
     for (down, across), value in np.ndenumerate(patches):
         x, y = ((at * side + min((at + 1) * side, end)) / 2 - 0.5 for at, end in ((across, width), (down, height)))
         colour = "white" if abs(value) > DARK * largest else "black"
-        panel.text(x, y, f"{value:.{decimals}f}", ha="center", va="center", color=colour, fontsize=min(size, UNDER))
+        panel.text(x, y, f"{value:z.{decimals}f}", ha="center", va="center", color=colour, fontsize=min(size, UNDER))
