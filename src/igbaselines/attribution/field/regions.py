@@ -74,12 +74,12 @@ class Regions:
         from skimage.morphology import isotropic_dilation
 
         values = picture.detach().double().cpu().numpy()
-        masks = [labels == label for labels in _labels(values.tobytes(), values.shape) for label in np.unique(labels)]
+        masks = [labels == label for labels in labels_of(values.tobytes(), values.shape) for label in np.unique(labels)]
         return np.stack([isotropic_dilation(mask, self.dilation) for mask in masks])
 
 
 @lru_cache(maxsize=16)  # of a task's pictures, for budget after budget
-def _labels(values: bytes, shape: tuple[int, ...]) -> list[Int[np.ndarray, "h w"]]:
+def labels_of(values: bytes, shape: tuple[int, ...]) -> list[Int[np.ndarray, "h w"]]:
     """The segment of each pixel, at every scale."""
     from skimage.segmentation import felzenszwalb
     from skimage.transform import resize
