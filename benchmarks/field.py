@@ -1,6 +1,7 @@
 """The field's methods against their authors' code (PAIR's saliency 0.2.1) on photographs, and IDGI against plain IG.
 
 saliency walks one picture at a time (Guided IG), and takes one point a pass by default (Blur IG); it is given a batch.
+No walk ends before its gradients, one after another, are taken: they are the limit.
 """
 
 from collections.abc import Callable
@@ -14,21 +15,24 @@ from torch import Tensor
 from benchmarks.images import Pictures
 from benchmarks.turns import Candidate, Goal, Job, Work
 from igbaselines.attribution import LeftRiemann, RightRiemann, path_attribution
+from igbaselines.attribution.baselines import ZeroBaseline
 from igbaselines.attribution.engine.chunking import automatic_max_batch
 from igbaselines.attribution.field.blur_ig import ScaleSpace
 from igbaselines.attribution.field.guided_ig import Guided
 from igbaselines.attribution.field.idgi import ImportantDirection
+from igbaselines.attribution.field.regions import Regions, evened, labels_of
+from igbaselines.attribution.methods import AveragedGradients
 from igbaselines.models.inference import for_gradients
 
-OURS, THEIRS, PLAIN = "igbaselines", "PAIR saliency", "igbaselines, plain IG"
-ARCHITECTURE, STEPS, SIDE = "mobilenet_v2", 10, 224
+OURS, THEIRS, PLAIN, LIMIT = "igbaselines", "PAIR saliency", "igbaselines, plain IG", "limit: its gradients alone"
+ARCHITECTURE, STEPS, SIDE = "mobilenet_v2", 20, 224
 FRACTION, MAX_DIST, SIGMA, AT_ONCE = 0.25, 0.02, 20.0, 8
 CLOSE = 1e-5  # in float64
 Array = np.ndarray[Any, Any]
 
 
 def jobs(quick: bool) -> list[Job]:
-    """Guided IG and Blur IG of one photograph and of eight, and IDGI of one."""
+    """Guided IG and Blur IG of one photograph and of eight, IDGI and the regions of XRAI of one."""
     found = [
         _job(name, title, n, ours, theirs, goal, quick)
         for name, title, ours, theirs in (
@@ -41,7 +45,13 @@ def jobs(quick: bool) -> list[Job]:
     pictures = _pictures(1, quick)
     candidates = [Candidate(OURS, partial(idgi, pictures)), Candidate(PLAIN, partial(plain, pictures))]
     goals = [Goal(OURS, PLAIN, 1 / 1.1)]
-    return [*found, Job("idgi-1", f"IDGI, 1 photograph x {STEPS} steps", "photographs", 1, candidates, goals)]
+    found.append(Job("idgi-1", f"IDGI, 1 photograph x {STEPS} steps", "photographs", 1, candidates, goals))
+    candidates = [
+        Candidate(OURS, partial(regions, pictures)),
+        Candidate(THEIRS, partial(their_regions, pictures), CLOSE),
+    ]
+    title = f"XRAI: the regions of 1 photograph, {SIDE} px"
+    return [*found, Job("xrai-1", title, "photographs", 1, candidates, [Goal(OURS, THEIRS, 1.0)])]
 
 
 def _job(
@@ -52,11 +62,9 @@ def _job(
         Candidate(who, partial(work, pictures), CLOSE, partial(work, exactly))
         for who, work in ((OURS, ours), (THEIRS, theirs))
     ]
+    candidates.append(Candidate(LIMIT, partial(gradients_alone, pictures, n if ours is guided else AT_ONCE)))
     said = f"{title}, {n} photograph{'s' * (n > 1)} x {STEPS} steps, {ARCHITECTURE}, {SIDE} px"
-    note = "one gradient waits for another: bare passes of eight points at once take 1 / 2.6 of the time of one by one"
-    if theirs is their_blur:
-        note = f"it is given passes of {AT_ONCE} points: what is left is the network made for gradients"
-    return Job(f"{name}-{n}", said, "photographs", n, candidates, [Goal(OURS, THEIRS, goal, note)], fewest_units=n)
+    return Job(f"{name}-{n}", said, "photographs", n, candidates, [Goal(OURS, THEIRS, goal)], LIMIT, fewest_units=n)
 
 
 def _pictures(n: int, quick: bool) -> partial[Pictures]:
@@ -97,6 +105,45 @@ def idgi(make: partial[Pictures]) -> Work:
 def plain(make: partial[Pictures]) -> Work:
     """Integrated Gradients at the same nodes."""
     return _by_engine(make, lambda p: {"rule": LeftRiemann(p.steps)})
+
+
+def gradients_alone(make: partial[Pictures], at_once: int) -> Work:
+    """As many gradients of the network made for them as the job has, so many a pass."""
+    pictures = make()
+    f = for_gradients(pictures.network)
+    f(pictures.inputs[:1])  # the first call checks it
+
+    def work(k: int) -> None:
+        for _ in range(-(-k * pictures.steps // at_once)):
+            batch = pictures.inputs[:1].expand(at_once, -1, -1, -1).clone().requires_grad_()
+            torch.autograd.grad(f(batch)[:, 0].sum(), batch)
+
+    return work
+
+
+def regions(make: partial[Pictures]) -> Work:
+    """XRAI's segments and regions, of pixels that have something already."""
+    pictures, of = make(), Regions(AveragedGradients(ZeroBaseline()))
+
+    def work(k: int) -> Tensor:
+        labels_of.cache_clear()
+        return torch.from_numpy(evened(_pixels(pictures), of.masks(pictures.inputs[0])))
+
+    return work
+
+
+def their_regions(make: partial[Pictures]) -> Work:
+    """Those of saliency, which takes the largest of a pixel's channels: all are the same."""
+    from saliency.core import XRAI
+
+    pictures, explainer = make(), XRAI()
+    pixels, picture = np.repeat(_pixels(pictures)[..., None], 3, axis=-1), pictures.inputs[0].movedim(0, -1).double()
+    return lambda k: torch.from_numpy(explainer.GetMask(picture.numpy(), None, base_attribution=pixels))
+
+
+def _pixels(pictures: Pictures) -> Array:
+    found: Array = np.random.default_rng(0).normal(size=pictures.inputs.shape[-2:])
+    return found
 
 
 def _gradients(pictures: Pictures) -> Callable[..., dict[str, Array]]:

@@ -27,6 +27,11 @@ from igbaselines.studies.comparison.reporting.answer import SHORT
 
 ROOT = Path(__file__).parents[1]
 ANSWER = "comparison"
+TITLES = {
+    ANSWER: f"`experiment={ANSWER}`",
+    "comparison_weights": "`experiment=comparison_weights`",
+    "comparison_field": f"`experiment={ANSWER}`, of the methods of the field",
+}
 FIGURES = ("figure_answer", "figure_ranks", "figure_questions", "figure_comparison", "figure_cost")
 TABLES = (
     *("answer", "answer_matrix", "answer_by_question"),
@@ -90,7 +95,7 @@ def _publish(made: Path, runs: Sequence[Path], to: str, root: Path) -> Path:
     made_by = "Made by `scripts/publish_answer.py` from the rows of these runs."
     listed = "Tables: " + ", ".join(f"[{name}]({name}.csv)" for name in tables) + "."
     matrix = (made / "tables" / "answer_matrix.md").read_text(encoding="utf-8")
-    page = [f"# The answer of `experiment={to}`", "", *_in_short(words, known), "", *heads, made_by, "", matrix]
+    page = [f"# The answer of {TITLES[to]}", "", *_in_short(words, known), "", *heads, made_by, "", matrix]
     page += [*_words(words), "", *(f"![{name}]({name}.png)\n" for name in shown), listed]
     (folder / "README.md").write_text("\n".join(page) + "\n", encoding="utf-8")
     if to == ANSWER:
@@ -152,6 +157,6 @@ def _rounded(rows: pd.DataFrame) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+", help="folders of complete runs")
-    parser.add_argument("--to", default=ANSWER, choices=(ANSWER, "comparison_weights"), help="folder in docs/results/")
+    parser.add_argument("--to", default=ANSWER, choices=TITLES, help="folder in docs/results/")
     given = parser.parse_args()
     print(publish(given.runs, given.to))

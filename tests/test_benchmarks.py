@@ -87,6 +87,13 @@ def test_adaptive_benchmark_runs() -> None:
         assert name in done.stdout
 
 
+@pytest.mark.slow
+def test_rotated_benchmark_runs() -> None:
+    done = run_benchmark("rotated")
+    for name in ("Swish, logit: error by gradients an input", "Gauss-Legendre", "rotated", "random point"):
+        assert name in done.stdout
+
+
 def test_shapley_benchmark_runs() -> None:
     done = run_benchmark("shapley")
     assert "exact values" in done.stdout

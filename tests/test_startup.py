@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NUMERICAL = {"torch", "torchvision", "pandas", "scipy", "sklearn", "matplotlib"}
-OPTIONAL = {"joblib", "submitit", "pycocotools", "shapiq", "awkward", "fastjet", "pythia8mc", "timm"}
+OPTIONAL = {"joblib", "submitit", "pycocotools", "shapiq", "awkward", "fastjet", "pythia8mc", "skimage", "timm"}
 HEP = "experiment=hep_weightings"
 SMALL = ["scale=smoke", "dataset.n_events=2000", "evaluation.networks=1", "workers=1"]
 # Does what run.py does, and says at its end what it has imported.

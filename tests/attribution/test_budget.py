@@ -21,6 +21,7 @@ from igbaselines.attribution.budget import FORWARD_AND_BACKWARD, Budget, TooSmal
 from igbaselines.attribution.controls import RandomMap
 from igbaselines.attribution.engine.quadrature import AtInput, RandomPoint, Trapezoid
 from igbaselines.attribution.field.blur_ig import BlurIG
+from igbaselines.attribution.field.regions import Regions
 from igbaselines.attribution.methods import MOST_NODES, AveragedGradients, Method, attribute_all, why_not, within
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.weighting import ByStratum
@@ -233,6 +234,8 @@ def most(method: Method, gradient: float) -> float:
     """What a method can spend at most, whatever the budget."""
     if not hasattr(method, "within"):
         return 0  # a control, which never asks
+    if isinstance(method, Regions):
+        return most(method.method, gradient)
     if isinstance(method, BlurIG):
         return gradient * MOST_NODES
     if isinstance(method, AveragedGradients) and (
@@ -251,7 +254,7 @@ def test_a_method_spends_its_budget_and_no_more(name: str, kind: str, size: int,
     task = task if drawn else task.take(slice(2))
     if why_not(method, task) is not None:
         assert kind == "table"
-        assert name in ("ig_blur", "edge_map", "blur_ig")
+        assert name in ("ig_blur", "edge_map", "blur_ig", "xrai")
         return
     budget = Budget(size)
     try:

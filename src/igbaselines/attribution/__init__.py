@@ -9,6 +9,7 @@ from igbaselines.attribution.engine.quadrature import (
     QuadratureRule,
     RandomPoint,
     RightRiemann,
+    Rotated,
     Trapezoid,
 )
 from igbaselines.attribution.engine.result import AffineStem, Attribution, ClosedFormGradient
@@ -24,6 +25,7 @@ __all__ = [
     "QuadratureRule",
     "RandomPoint",
     "RightRiemann",
+    "Rotated",
     "Trapezoid",
     "path_attribution",
 ]

@@ -24,7 +24,15 @@ FORWARD_AND_BACKWARD = 2.0  # what a gradient counts where f has no operation th
 
 
 class TooSmallBudgetError(ValueError):
-    """A budget does not pay for the least that a method can do."""
+    """A budget does not pay for the least that a method can do.
+
+    Args:
+        least: evaluations that it takes.
+    """
+
+    def __init__(self, least: float) -> None:
+        super().__init__(f"it takes {least:.0f} evaluations at least")
+        self.least = least
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Budget:
         each = gradients * self.gradient + forwards
         times = math.floor((self.evaluations - apart) / each + 1e-9)
         if times < least:
-            raise TooSmallBudgetError(f"it takes {apart + least * each:.0f} evaluations at least")
+            raise TooSmallBudgetError(apart + least * each)
         return times
 
 

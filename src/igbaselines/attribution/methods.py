@@ -159,6 +159,8 @@ def why_not(method: Method, task: Task) -> str | None:
     if own is not None:
         return str(reason) if (reason := own(task)) else None
     for name, part in _parts(method):
+        if isinstance(part, Method) and (reason := why_not(part, task)) is not None:  # one around another
+            return reason
         if getattr(part, "pictures_only", False) and not task.is_picture:
             return f"its {name} {type(part).__name__} is of pictures"
         if getattr(part, "needs_stratum_weights", False) and task.background.stratum_weight is None:
@@ -172,7 +174,8 @@ def why_not(method: Method, task: Task) -> str | None:
 
 def gives_up(method: Method) -> str | None:
     """Say what a method's attributions sum to, where they are not meant to sum to f(x) - f(x')."""
-    return next((said for _, part in _parts(method) if (said := getattr(part, "gives_up", None)) is not None), None)
+    parts = [method, *(part for _, part in _parts(method))]
+    return next((said for part in parts if (said := getattr(part, "gives_up", None)) is not None), None)
 
 
 def _parts(whole: object) -> Iterator[tuple[str, object]]:

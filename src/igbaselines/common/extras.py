@@ -9,7 +9,7 @@ MODULES = {
         *("rich", "safetensors", "scipy", "sklearn", "yaml"),
     ),
     "hep": ("awkward", "numexpr", "uproot"),
-    "images": ("pycocotools", "torchvision"),
+    "images": ("pycocotools", "skimage", "torchvision"),
     "samples": ("efficientnet_lite_pytorch", "foolbox"),
     "gridworld": ("shapiq",),
     "slurm": ("hydra_plugins.hydra_submitit_launcher", "submitit"),

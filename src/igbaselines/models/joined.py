@@ -263,6 +263,8 @@ def _onednn_has(convolution: nn.Module, x: Tensor, weight: Tensor, bias: Tensor 
 class _ConvReLU(torch.autograd.Function):
     """The two as one; nothing but the output is kept for the way back."""
 
+    hides_no_batch_norm = True  # so that the engine lets a single point go alone
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, c: nn.Conv2d, bounded: bool) -> Tensor:  # noqa: ANN401
         x = x.contiguous(memory_format=torch.channels_last)  # the output has the order of the input

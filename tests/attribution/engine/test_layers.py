@@ -20,6 +20,7 @@ from igbaselines.attribution import (
     path_attribution,
 )
 from igbaselines.attribution.engine.batch_norm import mend_batch_norms
+from igbaselines.models.inference import for_gradients
 from tests.commands import ROOT
 
 CHANNELS, SIDE, CLASSES = 4, 5, 3
@@ -234,6 +235,19 @@ def test_a_single_point_goes_with_a_copy_where_a_step_hides_what_it_does(after: 
     f.register_forward_pre_hook(lambda _, points: sizes.append(len(points[0])))
     path_attribution(f, X, STARTS, rule=Midpoint(1), target=1, max_batch=1)
     assert sizes[-1] == points
+
+
+def test_a_single_point_goes_alone_through_what_is_joined() -> None:
+    """The convolution that does the work of its BatchNorm and ReLU is a function of ours, and hides none."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0)]
+    f, picture, sizes = for_gradients(nn.Sequential(*layers).eval()), torch.rand(1, 3, 6, 6), list[int]()
+    f(picture)  # its first call compares
+    f.register_forward_pre_hook(lambda _, points: sizes.append(len(points[0])))
+    leaf = picture.clone().requires_grad_()
+    assert mend_batch_norms(f(leaf)) == (False, False)
+    path_attribution(f, picture, 0, max_batch=1)
+    assert set(sizes) == {1}
 
 
 def test_a_single_point_goes_alone_where_there_is_no_batch_norm() -> None:

@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from igbaselines.attribution import GaussLegendre, Midpoint, QuadratureRule, RandomPoint, Trapezoid, path_attribution
+from igbaselines.attribution import (
+    GaussLegendre,
+    Midpoint,
+    QuadratureRule,
+    RandomPoint,
+    Rotated,
+    Trapezoid,
+    path_attribution,
+)
 from igbaselines.attribution.engine.quadrature import AtInput
 from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.networks.dnn import DNN
@@ -133,3 +141,50 @@ def test_random_point_is_uniform() -> None:
     for power in (1, 2, 3):
         mean, variance = 1 / (power + 1), 1 / (2 * power + 1) - 1 / (power + 1) ** 2
         assert float((nodes**power).mean()) == pytest.approx(mean, abs=4 * math.sqrt(variance / 40_000))
+
+
+def test_rotated_nodes_are_even_on_each_path_and_over_all() -> None:
+    nodes, weights = Rotated(4).nodes_and_weights((5, 30), torch.Generator().manual_seed(1))
+    assert nodes.shape == (5, 30, 4)
+    torch.testing.assert_close(nodes.diff(dim=-1), torch.full((5, 30, 3), 0.25, dtype=torch.float64))
+    assert weights.tolist() == [0.25] * 4
+    assert nodes.min() >= 0
+    assert nodes.max() < 1
+    # Gaps of a lattice of golden ratio have three sizes at most, the largest under three of an even one's (Sos 1958).
+    gaps = nodes.flatten(1).sort(dim=1).values.diff(dim=1)
+    assert gaps.max() < 3 / 120
+    assert not torch.equal(nodes[0], nodes[1])
+
+
+def test_one_rotated_node_a_path_is_right_on_average() -> None:
+    """Of equal baselines the average is a rule of as many nodes as there are baselines."""
+    x, starts = torch.ones(200, 1, dtype=torch.float64), torch.zeros(34, 1, dtype=torch.float64)
+    found = {
+        rule: path_attribution(
+            lambda p: p[:, 0] ** 3, x, starts, rule=rule, generator=torch.Generator().manual_seed(0)
+        ).attributions
+        for rule in (Rotated(1), RandomPoint())
+    }
+    errors = {rule: (one - 1).square().mean().sqrt().item() for rule, one in found.items()}
+    assert errors[Rotated(1)] < 3 / 34
+    assert errors[Rotated(1)] < errors[RandomPoint()] / 2
+    assert found[Rotated(1)].mean().item() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("max_batch", [1, 7])
+def test_rotated_nodes_need_a_generator_and_no_chunk_shows(max_batch: int) -> None:
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with pytest.raises(ValueError, match="Rotated draws its shifts"):
+        path_attribution(lambda p: p.prod(dim=1), x, 0, rule=Rotated(2))
+    whole, cut = (
+        path_attribution(
+            lambda p: p.prod(dim=1),
+            x,
+            -x[:2],
+            rule=Rotated(3),
+            max_batch=most,
+            generator=torch.Generator().manual_seed(0),
+        ).attributions
+        for most in (None, max_batch)
+    )
+    torch.testing.assert_close(whole, cut, rtol=1e-12, atol=1e-14)

@@ -3,20 +3,27 @@
 docs/methods.md has the table, which a test compares with `GIVES_UP`.
 """
 
+import copy
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from igbaselines.attribution import GaussLegendre, LeftRiemann, Midpoint, path_attribution
+from igbaselines.attribution.baselines import Given
 from igbaselines.attribution.field.blur_ig import ScaleSpace
 from igbaselines.attribution.field.guided_ig import Guided
 from igbaselines.attribution.field.idg import DecisionGradient, WhereOutputChanges
 from igbaselines.attribution.field.idgi import ImportantDirection
 from igbaselines.attribution.field.left_ig import Unsaturated
+from igbaselines.attribution.field.noise import NoisyInputs, NoisyWeights
+from igbaselines.attribution.field.regions import Regions
+from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.sources.boundary import Boundary
 from igbaselines.attribution.sources.calibrated import Calibrated
 from igbaselines.attribution.sources.undecided import Undecided
@@ -35,7 +42,13 @@ HOOKS: Mapping[str, Mapping[str, Any]] = {
     "blur_ig": {"rule": Midpoint(64), "path": ScaleSpace(5.0, 2.0)},
 }
 SOURCES: Mapping[str, Imputer] = {"big": Boundary(), "ig_undecided": Undecided(), "ig_calibrated": Calibrated(4)}
-METHODS = [*HOOKS, *SOURCES]
+AROUND: Mapping[str, Callable[[Method], Method]] = {
+    "smooth_ig": lambda method: NoisyInputs(method, 4),
+    "noise_ig": lambda method: NoisyWeights(method, 4),
+    "xrai": Regions,
+}
+METHODS = [*HOOKS, *SOURCES, *AROUND]
+BLOCK = 10  # pixels of each side that a feature has in a picture with regions
 AXIOMS = ["completeness", "dummy", "nothing moved", "symmetry", "linearity", "implementation"]
 GIVES_UP = {
     ("idgi", "nothing moved"),  # shares go by the gradient alone
@@ -49,6 +62,18 @@ GIVES_UP = {
     ("big", "linearity"),  # the baseline follows f
     ("ig_undecided", "linearity"),
     ("ig_calibrated", "linearity"),  # the weights follow f
+    ("smooth_ig", "completeness"),
+    ("smooth_ig", "nothing moved"),  # noise moves it
+    ("smooth_ig", "symmetry"),  # two features have noise of their own
+    ("noise_ig", "completeness"),
+    ("noise_ig", "dummy"),  # what cancels does so no longer
+    ("noise_ig", "symmetry"),
+    ("noise_ig", "linearity"),  # one draw for both is none for each
+    ("noise_ig", "implementation"),  # noise is on weights
+    ("xrai", "dummy"),  # a pixel shares with its region
+    ("xrai", "nothing moved"),
+    ("xrai", "symmetry"),  # edges of one go to a neighbour
+    ("xrai", "linearity"),  # regions grow by attribution
 }
 TOLERANCE = {"guided_ig": 5e-2, "blur_ig": 1e-3}  # of completeness, by one-sided sums and cut Gaussians
 
@@ -58,12 +83,17 @@ def network(seed: int, features: int = 6) -> nn.Sequential:
     return nn.Sequential(nn.Linear(features, 12), nn.Tanh(), nn.Linear(12, 1), nn.Flatten(0)).double()
 
 
-def of_five(seed: int, axiom: str) -> Function:
-    """A function that has no use for its first feature, or takes the sum of the first two."""
-    g = network(seed, 5)
+def of_six(seed: int, axiom: str) -> Function:
+    """A function that has no use for its first feature, since it cancels, or treats the first two alike."""
+    g = network(seed, 5 if axiom == "dummy" else 6)
     if axiom == "dummy":
-        return lambda z: g(z[:, 1:])
-    return lambda z: g(torch.cat([z[:, :1] + z[:, 1:2], z[:, 2:]], 1))
+        one = network(seed + 50)
+        same = copy.deepcopy(one)
+        return lambda z: g(z[:, 1:]) + one(z) - same(z)
+    weight = g.get_parameter("0.weight")
+    with torch.no_grad():
+        weight[:, 1] = weight[:, 0]
+    return g
 
 
 def attribute(method: str, f: Function, x: Tensor, start: Tensor, steps: int = 20) -> tuple[Tensor, Tensor]:
@@ -72,6 +102,16 @@ def attribute(method: str, f: Function, x: Tensor, start: Tensor, steps: int = 2
         hooks, pictures = HOOKS[method], x.view(1, 1, 2, 3)
         start = hooks["path"].start(pictures)[:, None]
         found = path_attribution(lambda z: f(z.flatten(1)), pictures, start, **hooks)
+    elif method == "xrai":
+        pictures, black = (
+            z.view(1, 1, 2, 3).repeat_interleave(BLOCK, 2).repeat_interleave(BLOCK, 3) for z in (x, start)
+        )
+        task = task_of(lambda z: f(avg_pool2d(z, BLOCK).flatten(1)), pictures)
+        found = Regions(AveragedGradients(Given(black), RULE)).attribute(task, torch.Generator())
+        found = replace(found, attributions=BLOCK**2 * avg_pool2d(found.attributions, BLOCK))
+    elif method in AROUND:
+        task = task_of(f, x, Background(x, x[0], low=x[0] * 0 - 2, high=x[0] * 0 + 2))
+        found = AROUND[method](AveragedGradients(Given(start), RULE)).attribute(task, torch.Generator())
     elif method in HOOKS:
         rule = LeftRiemann(steps) if method == "guided_ig" else HOOKS[method]["rule"]
         found = path_attribution(f, x, start, **{**HOOKS[method], "rule": rule})
@@ -89,7 +129,7 @@ def violation(method: str, axiom: str, seed: int) -> float:
     """How far an axiom is missed, in units of the largest attribution."""
     generator = torch.Generator().manual_seed(seed)
     x, start = (torch.randn(1, 6, generator=generator, dtype=torch.float64) for _ in range(2))
-    f = of_five(seed, axiom) if axiom in ("dummy", "symmetry") else network(seed)
+    f = of_six(seed, axiom) if axiom in ("dummy", "symmetry") else network(seed)
     if axiom == "symmetry":
         x[:, 1], start[:, 1] = x[:, 0], start[:, 0]
     if axiom == "nothing moved":
@@ -125,7 +165,7 @@ def otherwise(same: nn.Sequential) -> nn.Sequential:
 
 def judged(method: str, axiom: str) -> bool:
     """Blur moves every pixel; and a search starts from the input, examples are where they are."""
-    return axiom != "nothing moved" or (method in HOOKS and method != "blur_ig")
+    return axiom != "nothing moved" or (method not in SOURCES and method != "blur_ig")
 
 
 @pytest.mark.parametrize("axiom", AXIOMS)
@@ -137,7 +177,7 @@ def test_an_axiom_holds_or_has_a_counterexample(method: str, axiom: str) -> None
     found = [violation(method, axiom, seed) for seed in (1, 2)]
     tolerance = TOLERANCE.get(method, 1e-6) if axiom == "completeness" else 1e-9
     if (method, axiom) in GIVES_UP:
-        assert max(found) > 0.02
+        assert max(found) > 5e-3
     else:
         assert max(found) < tolerance
 

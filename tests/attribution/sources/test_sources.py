@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -208,3 +209,27 @@ def test_a_search_counts_as_spent_alone_shared_and_weighted(task: Task) -> None:
     assert small.rule == GaussLegendre((30 - 6 - 7) // 2)
     assert methods["big"].within(task, Budget(20)).baselines == Boundary(n_steps=1, n_bisections=5)
     assert why_not(methods["big"], task) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [10, 30])
+def test_calibrated_weights_are_those_of_cbaseline(count: int, make_mlp: Make, generator: torch.Generator) -> None:
+    """The package of the paper's author, where its kernel is one within a distance and f has one output."""
+    cbaseline = pytest.importorskip("cbaseline")
+    rows, network = torch.randn(200, 6, generator=generator, dtype=torch.float64), make_mlp()
+    task = task_of(network, rows[:2], wide(rows))
+    baselines, weights = drawn(Calibrated(count), task)
+    outputs = network(rows).detach().numpy()
+    with pytest.warns(RuntimeWarning, match="candidate cap"):  # so many of those within the distance
+        theirs = cbaseline.background(
+            outputs,
+            outputs.mean(),
+            rows.numpy(),
+            weighting="calibrated",
+            kernel="uniform",
+            bandwidth=1e3,
+            candidate_size=count,
+        )
+    ours, expected = baselines[:, 0].argsort(), theirs.rows[:, 0].argsort()
+    np.testing.assert_array_equal(baselines[ours].numpy(), theirs.rows[expected])
+    np.testing.assert_allclose(weights[ours].numpy(), theirs.weights[expected], rtol=1e-6)

@@ -27,7 +27,9 @@ def mend_batch_norms(output: Tensor) -> tuple[bool, bool]:
         if "BatchNorm" in name:
             node.register_prehook(_laid_out_anew)
             found = True
-        hidden = hidden or name.endswith("Backward")  # torch's own end in a number
+        # The names of torch's own end in a number; functions of ours say that they hide none.
+        hides = not getattr(getattr(node, "_forward_cls", None), "hides_no_batch_norm", False)
+        hidden = hidden or (name.endswith("Backward") and hides)
         todo += [before for before, _ in node.next_functions]
     return found, hidden
 

@@ -5,6 +5,7 @@ A rule is an object: it carries its own number of nodes, and the engine needs to
 """
 
 import functools
+import math
 from dataclasses import dataclass
 from numbers import Integral
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
@@ -16,6 +17,8 @@ from torch import Tensor
 
 # The nodes, s of every path or (*pairs, s), and their weights (s,), both float64.
 Nodes: TypeAlias = tuple[Float[Tensor, "*pairs s"], Float[Tensor, " s"]]
+
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @runtime_checkable
@@ -140,3 +143,28 @@ class RandomPoint:
             raise ValueError("RandomPoint draws its nodes: pass generator=torch.Generator(...)")
         nodes = torch.rand(*pairs, 1, dtype=torch.float64, generator=generator, device=generator.device)
         return nodes, torch.ones(1, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Rotated(_FixedRule):
+    """Even nodes that shift from baseline to baseline: a rank-1 lattice over (baseline, position), for averages.
+
+    The shift of baseline k is frac(u + k (sqrt(5) - 1) / 2), with a uniform u for each input (Cranley and Patterson
+    1976). As of a `RandomPoint` every node is uniform on its path, and averages are right in expectation alone; but
+    baselines that are near each other in their order are met at places that are not. The map of a single baseline is
+    that of a shifted rectangle rule, and as poor.
+    """
+
+    def nodes_and_weights(self, pairs: tuple[int, ...] = (), generator: torch.Generator | None = None) -> Nodes:
+        """Draw the shift of each input, and place the nodes of its baselines, the last of `pairs`.
+
+        Raises:
+            ValueError: without a generator, since nothing reads global random state.
+        """
+        if generator is None:
+            raise ValueError("Rotated draws its shifts: pass generator=torch.Generator(...)")
+        *inputs, k = pairs or (1,)
+        first = torch.rand(*inputs, 1, dtype=torch.float64, generator=generator, device=generator.device)
+        shift = (first + torch.arange(k, device=first.device) * GOLDEN).frac().unsqueeze(-1)
+        nodes = (torch.arange(self.n_steps, device=first.device) + shift) / self.n_steps
+        return nodes, torch.full((self.n_steps,), 1 / self.n_steps, dtype=torch.float64)
