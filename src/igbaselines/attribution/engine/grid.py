@@ -12,6 +12,7 @@ from igbaselines.attribution.engine.quadrature import QuadratureRule
 from igbaselines.attribution.engine.randomness import POINTS
 from igbaselines.attribution.engine.result import AffineStem, ClosedFormGradient
 from igbaselines.attribution.engine.validation import check_graph
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Function
 from igbaselines.tasks.outputs import check_output
 
@@ -46,8 +47,8 @@ class Paths:
         self.closed_form = f.gradient_after_stem if closed and isinstance(f, ClosedFormGradient) else None
         n, k = baselines.shape[:2]
         nodes, coefficients = rule.nodes_and_weights((n, k), generator)
-        self.nodes = nodes.to(inputs).expand(n, k, -1)
-        self.coefficients = coefficients.to(inputs)
+        self.nodes = sent(nodes.to(inputs.dtype), inputs.device).expand(n, k, -1)
+        self.coefficients = sent(coefficients.to(inputs.dtype), inputs.device)
         self.steps = coefficients.shape[-1]
         self.has_batch_norms = inputs.device.type == "cpu"  # as far as is known: torch may get their gradients wrong
         self.never_alone = False  # whether a single point has to go through the network with a copy of itself

@@ -36,6 +36,7 @@ from igbaselines.attribution.engine.validation import (
     read_arguments,
     tolerance_of_values,
 )
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Function
 from igbaselines.tasks.outputs import Target
 
@@ -140,7 +141,7 @@ def path_attribution(
             paths.check_apart(tolerance)
     shared = weights.shape[2:].numel() == 1
     pair_weights = weights.reshape(n, k).clone() if shared else None
-    spent = gradients.to(inputs.device)
+    spent = sent(gradients, inputs.device)
     gives_up = given_up(rule, integrand)
     return Attribution(
         attributions,

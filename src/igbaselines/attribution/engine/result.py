@@ -41,7 +41,7 @@ class ClosedFormGradient(AffineStem, Protocol):
 
 @dataclass(frozen=True)
 class MinimalDeletion:
-    """What a search for D_alpha found, for each ranking.
+    """What a search for D_alpha found, for each ranking, on the host.
 
     Args:
         d_alpha: number of absent players.

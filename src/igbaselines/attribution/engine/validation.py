@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -51,8 +52,7 @@ def read_arguments(
         baselines = _filled(inputs, baselines, called)
     starts = _expand_baselines(inputs, read_tensor(called, baselines, ", or one number for all features"), called)
     shares = _expand_weights(inputs, starts, None if weights is None else read_weights(weights))
-    for name, tensor in (("inputs", inputs), (called, starts), ("weights", shares)):
-        _check_finite(name, tensor)
+    _check_finite({"inputs": inputs, called: starts, "weights": shares})
     return Arguments(inputs.detach(), starts.detach(), shares.detach(), classes)
 
 
@@ -169,11 +169,13 @@ def _expand_weights(inputs: Tensor, baselines: Tensor, weights: Tensor | None) -
     )
 
 
-def _check_finite(name: str, tensor: Tensor) -> None:
-    bad = ~torch.isfinite(tensor[:1] if tensor.stride(0) == 0 else tensor)
-    if bad.any():
-        first = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}")
+def _check_finite(named: Mapping[str, Tensor]) -> None:
+    found = {name: ~torch.isfinite(some[:1] if some.stride(0) == 0 else some) for name, some in named.items()}
+    if not torch.stack([bad.any() for bad in found.values()]).any():  # the host waits for all at once
+        return
+    name, bad = next((name, bad) for name, bad in found.items() if bad.any())
+    first = tuple(bad.nonzero()[0].tolist())
+    raise ValueError(f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}")
 
 
 def _shape(features: "tuple[int, ...] | list[int]") -> str:

@@ -13,6 +13,7 @@ from igbaselines.attribution.baselines import MeanExample, TrainingMean, ZeroBas
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.image_baselines import Blurred, CornerMean, MeanColour
 from igbaselines.attribution.methods import Method, attribute_all
+from igbaselines.common.devices import sent
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.experiments.selection import Chosen, load_mask, load_pixels
 from igbaselines.tasks import Background, Imputer, Patches, Pixels, Task
@@ -65,7 +66,7 @@ def photograph_task(
 def task_of_chosen(chosen: Chosen, classifier: PhotographClassifier, background: Background) -> Task:
     """The task of a photograph, of the class that the network takes it for."""
     pixels, mask = load_pixels(chosen.photograph, classifier), load_mask(chosen, classifier)
-    target = torch.tensor([chosen.predicted], device=pixels.device)
+    target = sent(torch.tensor([chosen.predicted]), pixels.device)
     return photograph_task(chosen.photograph.name, pixels[None], target, mask, classifier, background)
 
 
