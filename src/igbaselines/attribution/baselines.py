@@ -261,10 +261,12 @@ class Examples:
         """
         drawn, examples = [], background.examples.flatten(1)
         wanted = min(self.count, len(examples) - 1) if self.at_most else self.count
-        for one in inputs.flatten(1):
-            same = examples[:, 0] == one[0]  # of few: only they are compared to the end
-            same[same.clone()] = (examples[same] == one).all(dim=1)
-            other = (~same).cpu().nonzero().squeeze(1)
+        flat = inputs.flatten(1)
+        same = (flat[:, :1] == examples[:, 0]).cpu()  # of few: only they are compared to the end
+        for one, may_be in zip(flat, same, strict=True):
+            if len(few := may_be.nonzero().squeeze(1)):
+                may_be[few] = (examples[sent(few, examples.device)] == one).all(dim=1).cpu()
+            other = (~may_be).nonzero().squeeze(1)
             if len(other) < max(1, wanted):
                 needed = f"{self.count} examples beside the explained one are needed"
                 raise TooFewExamplesError(f"{needed}, found {len(other)}")

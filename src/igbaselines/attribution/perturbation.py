@@ -139,14 +139,14 @@ class Perturbed:
         _check_range("ranking", ranking, len(self.importance) - 1)
         _check_range("counts", counts, self.players.count)
         ranking, counts, inverse = self._distinct(ranking, counts)
-        points = sent(torch.stack([ranking, counts, self.input_of_rank[ranking]]), self.inputs.device)
+        asked = sent(torch.stack([ranking, counts, self.input_of_rank[ranking]]), self.inputs.device)
         scores: list[Tensor] = []
         done, most = 0, self.max_batch
-        drawn = no_random_numbers(lambda: self._score_chunk(*points[:, :POINTS], keep))
+        drawn = no_random_numbers(lambda: self._score_chunk(asked[:, :POINTS], keep))
         with evaluation_mode(self.score), torch.no_grad(), drawn:
             while done < len(counts):
                 chunk = slice(done, done + most)
-                some = unless_memory_runs_out(self._score_chunk, *points[:, chunk], keep)
+                some = unless_memory_runs_out(self._score_chunk, asked[:, chunk], keep)
                 if some is None:  # memory ran out: halve the chunk and take it again
                     most = halved(len(counts[chunk]), "picture" if self.inputs.dim() == 4 else "point")
                     continue
@@ -160,9 +160,8 @@ class Perturbed:
         """Scores of every ranking without the same number of players."""
         return self.scores(self.rankings, torch.full_like(self.rankings, count))
 
-    def _score_chunk(
-        self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], source: Int[Tensor, " m"], keep: bool
-    ) -> Float[Tensor, " m"]:
+    def _score_chunk(self, asked: Int[Tensor, "3 m"], keep: bool) -> Float[Tensor, " m"]:
+        ranking, counts, source = asked
         top = self.ranks[ranking] < counts[:, None]
         points = torch.where(self.players.mask(~top if keep else top), self.fills[source], self.inputs[source])
         values = self.score(points, source)

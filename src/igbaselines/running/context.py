@@ -74,6 +74,7 @@ class Run:
         max_batch: gradient points in one pass, or None.
         fast_paths: whether networks are made for gradients first.
         workers: processes that make data.
+        units_at_once: photographs worked on side by side, or None.
         shard: the part of the units that is worked on.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
         names: labels of methods and metrics; the experiment adds those that no configuration names.
@@ -91,6 +92,7 @@ class Run:
     max_batch: int | None
     workers: int
     fast_paths: bool = True
+    units_at_once: int | None = None
     shard: RunShard = field(default_factory=RunShard)
     checksums: dict[str, str] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
@@ -108,10 +110,15 @@ class Run:
             ShardFinished: behind the last unit of a shard.
             StoppedError: between two units, if a stop was asked for.
         """
-        for place, unit in enumerate(units):
-            if self.shard.holds(place):
-                yield unit
-                stop_here()
+        for (unit,) in self.batches(units, 1):
+            yield unit
+
+    def batches(self, units: Sequence[Unit], at_once: int) -> Iterator[Sequence[Unit]]:
+        """Go through the units as `units` does, so many side by side."""
+        own = [unit for place, unit in enumerate(units) if self.shard.holds(place)]
+        for start in range(0, len(own), at_once):
+            yield own[start : start + at_once]
+            stop_here()
         if self.shard.is_part:
             raise ShardFinished
 

@@ -90,14 +90,14 @@ def together(tasks: Sequence[Task], classifier: PhotographClassifier) -> Task:
     inputs = torch.cat([one.inputs for one in tasks])
     targets = torch.cat([one.targets for one in tasks if one.targets is not None])
     empty = torch.zeros_like(inputs[:1, 0], dtype=torch.bool)
-    masks = torch.cat([empty if one.masks is None else one.masks for one in tasks])
+    outlined = any(one.masks is not None for one in tasks)
     return replace(
         first,
         name=f"{first.name} and {len(others)} more",
         inputs=inputs,
         targets=targets,
         units=[unit for one in tasks for unit in one.units],
-        masks=masks if masks.any() else None,
+        masks=torch.cat([empty if one.masks is None else one.masks for one in tasks]) if outlined else None,
         score=classifier.score(inputs, targets),
     )
 
