@@ -95,10 +95,11 @@ def path_attribution(
     """
     check_options(rule, progress, generator)
     check_hooks(rule, path, integrand)
-    inputs, starts, weights, classes = read_arguments(f, inputs, baselines, weights, target, max_batch)
+    given = read_arguments(f, inputs, baselines, weights, target, max_batch)
+    inputs, starts, weights = given.inputs, given.baselines, given.weights
     n, k = starts.shape[:2]
     with evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
-        paths = Paths(f, inputs, starts, rule, classes, generator, path, integrand)
+        paths = Paths(f, given, rule, generator, path, integrand)
         with no_random_numbers(paths.first_input):
             largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
             while (values := unless_memory_runs_out(paths.values, largest)) is None:

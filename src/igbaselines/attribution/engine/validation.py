@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.quadrature import QuadratureRule
-from igbaselines.tasks.outputs import Target, check_dense, described, read_target
+from igbaselines.tasks.outputs import Target, check_dense, described, read_classes
 
 
 class Arguments(NamedTuple):
@@ -22,6 +22,7 @@ class Arguments(NamedTuple):
     baselines: Float[Tensor, "n k *features"]
     weights: Float[Tensor, "n k ..."]  # *features, or ones
     target: Int[Tensor, " n"] | None
+    largest_target: int | None
 
 
 def read_arguments(
@@ -47,13 +48,13 @@ def read_arguments(
         raise ValueError(f"there is no input to explain: inputs have shape {tuple(inputs.shape)}")
     if max_batch is not None and (isinstance(max_batch, bool) or not isinstance(max_batch, Integral) or max_batch < 1):
         raise ValueError(f"max_batch must be a whole number of at least 1, got {described(max_batch)}")
-    classes = read_target(inputs, target)
+    classes, largest = read_classes(inputs, target)
     if isinstance(baselines, Real) and not isinstance(baselines, bool):
         baselines = _filled(inputs, baselines, called)
     starts = _expand_baselines(inputs, read_tensor(called, baselines, ", or one number for all features"), called)
     shares = _expand_weights(inputs, starts, None if weights is None else read_weights(weights))
     _check_finite({"inputs": inputs, called: starts, "weights": shares})
-    return Arguments(inputs.detach(), starts.detach(), shares.detach(), classes)
+    return Arguments(inputs.detach(), starts.detach(), shares.detach(), classes, largest)
 
 
 def check_options(rule: object, progress: object, generator: object) -> None:
