@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,16 +131,13 @@ def device_named(name: str) -> "torch.device":
     """The device that a configuration names, made ready; a UserError says where it cannot be used."""
     import torch
 
+    from igbaselines.common.devices import make_exact
+
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"device={name} cannot be used here: {first_line(str(error))}") from error
     if device.type == "cuda":
-        # Compute float32 as such, and the same sums in every run: by default a GPU's convolutions do neither, and
-        # scattered sums (index_add, scatter_add) come in any order. The workspace is what cuBLAS wants for it.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        make_exact()
     return device
