@@ -247,9 +247,10 @@ def test_a_memory_that_stays_full_leaves_nothing_that_looks_complete(
     assert command(*overrides).returncode == 0
     (folder,) = command.runs()
     found, expected = measured(folder), measured(weighted_smoke)
-    # At few nodes D_alpha is searched anew, and smaller chunks may round it to the pixel beside.
+    # Other chunks round otherwise: at few nodes D_alpha may end at the pixel beside, and in curves two pixels that are
+    # nearly equal may change places.
     ladder = found["metric"].str.endswith("_at_nodes")
-    pd.testing.assert_frame_equal(found[~ladder], expected[~ladder], rtol=1e-4, atol=1e-6)
+    pd.testing.assert_frame_equal(found[~ladder], expected[~ladder], rtol=2e-3, atol=1e-6)
     pd.testing.assert_frame_equal(found[ladder], expected[ladder], rtol=0.02, atol=1e-3)
 
 

@@ -23,7 +23,7 @@ from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.running.targets import instantiate
 from igbaselines.studies.images.data.photographs import Photograph
-from igbaselines.studies.images.experiments.records import for_each
+from igbaselines.studies.images.experiments.records import for_each, one_by_one
 from igbaselines.studies.images.experiments.selection import Chosen
 from tests.commands import Command
 
@@ -190,7 +190,7 @@ def test_photographs_are_kept_where_they_belong(tmp_path: Path) -> None:
         file.write_bytes(b"arrays")
         return {"rows": []}
 
-    for_each(run, [Chosen(Photograph(name, Path(name)), 0, 1.0) for name in names], "kept", work)
+    for_each(run, [Chosen(Photograph(name, Path(name)), 0, 1.0) for name in names], "kept", one_by_one(work))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len([path for path in files if path.parent == artifacts / "kept"]) == len(names)
     assert all(path.is_relative_to(checkpoints) or path.parent == artifacts / "kept" for path in files)

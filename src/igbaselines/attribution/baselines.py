@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.weighting import Uniform, Weighting
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Background, Imputer, draw, for_each
 
 Inputs: TypeAlias = Float[Tensor, "n *features"]
@@ -178,6 +179,11 @@ def _drawn(weight: Float[Tensor, " m"], count: int, generator: torch.Generator) 
     return torch.multinomial(weight, count, replacement=True, generator=generator)
 
 
+def _like(inputs: Inputs, drawn: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """What was drawn on the host as the inputs are, and where they are."""
+    return sent(drawn.to(inputs.dtype), inputs.device)
+
+
 @dataclass(frozen=True)
 class UniformNoise:
     """Every feature drawn uniformly from its range, each for itself; anew for every input.
@@ -191,7 +197,7 @@ class UniformNoise:
     def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw the noise on the CPU, so that it is the same for every device."""
         low, high = background.bounds()
-        share = torch.rand((len(inputs), self.count, *inputs.shape[1:]), generator=generator).to(inputs)
+        share = _like(inputs, torch.rand((len(inputs), self.count, *inputs.shape[1:]), generator=generator))
         return low + share * (high - low), equal_weights(inputs, self.count)
 
 
@@ -210,7 +216,7 @@ class GaussianNoise:
     def draw(self, inputs: Inputs, background: Background, generator: torch.Generator) -> Drawn:
         """Draw the noise on the CPU, so that it is the same for every device."""
         low, high = background.bounds()
-        noise = torch.randn((len(inputs), self.count, *inputs.shape[1:]), generator=generator).to(inputs)
+        noise = _like(inputs, torch.randn((len(inputs), self.count, *inputs.shape[1:]), generator=generator))
         noisy = inputs.unsqueeze(1) + self.sigma * (high - low) * noise
         return noisy.clamp(low, high), equal_weights(inputs, self.count)
 
@@ -255,15 +261,17 @@ class Examples:
         """
         drawn, examples = [], background.examples.flatten(1)
         wanted = min(self.count, len(examples) - 1) if self.at_most else self.count
-        for one in inputs.flatten(1):
-            same = examples[:, 0] == one[0]  # of few: only they are compared to the end
-            same[same.clone()] = (examples[same] == one).all(dim=1)
-            other = (~same).cpu().nonzero().squeeze(1)
+        flat = inputs.flatten(1)
+        same = (flat[:, :1] == examples[:, 0]).cpu()  # of few: only they are compared to the end
+        for one, may_be in zip(flat, same, strict=True):
+            if len(few := may_be.nonzero().squeeze(1)):
+                may_be[few] = (examples[sent(few, examples.device)] == one).all(dim=1).cpu()
+            other = (~may_be).nonzero().squeeze(1)
             if len(other) < max(1, wanted):
                 needed = f"{self.count} examples beside the explained one are needed"
                 raise TooFewExamplesError(f"{needed}, found {len(other)}")
             chosen = other[torch.randperm(len(other), generator=generator)[:wanted]]
-            drawn.append(background.examples[chosen.to(background.examples.device)])
+            drawn.append(background.examples[sent(chosen, background.examples.device)])
         return torch.stack(drawn), equal_weights(inputs, wanted)
 
 

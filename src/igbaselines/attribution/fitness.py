@@ -21,7 +21,7 @@ from igbaselines.tasks.players import check_ranking
 
 @runtime_checkable
 class DeletionSearch(Protocol):
-    """A way to find D_alpha."""
+    """A way to find D_alpha; all that it counts stands on the host."""
 
     def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
         """Return D_alpha of each ranking."""
@@ -140,7 +140,7 @@ class BinarySearch(_Search):
 
     def _between(self, low: Int[Tensor, " m"], high: Int[Tensor, " m"]) -> Int[Tensor, "m inner"]:
         """The counts that cut each bracket into equal sections; in one narrower than that some are equal."""
-        inner = torch.arange(1, self.sections, device=low.device)
+        inner = torch.arange(1, self.sections)
         return torch.maximum(low[:, None] + (high - low)[:, None] * inner // self.sections, low[:, None] + 1)
 
 
@@ -154,7 +154,7 @@ class FirstCrossing(_Search):
     def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
         """Return D_alpha of each ranking."""
         f_inputs, players = perturbed.at_all(0), perturbed.players.count
-        counts = torch.arange(1, players + 1, device=f_inputs.device).expand(len(f_inputs), -1)
+        counts = torch.arange(1, players + 1).expand(len(f_inputs), -1)
         ranking = perturbed.rankings[:, None].expand_as(counts)
         scores = perturbed.scores(ranking.flatten(), counts.flatten()).view_as(counts)
         reached = self._reached(scores, self.alpha * f_inputs[:, None]) & (f_inputs > 0)[:, None]
@@ -242,6 +242,6 @@ class Fitness:
     ) -> MinimalDeletion:
         """Search D_alpha of the Integrated Gradients of all pairs in lockstep; pair (i, j) stands at i * k + j."""
         n, k = per_baseline.shape[:2]
-        source = torch.arange(n, device=task.inputs.device).repeat_interleave(k)
+        source = torch.arange(n).repeat_interleave(k)
         maps, mask = per_baseline.flatten(0, 1), task.imputer(self.mask)
         return self.search.minimal_deletion(Perturbed.of(task, maps, source, mask, self.ranking, generator))

@@ -7,6 +7,7 @@ methods of coalitions stand in `igbaselines.attribution.shapley`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
+from itertools import chain
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -20,6 +21,7 @@ from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureR
 from igbaselines.attribution.engine.result import Attribution, MinimalDeletion
 from igbaselines.attribution.fitness import Fitness
 from igbaselines.attribution.weighting import FitnessWeighting
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Imputer, Task, draw, for_each
 
 MOST_NODES = 128  # of a path for a budget
@@ -277,13 +279,17 @@ class SharedGradients:
         """
         groups = [_BaselineGroup([], {}, shared) for shared in (True, False)]
         state = behind = generator.get_state()
+        drawn: dict[int, tuple[Tensor, Tensor]] = {}  # by their source: the same draws the same from the same state
         for name, method in methods.items():
             source = task.imputer(method.baselines)
-            baselines, weights = draw(source, task.inputs, task.background, generator.set_state(state))
-            # A source that draws nothing leaves it where it was; nodes must not be drawn from what baselines were.
-            behind = after if not torch.equal(after := generator.get_state(), state) else behind
+            if id(source) not in drawn:
+                drawn[id(source)] = draw(source, task.inputs, task.background, generator.set_state(state))
+                # A source that draws nothing leaves it where it was; nodes must not be drawn from what baselines were.
+                behind = after if not torch.equal(after := generator.get_state(), state) else behind
+            baselines, weights = drawn[id(source)]
             group = groups[baselines.dim() > task.inputs.dim()]
-            same = (place for place, known in enumerate(group.sets) if torch.equal(known, baselines))
+            alike = (place for place, known in enumerate(group.sets) if known is baselines)
+            same = chain(alike, (place for place, known in enumerate(group.sets) if torch.equal(known, baselines)))
             place = next(same, len(group.sets))
             if place == len(group.sets):
                 group.sets.append(baselines)
@@ -348,10 +354,11 @@ class SharedGradients:
             if (found := next(same, None)) is None:
                 found = method.fitness.d_alpha(task, own.per_baseline, generator)
                 judged.append((place, method.fitness, found))
-            weights = method.weighting.of_fitness(found.d_alpha.view(own.f_baselines.shape))
+            device, pairs = own.f_baselines.device, own.f_baselines.shape
+            weights = sent(method.weighting.of_fitness(found.d_alpha.view(pairs)), device)
             averaged = own.reweighted(weights, task.player_map)
-            forwards = found.scored.view(own.f_baselines.shape).sum(dim=1)
-            forwards = forwards if own.forwards is None else forwards + own.forwards.to(forwards.device)
+            forwards = sent(found.scored.view(pairs).sum(dim=1), device)
+            forwards = forwards if own.forwards is None else forwards + own.forwards.to(device)
             yield name, replace(averaged, fitness=found, forwards=forwards)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from igbaselines.attribution.engine.chunking import halved, unless_memory_runs_out
 from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.attribution.engine.randomness import POINTS, no_random_numbers
+from igbaselines.common.devices import sent
 from igbaselines.tasks import PlayerMap, Score, Task, impute
 from igbaselines.tasks.imputers import Imputer
 
@@ -48,13 +49,15 @@ def points_at_once(task: Task) -> int:
 class Perturbed:
     """Inputs whose players go in the order of rankings, and what becomes of their scores.
 
+    Which points are scored, and what comes of it, stands on the host: it waits for a GPU once for all of them.
+
     Args:
         score: the scored output.
         inputs: with all their players.
         fills: the same inputs with all players absent.
         players: of the inputs.
         importance: of the players, a row for each ranking, higher is more important.
-        input_of_rank: the input that each ranking belongs to.
+        input_of_rank: the input that each ranking belongs to; kept on the host.
         max_batch: the largest number of points scored at once.
 
     Raises:
@@ -89,6 +92,7 @@ class Perturbed:
         return cls(task.followed, task.inputs, fills, task.player_map, importance, input_of_rank, most)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "input_of_rank", self.input_of_rank.cpu().long())
         inputs, fills, importance, of = (
             tuple(some.shape) for some in (self.inputs, self.fills, self.importance, self.input_of_rank)
         )
@@ -110,7 +114,7 @@ class Perturbed:
     @property
     def rankings(self) -> Int[Tensor, " r"]:
         """The rankings by their number."""
-        return torch.arange(len(self.importance), device=self.importance.device)
+        return torch.arange(len(self.importance))
 
     def scores(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool = False) -> Float[Tensor, " m"]:
         """Score inputs in which the most important players are absent, or in which only those are present.
@@ -128,25 +132,27 @@ class Perturbed:
         Raises:
             ValueError: where indices or counts do not fit, where the score draws random numbers, or is not finite.
         """
+        ranking, counts = ranking.cpu(), counts.cpu()
         if ranking.shape != counts.shape or len(counts) == 0:
             shapes = f"ranking {tuple(ranking.shape)} and counts {tuple(counts.shape)}"
             raise ValueError(f"{shapes} name the points: same length")
         _check_range("ranking", ranking, len(self.importance) - 1)
         _check_range("counts", counts, self.players.count)
         ranking, counts, inverse = self._distinct(ranking, counts)
+        asked = sent(torch.stack([ranking, counts, self.input_of_rank[ranking]]), self.inputs.device)
         scores: list[Tensor] = []
         done, most = 0, self.max_batch
-        drawn = no_random_numbers(lambda: self._score_chunk(ranking[:POINTS], counts[:POINTS], keep))
+        drawn = no_random_numbers(lambda: self._score_chunk(asked[:, :POINTS], keep))
         with evaluation_mode(self.score), torch.no_grad(), drawn:
             while done < len(counts):
                 chunk = slice(done, done + most)
-                some = unless_memory_runs_out(self._score_chunk, ranking[chunk], counts[chunk], keep)
+                some = unless_memory_runs_out(self._score_chunk, asked[:, chunk], keep)
                 if some is None:  # memory ran out: halve the chunk and take it again
                     most = halved(len(counts[chunk]), "picture" if self.inputs.dim() == 4 else "point")
                     continue
                 scores.append(some)
                 done += len(some)
-        distinct_scores = torch.cat(scores)
+        distinct_scores = torch.cat(scores).cpu()
         _check_finite(torch.isfinite(distinct_scores), ranking, counts)
         return distinct_scores[inverse]
 
@@ -154,8 +160,8 @@ class Perturbed:
         """Scores of every ranking without the same number of players."""
         return self.scores(self.rankings, torch.full_like(self.rankings, count))
 
-    def _score_chunk(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool) -> Float[Tensor, " m"]:
-        source = self.input_of_rank[ranking].long()
+    def _score_chunk(self, asked: Int[Tensor, "3 m"], keep: bool) -> Float[Tensor, " m"]:
+        ranking, counts, source = asked
         top = self.ranks[ranking] < counts[:, None]
         points = torch.where(self.players.mask(~top if keep else top), self.fills[source], self.inputs[source])
         values = self.score(points, source)
@@ -167,9 +173,9 @@ class Perturbed:
         self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"]
     ) -> tuple[Int[Tensor, " d"], Int[Tensor, " d"], Int[Tensor, " m"]]:
         """The distinct points as rankings and counts, and for each wanted score the index of its point."""
-        source, players = self.input_of_rank.long(), self.players.count
+        source, players = self.input_of_rank, self.players.count
         # The whole and the empty input stand under the first ranking of their input, whoever asks for them.
-        first = torch.full((len(self.inputs),), len(source), device=ranking.device)
+        first = torch.full((len(self.inputs),), len(source))
         first = first.scatter_reduce(0, source, self.rankings, "amin")
         is_end = (counts == 0) | (counts == players)
         shared = torch.where(is_end, first[source[ranking]], ranking)

@@ -126,6 +126,18 @@ class Job:
         return [_identity(folder / "status.json") for folder in self._folders()]
 
 
+def check_gpu(jobs: Sequence[Job]) -> None:
+    """Refuse jobs of this machine that ask for a GPU where there is none, before any of them fails by itself."""
+    names = {str(job.run.plain["device"]) for job in jobs if job.run is not None}
+    if wanted := sorted(name for name in names if name.startswith("cuda")):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError(
+                f"device={wanted[0]} cannot be used here: torch sees no GPU (device=auto takes what there is)"
+            )
+
+
 def plan(loader: ConfigLoader, master: DictConfig, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job]:
     """List the jobs of a sweep; those whose run is complete are skipped, those that cannot work have failed already.
 

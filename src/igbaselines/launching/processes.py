@@ -11,7 +11,7 @@ from pathlib import Path
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_asked, stop_here
 from igbaselines.common.threads import usable_cores
-from igbaselines.launching.jobs import FAILED, KILLED, RUNNING, Job
+from igbaselines.launching.jobs import FAILED, KILLED, RUNNING, Job, check_gpu
 
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -22,11 +22,12 @@ def run_processes(jobs: Sequence[Job], processes: int, logs: Path) -> None:
     """Do all jobs, so many at once, which share the cores and print into `logs`; each is told how it ended.
 
     Raises:
-        UserError: if none may run.
+        UserError: if none may run, or there is no GPU for those that ask for one.
         StoppedError: if a stop was asked for; running jobs are asked to stop too, and waited for.
     """
     if not isinstance(processes, int) or processes < 1:
         raise UserError(f"hydra.launcher.processes must be a number from 1, got {processes}")
+    check_gpu(jobs)
     logs.mkdir(parents=True, exist_ok=True)
     waiting, running, gpus = list(jobs), Running(), visible_gpus()
     while waiting or running:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from igbaselines.common.stopping import StoppedError
-from igbaselines.launching.jobs import COMPLETE, KILLED, RUNNING, Job
+from igbaselines.launching.jobs import COMPLETE, KILLED, RUNNING, Job, check_gpu
 from igbaselines.reporting.render import render_run
 from igbaselines.running.config import explanation, one_line
 from igbaselines.running.run_folder import read_status
@@ -17,8 +17,10 @@ def run_one_by_one(jobs: Sequence[Job]) -> None:
     """Do all jobs; each is told how it ended.
 
     Raises:
+        UserError: if there is no GPU for those that ask for one.
         StoppedError: if a stop was asked for.
     """
+    check_gpu(jobs)
     for job in jobs:
         assert job.run is not None
         log.info("job %s", job.label)

@@ -15,6 +15,7 @@ from torch import Tensor
 from igbaselines.attribution.baselines import Given
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import Method, why_not
+from igbaselines.common.devices import float32_proper
 from igbaselines.library.given import Array, Arrays, BackgroundNeededError, Inputs, NoBackground, Output, baselines_of
 from igbaselines.library.named import METHODS, METRICS
 from igbaselines.library.task import task_of
@@ -46,6 +47,7 @@ class Explanation(Attribution):
         )
 
 
+@float32_proper()
 def explain(
     network: Callable[..., Any],
     inputs: Arrays,
@@ -86,7 +88,8 @@ def explain(
         Attributions to features and players, with what they sum to and what they cost.
 
     Raises:
-        ValueError: where an argument does not fit: it says what would. Where memory runs out chunks are halved.
+        ValueError: where an argument does not fit: it says what would. Where memory runs out chunks are halved; a GPU
+            computes float32 as such, not as TF32, meanwhile.
 
     Examples:
         >>> network = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softplus())
@@ -109,6 +112,7 @@ def explain(
     return Explanation(**vars(found), inputs=parts)
 
 
+@float32_proper()
 def evaluate(
     network: Callable[..., Any],
     inputs: Arrays,

@@ -56,7 +56,7 @@ class ShareGrid:
     def counts(self, importance: Float[Tensor, "r p"]) -> Int[Tensor, "r points"]:
         """Return the number of most important players at each point."""
         players = importance.shape[1]
-        part = torch.arange(self.steps + 1, device=importance.device) ** self.power
+        part = torch.arange(self.steps + 1) ** self.power
         return nearest_count(torch.full_like(part, players), part, self.steps**self.power).expand(len(importance), -1)
 
 
@@ -149,7 +149,7 @@ class DeletionAUC:
     ) -> Float[Tensor, "r points"]:
         """The curves behind the areas; `input_of_rank`: the input that each attribution explains, None: one each."""
         if input_of_rank is None:
-            input_of_rank = torch.arange(len(attributions), device=attributions.device)
+            input_of_rank = torch.arange(len(attributions))
         imputer = task.imputer(self.imputer)
         perturbed = Perturbed.of(task, attributions, input_of_rank, imputer, self.ranking, generator)
         return perturbation_curves(perturbed, self.grid, self.insertion)

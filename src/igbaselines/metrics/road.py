@@ -144,7 +144,7 @@ class ROAD:
         part = torch.tensor(self.percentages, device=ranks.device)
         # Of very few players the last one stays: there would be nothing to fill in from.
         counts = nearest_count(torch.full_like(part, players.count), part, PERCENT).clamp(max=players.count - 1)
-        every, found = torch.arange(len(part), device=ranks.device), []
+        every, found = torch.arange(len(part)), []
         for place, ranks_of_one in enumerate(ranks):
             of_pixel = ranks_of_one[players.player_of[0]]
             filled = [

@@ -1,7 +1,7 @@
 """How much a map depends on what it should not: which baselines were drawn (2505.03201, theorem 4), which network."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from igbaselines.metrics.agreement import spearman
@@ -11,30 +11,31 @@ MAP_VARIANCE = Quantity("map_variance", "relative variance of the map", better="
 CONSISTENCY = Quantity("consistency", "consistency between networks", better="higher")
 
 
+def inner_products(per_baseline: Float[Tensor, "n k *features"]) -> Float64[Tensor, "n k k"]:
+    """Of the maps of each input with one another, on the host: all that `map_variance` needs of them."""
+    return torch.stack([one @ one.T for one in per_baseline.flatten(2).double()]).cpu()
+
+
 def map_variance(
-    per_baseline: Float[Tensor, "k *features"],
-    fitness: Float[Tensor, " k"],
-    draws: int,
-    generator: torch.Generator,
+    products: Float[Tensor, "k k"], fitness: Float[Tensor, " k"], draws: int, generator: torch.Generator
 ) -> float:
     """Variance of the averaged map over bootstrap draws of the set of baselines, relative to its squared norm.
 
-    A draw takes k of the k baselines with replacement and averages their maps with weights proportional to their
-    fitness. What is returned is the mean squared distance of the drawn maps from their mean, over the squared norm of
-    that mean; 0 is a map that does not depend on the draw. The fitness is 1 for expected gradients, 1 / D_alpha for
-    Weighted Gradients; two methods with the same draws, by a generator on the CPU, are paired.
+    Of the maps their `inner_products` are all that is needed. A draw takes k of the k baselines with replacement and
+    averages their maps with weights proportional to their fitness. What is returned is the mean squared distance of the
+    drawn maps from their mean, over the squared norm of that mean; 0 is a map that does not depend on the draw. The
+    fitness is 1 for expected gradients, 1 / D_alpha for Weighted Gradients; two methods with the same draws, by
+    a generator on the CPU, are paired.
     """
-    k = len(per_baseline)
-    flat = per_baseline.flatten(1).double().cpu()
-    gram = flat @ flat.T  # k x k: the maps themselves are not needed again
+    k = len(products)
     drawn = torch.randint(k, (draws, k), generator=generator)
     counts = torch.zeros(draws, k, dtype=torch.float64).scatter_add_(1, drawn, torch.ones(drawn.shape).double())
     weights = counts * fitness.double().cpu()
     weights = weights / weights.sum(dim=1, keepdim=True)
     mean = weights.mean(dim=0)
     spread = weights - mean
-    distance = torch.einsum("bk,kl,bl->b", spread, gram, spread).mean().clamp_min(0)
-    norm = mean @ gram @ mean
+    distance = torch.einsum("bk,kl,bl->b", spread, products, spread).mean().clamp_min(0)
+    norm = mean @ products @ mean
     return float(distance / norm) if norm > 0 else float("nan")
 
 

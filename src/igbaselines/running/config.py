@@ -62,6 +62,7 @@ class Config:
         data_root: folder of generated and downloaded data.
         device: auto, cpu, cuda, cuda:1, ...
         max_batch: gradient points in one pass; null chooses it from the memory there is.
+        units_at_once: photographs that are worked on side by side; null chooses it by the device.
         fast_paths: false takes networks as they were trained, by autograd, instead of copies made for gradients.
         workers: processes that make data; 0 takes one a core.
         shard: the part of the run that this job works on.
@@ -85,13 +86,17 @@ class Config:
     data_root: str = MISSING
     device: str = MISSING
     max_batch: int | None = field(default=MISSING, metadata=value("[1, )"))
+    units_at_once: int | None = field(default=MISSING, metadata=value("[1, )"))
     fast_paths: bool = MISSING
     workers: int = field(default=MISSING, metadata=value("[0, 10000]"))
     shard: ShardKeys = field(default_factory=ShardKeys)
 
 
 # How a run is carried out, not what it computes: these keys do not enter the name of its folder.
-RUN_TIME_KEYS = ("action", "force", "output_root", "data_root", "device", "max_batch", "fast_paths", "workers", "shard")
+RUN_TIME_KEYS = (
+    *("action", "force", "output_root", "data_root", "device", "max_batch", "units_at_once", "fast_paths", "workers"),
+    "shard",
+)
 
 
 def register() -> None:
@@ -120,7 +125,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         raise UserError(f"choose an experiment: experiment={' or experiment='.join(experiments())}")
     if config.action == "run":
         find_experiment(config.experiment)
-    check_values("", Config, {key: config[key] for key in ("seed", "max_batch", "workers")})
+    check_values("", Config, {key: config[key] for key in ("seed", "max_batch", "units_at_once", "workers")})
     check_values("shard", ShardKeys, config.shard)
     for key in ("output_root", "data_root"):
         config[key] = absolute(config[key])
@@ -196,7 +201,7 @@ def one_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, ImportError) and (line := what_to_install(error)):
         return line
-    if "'hydra/launcher/submitit_slurm'" in text:  # which comes with the package
+    if "'hydra/launcher/slurm_keys'" in text:  # which comes with the package
         return what_to_install(ImportError(name="submitit")) or text
     if unknown := re.search(r"Could not override '(\S+)'", text):
         cause = error.__cause__

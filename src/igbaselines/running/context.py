@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +73,7 @@ class Run:
         max_batch: gradient points in one pass, or None.
         fast_paths: whether networks are made for gradients first.
         workers: processes that make data.
+        units_at_once: photographs worked on side by side, or None.
         shard: the part of the units that is worked on.
         checksums: sha256 of data and weights, for the provenance; the experiment fills it.
         names: labels of methods and metrics; the experiment adds those that no configuration names.
@@ -91,6 +91,7 @@ class Run:
     max_batch: int | None
     workers: int
     fast_paths: bool = True
+    units_at_once: int | None = None
     shard: RunShard = field(default_factory=RunShard)
     checksums: dict[str, str] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
@@ -108,10 +109,15 @@ class Run:
             ShardFinished: behind the last unit of a shard.
             StoppedError: between two units, if a stop was asked for.
         """
-        for place, unit in enumerate(units):
-            if self.shard.holds(place):
-                yield unit
-                stop_here()
+        for (unit,) in self.batches(units, 1):
+            yield unit
+
+    def batches(self, units: Sequence[Unit], at_once: int) -> Iterator[Sequence[Unit]]:
+        """Go through the units as `units` does, so many side by side."""
+        own = [unit for place, unit in enumerate(units) if self.shard.holds(place)]
+        for start in range(0, len(own), at_once):
+            yield own[start : start + at_once]
+            stop_here()
         if self.shard.is_part:
             raise ShardFinished
 
@@ -125,16 +131,13 @@ def device_named(name: str) -> "torch.device":
     """The device that a configuration names, made ready; a UserError says where it cannot be used."""
     import torch
 
+    from igbaselines.common.devices import make_exact
+
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"device={name} cannot be used here: {first_line(str(error))}") from error
     if device.type == "cuda":
-        # Compute float32 as such, and the same sums in every run: by default a GPU's convolutions do neither, and
-        # scattered sums (index_add, scatter_add) come in any order. The workspace is what cuBLAS wants for it.
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        make_exact()
     return device

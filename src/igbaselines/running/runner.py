@@ -272,6 +272,7 @@ def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
         device=device_named(plain["device"]),
         seed=plain["seed"],
         max_batch=plain["max_batch"],
+        units_at_once=plain["units_at_once"],
         fast_paths=plain["fast_paths"],
         workers=plain["workers"] or usable_cores(),
         shard=shard,

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from igbaselines.common.devices import sent
+
 # Class of each input, or one for all of them.
 Target: TypeAlias = Int[Tensor, " n"] | Int[Tensor, ""] | Sequence[int] | np.ndarray | int
 
@@ -18,8 +20,15 @@ def read_target(inputs: Float[Tensor, "n *features"], target: Target | None) -> 
     Raises:
         ValueError: naming what came and what would do.
     """
+    return read_classes(inputs, target)[0]
+
+
+def read_classes(
+    inputs: Float[Tensor, "n *features"], target: Target | None
+) -> tuple[Int[Tensor, " n"] | None, int | None]:
+    """Return what `read_target` does, and the largest class."""
     if target is None:
-        return None
+        return None, None
     wanted = f"target must be a class index, or {len(inputs)} of them, one an input, in a list or a tensor"
     if isinstance(target, tuple | str | bytes | Mapping):
         raise ValueError(f"{wanted}; got {described(target)}")
@@ -33,11 +42,11 @@ def read_target(inputs: Float[Tensor, "n *features"], target: Target | None) -> 
         raise ValueError(f"target {tuple(classes.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input")
     whole = not (classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool)
     # Not all that torch does, it does with uint16 to uint64; what is too large for int64 is below zero there.
-    least = int(classes.to(torch.int64).min()) if whole else None
+    least, largest = torch.stack(classes.to(torch.int64).aminmax()).tolist() if whole else (None, None)
     if least is None or least < 0:
         found = "" if least is None else f" with least {least}"
         raise ValueError(f"target must hold class indices from 0 on, got {classes.dtype}{found}")
-    return classes.to(inputs.device, torch.int64).expand(len(inputs))
+    return sent(classes.to(torch.int64), inputs.device).expand(len(inputs)), largest
 
 
 def check_output(output: object, points: Float[Tensor, "m *features"], largest_target: int | None) -> None:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
+from igbaselines.common.devices import sent
 from igbaselines.tasks.outputs import described
 
 RANKINGS = ("signed", "magnitude")
@@ -112,15 +113,17 @@ class PlayerMap:
                 f"{type(players).__name__} numbers features {tuple(numbers.shape)}, but an input has {tuple(features)}"
             )
         _check_numbers(type(players).__name__, numbers)
-        self.player_of = numbers.to(device, torch.int64)
-        self.count = int(self.player_of.max()) + 1
-        flat = torch.arange(self.count, device=device)
-        self.each_feature = torch.equal(self.player_of.flatten(), flat)
+        numbers = numbers.to(torch.int64)  # looked at here, on the host
+        self.player_of = sent(numbers, device)
+        self.count = int(numbers.max()) + 1
+        self.size = sent(torch.bincount(numbers.flatten(), minlength=self.count), device)  # features of each player
+        flat = torch.arange(self.count)
+        self.each_feature = torch.equal(numbers.flatten(), flat)
         # Pictures whose pixels are players: sums over channels, and masks that broadcast over them.
         self.each_pixel = (
             len(self.features) == 3
             and self.features[1] * self.features[2] == self.count
-            and torch.equal(self.player_of.flatten(1), flat.expand(self.features[0], -1))
+            and torch.equal(numbers.flatten(1), flat.expand(self.features[0], -1))
         )
 
     def sums(self, per_feature: Float[Tensor, "..."]) -> Float[Tensor, "*batch p"]:
@@ -141,8 +144,7 @@ class PlayerMap:
 
     def spread(self, per_player: Float[Tensor, "n p"]) -> Float[Tensor, "n *features"]:
         """Give each feature an equal share of its player's value."""
-        sizes = torch.bincount(self.player_of.flatten(), minlength=self.count).to(per_player)
-        return (per_player / sizes)[:, self.player_of]
+        return (per_player / self.size.to(per_player))[:, self.player_of]
 
     def mask(self, members: Bool[Tensor, "m p"]) -> Bool[Tensor, "m ..."]:
         """Say of each feature whether its player is a member; broadcasts to (m, *features)."""

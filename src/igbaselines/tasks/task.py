@@ -5,13 +5,14 @@ Methods and metrics see tasks and nothing of the study that made them; so each o
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from igbaselines.common.devices import sent
 from igbaselines.tasks.background import Background
 from igbaselines.tasks.imputers import Imputer
 from igbaselines.tasks.lazy import Lazy
@@ -25,11 +26,11 @@ Score = Callable[[Float[Tensor, "m *features"], Int[Tensor, " m"]], Float[Tensor
 
 def class_score(f: Function, targets: Int[Tensor, " n"] | None) -> Score:
     """Make of a network, (m, *features) -> (m,) or (m, classes), the score of each input's class."""
-    largest = None if targets is None else int(targets.max())
+    largest = cache(lambda: None if targets is None else int(targets.max()))  # the host waits for a GPU once
 
     def score(points: Float[Tensor, "m *features"], source: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
         output = f(points)
-        check_output(output, points, largest)
+        check_output(output, points, largest())
         if targets is None:
             return output
         return output.gather(1, targets.to(output.device, torch.int64)[source][:, None]).squeeze(1)
@@ -124,7 +125,7 @@ class Task:
     def take(self, chosen: slice | Sequence[int]) -> "Task":
         """The task of some of the inputs; an input may be taken several times."""
         place = torch.arange(len(self.inputs))[chosen if isinstance(chosen, slice) else list(chosen)]
-        index = place.to(self.inputs.device)
+        index = sent(place, self.inputs.device)
         score, own = self.score, self.background.own
         return replace(
             self,

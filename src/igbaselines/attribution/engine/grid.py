@@ -11,7 +11,8 @@ from igbaselines.attribution.engine.hooks import FollowsOutput, GradientTimesMov
 from igbaselines.attribution.engine.quadrature import QuadratureRule
 from igbaselines.attribution.engine.randomness import POINTS
 from igbaselines.attribution.engine.result import AffineStem, ClosedFormGradient
-from igbaselines.attribution.engine.validation import check_graph
+from igbaselines.attribution.engine.validation import Arguments, check_graph
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Function
 from igbaselines.tasks.outputs import check_output
 
@@ -24,14 +25,13 @@ class Paths:
     def __init__(
         self,
         f: Function,
-        inputs: Tensor,
-        baselines: Tensor,
+        given: Arguments,
         rule: QuadratureRule,
-        target: Tensor | None,
         generator: torch.Generator | None,
         path: Path | Walk | None = None,
         integrand: Integrand | None = None,
     ) -> None:
+        inputs, baselines, target = given.inputs, given.baselines, given.target
         self.inputs, self.baselines = inputs, baselines
         self.walk = path if isinstance(path, Walk) else None
         self.plain = path is None and integrand is None
@@ -39,15 +39,15 @@ class Paths:
         self.integrand: Integrand = integrand or GradientTimesMove()
         self.f_inputs = inputs.new_empty(0)  # known once `values` is through
         self.target = target
-        self.largest_target = None if target is None else int(target.max())
+        self.largest_target = given.largest_target
         self.stem: Function = f.affine_stem if self.plain and isinstance(f, AffineStem) else _identity
         self.network: Function = f.after_stem if self.plain and isinstance(f, AffineStem) else f
         closed = self.plain and target is None
         self.closed_form = f.gradient_after_stem if closed and isinstance(f, ClosedFormGradient) else None
         n, k = baselines.shape[:2]
         nodes, coefficients = rule.nodes_and_weights((n, k), generator)
-        self.nodes = nodes.to(inputs).expand(n, k, -1)
-        self.coefficients = coefficients.to(inputs)
+        self.nodes = sent(nodes.to(inputs.dtype), inputs.device).expand(n, k, -1)
+        self.coefficients = sent(coefficients.to(inputs.dtype), inputs.device)
         self.steps = coefficients.shape[-1]
         self.has_batch_norms = inputs.device.type == "cpu"  # as far as is known: torch may get their gradients wrong
         self.never_alone = False  # whether a single point has to go through the network with a copy of itself

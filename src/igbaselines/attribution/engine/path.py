@@ -36,6 +36,7 @@ from igbaselines.attribution.engine.validation import (
     read_arguments,
     tolerance_of_values,
 )
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Function
 from igbaselines.tasks.outputs import Target
 
@@ -94,10 +95,11 @@ def path_attribution(
     """
     check_options(rule, progress, generator)
     check_hooks(rule, path, integrand)
-    inputs, starts, weights, classes = read_arguments(f, inputs, baselines, weights, target, max_batch)
+    given = read_arguments(f, inputs, baselines, weights, target, max_batch)
+    inputs, starts, weights = given.inputs, given.baselines, given.weights
     n, k = starts.shape[:2]
     with evaluation_mode(f), torch.inference_mode(False), torch.enable_grad():
-        paths = Paths(f, inputs, starts, rule, classes, generator, path, integrand)
+        paths = Paths(f, given, rule, generator, path, integrand)
         with no_random_numbers(paths.first_input):
             largest = max_batch or automatic_max_batch(paths.after_stem, paths.inputs_behind_stem[:1])
             while (values := unless_memory_runs_out(paths.values, largest)) is None:
@@ -140,7 +142,7 @@ def path_attribution(
             paths.check_apart(tolerance)
     shared = weights.shape[2:].numel() == 1
     pair_weights = weights.reshape(n, k).clone() if shared else None
-    spent = gradients.to(inputs.device)
+    spent = sent(gradients, inputs.device)
     gives_up = given_up(rule, integrand)
     return Attribution(
         attributions,

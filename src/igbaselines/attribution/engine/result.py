@@ -1,8 +1,8 @@
 """What the engine takes for a function, and what an attribution is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -41,7 +41,7 @@ class ClosedFormGradient(AffineStem, Protocol):
 
 @dataclass(frozen=True)
 class MinimalDeletion:
-    """What a search for D_alpha found, for each ranking.
+    """What a search for D_alpha found, for each ranking, on the host.
 
     Args:
         d_alpha: number of absent players.
@@ -55,6 +55,10 @@ class MinimalDeletion:
     score: Float[Tensor, " r"]
     reached: Bool[Tensor, " r"]
     scored: Int[Tensor, " r"]
+
+    def take(self, rows: slice, pairs: tuple[int, ...]) -> "MinimalDeletion":
+        """Keep those of some inputs, where the rankings are of (n, k) pairs of an input and a baseline."""
+        return MinimalDeletion(*(getattr(self, one.name).view(pairs)[rows].flatten() for one in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,13 @@ class Attribution:
         if self.weights is None or self.gives_up is not None:
             return torch.full_like(self.f_inputs, torch.nan, dtype=torch.float64)
         return self.f_inputs.double() - (self.weights.double() * self.f_baselines.double()).sum(dim=1)
+
+    def take(self, rows: slice) -> "Attribution":
+        """Keep some of the inputs."""
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        fitness = None if self.fitness is None else self.fitness.take(rows, self.f_baselines.shape)
+        taken: dict[str, Any] = {name: value[rows] for name, value in own.items() if isinstance(value, Tensor)}
+        return replace(self, fitness=fitness, **taken)
 
     def of_baselines(self, columns: slice) -> "Attribution":
         """Keep some of the baselines; the attributions stay those of all."""

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.quadrature import QuadratureRule
-from igbaselines.tasks.outputs import Target, check_dense, described, read_target
+from igbaselines.tasks.outputs import Target, check_dense, described, read_classes
 
 
 class Arguments(NamedTuple):
@@ -21,6 +22,7 @@ class Arguments(NamedTuple):
     baselines: Float[Tensor, "n k *features"]
     weights: Float[Tensor, "n k ..."]  # *features, or ones
     target: Int[Tensor, " n"] | None
+    largest_target: int | None
 
 
 def read_arguments(
@@ -46,14 +48,13 @@ def read_arguments(
         raise ValueError(f"there is no input to explain: inputs have shape {tuple(inputs.shape)}")
     if max_batch is not None and (isinstance(max_batch, bool) or not isinstance(max_batch, Integral) or max_batch < 1):
         raise ValueError(f"max_batch must be a whole number of at least 1, got {described(max_batch)}")
-    classes = read_target(inputs, target)
+    classes, largest = read_classes(inputs, target)
     if isinstance(baselines, Real) and not isinstance(baselines, bool):
         baselines = _filled(inputs, baselines, called)
     starts = _expand_baselines(inputs, read_tensor(called, baselines, ", or one number for all features"), called)
     shares = _expand_weights(inputs, starts, None if weights is None else read_weights(weights))
-    for name, tensor in (("inputs", inputs), (called, starts), ("weights", shares)):
-        _check_finite(name, tensor)
-    return Arguments(inputs.detach(), starts.detach(), shares.detach(), classes)
+    _check_finite({"inputs": inputs, called: starts, "weights": shares})
+    return Arguments(inputs.detach(), starts.detach(), shares.detach(), classes, largest)
 
 
 def check_options(rule: object, progress: object, generator: object) -> None:
@@ -169,11 +170,13 @@ def _expand_weights(inputs: Tensor, baselines: Tensor, weights: Tensor | None) -
     )
 
 
-def _check_finite(name: str, tensor: Tensor) -> None:
-    bad = ~torch.isfinite(tensor[:1] if tensor.stride(0) == 0 else tensor)
-    if bad.any():
-        first = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}")
+def _check_finite(named: Mapping[str, Tensor]) -> None:
+    found = {name: ~torch.isfinite(some[:1] if some.stride(0) == 0 else some) for name, some in named.items()}
+    if not torch.stack([bad.any() for bad in found.values()]).any():  # the host waits for all at once
+        return
+    name, bad = next((name, bad) for name, bad in found.items() if bad.any())
+    first = tuple(bad.nonzero()[0].tolist())
+    raise ValueError(f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}")
 
 
 def _shape(features: "tuple[int, ...] | list[int]") -> str:

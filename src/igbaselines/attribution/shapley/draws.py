@@ -15,6 +15,7 @@ from igbaselines.attribution.shapley.coalitions import (
     sample_coalitions,
 )
 from igbaselines.attribution.shapley.exact import Choice, Game
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Imputer, Task, draw, for_each, lots
 
 
@@ -43,9 +44,10 @@ class Coalitions:
 
     def choices(self, game: Game, rows: slice, columns: slice) -> Choice:
         """A block of coalitions, one after the other, on the device of the game."""
-        members, absent = self.members[rows, columns].to(game.inputs.device), self.absent[rows, columns]
-        row_of = torch.arange(rows.start, rows.stop, device=members.device).repeat_interleave(members.shape[1])
-        return row_of, members.flatten(0, 1), absent.flatten().to(members.device)
+        device = game.inputs.device
+        members, absent = sent(self.members[rows, columns], device), sent(self.absent[rows, columns], device)
+        row_of = torch.arange(rows.start, rows.stop, device=device).repeat_interleave(members.shape[1])
+        return row_of, members.flatten(0, 1), absent.flatten()
 
     def blocks(self, most: int) -> Iterator[tuple[slice, slice]]:
         """Cut (inputs, coalitions) into blocks of at most `most` coalitions, whole inputs where they fit."""

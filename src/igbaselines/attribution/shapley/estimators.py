@@ -19,6 +19,7 @@ from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureR
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.shapley.draws import CoalitionMethod, Coalitions
 from igbaselines.attribution.shapley.exact import Choice, ExactShapley, Game, exact_shapley_values
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Task
 
 __all__ = ["ExactShapley", "ShapleyIG", "ShapleySampling", "exact_shapley_values"]
@@ -58,7 +59,7 @@ class ShapleyIG(CoalitionMethod):
             spent = torch.zeros_like(gap, dtype=torch.int64)
             for rows, columns in coalitions.blocks(_most_pairs(inputs)):
                 starts = game.points(*coalitions.choices(game, rows, columns))
-                weights = coalitions.weights(rows, columns).to(starts)
+                weights = sent(coalitions.weights(rows, columns).to(starts.dtype), starts.device)
                 starts = starts.view(*weights.shape[:2], *starts.shape[1:])
                 weights = weights[:, :, game.map.player_of]
                 inputs_here, target = game.inputs[rows], None if task.targets is None else task.targets[rows]
@@ -116,7 +117,7 @@ class ShapleySampling(CoalitionMethod):
             gradients, evaluations = gradients[:, None], None
         f_inputs, f_absent = game.at_ends()
         gap = players.sum(dim=1, keepdim=True) - (f_inputs[:, None] - f_absent)
-        weights = f_absent.new_tensor(game.shares).expand_as(f_absent)
+        weights = sent(torch.tensor(game.shares, dtype=f_absent.dtype), f_absent.device).expand_as(f_absent)
         f_inputs, f_absent, gap, weights, players = (
             some.to(inputs.dtype) for some in (f_inputs, f_absent, gap, weights, players)
         )
@@ -151,7 +152,8 @@ class ShapleySampling(CoalitionMethod):
                 start = game.worth(len(steps.rows), steps.starts)
                 marginals = game.worth(len(steps.player), steps.ends) - start[steps.coalition]
                 players.index_put_(steps.places(), steps.weight * marginals, accumulate=True)
-                steps_taken += torch.bincount(steps.places()[0], minlength=len(players))
+                row, _ = steps.places()
+                steps_taken.index_add_(0, row, torch.ones_like(row))
         return players, steps_taken + self.coalitions
 
     def _by_paths(self, task: Task, rule: QuadratureRule, game: Game, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -199,9 +201,10 @@ class _Steps:
     def of(cls, game: Game, coalitions: Coalitions, rows: slice, columns: slice) -> "_Steps":
         """All steps from a block of coalitions."""
         row_of, members, absent = coalitions.choices(game, rows, columns)
-        coalition, player = (~members).nonzero().unbind(1)
-        weights = coalitions.weights(rows, columns).flatten(0, 1).to(members.device)
-        return cls(row_of, members, absent, coalition, player, weights[coalition, player])
+        steps = (~coalitions.members[rows, columns].flatten(0, 1)).nonzero()
+        weights = coalitions.weights(rows, columns).flatten(0, 1)[steps.unbind(1)]
+        coalition, player = sent(steps, members.device).unbind(1)
+        return cls(row_of, members, absent, coalition, player, sent(weights, members.device))
 
     def starts(self, index: Int[Tensor, " m"]) -> Choice:
         """The points x_S of some coalitions."""

@@ -12,6 +12,7 @@ from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.attribution.engine.randomness import POINTS, no_random_numbers
 from igbaselines.attribution.engine.validation import read_arguments, read_weights
 from igbaselines.attribution.shapley.coalitions import all_coalitions, exact_weights
+from igbaselines.common.devices import sent
 from igbaselines.tasks import EachFeature, Function, PlayerMap, Players
 from igbaselines.tasks.outputs import Target, check_output
 
@@ -77,14 +78,14 @@ class Game:
     ) -> None:
         self.f = f
         given = read_arguments(f, inputs, absent, None, target, max_batch, called="absent values")
-        self.inputs, of_inputs, _, self.target = given
+        self.inputs, of_inputs, self.target = given.inputs, given.baselines, given.target
         self.shares = _shares(weights, of_inputs.shape[1])
         # Absent values that all inputs share are kept once.
         self.shared = of_inputs.stride(0) == 0
         self.absent = of_inputs[0] if self.shared else of_inputs.flatten(0, 1)
         self.map = PlayerMap(players, self.inputs.shape[1:], self.inputs.device)
         self.players = self.map.count
-        self.largest_target = None if self.target is None else int(self.target.max())
+        self.largest_target = given.largest_target
         self.largest = max_batch
 
     def points(
@@ -98,24 +99,30 @@ class Game:
 
     def shapley_values(self) -> ExactShapley:
         """Compute the exact Shapley values from all coalitions."""
-        coalitions = all_coalitions(self.players).to(self.inputs.device)
-        marginals = _weights_of_values(self.players).to(self.inputs.device)
+        device = self.inputs.device
+        coalitions, marginals = (
+            sent(all_coalitions(self.players), device),
+            sent(_weights_of_values(self.players), device),
+        )
         values, ends = [], []
         every = torch.arange(len(self.inputs), device=self.inputs.device)
         for rows in every.split(max(1, VALUES_AT_ONCE // len(coalitions))):
             worth = self.worth_of_all(rows, coalitions)
             values.append(worth @ marginals)
-            ends.append(worth[:, [-1, 0]])
+            ends.append(torch.stack([worth[:, -1], worth[:, 0]], dim=1))
         f_inputs, f_absent = torch.cat(ends).unbind(1)
         return ExactShapley(torch.cat(values), f_inputs, f_absent)
 
     def at_ends(self) -> tuple[Float[Tensor, " n"], Float[Tensor, "n r"]]:
         """Evaluate f at the inputs and at each of their absent values, float64."""
-        n, r = len(self.inputs), len(self.shares)
-        present = self.inputs.new_ones(n, self.players, dtype=torch.bool)
-        f_inputs = self.worth(n, lambda index: (index, present[index], torch.zeros_like(index)))
-        f_absent = self.worth(n * r, lambda index: (index // r, ~present[index // r], index % r))
-        return f_inputs, f_absent.view(n, r)
+        n, each = len(self.inputs), 1 + len(self.shares)
+
+        def choose(index: Tensor) -> Choice:
+            place = index % each  # first the input, then its absent values
+            return index // each, (place == 0)[:, None].expand(-1, self.players), (place - 1).clamp(min=0)
+
+        worth = self.worth(n * each, choose).view(n, each)
+        return worth[:, 0], worth[:, 1:]
 
     def worth_of_all(self, rows: Int[Tensor, " b"], coalitions: Bool[Tensor, "c p"]) -> Float[Tensor, "b c"]:
         """Evaluate the same coalitions of some inputs, averaged over the absent values by their weights, float64."""
@@ -158,8 +165,8 @@ class Game:
         return output if self.target is None else output.gather(1, self.target[rows][:, None]).squeeze(1)
 
     def _check_finite(self, worth: Tensor, choose: Callable[[Tensor], Choice]) -> None:
-        bad = (~torch.isfinite(worth)).nonzero().squeeze(1)
-        if len(bad):
+        if (not_finite := ~torch.isfinite(worth)).any():
+            bad = not_finite.nonzero().squeeze(1)
             rows, members, _ = choose(bad[:1])
             raise ValueError(
                 f"f is not finite at input {int(rows)} where {int(members.sum())} of its {self.players} players keep "
@@ -181,6 +188,7 @@ def _shares(weights: Tensor | None, count: int) -> list[float]:
     weights = read_weights(weights)
     if weights.shape != (count,):
         raise ValueError(f"weights {tuple(weights.shape)} do not fit {count} absent values: expected ({count},)")
-    if not abs(float(weights.double().sum()) - 1) <= 1e-6:  # which NaN is not, either
-        raise ValueError(f"the weights of the absent values must sum to one, got {float(weights.sum())}")
-    return weights.double().tolist()
+    shares: list[float] = weights.double().tolist()
+    if not abs(sum(shares) - 1) <= 1e-6:  # which NaN is not, either
+        raise ValueError(f"the weights of the absent values must sum to one, got {sum(shares)}")
+    return shares

@@ -11,7 +11,7 @@ import torch
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.studies.images.data.photographs import Photograph
-from igbaselines.studies.images.experiments.records import Record, for_each
+from igbaselines.studies.images.experiments.records import Record, for_each, one_by_one
 from igbaselines.studies.images.experiments.selection import Chosen
 from tests.damage import DAMAGES, damage, say_damaged
 
@@ -27,7 +27,8 @@ class Attempt:
         self.run = Run(
             Rows("e", "d", "m", 0), folder / "checkpoints", folder / artifacts, folder, torch.device("cpu"), 0, None, 1
         )
-        self.records = for_each(self.run, [Chosen(Photograph(n, folder), 0, 1.0) for n in NAMES], "kept", self._work)
+        chosen = [Chosen(Photograph(n, folder), 0, 1.0) for n in NAMES]
+        self.records = for_each(self.run, chosen, "kept", one_by_one(self._work))
 
     def _work(self, index: int, one: Chosen, file: Path) -> Record:
         self.worked.append(one.photograph.name)

@@ -17,7 +17,7 @@ from igbaselines.studies.images.data.image_folder import ImageFolder
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
 from igbaselines.studies.images.data.pictures import Picture
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
-from igbaselines.studies.images.experiments.records import Record, for_each
+from igbaselines.studies.images.experiments.records import Record, for_each, one_by_one
 from igbaselines.studies.images.experiments.selection import (
     NO_OBJECT,
     UNREADABLE,
@@ -144,14 +144,14 @@ def test_records_of_names_that_look_alike_are_kept_apart(tmp_path: Path, monkeyp
         worked.append(one.photograph.name)
         return {"rows": [{"method": "m", "metric": "index", "value": index}], "curves": index}
 
-    assert [record["curves"] for record in for_each(run, chosen, "kept", work)] == list(range(len(names)))
-    for_each(again, chosen, "kept", work)
+    assert [record["curves"] for record in for_each(run, chosen, "kept", one_by_one(work))] == list(range(len(names)))
+    for_each(again, chosen, "kept", one_by_one(work))
     assert worked == names  # the second time everything was there
     rows = again.rows.frame()
     assert rows["unit"].tolist() == names
     assert rows["value"].tolist() == list(range(len(names)))
     other = replace(again, rows=Rows("e", "d", "m", 0), checksums={"weights": "x"})
-    for_each(other, chosen[:1], "kept", work)
+    for_each(other, chosen[:1], "kept", one_by_one(work))
     assert len(worked) == len(names) + 1  # other weights, other records
     assert (again.checkpoints / again.fingerprint() / "plain.json").exists()
 

@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from igbaselines.attribution.weighting import EqualFitness, FitnessWeighting, InverseFitness, WithoutLeastFit
-from igbaselines.studies.images.experiments.weighted_gradients import distinct_weights, half_shares, largest_rises
+from igbaselines.studies.images.experiments.weighted_measures import distinct_weights, half_shares, largest_rises
 from tests.commands import ROOT, Command
 
 SMOKE = ("experiment=weighted_gradients", "scale=smoke")

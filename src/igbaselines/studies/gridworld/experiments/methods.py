@@ -18,6 +18,7 @@ from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.attribution.shapley.estimators import ShapleyIG, ShapleySampling
 from igbaselines.attribution.shapley.exact import Game
+from igbaselines.common.devices import sent
 from igbaselines.tasks import Background, Imputer, Task, draw, for_each
 
 SIG, SIG_PAIRED = "shapley_ig", "shapley_ig_paired"
@@ -90,7 +91,7 @@ class KernelSHAP:
         absent = for_each(absent, task.inputs)
         game = Game(task.f, task.inputs, absent, weights, task.players, task.targets, task.max_batch)
         values = np.stack([self._of_one(game, row) for row in range(len(task.inputs))])
-        players = torch.from_numpy(values).to(task.inputs)
+        players = sent(torch.from_numpy(values).to(task.inputs.dtype), task.inputs.device)
         f_inputs, f_absent = (end.to(players) for end in game.at_ends())
         gap = players.sum(dim=1, keepdim=True) - (f_inputs[:, None] - f_absent)
         spent = torch.full((len(players),), self._affordable(game) * len(game.shares), device=players.device)
@@ -103,10 +104,10 @@ class KernelSHAP:
     def _of_one(self, game: Game, row: int) -> Float[np.ndarray, " p"]:
         import shapiq
 
-        rows = torch.tensor([row], device=game.inputs.device)
+        rows = sent(torch.tensor([row]), game.inputs.device)
 
         def worth(members: Bool[np.ndarray, "m p"]) -> Float[np.ndarray, " m"]:
-            return game.worth_of_all(rows, torch.from_numpy(members).to(rows.device))[0].cpu().numpy()
+            return game.worth_of_all(rows, sent(torch.from_numpy(members), rows.device))[0].cpu().numpy()
 
         approximation = shapiq.KernelSHAP(n=game.players, random_state=self.seed + row)
         found = approximation.approximate(self._affordable(game), worth)

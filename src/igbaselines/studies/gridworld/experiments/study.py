@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pandas as pd
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import Method, why_not
 from igbaselines.common.clock import timed
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics import KnownAgreement, Metric
+from igbaselines.metrics import Metric
 from igbaselines.metrics.agreement import AGREEMENT
 from igbaselines.running.context import Run
 from igbaselines.studies.gridworld.experiments.methods import (
@@ -46,6 +47,7 @@ class Studies:
     references: Sequence[str]  # imputers of the main comparison
     evaluation: GridworldEvaluation  # settings
     rows: list[pd.DataFrame] = field(default_factory=list)  # tables of measured values
+    exact: dict[str, Float[Tensor, "n d"]] = field(default_factory=dict)  # the exact values by reference, on the host
     # Of the main comparison from the mean, by method, and the exact values
     attributions: dict[str, Float[Tensor, "n d"]] = field(default_factory=dict)
 
@@ -89,8 +91,9 @@ class Studies:
         """Time methods in turn at the main budget; a row a method, its unit is filled in by the caller."""
         timed = self._some(TIMED)
         turns = [{name: self._timed(one) for name, one in timed.items()} for _ in range(TIMES)]
-        for name in timed:
-            seconds, spent = min(turn[name] for turn in turns)
+        results = [result for result, _ in turns[0].values()] if timed else []
+        for name, spent in zip(timed, _spent(*results) if results else [], strict=True):
+            seconds = min(turn[name][1] for turn in turns)
             table = {"metric": ["seconds", "seconds_per_point"], "value": [seconds, seconds / spent]}
             self.rows.append(pd.DataFrame(table).assign(method=name, evaluations=spent, study="time", reference="mean"))
 
@@ -111,11 +114,11 @@ class Studies:
         methods = self._methods("mean", self.evaluation.evaluations)
         return {name: methods[name] for name in names if name in methods}
 
-    def _timed(self, method: Method) -> tuple[float, float]:
-        """Seconds and evaluations a state."""
+    def _timed(self, method: Method) -> tuple[Attribution, float]:
+        """What a method gives, and its seconds a state."""
         generator = generator_for(self.run.seed, STREAM)
         result, seconds = timed(lambda: method.attribute(self.task, generator), self.task.inputs.device)
-        return seconds / len(self.task.inputs), _spent(result)
+        return result, seconds / len(self.task.inputs)
 
     def _attribute(self, methods: Mapping[str, Method], key: int) -> dict[str, Attribution]:
         return {
@@ -133,18 +136,33 @@ class Studies:
         **columns: float,
     ) -> None:
         """Judge attributions by their agreement with the exact values of a reference, and by more metrics."""
-        metrics = [*(KnownAgreement(name, reference) for name in agreement), *more]
-        for method, result in found.items():
-            spent = _spent(result)
-            for metric in metrics:
+        if not found:
+            return
+        # All methods at once, and on the host, which so waits for a GPU once.
+        maps = torch.stack([result.attributions for result in found.values()])
+        players = self.task.player_map.sums(maps.double()).flatten(0, 1).cpu()
+        exact = self._known(reference).repeat(len(found), 1)
+        agrees = {name: AGREEMENT[name](players, exact).view(len(found), -1).numpy() for name in agreement}
+        spent = _spent(*found.values())
+        for place, (method, result) in enumerate(found.items()):
+            values = {name: of_methods[place] for name, of_methods in agrees.items()}
+            for metric in more:
                 name = metric.quantity.name
                 generator = generator_for(self.run.seed, "gridworld: metrics", name)
-                values = metric.score(self.task, result.attributions, generator).cpu().numpy()
-                table = {"unit": self.task.units, "value": values}  # in one piece: thousands of them gather
+                values[name] = metric.score(self.task, result.attributions, generator).cpu().numpy()
+            for name, of_states in values.items():
+                table = {"unit": self.task.units, "value": of_states}  # in one piece: thousands of them gather
                 fixed = {"study": study, "reference": reference, "method": method, "metric": name}
-                self.rows.append(pd.DataFrame(table | fixed | {"evaluations": spent} | columns))
+                self.rows.append(pd.DataFrame(table | fixed | {"evaluations": spent[place]} | columns))
+
+    def _known(self, reference: str) -> Float[Tensor, "n d"]:
+        """The exact values of a reference, on the host."""
+        if reference not in self.exact:
+            self.exact[reference] = self.task.known[reference].double().cpu()
+        return self.exact[reference]
 
 
-def _spent(result: Attribution) -> float:
+def _spent(*results: Attribution) -> list[float]:
     """Evaluations for a state, on average."""
-    return float(result.evaluations.double().mean())
+    spent: list[float] = torch.stack([result.evaluations.double().mean() for result in results]).tolist()
+    return spent

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from igbaselines.attribution.baselines import TrainingMean, ZeroBaseline
 from igbaselines.attribution.shapley.exact import exact_shapley_values
+from igbaselines.common.devices import sent
 from igbaselines.common.randomness import generator_for, stream
 from igbaselines.studies.gridworld.data.dataset import GridStates
 from igbaselines.studies.gridworld.data.dynamics import ACTIONS
@@ -39,13 +40,13 @@ def state_task(
     weigh as often as it is best. Known are the exact Shapley values by imputer: `zero`, `mean`, and `background`, the
     first states.
     """
-    x = torch.from_numpy(states.features).to(device)
-    inputs, train = x[torch.from_numpy(explained).to(device)], np.flatnonzero(~states.held_out)
+    x = sent(torch.from_numpy(states.features), device)
+    inputs, train = x[sent(torch.from_numpy(explained), device)], np.flatnonzero(~states.held_out)
     best = torch.from_numpy(states.action_value.argmax(axis=1))  # the same action for every network
     is_action = settings.explained == "action"
     f = ActionAdvantage(network) if is_action else network
-    targets = (best[explained] if is_action else torch.zeros(len(inputs), dtype=torch.int64)).to(device)
-    background = _background(x[torch.from_numpy(train).to(device)], best[train], seed)
+    targets = sent(best[explained] if is_action else torch.zeros(len(inputs), dtype=torch.int64), device)
+    background = _background(x[sent(torch.from_numpy(train), device)], best[train], seed)
     sample = FirstExamples(settings.background)
     imputers: dict[str, Imputer] = {"zero": ZeroBaseline(), "mean": TrainingMean(), "background": sample}
 
@@ -69,10 +70,10 @@ def _background(train: Float[Tensor, "m d"], best: Int[Tensor, " m"], seed: int)
     order = torch.randperm(len(train), generator=generator_for(seed, "gridworld: background"))
     often = torch.bincount(best, minlength=len(ACTIONS)) / len(best)
     return Background(
-        examples=train[order.to(train.device)],
+        examples=train[sent(order, train.device)],
         centre=train.mean(dim=0),
-        stratum=best[order].to(train.device),
-        stratum_weight=often.to(train.device),
+        stratum=sent(best[order], train.device),
+        stratum_weight=sent(often, train.device),
         low=train.amin(dim=0),
         high=train.amax(dim=0),
     )
@@ -93,7 +94,7 @@ def trained_network(
     """
     train = ~states.held_out
     parts = (states.features, states.value, states.action_value)
-    features, value, action_value = (torch.from_numpy(part[train]).to(device, torch.float32) for part in parts)
+    features, value, action_value = (sent(torch.from_numpy(part[train]).float(), device) for part in parts)
     start, key = time.monotonic(), (seed, stream(kind), network)
     trained = train_value(features, value, action_value, recipe, key)
     log.info("%s: trained in %.1f s", name, time.monotonic() - start)

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from igbaselines.common.devices import sent
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.threads import one_thread
 from igbaselines.models.optimiser import adamw
@@ -41,7 +42,7 @@ def train_value(
     with torch.no_grad():
         weight.mul_(scale)
         bias.mul_(scale).add_(mean)
-    if not all(torch.isfinite(parameter).all() for parameter in network.parameters()):
+    if not torch.stack([torch.isfinite(parameter).all() for parameter in network.parameters()]).all():
         raise FloatingPointError("training diverged: choose a lower model.learning_rate")
     return network.requires_grad_(False).eval()
 
@@ -60,7 +61,7 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps)
     share = target.new_tensor([1, 1 / 4, 1 / 4, 1 / 4, 1 / 4])
     for epoch in range(recipe.epochs):
-        order = torch.randperm(len(features), generator=generator_for(*seed, ORDER, epoch)).to(features.device)
+        order = sent(torch.randperm(len(features), generator=generator_for(*seed, ORDER, epoch)), features.device)
         for x, y in zip(features[order].split(size), target[order].split(size), strict=True):
             loss = ((network(x) - y).square() * share).sum(1).mean()
             optimiser.zero_grad()

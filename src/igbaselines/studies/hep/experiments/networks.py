@@ -23,6 +23,8 @@ from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained, evaluate, train
 from igbaselines.studies.hep.networks.training_data import TrainingData
 
+ON_A_GPU = 64  # networks that are trained side by side there, at least: their layers are small
+
 
 @dataclass(frozen=True)
 class SplitEvents:
@@ -75,8 +77,8 @@ def train_on_subsets(
         checkpoints: folder for finished and unfinished networks.
         progress: called with the number of networks that are finished.
     """
-    starts = range(0, len(masks), recipe.networks_at_once)
-    groups = [torch.from_numpy(masks[start : start + recipe.networks_at_once]) for start in starts]
+    at_once = max(recipe.networks_at_once, 1 if events.data.x.device.type == "cpu" else ON_A_GPU)
+    groups = [torch.from_numpy(masks[start : start + at_once]) for start in range(0, len(masks), at_once)]
     finished = [0] * len(groups)
     stopped = threading.Event()
 

@@ -124,17 +124,18 @@ class DNNEnsemble(Ensemble):
     def network(self, index: int, standardise: Standardise, dropout: float) -> DNN:
         """Take one network out, with the standardisation that its inputs had."""
         hidden = self.dropout_units
-        own = {name: tensor[index].detach() for name, tensor in self.state.items()}
+        own = {name: tensor[index].detach().clone() for name, tensor in self.state.items()}
         statistics = (tensor.to(own["bias"]) for tensor in (standardise.mean, standardise.scale))
-        network = DNN(Standardise(*statistics), hidden, dropout, self.activation).to(own["bias"])
+        standardise = Standardise(*statistics)
+        with torch.device("meta"):  # nothing is drawn from global randomness, and nothing moved
+            network = DNN(standardise, hidden, dropout, self.activation)
         state = {"logit.weight": own["logit"], "logit.bias": own["bias"]}
         for layer in range(len(hidden)):
             state[f"linear.{layer}.weight"] = own[f"linear_{layer}"]
             names = {"gain": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}
             state |= {f"norm.{layer}.{theirs}": own[f"{ours}_{layer}"] for ours, theirs in names.items()}
-            state[f"norm.{layer}.num_batches_tracked"] = torch.tensor(0)
-        state |= network.standardise.state_dict(prefix="standardise.")
-        network.load_state_dict(state)
+            state[f"norm.{layer}.num_batches_tracked"] = torch.zeros_like(own["mask"][0], dtype=torch.int64)
+        network.load_state_dict(state | standardise.state_dict(prefix="standardise."), assign=True)
         return network.eval()
 
     def logits(self, x: Float[Tensor, "b d"], keep: Keep = None) -> Float[Tensor, "n b"]:

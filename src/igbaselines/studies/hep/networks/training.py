@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from igbaselines.common.devices import sent
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.stopping import stop_asked
 from igbaselines.common.tensors import load_tensors, save_tensors
@@ -105,11 +106,12 @@ class _Training:
             self.optimiser.step()
         self.epochs[self.active] += 1
         self._keep_best()
-        finished = self.waiting[self.active] >= self.recipe.patience
+        goes_on = self.waiting[self.active] < self.recipe.patience
         if epoch + 1 == self.recipe.max_epochs:
-            finished[:] = True
-        if finished.any():
-            self._continue_with(~finished)
+            goes_on[:] = False
+        chosen = goes_on.nonzero().squeeze(1)
+        if len(chosen) < len(goes_on):
+            self._continue_with(chosen)
 
     def state(self) -> State:
         """Everything that the rest of the training depends on."""
@@ -142,7 +144,7 @@ class _Training:
         events = min(recipe.epoch_events, len(self.data.train))
         turn, part = divmod(epoch, len(self.data.train) // events)
         order = torch.randperm(len(self.data.train), generator=generator_for(*self.seed, turn))
-        order = order[part * events : (part + 1) * events].to(device)
+        order = sent(order[part * events : (part + 1) * events], device)
         size = min(recipe.batch_size, events)
         generator = generator_for(*self.seed, epoch, 1, device=device)
         for batch in order.split(size):
@@ -159,7 +161,7 @@ class _Training:
     def _keep_best(self) -> None:
         events, weights = self.data.validation, self.weights[1]
         loss = self._loss(evaluate(self.networks, self.data.x[events]), events, weights)
-        improved = loss < self.best_loss[self.active]
+        improved = (loss < self.best_loss[self.active]).nonzero().squeeze(1)  # the host waits for a GPU once
         better = self.active[improved]
         self.best_loss[better] = loss[improved]
         for name, tensor in self.networks.state.items():
@@ -167,7 +169,7 @@ class _Training:
         self.waiting[self.active] += 1
         self.waiting[better] = 0
 
-    def _continue_with(self, chosen: Bool[Tensor, " a"]) -> None:
+    def _continue_with(self, chosen: Int[Tensor, " a"]) -> None:
         moments = {name: self.optimiser.state[p] for name, p in self.networks.trained().items()}
         self.networks = self.networks.select(chosen)
         self.active = self.active[chosen]

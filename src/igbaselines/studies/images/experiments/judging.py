@@ -1,6 +1,7 @@
 """How the maps of a photograph are judged, all of them in one batch: what both comparisons of methods share."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -25,19 +26,40 @@ def gap(found: Attribution, change: Float[Tensor, " 1"] | None = None) -> float 
     return None if change.isnan() else relative_gap(found.attributions, change).item()
 
 
+def gaps(found: Mapping[str, Attribution]) -> list[dict[str, float]]:
+    """For each input the completeness gap of each method of which somebody knows it."""
+    change = torch.stack([one.change for one in found.values()])
+    missed = torch.stack([relative_gap(one.attributions, one.change) for one in found.values()])
+    of_inputs = torch.stack([change, missed]).cpu().permute(2, 0, 1)  # the host waits once
+    return [
+        {name: value for name, known, value in zip(found, *of_input.tolist(), strict=True) if not math.isnan(known)}
+        for of_input in of_inputs
+    ]
+
+
 def curves(
-    evaluation: MapEvaluation, task: Task, maps: Float[Tensor, "maps c h w"], seed: int, insertion: bool = False
+    evaluation: MapEvaluation,
+    task: Task,
+    maps: Float[Tensor, "maps c h w"],
+    seed: int,
+    insertion: bool = False,
+    of: Sequence[int] | None = None,
 ) -> tuple[Float[Tensor, "maps points"], list[float]]:
-    """Deletion or insertion curves of a photograph's maps, and the areas under them; a random mask is that of all."""
+    """Deletion or insertion curves of maps, and the areas under them; a random mask is that of all.
+
+    `of` says which of the photographs each map explains; None: the first.
+    """
     metric = DeletionAUC(evaluation.mask, evaluation.grid, evaluation.ranking, insertion)
     generator = generator_for(seed, "images: masks", image_key(task.units[0]))
-    found = metric.curves(task, maps, generator, torch.zeros(len(maps), dtype=torch.int64, device=maps.device))
+    found = metric.curves(task, maps, generator, torch.tensor(of or [0] * len(maps)))
     return found, area(found, evaluation.grid).tolist()
 
 
-def on_object(evaluation: MapEvaluation, task: Task, maps: Float[Tensor, "maps c h w"]) -> dict[str, list[float]]:
+def on_object(
+    evaluation: MapEvaluation, task: Task, maps: Float[Tensor, "maps c h w"], of: Sequence[int] | None = None
+) -> dict[str, list[float]]:
     """Metric -> a value for each map, of the metrics of the object's outline; none where nobody drew one."""
-    every, draws_nothing = task.take([0] * len(maps)), torch.Generator()
+    every, draws_nothing = task.take(of or [0] * len(maps)), torch.Generator()
     overlap = OverlapAUC(evaluation.ranking, evaluation.overlap == "released_code")
     metrics: list[Metric] = [overlap, PointingGame(evaluation.ranking)]
     return {

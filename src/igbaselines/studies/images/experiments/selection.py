@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from igbaselines.common.devices import sent
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
@@ -105,7 +106,7 @@ def names_of_classes(found: Photographs, classifier: PhotographClassifier) -> Se
 def load_pixels(photograph: Photograph, classifier: PhotographClassifier) -> Float[Tensor, "3 h w"]:
     """Read a photograph as the network takes it, in pixel space."""
     with open_photograph(photograph.picture) as picture:
-        return classifier.preprocessing.image(picture).to(classifier.device)
+        return sent(classifier.preprocessing.image(picture), classifier.device)
 
 
 def load_mask(chosen: Chosen, classifier: PhotographClassifier) -> Bool[Tensor, "h w"] | None:
@@ -114,7 +115,7 @@ def load_mask(chosen: Chosen, classifier: PhotographClassifier) -> Bool[Tensor, 
     if mask is None:
         return None
     cropped = classifier.preprocessing.mask(mask)
-    return cropped.to(classifier.device) if cropped.any() else None
+    return sent(cropped, classifier.device) if cropped.any() else None
 
 
 def photograph_background(

@@ -1,7 +1,8 @@
 """What the experiments on photographs share: a network, the photographs chosen, and the methods that explain them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -15,7 +16,7 @@ from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
-from igbaselines.studies.images.experiments.records import Record, Work, for_each
+from igbaselines.studies.images.experiments.records import Record, Work, for_each, one_by_one
 from igbaselines.studies.images.experiments.selection import (
     Chosen,
     add_selection,
@@ -29,6 +30,7 @@ from igbaselines.studies.images.experiments.tasks import image_key, photograph_t
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Background, Task, impute
 
+ON_A_GPU = 16  # photographs worked on side by side
 PATCH = 32  # side of the players of coalitions, where an attribution does not say it [px]
 FEWER = {  # what to choose where the photographs are too few
     ImageAttribution: "other baselines, such as attribution/baselines=constants",
@@ -94,10 +96,19 @@ class PhotographStudy:
         half = self.classifiers[0].preprocessing.size // 2
         return int(getattr(self.attribution, "patch", min(PATCH, half)))
 
-    def for_each(self, kept_in: str, work: Work) -> list[Record]:
-        """Work on every photograph (`records.for_each`); where they are too few, say which key asks for so many."""
+    @property
+    def at_once(self) -> int:
+        """Photographs worked on side by side: on a GPU so many that rounds of few pictures fill it, else one."""
+        return self.run.units_at_once or (ON_A_GPU if self.run.device.type == "cuda" else 1)
+
+    def for_each(self, kept_in: str, work: Callable[[int, Chosen, Path], Record]) -> list[Record]:
+        """Work on every photograph (`records.for_each`)."""
+        return self.for_batches(kept_in, one_by_one(work), 1)
+
+    def for_batches(self, kept_in: str, work: Work, at_once: int) -> list[Record]:
+        """Work on photographs side by side; where they are too few, say which key asks for so many."""
         try:
-            return for_each(self.run, self.chosen, kept_in, work)
+            return for_each(self.run, self.chosen, kept_in, work, at_once)
         except TooFewExamplesError as error:
             others = "a smaller count in attribution.baselines or methods, or a larger attribution.reference_images"
             choice = FEWER.get(type(self.attribution), others)

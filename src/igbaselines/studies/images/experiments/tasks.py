@@ -13,6 +13,7 @@ from igbaselines.attribution.baselines import MeanExample, TrainingMean, ZeroBas
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.image_baselines import Blurred, CornerMean, MeanColour
 from igbaselines.attribution.methods import Method, attribute_all
+from igbaselines.common.devices import sent
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.experiments.selection import Chosen, load_mask, load_pixels
 from igbaselines.tasks import Background, Imputer, Patches, Pixels, Task
@@ -65,7 +66,7 @@ def photograph_task(
 def task_of_chosen(chosen: Chosen, classifier: PhotographClassifier, background: Background) -> Task:
     """The task of a photograph, of the class that the network takes it for."""
     pixels, mask = load_pixels(chosen.photograph, classifier), load_mask(chosen, classifier)
-    target = torch.tensor([chosen.predicted], device=pixels.device)
+    target = sent(torch.tensor([chosen.predicted]), pixels.device)
     return photograph_task(chosen.photograph.name, pixels[None], target, mask, classifier, background)
 
 
@@ -89,14 +90,14 @@ def together(tasks: Sequence[Task], classifier: PhotographClassifier) -> Task:
     inputs = torch.cat([one.inputs for one in tasks])
     targets = torch.cat([one.targets for one in tasks if one.targets is not None])
     empty = torch.zeros_like(inputs[:1, 0], dtype=torch.bool)
-    masks = torch.cat([empty if one.masks is None else one.masks for one in tasks])
+    outlined = any(one.masks is not None for one in tasks)
     return replace(
         first,
         name=f"{first.name} and {len(others)} more",
         inputs=inputs,
         targets=targets,
         units=[unit for one in tasks for unit in one.units],
-        masks=masks if masks.any() else None,
+        masks=torch.cat([empty if one.masks is None else one.masks for one in tasks]) if outlined else None,
         score=classifier.score(inputs, targets),
     )
 

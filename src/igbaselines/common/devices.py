@@ -1,0 +1,53 @@
+"""What GPUs ask for: tensors that are sent without a wait, float32 that is float32, and sums in the same order."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CONVOLUTIONS, PRODUCTS = torch.backends.cudnn, torch.backends.cuda.matmul
+# Where torch keeps whether float32 is computed as TF32, and what says no; by default convolutions are. Versions from
+# 2.9 on have a word for each of them, and do not read the flags where both were used.
+TF32: tuple[tuple[Any, str, str | bool], ...] = (
+    ((CONVOLUTIONS.conv, "fp32_precision", "ieee"), (PRODUCTS, "fp32_precision", "ieee"))
+    if hasattr(CONVOLUTIONS, "conv")
+    else ((CONVOLUTIONS, "allow_tf32", False), (PRODUCTS, "allow_tf32", False))
+)
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device; of what goes from the host to a GPU nobody waits for the arrival."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+@contextmanager
+def float32_proper() -> Iterator[None]:
+    """While the block lasts a GPU computes float32 as such and not as TF32, which has 10 bits of the 23."""
+    before = [getattr(of, name) for of, name, _ in TF32]
+    try:
+        _set_float32_proper()
+        yield
+    finally:
+        for (of, name, _), was in zip(TF32, before, strict=True):
+            setattr(of, name, was)
+
+
+def make_exact() -> None:
+    """For the rest of the process: float32 as such, and the same sums in every run.
+
+    By default a GPU's convolutions do neither, and scattered sums (index_add, scatter_add) come in any order. The
+    workspace is what cuBLAS wants for it.
+    """
+    _set_float32_proper()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _set_float32_proper() -> None:
+    for of, name, no in TF32:
+        setattr(of, name, no)

@@ -1,0 +1,28 @@
+"""What a GPU is told, and that it is taken back."""
+
+from contextlib import suppress
+
+import torch
+
+from igbaselines.common.devices import TF32, float32_proper, sent
+
+
+def flags() -> list[object]:
+    return [getattr(of, name) for of, name, _ in TF32]
+
+
+def test_float32_is_float32_while_the_block_lasts() -> None:
+    before, legacy = flags(), (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)
+    with suppress(KeyError), float32_proper():
+        assert flags() == [no for *_, no in TF32] != before
+        raise KeyError
+    assert flags() == before
+    assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == legacy
+
+
+def test_what_is_sent_arrives(device: torch.device) -> None:
+    tensor = torch.arange(6.0).view(2, 3)
+    there = sent(tensor.T, device)
+    assert there.device.type == device.type
+    assert torch.equal(there.cpu(), tensor.T)
+    assert sent(there, there.device) is there
