@@ -7,8 +7,6 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,18 +45,6 @@ ConfigStore.instance().store(
     name="basic",  # in the place of Hydra's own
     node={"_target_": f"{__name__}.Sweeper", "params": None},
 )
-
-
-with suppress(ImportError):  # the extra `slurm`
-    from hydra_plugins.hydra_submitit_launcher.config import SlurmQueueConf
-
-    @dataclass
-    class SlurmKeys(SlurmQueueConf):  # type: ignore[misc]
-        """The keys of conf/hydra/launcher/slurm.yaml."""
-
-        python: str | None = None
-
-    ConfigStore.instance().store(group="hydra/launcher", name="slurm_keys", node=SlurmKeys)
 
 
 class _Resuming(Launcher):

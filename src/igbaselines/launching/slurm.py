@@ -180,13 +180,11 @@ def _executor(parameters: Mapping[str, Any]) -> "submitit.AutoExecutor":
 
     of_all_executors = set(OmegaConf.structured(BaseQueueConf).keys())
     values = dict(parameters)
-    folder, timeouts, python = (values.pop(key) for key in ("submitit_folder", "max_num_timeout", "python"))
+    folder, timeouts = values.pop("submitit_folder"), values.pop("max_num_timeout")
     if not isinstance(cores := values["cpus_per_task"], int) or cores < 1:
         raise UserError(f"hydra.launcher.cpus_per_task must be a number from 1, which setup lines hand on, got {cores}")
     try:
-        executor = submitit.AutoExecutor(
-            folder=folder, cluster="slurm", slurm_max_num_timeout=timeouts, slurm_python=python
-        )
+        executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=timeouts)
         named = {key if key in of_all_executors else f"slurm_{key}": value for key, value in values.items()}
         executor.update_parameters(**named)
     except (RuntimeError, ValueError, TypeError, NameError) as error:
