@@ -266,7 +266,10 @@ def test_beside_an_explanation(
     found = read_arrays(ExplainedPhotograph, tmp_path / "2" / "explanations" / "p0.npz")
     assert set(found.methods) == methods
     assert len(found.baseline_names) == (4 if attribution is WEIGHTED else 0)
-    assert (found.patches is not None) == (attribution is SHAPLEY)
+    assert found.patches is not None
+    told = np.isfinite(found.patches).all(axis=(1, 2))
+    of_patches = {method for method, each in zip(found.methods, told, strict=True) if each}
+    assert of_patches == {"sampling"} | ({"shapley_ig"} if attribution is SHAPLEY else set())
 
 
 def test_coalitions_are_of_patches_and_of_what_else_counts_pixels(tmp_path: Path) -> None:
@@ -277,7 +280,7 @@ def test_coalitions_are_of_patches_and_of_what_else_counts_pixels(tmp_path: Path
     assert completeness["shapley_ig"].notna().all()
     patches = read_arrays(ExplainedPhotograph, tmp_path / "explanations" / "p0.npz").patches
     assert patches is not None
-    assert patches.shape == (2, 2)
+    assert patches.shape == (len(set(rows["method"])), 2, 2)
 
 
 @dataclass(kw_only=True)
