@@ -279,14 +279,14 @@ class SharedGradients:
         """
         groups = [_BaselineGroup([], {}, shared) for shared in (True, False)]
         state = behind = generator.get_state()
-        drawn: dict[int, tuple[Tensor, Tensor]] = {}  # by their source: the same draws the same from the same state
+        drawn: dict[int, tuple[Tensor, Tensor]] = {}  # by their source, which lives as long as its method
         for name, method in methods.items():
-            source = task.imputer(method.baselines)
-            if id(source) not in drawn:
-                drawn[id(source)] = draw(source, task.inputs, task.background, generator.set_state(state))
+            if (key := id(method.baselines)) not in drawn:  # the same source draws the same from the same state
+                source = task.imputer(method.baselines)
+                drawn[key] = draw(source, task.inputs, task.background, generator.set_state(state))
                 # A source that draws nothing leaves it where it was; nodes must not be drawn from what baselines were.
                 behind = after if not torch.equal(after := generator.get_state(), state) else behind
-            baselines, weights = drawn[id(source)]
+            baselines, weights = drawn[key]
             group = groups[baselines.dim() > task.inputs.dim()]
             alike = (place for place, known in enumerate(group.sets) if known is baselines)
             same = chain(alike, (place for place, known in enumerate(group.sets) if torch.equal(known, baselines)))

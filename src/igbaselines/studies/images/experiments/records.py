@@ -35,19 +35,20 @@ def for_each(run: Run, chosen: list[Chosen], kept_in: str, work: Work, at_once: 
     with bar("photographs", len(chosen)) as progress:
         for batch in run.batches(list(enumerate(chosen)), at_once):
             units = [(index, one, folder / f"{file_name_of(one.photograph.name)}.npz") for index, one in batch]
-            known = {index: read_record(npz.with_suffix(".json")) for index, _, npz in units}
-            todo = [unit for unit in units if known[unit[0]] is None]
+            found = {index: read_record(npz.with_suffix(".json")) for index, _, npz in units}
+            known = {index: record for index, record in found.items() if record is not None}
+            todo = [unit for unit in units if unit[0] not in known]
             while todo:
-                found = unless_memory_runs_out(work, todo[:at_once]) if at_once > 1 else work(todo[:1])
-                if found is None:
+                measured = unless_memory_runs_out(work, todo[:at_once]) if at_once > 1 else work(todo[:1])
+                if measured is None:
                     at_once = halved(len(todo[:at_once]), "photograph")
                     continue
-                for (index, _, npz), record in zip(todo[:at_once], found, strict=True):
+                for (index, _, npz), record in zip(todo[:at_once], measured, strict=True):
                     write_record(npz.with_suffix(".json"), record, vouched_for=[npz] if npz.exists() else [])
                     known[index] = record
                 todo = todo[at_once:]
             for index, one, _ in units:
-                record = known[index] or {}
+                record = known[index]
                 for row in record.pop("rows"):  # the run has them: only what else is in a record is kept
                     run.rows.add(unit=one.photograph.name, **row)
                 records.append(record)
