@@ -81,6 +81,7 @@ def test_what_could_not_be_measured_has_a_row_and_no_goal() -> None:
     assert judged["times as fast"] == pytest.approx((1 / 2 + 1 / 3) / 2)
 
 
+@pytest.mark.slow
 def test_adaptive_benchmark_runs() -> None:
     done = run_benchmark("adaptive")
     for name in ("Swish, logit: 30 pairs", "Swish, probability: 30 pairs", "Gauss-Legendre", "midpoint"):
@@ -94,6 +95,7 @@ def test_rotated_benchmark_runs() -> None:
         assert name in done.stdout
 
 
+@pytest.mark.slow
 def test_shapley_benchmark_runs() -> None:
     done = run_benchmark("shapley")
     assert "exact values" in done.stdout

@@ -20,6 +20,7 @@ print((process.memory_info().rss - before) // 2**20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is glibc's")
 def test_what_a_large_tensor_took_stays() -> None:
     kept = {}

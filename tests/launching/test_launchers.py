@@ -110,6 +110,7 @@ def test_a_sweep_that_is_complete_starts_nothing(local: Launches) -> None:
     assert [file.name for file in local.logs_of_all] == ["0.log", "1.log", "2.log", "0.log", "2.log"]
 
 
+@pytest.mark.slow
 def test_one_after_another_in_one_process(serial: tuple[Sweep, Result]) -> None:
     sweep, result = serial
     assert result.returncode == 1, result.stderr

@@ -81,7 +81,7 @@ def test_on_every_device_the_function_is_the_same(device: torch.device) -> None:
 
 @pytest.mark.parametrize(
     ("make", "expected"),
-    [(mobilenet_v2, 35), (vgg11, 8), (densenet121, 59), (resnet18, 1)],
+    [(mobilenet_v2, 35), pytest.param(vgg11, 8, marks=pytest.mark.slow), (densenet121, 59), (resnet18, 1)],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_joins_what_can_be_joined(make: Callable[..., nn.Module], expected: int) -> None:

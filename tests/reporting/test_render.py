@@ -17,6 +17,7 @@ def test_claims_are_written_as_the_contract_says(run_folder: Path) -> None:
     assert len(pd.read_csv(run_folder / "tables" / "claims.csv")) == len(records)
 
 
+@pytest.mark.slow
 def test_a_run_of_one_network_without_cross_sections_is_rendered(tmp_path: Path) -> None:
     rows = make_rows(networks=1)
     rows = rows[~rows["metric"].isin(["significance", "background_n_eff", "cross_section"])]

@@ -82,6 +82,7 @@ def test_a_folder_that_cannot_be_written(command: Command, tmp_path: Path, key: 
     expect_one_line(command(*SMOKE, f"{key}={tmp_path / 'file' / 'outputs'}"), key, "cannot be written")
 
 
+@pytest.mark.slow
 def test_a_full_disk(command: Command, small_disk: Path) -> None:
     result = command(*SMOKE, f"output_root={small_disk}")
     expect_one_line(result, "space")

@@ -281,6 +281,7 @@ print("fits")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
 def test_survives_a_real_lack_of_memory() -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(REAL)], capture_output=True, text=True, check=False)

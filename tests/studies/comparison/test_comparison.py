@@ -62,6 +62,7 @@ def test_every_method_by_every_metric_that_has_a_meaning(command: Command) -> No
     assert "gridworld network_1" not in json.loads((folder / "names.json").read_text())["methods"]
 
 
+@pytest.mark.slow
 def test_shards_share_the_tasks(command: Command) -> None:
     few = ("methods=[ig_zero]", "metrics=[known_cosine]", "evaluation.networks=2")
     shards = [command(*SMALL, *few, "shard.count=2", f"shard.index={index}") for index in (1, 0)]
@@ -121,6 +122,7 @@ def test_a_dataset_or_a_model_takes_the_place_of_its_domain_s() -> None:
         domains_with(domains, {"dataset": given, "model": Given("hep")})
 
 
+@pytest.mark.slow
 def test_maps_are_compared_with_those_of_variants(command: Command) -> None:
     domain = [f"evaluation.domains.hep.model.{key}" for key in ("max_epochs=1", "epoch_events=1000", "hidden=[8]")]
     small = ["scale=smoke", "evaluation.inputs=4", "methods=[ig_zero,expected_gradients]", "tasks=[hep]", *domain]

@@ -19,6 +19,7 @@ COMPARISON = ("experiment=comparison", "scale=smoke", "tasks=[planted]")
 MODEL, DATASET = "evaluation.domains.planted.model", "evaluation.domains.planted.dataset"
 
 
+@pytest.mark.slow
 def test_every_function_is_compared(command: Command) -> None:
     few = ("methods=[ig_zero,ig_mean,weighted_gradients,shapley_sampling]", "metrics=[deletion_mean,known_cosine]")
     result = command(*COMPARISON, *few, "evaluation.networks=2", "evaluation.inputs=8")

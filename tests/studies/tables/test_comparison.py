@@ -205,6 +205,7 @@ def flowers(tmp_path: Path) -> Callable[[str], Path]:
 FEW = ("methods=[ig_zero,expected_gradients,background_weighted]", "metrics=[deletion_mean]")
 
 
+@pytest.mark.slow
 def test_the_page_s_command_for_one_s_own_table_works(flowers: Callable[[str], Path], tmp_path: Path) -> None:
     folder = flowers("flowers.csv").parent
     (command, *_) = [command for command in COMMANDS if "flowers.csv" in command]
@@ -222,6 +223,7 @@ def test_every_command_of_the_page_is_a_configuration(command: str) -> None:
         assert config[part] is None or instantiate(config[part]) is not None
 
 
+@pytest.mark.slow
 def test_a_user_s_table_takes_the_place_of_the_others(flowers: Callable[[str], Path], command: Command) -> None:
     path = flowers("my flowers #2=1.parquet")
     asked = ("experiment=comparison", "scale=smoke", "dataset=table", f"dataset.path={path}", "dataset.target=species")

@@ -346,6 +346,7 @@ def test_effective_baselines(checkpoint: Path) -> None:
     assert found["coalitions"].effective_baselines.isnan()  # weights differ from feature to feature
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("always_saved")
 def test_it_goes_on_in_the_middle_of_any_method(tmp_path: Path, checkpoint: Path) -> None:
     expected = attribute(tmp_path / "undisturbed.safetensors", methods=MANY, metrics=METRICS)

@@ -129,6 +129,7 @@ def test_a_mistake_ends_in_one_line(command: Command, photos: Path, overrides: l
     assert command.runs() == []
 
 
+@pytest.mark.slow
 def test_photographs_that_all_fail_are_named(command: Command, tmp_path: Path) -> None:
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n1234")

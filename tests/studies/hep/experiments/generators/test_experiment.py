@@ -80,6 +80,7 @@ def test_the_folder_holds_every_table_and_figure(folder: Path, files: dict[str, 
     assert checksums["reference_events"] == checksums["reference"] == reference
 
 
+@pytest.mark.slow
 def test_every_process_and_feature_is_compared(rows: pd.DataFrame) -> None:
     for metric in ("distance", "mean_shift"):
         for _, found in rows[rows["metric"] == metric].groupby(["method", "process"]):
