@@ -1,4 +1,4 @@
-"""The kinds of plots that every study draws: points with intervals, curves with bands, bars, and squares of numbers.
+"""The kinds of plots that every study draws: points with intervals, curves with bands, bars, and triangles of numbers.
 
 What is drawn is a table with the columns mean, low and high; without an interval these are not a number, and the mean
 is drawn alone. Looks come from `style`: any number of names has one. `more` is passed on to matplotlib's markers, lines
@@ -119,23 +119,27 @@ def bars(
 
 
 def heat_map(axes: Axes, pairs: pd.DataFrame, lowest: float, label: Label = plot_label) -> None:
-    """Draw what pairs of names have in common, as a square of colours with the numbers in it.
+    """Draw what pairs of names have in common, as colours with the numbers in them: a triangle, each pair once.
 
-    The columns of `pairs` are a, b and mean, at most 1; each pair once, in either order; those that are missing stay
-    empty. `lowest` is drawn palest, so that several panels can be compared.
+    The columns of `pairs` are a, b and mean, at most 1; each pair once, in either order, names with themselves on the
+    diagonal; those that are missing stay empty. `lowest` is drawn palest, so that several panels can be compared.
     """
     names = in_order([*pairs["a"], *pairs["b"]])
-    square = pd.DataFrame(np.nan, index=names, columns=names)
+    places = {name: place for place, name in enumerate(names)}
+    below = 0 if (pairs["a"] == pairs["b"]).any() else 1  # without a diagonal the first has no line, the last no column
+    triangle = np.full((len(names) - below, len(names) - below), np.nan)
     for a, b, mean in pairs[["a", "b", "mean"]].itertuples(index=False):
-        square.loc[a, b] = square.loc[b, a] = mean
-    axes.imshow(square.to_numpy(), vmin=lowest, vmax=1.0, cmap="Blues", interpolation="none")
-    for (row, column), value in np.ndenumerate(square.to_numpy()):
+        column, row = sorted((places[a], places[b]))
+        triangle[row - below, column] = mean
+    axes.imshow(triangle, vmin=lowest, vmax=1.0, cmap="Blues", interpolation="none")
+    for (row, column), value in np.ndenumerate(triangle):
         if np.isfinite(value):
             ink = "white" if value > lowest + DARK * (1 - lowest) else "black"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=9, color=ink)
-    name_lines(axes, [label(name) for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xticks(range(len(names)), [label(name) for name in names], rotation=35, ha="right", rotation_mode="anchor")
+    labels = [label(name) for name in names]
+    name_lines(axes, labels[below:])
+    axes.set_ylim(len(triangle) - 0.5, -0.5)
+    axes.set_xticks(range(len(triangle)), labels[: len(triangle)], rotation=35, ha="right", rotation_mode="anchor")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="x", which="both", length=0)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -125,6 +126,18 @@ def test_few_methods_and_inputs_are_drawn(
     figure.draw_without_rendering()
     texts = [text.get_text() for axes in figure.axes for text in (*axes.get_yticklabels(), *axes.texts)]
     assert any("wg" in text for text in texts)
+
+
+@pytest.mark.parametrize("draw", [figures.ranks_figure, figures.questions_figure])
+def test_of_an_interval_only_ranks_that_there_can_be_are_drawn(draw: Callable[[Sequence[Domain]], Drawing]) -> None:
+    noisy = rows_of({"a": {"cosine": 0.0}, "b": {"cosine": 0.0}, "c": {"cosine": 0.0}}, inputs=2, noise=1.0)
+    figure, _ = draw(domains(noisy, NAMES.metrics))
+    assert figure is not None
+    of_axes = [
+        collection for axes in figure.axes for collection in axes.collections if np.max(collection.get_linewidth()) < 2
+    ]
+    ends = np.concatenate([np.asarray(path.vertices)[:, 0] for lines in of_axes for path in lines.get_paths()])
+    assert 1 <= ends.min() < ends.max() <= 3
 
 
 def test_what_needs_several_metrics_or_budgets_is_not_drawn_of_one() -> None:

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 from igbaselines.reporting.labels import plot_label
 from igbaselines.reporting.plots import dots, grid_of, heat_map, legend_above, name_lines, points
 from igbaselines.reporting.rows import in_order
-from igbaselines.reporting.statistics.nested import clusters
+from igbaselines.reporting.statistics.nested import Nested, clusters
 from igbaselines.reporting.style import GREY, Drawing, looks, new_figure, page_style, style_of
 from igbaselines.studies.comparison.reporting.answer import asked
 from igbaselines.studies.comparison.reporting.judged import OVERALL, Domain, Judgement
@@ -96,9 +96,15 @@ def ranks_figure(every: Sequence[Domain]) -> Drawing:
     )
 
 
+def _possible(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
+    """95 % intervals of mean ranks, of which only what a rank can be is drawn: two inputs leave all of it, and more."""
+    low, high = (bound.clip(1, len(nested.methods)) for bound in mean_intervals(nested))
+    return low, high
+
+
 def _ranks(axes: Axes, one: Judgement) -> None:
     order, nested = one.nested.order(-1), one.nested
-    low, high = mean_intervals(nested)
+    low, high = _possible(nested)
     at = [nested.methods.index(method) for method in order]
     table = pd.DataFrame({"mean": nested.means[at], "low": low[at], "high": high[at]})
     is_control = np.array([method in one.controls for method in order])
@@ -113,7 +119,7 @@ def _ranks(axes: Axes, one: Judgement) -> None:
 
 
 def metrics_figure(table: pd.DataFrame) -> Drawing:
-    """How much metrics agree on the order of methods: a square of Kendall's tau for each kind of data."""
+    """How much metrics agree on the order of methods: Kendall's tau of each pair, a triangle a kind of data."""
     if table.empty:
         return None, ""
     names = in_order(table["domain"])
@@ -213,7 +219,7 @@ def questions_figure(every: Sequence[Domain]) -> Drawing:
     lines = []
     for domain in every:
         for one in asked(domain):
-            low, high = mean_intervals(one.nested)
+            low, high = _possible(one.nested)
             for at, method in enumerate(one.nested.methods):
                 name = f"{domain.name}: {one.question}"
                 lines.append(
