@@ -7,7 +7,7 @@ import resource
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -30,11 +30,24 @@ DRAWING = {"reporting", "launching"}  # folders of code that no measured value d
 @cache
 def code_checksum() -> str:
     """sha256 of the code that measures, in this process: checkpoints of other code are not taken for its own."""
+    return _checksum(SOURCE, [path for path in SOURCE.rglob("*.py") if not _draws(path)])
+
+
+@cache
+def judging_checksum(claims_root: Path) -> str:
+    """sha256 of what judges rows, the claims files and the code of reports: verdicts of others are not today's."""
+    code = _checksum(SOURCE, [path for path in SOURCE.rglob("*.py") if _draws(path)])
+    return hashlib.sha256(f"{code} {_checksum(claims_root, claims_root.rglob('*.yaml'))}".encode()).hexdigest()
+
+
+def _draws(path: Path) -> bool:
+    return bool(DRAWING.intersection(path.relative_to(SOURCE).parts))
+
+
+def _checksum(root: Path, files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(SOURCE.rglob("*.py")):
-        name = path.relative_to(SOURCE)
-        if not DRAWING.intersection(name.parts):
-            digest.update(f"{name.as_posix()} {path.stat().st_size}\n".encode() + path.read_bytes())
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
 

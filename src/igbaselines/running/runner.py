@@ -17,10 +17,10 @@ from igbaselines.common.errors import RunFailedError, UserError, is_about_the_pl
 from igbaselines.common.files import check_writable, write_text
 from igbaselines.common.places import PROJECT_ROOT
 from igbaselines.common.stopping import stop_here
-from igbaselines.running.config import RUN_TIME_KEYS, check_kinds, one_line, resolve
+from igbaselines.running.config import CLAIMS_ROOT, RUN_TIME_KEYS, check_kinds, one_line, resolve
 from igbaselines.running.context import Run, RunShard, ShardFinished, device_named
 from igbaselines.running.plugins import installed_plugins, load_plugins, place_in_plugin
-from igbaselines.running.provenance import code_checksum, provenance
+from igbaselines.running.provenance import code_checksum, judging_checksum, provenance
 from igbaselines.running.rows import Names, Rows, read_rows, write_rows
 from igbaselines.running.run_folder import RunFolder, ShardFolder, config_hash, data_changed, read_status
 from igbaselines.running.study import find_experiment, look_up
@@ -232,7 +232,8 @@ def _redraw(run: Prepared, render: Render) -> dict[str, Any]:
     """Draw once more what a run has measured, which lies in the attempt; returns what its status said of that."""
     render(run.folder.attempt, read_rows(run.folder.attempt / "rows.parquet"), run.plain)
     status = read_status(run.folder.path)
-    return {key: status[key] for key in ("seconds", "code") if key in status}
+    kept = {key: status[key] for key in ("seconds", "code") if key in status}
+    return kept | {"judged": judging_checksum(CLAIMS_ROOT)}
 
 
 def _attempt(run: Prepared, render: Render) -> dict[str, Any]:
@@ -247,7 +248,8 @@ def _attempt(run: Prepared, render: Render) -> dict[str, Any]:
     render(attempt, rows, plain)
     record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, time.monotonic() - start)
     write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
-    return {"seconds": round(time.monotonic() - start, 1), "code": code_checksum()}
+    seconds = round(time.monotonic() - start, 1)
+    return {"seconds": seconds, "code": code_checksum(), "judged": judging_checksum(CLAIMS_ROOT)}
 
 
 def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:

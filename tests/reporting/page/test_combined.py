@@ -13,6 +13,7 @@ from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import find_runs, read_results
 from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics.verdicts import NotTestable
+from igbaselines.running.provenance import judging_checksum
 from igbaselines.running.sweeps import Sweep, SweepRun, write_sweep
 from tests.hep_rows import CLAIMS_ROOT
 from tests.reporting.page.test_html import Page
@@ -30,7 +31,7 @@ def finished(root: Path, models: Sequence[str]) -> Path:
             ("config.yaml", make_config(rows)),
             ("provenance.json", {}),
             ("claims.json", records(model)),
-            ("status.json", {"state": "complete"}),
+            ("status.json", {"state": "complete", "judged": judging_checksum(CLAIMS_ROOT)}),
         ):
             (folder / name).write_text(json.dumps(content))
     return root

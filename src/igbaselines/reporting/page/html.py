@@ -13,6 +13,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
 from igbaselines.common.places import COMMAND
 from igbaselines.reporting.claims import OTHER_DATA, Paper
+from igbaselines.reporting.page.anew import judged_by_today
 from igbaselines.reporting.page.article.paper import ARTICLES, write_articles
 from igbaselines.reporting.page.asked import Answer, answers_of
 from igbaselines.reporting.page.beside import PAGE, RUNS, Beside, Placed, Shown
@@ -53,8 +54,8 @@ def write_report(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> Path:
     Raises:
         UserError: for a claims file that is wrong, or something in the way; a broken run is only listed as such.
     """
-    runs, sweeps = steady(find_runs(output_root)), find_sweeps(output_root)
     papers = load_papers(claims_root)
+    runs, sweeps = _judged_runs(output_root, papers, claims_root), find_sweeps(output_root)
     claims, comparisons = collect_claims(papers, runs, sweeps), compare_datasets(runs)
     asked = _asked(papers, runs)
     report = output_root / "report"
@@ -90,13 +91,19 @@ def write_papers(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> None:
     Raises:
         UserError: for a claims file that is wrong, or something in the way.
     """
-    runs, papers = steady(find_runs(output_root)), load_papers(claims_root)
+    papers = load_papers(claims_root)
+    runs = _judged_runs(output_root, papers, claims_root)
     with nothing_in_the_way():
         written = write_articles(output_root / "report", papers, runs)
     for path in written.values():
         log.info("article: %s, and %s", path, path.with_suffix(".tex").name)
     if not written:
         log.info("no complete run says anything of a paper yet: %s experiment=NAME", shlex.join(COMMAND))
+
+
+def _judged_runs(output_root: Path, papers: Sequence[Paper], claims_root: Path) -> list[ReportedRun]:
+    """All runs, by today's rules; what flips with the seed is decided by none of them."""
+    return steady(judged_by_today(find_runs(output_root), papers, claims_root))
 
 
 @contextmanager

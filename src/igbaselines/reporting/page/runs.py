@@ -19,6 +19,7 @@ from igbaselines.reporting.claims import Record
 from igbaselines.reporting.papers import LOADER
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.rows import Names, read_rows
+from igbaselines.running.run_folder import read_status
 from igbaselines.running.states import COMPLETE, UNREADABLE, RunState, find_states
 
 DEEPEST = 50  # levels of YAML
@@ -61,6 +62,8 @@ class ReportedRun(RunState):
     config: str = ""
     provenance: str = ""
     claims: list[Record] = field(default_factory=list)
+    judged: str = ""  # checksum of the rules that gave these verdicts; empty: unknown
+    judged_anew: bool = False  # by today's rules, and not those in the folder
     figures: list[FigureFile] = field(default_factory=list)
     tables: dict[str, Path] = field(default_factory=dict)
 
@@ -202,6 +205,7 @@ def _contents(folder: Path) -> dict[str, Any]:
         "config": _text(folder / "config.yaml"),
         "provenance": json.dumps(read_json(folder / "provenance.json"), indent=2, ensure_ascii=False),
         "claims": [_checked(record) for record in read_json(folder / "claims.json")],
+        "judged": str(read_status(folder).get("judged") or ""),
         "figures": [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))],
         "tables": {path.stem: _readable(path) for path in sorted((folder / "tables").glob("*.csv"))},
     }
