@@ -1,6 +1,7 @@
 """Methods and metrics that a command line names: what fits a task joins in, what does not is said."""
 
 import logging
+from dataclasses import replace
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def test_what_cannot_work_is_said(methods: dict[str, Method], own: dict[str, Met
 def test_metrics_by_the_names_of_their_quantities(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     deletion, overlap = DeletionAUC("zero", name="deletion_zero"), OverlapAUC()
-    assert fitting_metrics(run_with(metrics={"a": deletion, "b": overlap}), TASK) == {"a": deletion}
+    run = run_with(metrics={"a": deletion, "b": overlap})
+    for task in (TASK, replace(TASK, name="more rows")):  # what is so of both is said once
+        assert fitting_metrics(run, task) == {"a": deletion}
     assert caplog.messages == ["metric b is left out: no object is outlined"]
 
 

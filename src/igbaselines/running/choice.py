@@ -31,10 +31,10 @@ def fitting_methods(run: Run, own: Mapping[str, Method], task: Task) -> dict[str
     if len(reasons) == len(methods):
         said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise UserError(f"no method fits {task.name}: {said or 'the attribution has none, name some by methods=[...]'}")
-    fitting = _without(methods, reasons, "method")
+    fitting = _without(run, methods, reasons, "method")
     for name, method in fitting.items():
         if (sums_to := gives_up(method)) is not None:
-            log.info("method %s gives completeness up: its attributions sum to %s", name, sums_to)
+            _say_once(run, f"method {name} gives completeness up: its attributions sum to {sums_to}")
     return fitting
 
 
@@ -63,17 +63,26 @@ def check_metrics(metrics: Mapping[str, Any], measured: Iterable[Quantity]) -> N
 def fitting_metrics(run: Run, task: Task) -> dict[str, Metric]:
     """The metrics named on the command line that can judge the run's tasks; the others are left out."""
     for name in run.pairs:
-        log.info("metric %s is left out: experiment=comparison alone makes what it compares with", name)
-    return _without(run.metrics, {name: metric.why_not(task) for name, metric in run.metrics.items()}, "metric")
+        _say_once(run, f"metric {name} is left out: experiment=comparison alone makes what it compares with")
+    return _without(run, run.metrics, {name: metric.why_not(task) for name, metric in run.metrics.items()}, "metric")
 
 
 def fitting_pairs(run: Run, task: Task) -> dict[str, PairedMetric]:
     """The metrics named on the command line that compare with a variant which the task has."""
-    return _without(run.pairs, {name: metric.why_not(task) for name, metric in run.pairs.items()}, "metric")
+    return _without(run, run.pairs, {name: metric.why_not(task) for name, metric in run.pairs.items()}, "metric")
 
 
-def _without(choices: Mapping[str, Choice], reasons: Mapping[str, str | None], kind: str) -> dict[str, Choice]:
+def _without(
+    run: Run, choices: Mapping[str, Choice], reasons: Mapping[str, str | None], kind: str
+) -> dict[str, Choice]:
     for name, reason in reasons.items():
         if reason is not None:
-            log.info("%s %s is left out: %s", kind, name, reason)
+            _say_once(run, f"{kind} {name} is left out: {reason}")
     return {name: choice for name, choice in choices.items() if reasons.get(name) is None}
+
+
+def _say_once(run: Run, text: str) -> None:
+    """A run has many tasks that are alike, and so is what is said of them."""
+    if text not in run.said:
+        run.said.add(text)
+        log.info("%s", text)

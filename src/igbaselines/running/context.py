@@ -80,6 +80,7 @@ class Run:
         methods: attribution methods that the command line names, to be taken beside the attribution's.
         metrics: metrics that the command line names, to be taken beside the experiment's.
         pairs: those of them that compare with a variant of a task.
+        said: what the log has said of its choices, which hold for many tasks.
     """
 
     rows: "Rows"
@@ -98,6 +99,7 @@ class Run:
     methods: "Mapping[str, Method]" = field(default_factory=dict)
     metrics: "Mapping[str, Metric]" = field(default_factory=dict)
     pairs: "Mapping[str, PairedMetric]" = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
 
     def units(self, units: Sequence[Unit]) -> Iterator[Unit]:
         """Go through an experiment's units: photographs, networks, whatever leaves checkpoints of its own.
