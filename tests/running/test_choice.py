@@ -1,8 +1,7 @@
 """Methods and metrics that a command line names: what fits a task joins in, what does not is said."""
 
 import logging
-from dataclasses import replace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
