@@ -61,6 +61,7 @@ class Study:
         claim_tests: dotted name of its tests of claims: a dict by the names that conf/claims knows.
         label: dotted name of a function: a feature, network or control of its own -> how it is printed, or None.
         tasks: dotted names of its makers of tasks (`TaskMaker`) by the domain's name, of its file in conf/tasks/ too.
+        kinds: what these tasks are of, in words.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Study:
     claim_tests: str | None = None
     label: str | None = None
     tasks: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,12 @@ def schemas() -> dict[str, str]:
 def task_makers() -> dict[str, str]:
     """Dotted names of the makers of tasks by domain."""
     return united(study.tasks for study in studies())
+
+
+def kind_in_words(domain: str) -> str:
+    """What the tasks of a domain are of, and its name; of one that says no words the name alone."""
+    words = united(study.kinds for study in studies()).get(domain, domain)
+    return words if words == domain else f"{words} ({domain})"
 
 
 def experiments() -> dict[str, Experiment]:

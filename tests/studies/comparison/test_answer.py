@@ -162,7 +162,9 @@ def test_a_control_that_is_not_told_apart_is_not_said_to_be_better() -> None:
     assert "better than every" not in found
     assert "Better over" not in found
     short = in_short(domain_of(rows_of(CLEAR | control, inputs=2, noise=0.0)))
-    assert short["take"] == "open (G_best first, but a map that never asks the network may do as well)"
+    assert short["take"] == (
+        "open: maps that never ask the network may do as well as any explanation (the first of which is G_best)"
+    )
 
 
 def test_what_the_answer_hangs_on_is_said() -> None:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from igbaselines.reporting.page.runs import ReportedRun, read_table
 from igbaselines.reporting.tables import readable
 from igbaselines.running.states import count_states
+from igbaselines.running.study import kind_in_words
 
 MOST_ROWS = 200  # of a table on a page
 MATH = (  # of papers' sentences: what it says without LaTeX
@@ -42,6 +43,7 @@ def environment(output_root: Path) -> Environment:
         "format_p": format_p,
         "with_indices": with_indices,
         "counted": count_states,
+        "kind": kind_in_words,
         "quoted": lambda link: quote(os.fsencode(link)),
         "within": lambda path: path.relative_to(output_root) if path.is_relative_to(output_root) else path,
     }

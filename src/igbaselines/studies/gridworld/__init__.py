@@ -22,4 +22,5 @@ STUDY = Study(
     },
     claim_tests=f"{HERE}.reporting.claim_tests.TESTS",
     tasks={"gridworld": f"{HERE}.comparison.comparison_tasks"},
+    kinds={"gridworld": "states of grid worlds"},
 )

@@ -53,4 +53,5 @@ STUDY = Study(
     claim_tests=f"{HERE}.reporting.claim_tests.TESTS",
     label=f"{HERE}.labels.label",
     tasks={"hep": f"{HERE}.comparison.comparison_tasks"},
+    kinds={"hep": "collision events"},
 )

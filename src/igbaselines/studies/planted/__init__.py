@@ -6,4 +6,5 @@ STUDY = Study(
     name="planted",
     experiments=(),
     tasks={"planted": "igbaselines.studies.planted.comparison.comparison_tasks"},
+    kinds={"planted": "functions with known attributions"},
 )

@@ -14,4 +14,5 @@ STUDY = Study(
         "table_mlp": f"{HERE}.networks.recipe.TableMLPRecipe",
     },
     tasks={"tables": f"{HERE}.comparison.comparison_tasks"},
+    kinds={"tables": "rows of data tables"},
 )

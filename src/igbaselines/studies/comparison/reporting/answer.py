@@ -77,7 +77,7 @@ def _replicates(one: Judgement) -> str:
 
 
 NOTHING_ALONE = "no one metric, question or budget"
-BLIND = "but a map that never asks the network may do as well"
+BLIND = "maps that never ask the network may do as well as any explanation"
 
 
 def in_short(domain: Domain, others: Iterable[Domain] = ()) -> dict[str, str]:
@@ -91,7 +91,7 @@ def in_short(domain: Domain, others: Iterable[Domain] = ()) -> dict[str, str]:
         spends += f" of {domain.budget}"
     seconds = domain.mean(SECONDS, best)
     found = {
-        "take": f"open ({label(best)} first, {BLIND})" if overall.fooled_by else label(best),
+        "take": f"open: {BLIND} (the first of which is {label(best)})" if overall.fooled_by else label(best),
         "spends": f"{spends} evaluations{f', {seconds:.2g} s' if math.isfinite(seconds) else ''} an input",
         "not_told_from_it": named(rest) if rest else "none",
         "how_sure": _inputs_of(overall) + ("" if overall.nested.of_networks else f", for {_these(overall)} alone"),
