@@ -1,0 +1,114 @@
+"""Put what runs say of the papers into docs/results/papers/: an article for each paper, its figures, and what was run.
+
+    python scripts/publish_papers.py outputs/hep_baselines/*-full-* outputs/shapley_gridworld/*-full-*
+
+Articles are made anew from the rows of all of the runs; of runs that differ in the seed alone the first one's figures
+stand for all.
+"""
+
+import argparse
+import hashlib
+import json
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from igbaselines.common.errors import UserError
+from igbaselines.reporting.page.beside import for_page, shown_figures
+from igbaselines.reporting.page.html import write_papers
+from igbaselines.reporting.page.runs import ReportedRun, find_runs
+from igbaselines.running.states import COMPLETE
+
+ROOT = Path(__file__).parents[1]
+OF_PLACE = ("output_root=", "data_root=", "hydra.mode=", "force=", "shard.")  # of a command: no part of the result
+
+
+def publish(folders: Sequence[Path], root: Path = ROOT) -> Path:
+    """Write docs/results/papers/ anew; returns it.
+
+    Raises:
+        UserError: for a folder that is no complete run, or where no run says anything of a paper.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        outputs = Path(place)
+        for folder in folders:
+            shutil.copytree(folder, outputs / folder.resolve().parent.name / folder.name)
+        runs = sorted(find_runs(outputs), key=_order)
+        if other := [run.place for run in runs if run.state != COMPLETE]:
+            raise UserError(f"{', '.join(other)}: no complete run")
+        write_papers(outputs)
+        articles = sorted((outputs / "report" / "articles").glob("*.md"))
+        if not articles:
+            raise UserError("no run says anything of a paper")
+        to = root / "docs" / "results" / "papers"
+        shutil.rmtree(to, ignore_errors=True)
+        to.mkdir(parents=True)
+        lines = ["# The papers, reproduced: the largest runs so far", ""]
+        for article in articles:
+            text = article.read_text(encoding="utf-8")
+            (to / article.name).write_text(text + _figures(article.stem, runs, to), encoding="utf-8")
+            lines.append(f"- [{article.stem}]({article.name}): {text.splitlines()[0].lstrip('# ')}")
+        lines += [
+            "",
+            "Made by `scripts/publish_papers.py` from the rows of these runs, on two cores.",
+            "",
+            *_table(runs),
+        ]
+        (to / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return to
+
+
+def _order(run: ReportedRun) -> tuple[str, str, str, int]:
+    """By experiment, data and network, and then by seed."""
+    known = run.settings
+    return run.experiment, str(known.get("dataset_name")), str(known.get("model_name")), int(known.get("seed", 0))
+
+
+def _figures(paper: str, runs: Sequence[ReportedRun], to: Path) -> str:
+    """Copy the figures of a paper's runs, as the page shows them; returns the article's last part."""
+    of_data: dict[tuple[str, ...], ReportedRun] = {}
+    for run in runs:
+        if any(record["paper"] == paper for record in run.claims):
+            data = (str(run.settings["dataset_name"]), str(run.settings["model_name"]))
+            of_data.setdefault((run.experiment, *data), run)
+    lines = ["", "## Figures", ""]
+    for names, run in of_data.items():
+        for figure in shown_figures(run):
+            content, suffix = for_page(figure.path)
+            name = "_".join((*names, figure.name)) + suffix
+            (to / name).write_bytes(content)
+            lines += [f"![{figure.name}]({name})", "", f"{run.place}: {figure.caption}", ""]
+    return "\n".join(lines)
+
+
+def _table(runs: Sequence[ReportedRun]) -> list[str]:
+    """A line for each run: command, time, rows and their checksum."""
+    lines = [
+        "| command | seed | wall time | rows | sha256 of rows.parquet | code |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for run in runs:
+        made = json.loads(run.provenance)
+        words = [word for word in shlex.split(made["command"]) if not word.lstrip("+").startswith(OF_PLACE)]
+        rows = run.folder / "rows.parquet"
+        cells = (
+            *(
+                f"`{' '.join(words)}`",
+                str(made["seed"]),
+                f"{made['wall_time_s'] / 60:.0f} min",
+                str(len(pd.read_parquet(rows))),
+            ),
+            *(hashlib.sha256(rows.read_bytes()).hexdigest(), made["code"][:16]),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of complete runs")
+    print(publish(parser.parse_args().runs))

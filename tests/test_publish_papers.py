@@ -1,0 +1,75 @@
+"""What docs/ holds of the papers is what runs say: articles, figures and checksums of the rows."""
+
+import hashlib
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+from igbaselines.common.errors import UserError
+from igbaselines.running.rows import write_rows
+from tests.commands import ROOT
+
+COMMAND = "python run.py -m experiment=hep_baselines scale=full output_root=/a/b seed=0,1 hydra.mode=RUN"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("publish_papers", ROOT / "scripts" / "publish_papers.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def runs(run_folder: Path, rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The folders of two complete runs that differ in the seed."""
+    root = tmp_path_factory.mktemp("outputs") / "hep_baselines"
+    for seed in (1, 0):
+        folder = root / f"full-{1 - seed}"
+        shutil.copytree(run_folder, folder)
+        write_rows(folder / "rows.parquet", rows.assign(seed=seed))
+        config = {"experiment": "hep_baselines", "scale": "full", "dataset_name": "hep_synthetic"}
+        (folder / "config.yaml").write_text(json.dumps(config | {"model_name": "swish_dnn", "seed": seed}))
+        provenance = {"command": COMMAND, "code": "0123456789abcdef0", "seed": seed, "wall_time_s": 1234.5}
+        (folder / "provenance.json").write_text(json.dumps(provenance))
+    return sorted(root.iterdir())
+
+
+def test_an_article_its_figures_and_what_was_run(script: ModuleType, runs: list[Path], tmp_path: Path) -> None:
+    made = script.publish(runs, tmp_path)
+    article = (made / "2412.13864.md").read_text(encoding="utf-8")
+    assert article.startswith("# \\[Re\\] Constructing sensible baselines")
+    shown = [line for line in article.splitlines() if line.startswith("![figure_")]
+    assert len(shown) == len(list(made.glob("*.svg"))) == len(list((runs[0] / "figures").glob("*.svg"))) > 4
+    assert "full-1: " in article.partition("## Figures")[2]  # the run of seed 0
+    assert "full-0: " not in article.partition("## Figures")[2]
+    table = (made / "README.md").read_text(encoding="utf-8")
+    assert "`python run.py -m experiment=hep_baselines scale=full seed=0,1` | 0 | 21 min" in table
+    for run in runs:
+        assert hashlib.sha256((run / "rows.parquet").read_bytes()).hexdigest() in table
+
+
+def test_what_was_there_is_replaced_and_no_other_folder(script: ModuleType, runs: list[Path], tmp_path: Path) -> None:
+    results = tmp_path / "docs" / "results"
+    for folder in ("papers", "comparison"):
+        (results / folder).mkdir(parents=True)
+        (results / folder / "old.md").write_text("old")
+    script.publish(runs[:1], tmp_path)
+    assert not (results / "papers" / "old.md").exists()
+    assert (results / "comparison" / "old.md").exists()
+
+
+def test_a_folder_that_is_no_complete_run_changes_nothing(script: ModuleType, tmp_path: Path) -> None:
+    failed = tmp_path / "hep_baselines" / "failed-0"
+    failed.mkdir(parents=True)
+    (failed / "status.json").write_text('{"state": "failed"}')
+    with pytest.raises(UserError, match="hep_baselines/failed-0: no complete run"):
+        script.publish([failed], tmp_path)
+    assert not (tmp_path / "docs").exists()
