@@ -21,6 +21,7 @@ import igbaselines
 from igbaselines import evaluate, explain, quantus_explain
 from igbaselines.attribution import GaussLegendre
 from igbaselines.attribution.methods import AveragedGradients
+from igbaselines.attribution.shapley.estimators import ShapleySampling
 from igbaselines.library import METHODS, METRICS
 from igbaselines.metrics import DeletionAUC, PointingGame
 from igbaselines.tasks import Background, Patches, Task
@@ -89,6 +90,15 @@ def test_agrees_with_captum(make: Callable[[], tuple[nn.Module, Any, dict[str, A
     for ours, theirs in zip(found.parts, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6 * float(theirs.abs().max()))
     assert "evaluations an input" in str(found)
+
+
+def test_an_estimate_says_that_it_is_one_and_a_single_metric_needs_no_list() -> None:
+    network, rows = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0)), torch.rand(3, 4)
+    found = explain(network, rows, ShapleySampling("zero", 2))
+    assert "an estimate without a path, whose sum misses f(x) - f(x') by up to" in str(found)
+    assert "each path sums to f(x) - f(x') within" in str(explain(network, rows))
+    one, listed = (evaluate(network, rows, found, metrics) for metrics in ("deletion_zero", ["deletion_zero"]))
+    torch.testing.assert_close(one, listed)
 
 
 @pytest.mark.parametrize(("group", "known"), [("methods", METHODS), ("metrics", METRICS)], ids=["methods", "metrics"])

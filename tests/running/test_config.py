@@ -160,6 +160,7 @@ def test_a_model_of_another_experiment_is_explained_in_one_line() -> None:
         (["dataset.n_evnts=5"], r"unknown key dataset\.n_evnts: did you mean n_events\?"),
         (["dataset.n_events=many"], r"n_events=many: Value 'many' .* Integer"),
         (["dataset=nowhere"], r"dataset=nowhere does not exist: choose from .*hep_synthetic"),
+        (["model=swish_dn"], r"model=swish_dn does not exist: did you mean swish_dnn\? There are .*resnet50"),
         (["scale=huge"], r"scale=huge does not exist: choose from demo, full, paper, smoke"),
         (["hydra/launcher=joblib"], r"^hydra/launcher=joblib is gone: give hydra/launcher=local instead$"),
         (

@@ -124,6 +124,17 @@ def test_a_damaged_or_failed_status_is_not_complete(folder: RunFolder, text: str
     assert not folder.is_complete()
 
 
+def test_a_shard_knows_how_long_it_took_once_it_has_ended_well(folder: RunFolder) -> None:
+    shard = folder.shard(0, 2)
+    assert shard.seconds() == 0
+    shard.begin()
+    shard.complete(12.5)
+    assert shard.is_complete()
+    assert [found.seconds() for found in folder.shards()] == [12.5]
+    shard.begin()
+    assert shard.seconds() == 0
+
+
 def test_discarding_leaves_no_trace_but_checkpoints(folder: RunFolder) -> None:
     folder.begin(afresh=False)
     folder.discard()

@@ -91,7 +91,7 @@ class Job:
         """
         assert self.run is not None
         if self.is_whole():
-            self.state, self.seconds = COMPLETE, read_status(self.run.folder.path).get("seconds")
+            self.state, self.seconds = COMPLETE, self.time_of_run()
         elif (error := self._new_failure() or last_error(self.log)) is not None:
             self.fail(error)
         elif self.run.shard.is_part and read_status(self.folder).get("state") == COMPLETE:
@@ -99,6 +99,11 @@ class Job:
             self.state, self.end = COMPLETE, otherwise
         else:
             self.fail(otherwise, state)
+
+    def time_of_run(self) -> float | None:
+        """Seconds that the run took, all of its jobs together; None for a part of them."""
+        whole = self.run is not None and not self.run.shard.is_part
+        return read_status(self.folder).get("seconds") if whole else None
 
     def has_new_status(self) -> bool:
         """Whether the run, or the shard, has ended since the job was planned."""

@@ -7,7 +7,6 @@ from igbaselines.common.stopping import StoppedError
 from igbaselines.launching.jobs import COMPLETE, KILLED, RUNNING, Job, check_gpu
 from igbaselines.reporting.render import render_run
 from igbaselines.running.config import explanation, one_line
-from igbaselines.running.run_folder import read_status
 from igbaselines.running.runner import execute
 
 log = logging.getLogger(__name__)
@@ -35,4 +34,4 @@ def run_one_by_one(jobs: Sequence[Job]) -> None:
             log.error("failed: %s", line)
             job.fail(line)
         else:
-            job.state, job.seconds = COMPLETE, read_status(job.run.folder.path).get("seconds")
+            job.state, job.seconds = COMPLETE, job.time_of_run()

@@ -41,9 +41,14 @@ class Explanation(Attribution):
 
     def __str__(self) -> str:
         gap, change = self.completeness_gap.abs().max(), (self.f_inputs[:, None] - self.f_baselines).abs().max()
+        sums = (
+            "each path sums to f(x) - f(x') within"
+            if self.gradients is not None
+            else ("an estimate without a path, whose sum misses f(x) - f(x') by up to")
+        )
         return (
-            f"attributions {tuple(self.attributions.shape)}; each path sums to f(x) - f(x') within {gap:.2g}, where "
-            f"that is up to {change:.2g}; {self.evaluations.double().mean():.0f} evaluations an input"
+            f"attributions {tuple(self.attributions.shape)}; {sums} {gap:.2g}, where that is up to {change:.2g}; "
+            f"{self.evaluations.double().mean():.0f} evaluations an input"
         )
 
 
@@ -117,7 +122,7 @@ def evaluate(
     network: Callable[..., Any],
     inputs: Arrays,
     attributions: Attribution | Arrays,
-    metrics: Sequence[str | Metric | PairedMetric] | None = None,
+    metrics: str | Sequence[str | Metric | PairedMetric] | None = None,
     *,
     method: str | Method | None = None,
     target: Target | str | None = None,
@@ -135,8 +140,8 @@ def evaluate(
         network: that they explain.
         inputs: that they explain.
         attributions: in the shape of the inputs, or what `explain` returned.
-        metrics: by their names in `METRICS`, or any objects with `score(task, attributions, generator)`; None: all of
-            `METRICS` that can judge such inputs.
+        metrics: by their names in `METRICS` (one needs no list), or any objects with `score(task, attributions,
+            generator)`; None: all of `METRICS` that can judge such inputs.
         method: that made the attributions, for metrics that compare them with those of other points, draws or networks.
         target: as of `explain`.
         background: as of `explain`.
@@ -165,7 +170,8 @@ def evaluate(
     given = attributions.attributions if isinstance(attributions, Attribution) else parts.join(attributions)
     if given.shape != task.inputs.shape:
         raise ValueError(f"attributions {tuple(given.shape)} do not fit inputs {tuple(task.inputs.shape)}")
-    chosen = list(METRICS.values()) if metrics is None else [_named(one, METRICS, "metric") for one in metrics]
+    asked = [metrics] if isinstance(metrics, str) else list(METRICS.values()) if metrics is None else metrics
+    chosen = [_named(one, METRICS, "metric") for one in asked]
     found = {}
     for metric in chosen:
         if (reason := _why_not(metric, task, method)) is None:

@@ -219,7 +219,9 @@ def one_line(error: BaseException) -> str:
     if missing := re.search(r"Could not find '(\S+)/(\S*)'", text):
         options = re.findall(r"^\t(?!provider=)(\S+)", text, re.MULTILINE)
         choice = f"{missing[1]}={missing[2]}"
-        return _gone(choice) or f"{choice} does not exist: choose from {', '.join(options)}"
+        close = difflib.get_close_matches(missing[2], options, n=1)
+        meant = f"did you mean {close[0]}? There are" if close else "choose from"
+        return _gone(choice) or f"{choice} does not exist: {meant} {', '.join(options)}"
     if missing := re.search(r"Could not load '(methods|metrics|tasks)/([^']+)'", text):
         own = ConfigStore.instance().repo.get(missing[1], {})  # of plugins
         files = (PROJECT_ROOT / "conf" / missing[1]).glob("*.yaml")

@@ -207,14 +207,19 @@ class ShardFolder(_Held):
         """Whether the work has ended well, and was done by the code of today: its checkpoints are no others'."""
         return super().is_complete() and read_status(self.path).get("code") == code_checksum()
 
+    def seconds(self) -> float:
+        """How long its last attempt took; 0 where that has not ended well."""
+        found = read_status(self.path).get("seconds")
+        return found if isinstance(found, float) else 0.0
+
     def begin(self) -> None:
         """Make room for an attempt."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
 
-    def complete(self) -> None:
-        """Declare the shard complete."""
-        write_text(self.path / STATUS, json.dumps(_ended("complete", code=code_checksum())) + "\n")
+    def complete(self, seconds: float = 0.0) -> None:
+        """Declare the shard complete after so many seconds."""
+        write_record(self.path / STATUS, _ended("complete", code=code_checksum(), seconds=seconds))
         self._job.unlink(missing_ok=True)
 
     def fail(self, error: BaseException) -> Path:

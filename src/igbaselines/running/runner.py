@@ -191,7 +191,7 @@ def _say_why_again(run: Prepared) -> list[str]:
 
 def _execute_shard(run: Prepared) -> None:
     """Work on a shard's units: their checkpoints are the result."""
-    folder = run.shard_folder(run.shard)
+    folder, start = run.shard_folder(run.shard), time.monotonic()
     with folder.alone():
         if folder.is_complete() or run.is_done():  # since we waited for the lock
             return
@@ -201,7 +201,7 @@ def _execute_shard(run: Prepared) -> None:
                 _carry_out(run, folder.path / "artifacts", run.shard)
                 raise AssertionError(f"{run.plain['experiment']} does not go through its units by Run.units")
             except ShardFinished:
-                folder.complete()
+                folder.complete(round(time.monotonic() - start, 1))
             except Exception as error:
                 _check_still_there(folder.path)
                 if isinstance(error, UserError) or is_about_the_place(error):
@@ -246,9 +246,10 @@ def _attempt(run: Prepared, render: Render) -> dict[str, Any]:
     write_rows(attempt / "rows.parquet", rows)
     done.names.write(attempt)
     render(attempt, rows, plain)
-    record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, time.monotonic() - start)
+    of_shards = sum(shard.seconds() for shard in run.folder.shards())
+    record = provenance(PROJECT_ROOT, plain, done.device, done.checksums, of_shards + time.monotonic() - start)
     write_text(attempt / "provenance.json", json.dumps(record, indent=2) + "\n")
-    seconds = round(time.monotonic() - start, 1)
+    seconds = round(of_shards + time.monotonic() - start, 1)
     return {"seconds": seconds, "code": code_checksum(), "judged": judging_checksum(CLAIMS_ROOT)}
 
 

@@ -48,6 +48,13 @@ def test_a_lead_by_its_own_mask_is_its_masks() -> None:
     assert "rank before 1 of the 2 averages over baselines without a fitness and behind one, by metrics with" in found
 
 
+def test_weights_that_change_nothing_are_not_said_to_gain_nothing() -> None:
+    same = {"wg": 1.0, "equal": 1.0, "next": 0.0, "one": 0.0, "other": 0.0}
+    found = words({name: {"deletion": -value, "insertion": value} for name, value in same.items()}, noise=0.0)
+    assert found.startswith("The weights of wg change nothing here: equal ones give the same ranks throughout.")
+    assert "not shown to gain" not in found
+
+
 def test_a_lead_by_any_mask_is_its_weights() -> None:
     better = {"wg": 3.0, "equal": 1.0, "next": 0.0, "one": 0.0, "other": 0.0}
     found = words(worth(better, better))

@@ -142,6 +142,9 @@ def _of_weights(parts: pd.DataFrame, some: Weighted) -> Iterator[str]:
     asked = [OWN, OTHERS, OF_MASK]
     if not set(asked) <= set(against.index):
         return
+    if (against.loc[asked, ["difference", "low", "high"]] == 0).all(axis=None):
+        yield f"The weights of {label(some.methods[0])} change nothing here: equal ones give the same ranks throughout."
+        return
     own, others, of_mask = _shown(against.loc[asked])
     said = f"The weights of {label(some.methods[0])}, against equal ones of the same baselines,"
     moved = f"its mean rank moves by {own} by metrics with its own mask, and by {others} by the same with others"

@@ -220,6 +220,7 @@ def _report(selection: Selection, found: Photographs, classifier: PhotographClas
         log.info("top-1 on %d labelled photographs: %.3f", selection.labelled, selection.top1)
         if selection.top1 < classifier.minimum_top1:
             log.warning(
-                "top-1 is under model.minimum_top1=%g: do weights and preprocessing belong together?",
+                "top-1 is under model.minimum_top1=%g: do weights and preprocessing (%d px) belong together?",
                 classifier.minimum_top1,
+                classifier.preprocessing.size,
             )
