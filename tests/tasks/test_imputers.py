@@ -1,6 +1,7 @@
 """What absent players become: every source of baselines, and of several values one by its weight."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import pytest
 import torch
@@ -120,3 +121,29 @@ def test_bounds_are_those_of_pixels_unless_told() -> None:
         BACKGROUND.examples, BACKGROUND.centre, low=torch.tensor([-1.0, 2.0]), high=torch.tensor([5.0, 6])
     )
     assert [bound.tolist() for bound in wide.bounds()] == [[-1, 2], [5, 6]]
+
+
+@dataclass(frozen=True)
+class Careless:
+    """A source of one's own that gives whatever it is told."""
+
+    given: object
+
+    def draw(self, inputs: Tensor, background: Background, generator: torch.Generator) -> object:
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (torch.zeros(2, 3), "Careless.draw gave a Tensor: it gives two tensors, values"),
+        ((torch.zeros(1, 3),), "a tuple of 1"),
+        ((torch.zeros(1, 3), 1.0), "a tuple of 2"),
+        (None, "gave a NoneType"),
+        ((torch.zeros(2, 3), torch.ones(1)), "gave values \\(2, 3\\) and 1 weights for inputs \\(5, 3\\)"),
+    ],
+)
+def test_what_is_no_values_with_weights_is_refused(given: object, said: str) -> None:
+    inputs = torch.zeros(5, 3)
+    with pytest.raises(ValueError, match=said):
+        impute(cast("Imputer", Careless(given)), inputs, Background(inputs, inputs[0]), torch.Generator())

@@ -28,7 +28,14 @@ def draw(
     imputer: Imputer, inputs: Float[Tensor, "n *features"], background: Background, generator: torch.Generator
 ) -> tuple[Float[Tensor, "k *features"] | Float[Tensor, "n k *features"], Float[Tensor, " k"]]:
     """Return what an imputer draws, or refuse it where values and weights do not fit: it may be anyone's own."""
-    values, weights = imputer.draw(inputs, background, generator)
+    drawn: object = imputer.draw(inputs, background, generator)
+    if not (isinstance(drawn, tuple) and len(drawn) == 2 and all(isinstance(one, Tensor) for one in drawn)):
+        kind = type(drawn).__name__ if not isinstance(drawn, tuple) else f"tuple of {len(drawn)}"
+        raise ValueError(
+            f"{type(imputer).__name__}.draw gave a {kind}: it gives two tensors, values (k, *features) or (n, k, "
+            "*features) and their weights (k,)"
+        )
+    values, weights = drawn
     n, *features = inputs.shape
     shapes, given = ((len(weights), *features), (n, len(weights), *features)), tuple(values.shape)
     if given not in shapes:
