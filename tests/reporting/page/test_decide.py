@@ -71,6 +71,8 @@ def test_of_pooled_networks_more_of_both_would_tell() -> None:
     assert factor == pytest.approx(((1.96 + 0.84) / (0.05 * 1000**0.5)) ** 2, rel=0.08)
     said = what_decides({"p/a": CLAIM}, run_with(record))["p/a"]
     assert said.startswith(f"About {factor:.2g} times as many networks, and events in them, would decide it")
+    enough = record_of(values_of(1000, 0.2)) | {"test": record["test"]}
+    assert what_decides({"p/a": CLAIM}, run_with(enough))["p/a"].startswith("Hardly more networks, and events")
 
 
 def run_with(

@@ -17,6 +17,7 @@ from igbaselines.reporting.statistics.verdicts import Region, Verdict
 from igbaselines.running.study import experiments
 
 IF = "80 % power, if value and spread stay"
+HARDLY = 1.05  # times as many: what cannot be told from as many
 HOPELESS = 1000  # times as many: the difference is as good as none
 OVER_UNITS = re.compile(r"t-interval over \d+ |of \d+ units, expanded")  # of a record's test: n counts units
 POOLED = re.compile(r"replicates of \d+ (\w+)")  # of units that are pooled, and of what is measured in them
@@ -76,7 +77,8 @@ def _said(record: Record, factor: float, run: ReportedRun) -> str:
             f"More than {HOPELESS} times as many units would be needed to decide it: the difference is as good as none."
         )
     if pooled := POOLED.search(record["test"]):
-        return f"About {factor:.2g} times as many {pooled[1]}, and events in them, would decide it ({IF})."
+        many = f"About {factor:.2g} times as many" if factor > HARDLY else "Hardly more"
+        return f"{many} {pooled[1]}, and events in them, would decide it ({IF})."
     needed = math.ceil(record["n"] * factor)
     words = f"About {needed} units in the place of {record['n']} would decide it ({IF})"
     again = _command(run, factor, needed)
