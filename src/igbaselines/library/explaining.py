@@ -41,11 +41,8 @@ class Explanation(Attribution):
 
     def __str__(self) -> str:
         gap, change = self.completeness_gap.abs().max(), (self.f_inputs[:, None] - self.f_baselines).abs().max()
-        sums = (
-            "each path sums to f(x) - f(x') within"
-            if self.gradients is not None
-            else ("an estimate without a path, whose sum misses f(x) - f(x') by up to")
-        )
+        of_paths, without = "each path sums to", "an estimate without a path, whose sum misses"
+        sums = f"{without} f(x) - f(x') by up to" if self.gradients is None else f"{of_paths} f(x) - f(x') within"
         return (
             f"attributions {tuple(self.attributions.shape)}; {sums} {gap:.2g}, where that is up to {change:.2g}; "
             f"{self.evaluations.double().mean():.0f} evaluations an input"

@@ -8,7 +8,6 @@ from pathlib import Path
 from igbaselines.common.errors import first_line
 from igbaselines.reporting.claims import Paper, judge_paper
 from igbaselines.reporting.page.runs import ReportedRun, read_results
-from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.running.provenance import judging_checksum
 from igbaselines.running.states import COMPLETE
 
@@ -28,11 +27,8 @@ def _anew(run: ReportedRun, papers: Sequence[Paper]) -> ReportedRun:
     try:
         rows = read_results(run).rows
         claims = [record for paper in papers for record in judge_paper(paper, run.experiment, rows)]
-    except (NotTestable, ValueError, LookupError, TypeError, ArithmeticError) as error:  # rows of anyone's
-        log.warning(
-            "%s keeps the verdicts in its folder, which are by other rules: %s",
-            run.place,
-            f"{type(error).__name__}: {first_line(str(error))}",
-        )
+    except Exception as error:  # rows of anyone's break their readers in any way
+        said = f"{type(error).__name__}: {first_line(str(error))}"
+        log.warning("%s keeps the verdicts in its folder, which are by other rules: %s", run.place, said)
         return run
     return replace(run, claims=claims, judged_anew=True)

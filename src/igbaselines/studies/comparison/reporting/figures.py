@@ -98,7 +98,8 @@ def ranks_figure(every: Sequence[Domain]) -> Drawing:
 
 def _possible(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
     """95 % intervals of mean ranks, of which only what a rank can be is drawn: two inputs leave all of it, and more."""
-    low, high = (bound.clip(1, len(nested.methods)) for bound in mean_intervals(nested))
+    last = max(len(nested.methods), nested.means.max())  # methods without a value of some data have ranks, too
+    low, high = (bound.clip(1, last) for bound in mean_intervals(nested))
     return low, high
 
 
