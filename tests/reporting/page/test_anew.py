@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from igbaselines.reporting.page import anew
 from igbaselines.reporting.page.anew import judged_by_today
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import ReportedRun, find_runs
@@ -47,7 +48,8 @@ def judged(folder: Path, by: str) -> None:
 
 def today(folder: Path, claims_root: Path = CLAIMS_ROOT) -> ReportedRun:
     """The run as a report of these claims files sees it."""
-    (run,) = judged_by_today(find_runs(folder.parents[1]), load_papers(claims_root), claims_root)
+    root = folder.parents[1]
+    (run,) = judged_by_today(find_runs(root), load_papers(claims_root), claims_root, root)
     return run
 
 
@@ -77,6 +79,21 @@ def test_other_claims_files_judge_the_rows_anew(folder: Path, stricter: Path) ->
     report = write_report(folder.parents[1], stricter).parent
     assert "given anew" in (report / "runs" / "hep_baselines" / "demo-1" / "index.html").read_text()
     assert (folder / "claims.json").read_bytes() == before
+
+
+def test_what_was_given_anew_is_kept_for_the_next_report(
+    folder: Path, stricter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = today(folder, stricter)
+    with monkeypatch.context() as no_judge:
+        no_judge.setattr(anew, "judge_paper", None)
+        assert today(folder, stricter).claims == first.claims
+    rows = pd.read_parquet(folder / "rows.parquet")
+    write_rows(folder / "rows.parquet", rows[rows["method"] != "background"])
+    assert verdict(today(folder, stricter)) == "not tested"  # other rows are judged once more
+    (kept,) = (folder.parents[1] / anew.KEPT).iterdir()
+    kept.write_text(kept.read_text().replace("not tested", "reproduced"))
+    assert verdict(today(folder, stricter)) == "not tested"  # and what was tampered with is not believed
 
 
 def test_without_rows_the_runs_own_verdicts_stay(

@@ -103,7 +103,7 @@ def write_papers(output_root: Path, claims_root: Path = CLAIMS_ROOT) -> None:
 
 def _judged_runs(output_root: Path, papers: Sequence[Paper], claims_root: Path) -> list[ReportedRun]:
     """All runs, by today's rules; what flips with the seed is decided by none of them."""
-    return steady(judged_by_today(find_runs(output_root), papers, claims_root))
+    return steady(judged_by_today(find_runs(output_root), papers, claims_root, output_root))
 
 
 @contextmanager

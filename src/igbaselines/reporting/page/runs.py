@@ -204,7 +204,7 @@ def _contents(folder: Path) -> dict[str, Any]:
     return {
         "config": _text(folder / "config.yaml"),
         "provenance": json.dumps(read_json(folder / "provenance.json"), indent=2, ensure_ascii=False),
-        "claims": [_checked(record) for record in read_json(folder / "claims.json")],
+        "claims": [checked_record(record) for record in read_json(folder / "claims.json")],
         "judged": str(read_status(folder).get("judged") or ""),
         "figures": [figure_file(path) for path in sorted((folder / "figures").glob("*.png"))],
         "tables": {path.stem: _readable(path) for path in sorted((folder / "tables").glob("*.csv"))},
@@ -247,7 +247,7 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(read_bounded(path)))
 
 
-def _checked(record: Record) -> Record:
+def checked_record(record: Record) -> Record:
     """Take a claim's record only with the fields that the report prints."""
     for key, kind in RECORD.items():
         value = record[key]
