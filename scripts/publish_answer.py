@@ -20,6 +20,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from igbaselines.common.files import sha256
 from igbaselines.reporting.render import render_run
 from igbaselines.running.rows import Names
 from igbaselines.running.study import task_makers
@@ -138,14 +139,10 @@ def _head(run: Path) -> list[str]:
     return [
         f"    {' '.join(words)}",
         "",
-        f"{len(rows)} rows; sha256 of rows.parquet {_sha256(run / 'rows.parquet')}; without seconds, rounded to six "
+        f"{len(rows)} rows; sha256 of rows.parquet {sha256(run / 'rows.parquet')}; without seconds, rounded to six "
         f"digits, {_rounded(same)}; code {provenance['code'][:16]}.",
         "",
     ]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _rounded(rows: pd.DataFrame) -> str:

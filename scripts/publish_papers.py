@@ -7,59 +7,61 @@ stand for all.
 """
 
 import argparse
-import hashlib
 import json
-import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
+import pyarrow.parquet as pq
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import sha256
 from igbaselines.reporting.page.beside import for_page, shown_figures
 from igbaselines.reporting.page.html import write_papers
-from igbaselines.reporting.page.runs import ReportedRun, find_runs
+from igbaselines.reporting.page.runs import OF_A_JOB, ReportedRun, find_runs, whole_command
 from igbaselines.running.states import COMPLETE
 
 ROOT = Path(__file__).parents[1]
-OF_PLACE = ("output_root=", "data_root=", "hydra.mode=", "force=", "shard.")  # of a command: no part of the result
+OF_PLACE = (*OF_A_JOB, "output_root=", "data_root=", "force=")  # of a command: no part of the result
 
 
 def publish(folders: Sequence[Path], root: Path = ROOT) -> Path:
     """Write docs/results/papers/ anew; returns it.
 
     Raises:
-        UserError: for a folder that is no complete run, or where no run says anything of a paper.
+        UserError: for a folder that is no complete run, or where no run says anything of a paper; what was there stays.
     """
     with tempfile.TemporaryDirectory() as place:
-        outputs = Path(place)
-        for folder in folders:
-            shutil.copytree(folder, outputs / folder.resolve().parent.name / folder.name)
+        outputs, made = Path(place, "outputs"), Path(place, "papers")
+        copies = {folder: outputs / folder.resolve().parent.name / folder.resolve().name for folder in folders}
+        for folder, copy in copies.items():
+            if folder.is_dir():
+                shutil.copytree(folder, copy)
         runs = sorted(find_runs(outputs), key=_order)
-        if other := [run.place for run in runs if run.state != COMPLETE]:
+        complete = {run.folder for run in runs if run.state == COMPLETE}
+        if other := [str(folder) for folder, copy in copies.items() if copy not in complete]:
             raise UserError(f"{', '.join(other)}: no complete run")
-        write_papers(outputs)
-        articles = sorted((outputs / "report" / "articles").glob("*.md"))
-        if not articles:
-            raise UserError("no run says anything of a paper")
+        made.mkdir()
+        _write(runs, outputs, made)
         to = root / "docs" / "results" / "papers"
         shutil.rmtree(to, ignore_errors=True)
-        to.mkdir(parents=True)
-        lines = ["# The papers, reproduced: the largest runs so far", ""]
-        for article in articles:
-            text = article.read_text(encoding="utf-8")
-            (to / article.name).write_text(text + _figures(article.stem, runs, to), encoding="utf-8")
-            lines.append(f"- [{article.stem}]({article.name}): {text.splitlines()[0].lstrip('# ')}")
-        lines += [
-            "",
-            "Made by `scripts/publish_papers.py` from the rows of these runs, on two cores.",
-            "",
-            *_table(runs),
-        ]
-        (to / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        shutil.copytree(made, to)
     return to
+
+
+def _write(runs: Sequence[ReportedRun], outputs: Path, to: Path) -> None:
+    write_papers(outputs)
+    articles = sorted((outputs / "report" / "articles").glob("*.md"))
+    if not articles:
+        raise UserError("no run says anything of a paper")
+    lines = ["# The papers, reproduced: the largest runs so far", ""]
+    for article in articles:
+        text = article.read_text(encoding="utf-8")
+        (to / article.name).write_text(text + _figures(article.stem, runs, to), encoding="utf-8")
+        lines.append(f"- [{article.stem}]({article.name}): {text.splitlines()[0].lstrip('# ')}")
+    lines += ["", "Made by `scripts/publish_papers.py` from the rows of these runs, on two cores.", "", *_table(runs)]
+    (to / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _order(run: ReportedRun) -> tuple[str, str, str, int]:
@@ -92,18 +94,15 @@ def _table(runs: Sequence[ReportedRun]) -> list[str]:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for run in runs:
-        made = json.loads(run.provenance)
-        words = [word for word in shlex.split(made["command"]) if not word.lstrip("+").startswith(OF_PLACE)]
-        rows = run.folder / "rows.parquet"
-        cells = (
-            *(
-                f"`{' '.join(words)}`",
-                str(made["seed"]),
-                f"{made['wall_time_s'] / 60:.0f} min",
-                str(len(pd.read_parquet(rows))),
-            ),
-            *(hashlib.sha256(rows.read_bytes()).hexdigest(), made["code"][:16]),
-        )
+        made, rows = json.loads(run.provenance), run.folder / "rows.parquet"
+        cells = [
+            f"`{whole_command(made['command'], OF_PLACE)}`",
+            str(made["seed"]),
+            f"{made['wall_time_s'] / 60:.0f} min",
+            str(pq.read_metadata(rows).num_rows),
+            sha256(rows),
+            made["code"][:16],
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -111,4 +110,7 @@ def _table(runs: Sequence[ReportedRun]) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+", help="folders of complete runs")
-    print(publish(parser.parse_args().runs))
+    try:
+        print(publish(parser.parse_args().runs))
+    except UserError as error:
+        parser.error(str(error))

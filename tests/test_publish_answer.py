@@ -1,6 +1,5 @@
 """The answer in the README and in docs/ is what a run made, word by word."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -9,18 +8,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.commands import ROOT
+from tests.commands import ROOT, load_script
 from tests.compared_rows import NAMES, Worth, rows_of
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("publish_answer", ROOT / "scripts" / "publish_answer.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("publish_answer")
 
 
 def small_run(folder: Path, worth: Worth, domain: str, seconds: float = 0.1) -> Path:

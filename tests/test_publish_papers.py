@@ -1,7 +1,6 @@
 """What docs/ holds of the papers is what runs say: articles, figures and checksums of the rows."""
 
 import hashlib
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -12,19 +11,14 @@ import pytest
 
 from igbaselines.common.errors import UserError
 from igbaselines.running.rows import write_rows
-from tests.commands import ROOT
+from tests.commands import load_script
 
 COMMAND = "python run.py -m experiment=hep_baselines scale=full output_root=/a/b seed=0,1 hydra.mode=RUN"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("publish_papers", ROOT / "scripts" / "publish_papers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("publish_papers")
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +60,19 @@ def test_what_was_there_is_replaced_and_no_other_folder(script: ModuleType, runs
     assert (results / "comparison" / "old.md").exists()
 
 
-def test_a_folder_that_is_no_complete_run_changes_nothing(script: ModuleType, tmp_path: Path) -> None:
-    failed = tmp_path / "hep_baselines" / "failed-0"
-    failed.mkdir(parents=True)
-    (failed / "status.json").write_text('{"state": "failed"}')
-    with pytest.raises(UserError, match="hep_baselines/failed-0: no complete run"):
-        script.publish([failed], tmp_path)
-    assert not (tmp_path / "docs").exists()
+@pytest.mark.parametrize("status", ['{"state": "failed"}', '{"state": "complete"}', None, ""])
+def test_a_folder_that_is_no_complete_run_changes_nothing(
+    script: ModuleType, runs: list[Path], tmp_path: Path, status: str | None
+) -> None:
+    """One that failed, one with nothing but its status, an empty one, and one that there is not."""
+    other, old = tmp_path / "hep_baselines" / "other-0", tmp_path / "docs" / "results" / "papers" / "old.md"
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    if status is not None:
+        other.mkdir(parents=True)
+    if status:
+        (other / "status.json").write_text(status)
+    with pytest.raises(UserError, match="hep_baselines/other-0: no complete run"):
+        script.publish([runs[0], other], tmp_path)
+    assert old.read_text() == "old"
+    assert list(old.parent.iterdir()) == [old]

@@ -223,6 +223,7 @@ def test_a_shard_is_complete_when_its_units_are_but_the_run_must_be_put_together
     shards[1].judge("killed by SIGKILL")
     judge_whole_runs(shards)
     assert states(shards) == [COMPLETE, COMPLETE]
+    assert [job.seconds for job in shards] == [None, None]  # the run's time is that of both
 
 
 def test_an_earlier_complete_run_does_not_hide_that_its_shards_were_not_put_together(run: Prepared) -> None:

@@ -1,6 +1,5 @@
 """What the papers say, sentence by sentence: each is tested by a claim or says why not, and docs/claims.md shows it."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from igbaselines.reporting.claims import Claim, judge, judge_all
 from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.statistics import paired
 from igbaselines.reporting.statistics.verdicts import Verdict
-from tests.commands import ROOT
+from tests.commands import load_script
 from tests.hep_rows import CLAIMS_ROOT, as_rows, series
 from tests.reporting.test_claims import claim, write
 
@@ -50,11 +49,7 @@ def test_what_tests_no_sentence_says_that_it_is_ours() -> None:
 
 
 def test_the_page_of_the_docs_is_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location("write_claims", ROOT / "scripts" / "write_claims.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_script("write_claims")
     papers = load_papers(CLAIMS_ROOT)
     written = script.PAGE.read_text(encoding="utf-8")
     assert written == script.page(papers), "python scripts/write_claims.py"

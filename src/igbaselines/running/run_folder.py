@@ -208,9 +208,8 @@ class ShardFolder(_Held):
         return super().is_complete() and read_status(self.path).get("code") == code_checksum()
 
     def seconds(self) -> float:
-        """How long its last attempt took; 0 where that has not ended well."""
-        found = read_status(self.path).get("seconds")
-        return found if isinstance(found, float) else 0.0
+        """How long the work took that is complete; 0 where none is, or another code has done it."""
+        return float(read_status(self.path).get("seconds", 0)) if self.is_complete() else 0.0
 
     def begin(self) -> None:
         """Make room for an attempt."""

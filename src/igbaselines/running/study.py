@@ -61,7 +61,7 @@ class Study:
         claim_tests: dotted name of its tests of claims: a dict by the names that conf/claims knows.
         label: dotted name of a function: a feature, network or control of its own -> how it is printed, or None.
         tasks: dotted names of its makers of tasks (`TaskMaker`) by the domain's name, of its file in conf/tasks/ too.
-        kinds: what these tasks are of, in words.
+        kinds: what these tasks are of in words, by domain, where its name does not say it.
     """
 
     name: str
@@ -183,7 +183,7 @@ def task_makers() -> dict[str, str]:
 
 
 def kind_in_words(domain: str) -> str:
-    """What the tasks of a domain are of, and its name; of one that says no words the name alone."""
+    """What the tasks of a domain are of, and its name; the name alone where its study has no other words."""
     words = united(study.kinds for study in studies()).get(domain, domain)
     return words if words == domain else f"{words} ({domain})"
 

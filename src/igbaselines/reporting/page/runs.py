@@ -138,13 +138,13 @@ class ReportedRun(RunState):
         return table.dropna(subset=["domain", "answer"]).head(MOST_ANSWERS).fillna("").astype(str)
 
 
-def whole_command(command: str) -> str:
-    """A command as a user types it: without the part of a run that a job of a sweep has noted."""
+def whole_command(command: str, without: tuple[str, ...] = OF_A_JOB) -> str:
+    """A command as a user types it: without the part of a run that a job of a sweep has noted, or others' words."""
     try:
         words = shlex.split(command)
     except ValueError:
         return command
-    return shlex.join(word for word in words if not word.startswith(OF_A_JOB))
+    return shlex.join(word for word in words if not word.startswith(without))
 
 
 @dataclass(frozen=True)

@@ -45,5 +45,4 @@ STUDY = Study(
     claim_tests=f"{HERE}.reporting.claim_tests.TESTS",
     label=f"{HERE}.labels.label",
     tasks={"photographs": f"{HERE}.comparison.comparison_tasks"},
-    kinds={"photographs": "photographs"},
 )

@@ -1,6 +1,5 @@
 """The script that generates events ahead: its table, the small sample it writes, and errors in one line."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from igbaselines.studies.hep.data.features import FEATURE_NAMES
 from igbaselines.studies.hep.data.pythia.processes import PYTHIA_PROCESSES
 from igbaselines.studies.hep.data.pythia.shards import EXTRA
 from igbaselines.studies.hep.data.table import read_events
+from tests.commands import load_script
 from tests.studies.hep.data.pythia.pythia_settings import needs_pythia
 
 ROOT = Path(__file__).parents[4]
@@ -36,12 +36,7 @@ Generate = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_hep", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("generate_hep")
 
 
 @pytest.fixture

@@ -96,8 +96,8 @@ def ranks_figure(every: Sequence[Domain]) -> Drawing:
     )
 
 
-def _possible(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
-    """95 % intervals of mean ranks, of which only what a rank can be is drawn: two inputs leave all of it, and more."""
+def _rank_intervals(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
+    """95 % intervals of mean ranks within what a rank can be: those of two inputs reach far beyond."""
     last = max(len(nested.methods), nested.means.max())  # methods without a value of some data have ranks, too
     low, high = (bound.clip(1, last) for bound in mean_intervals(nested))
     return low, high
@@ -105,7 +105,7 @@ def _possible(nested: Nested) -> tuple[np.ndarray, np.ndarray]:
 
 def _ranks(axes: Axes, one: Judgement) -> None:
     order, nested = one.nested.order(-1), one.nested
-    low, high = _possible(nested)
+    low, high = _rank_intervals(nested)
     at = [nested.methods.index(method) for method in order]
     table = pd.DataFrame({"mean": nested.means[at], "low": low[at], "high": high[at]})
     is_control = np.array([method in one.controls for method in order])
@@ -220,7 +220,7 @@ def questions_figure(every: Sequence[Domain]) -> Drawing:
     lines = []
     for domain in every:
         for one in asked(domain):
-            low, high = _possible(one.nested)
+            low, high = _rank_intervals(one.nested)
             for at, method in enumerate(one.nested.methods):
                 name = f"{domain.name}: {one.question}"
                 lines.append(
