@@ -11,15 +11,21 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import sha256
+from igbaselines.reporting.claims import Paper
+from igbaselines.reporting.page.anew import judged_by_today
+from igbaselines.reporting.page.article.paper import write_articles
 from igbaselines.reporting.page.beside import for_page, shown_figures
-from igbaselines.reporting.page.html import write_papers
+from igbaselines.reporting.page.by_seed import steady
 from igbaselines.reporting.page.runs import OF_A_JOB, ReportedRun, find_runs, whole_command
+from igbaselines.reporting.papers import load_papers
+from igbaselines.running.config import CLAIMS_ROOT
 from igbaselines.running.states import COMPLETE
 
 ROOT = Path(__file__).parents[1]
@@ -38,21 +44,27 @@ def publish(folders: Sequence[Path], root: Path = ROOT) -> Path:
         for folder, copy in copies.items():
             if folder.is_dir():
                 shutil.copytree(folder, copy)
-        runs = sorted(find_runs(outputs), key=_order)
+        papers = load_papers(CLAIMS_ROOT)
+        runs = steady(judged_by_today(find_runs(outputs), papers, CLAIMS_ROOT, outputs))
         complete = {run.folder for run in runs if run.state == COMPLETE}
         if other := [str(folder) for folder, copy in copies.items() if copy not in complete]:
             raise UserError(f"{', '.join(other)}: no complete run")
         made.mkdir()
-        _write(runs, outputs, made)
+        _write(papers, sorted(map(_without_place, runs), key=_order), made)
         to = root / "docs" / "results" / "papers"
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(made, to)
     return to
 
 
-def _write(runs: Sequence[ReportedRun], outputs: Path, to: Path) -> None:
-    write_papers(outputs)
-    articles = sorted((outputs / "report" / "articles").glob("*.md"))
+def _without_place(run: ReportedRun) -> ReportedRun:
+    """The run as any other machine would have made it: every command of an article comes from its provenance."""
+    made = json.loads(run.provenance)
+    return replace(run, provenance=json.dumps(made | {"command": whole_command(made["command"], OF_PLACE)}))
+
+
+def _write(papers: Sequence[Paper], runs: Sequence[ReportedRun], to: Path) -> None:
+    articles = [path for path in write_articles(to.parent, papers, runs).values() if path.suffix == ".md"]
     if not articles:
         raise UserError("no run says anything of a paper")
     lines = ["# The papers, reproduced: the largest runs so far", ""]
@@ -96,7 +108,7 @@ def _table(runs: Sequence[ReportedRun]) -> list[str]:
     for run in runs:
         made, rows = json.loads(run.provenance), run.folder / "rows.parquet"
         cells = [
-            f"`{whole_command(made['command'], OF_PLACE)}`",
+            f"`{made['command']}`",
             str(made["seed"]),
             f"{made['wall_time_s'] / 60:.0f} min",
             str(pq.read_metadata(rows).num_rows),

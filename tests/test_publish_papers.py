@@ -45,6 +45,8 @@ def test_an_article_its_figures_and_what_was_run(script: ModuleType, runs: list[
     assert "full-1: " in article.partition("## Figures")[2]  # the run of seed 0
     assert "full-0: " not in article.partition("## Figures")[2]
     table = (made / "README.md").read_text(encoding="utf-8")
+    assert "output_root" not in article + table, "no path of the machine"
+    assert "    python run.py -m experiment=hep_baselines scale=full seed=0,1\n" in article
     assert "`python run.py -m experiment=hep_baselines scale=full seed=0,1` | 0 | 21 min" in table
     for run in runs:
         assert hashlib.sha256((run / "rows.parquet").read_bytes()).hexdigest() in table
