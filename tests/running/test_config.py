@@ -13,6 +13,7 @@ from igbaselines.running.config import one_line, register, resolve
 from igbaselines.running.plugins import name_network
 from igbaselines.running.study import schemas
 from igbaselines.running.targets import instantiate
+from igbaselines.studies.gridworld.experiments.experiment import check
 
 EXPERIMENTS = sorted(path.stem for path in (PROJECT_ROOT / "conf" / "experiment").glob("*.yaml"))
 
@@ -31,6 +32,12 @@ def test_every_experiment_composes_and_builds_at_every_scale(experiment: str, sc
     assert (config.experiment, config.scale) == (re.sub("(_ablation|^(comparison)_weights)$", r"\2", experiment), scale)
     for part in ("dataset", "model", "attribution", "evaluation"):
         assert config[part] is None or instantiate(config[part]) is not None  # null: it needs none
+
+
+@pytest.mark.parametrize("scale", ["smoke", "demo", "full", "paper"])
+def test_grid_worlds_hold_out_enough_at_every_scale(scale: str) -> None:
+    config = composed("experiment=shapley_gridworld", f"scale={scale}")
+    check(instantiate(config.dataset), instantiate(config.evaluation))
 
 
 def options(group: str) -> list[str]:
