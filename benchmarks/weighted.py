@@ -92,7 +92,7 @@ class Photograph:
     def curve(self, attributions: Float[Tensor, "1 3 h w"], grid: ShareGrid) -> Float[Tensor, "1 points"]:
         """The deletion curve of a map."""
         metric = DeletionAUC(self.attribution.fitness_mask, grid, self.attribution.ranking)
-        return metric.curves(self.task, attributions, generator_for(0))
+        return metric.curves(self.task, attributions, torch.arange(len(attributions)), generator_for(0))
 
     @property
     def explained(self) -> Probabilities:

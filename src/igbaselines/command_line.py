@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from igbaselines.common.garbage import collect_from_here
 from igbaselines.running.command import run_command
 from igbaselines.running.config import resolve
 
@@ -25,8 +26,11 @@ def act(config: DictConfig) -> None:
         from igbaselines.reporting.render import render_run
         from igbaselines.running.runner import execute, prepare
 
-        execute(prepare(config), render_run)
+        prepared = prepare(config)
+        collect_from_here()
+        execute(prepared, render_run)
         return
+    collect_from_here()
     from igbaselines.launching.slurm import record_gone
 
     output_root = Path(resolve(config)["output_root"])

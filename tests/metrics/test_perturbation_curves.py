@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from igbaselines.attribution.baselines import Given, MeanExample, UniformNoise, ZeroBaseline
 from igbaselines.attribution.image_baselines import CornerMean
 from igbaselines.attribution.perturbation import Perturbed
-from igbaselines.metrics import DeletionAUC, Quantity
+from igbaselines.common.randomness import generator_for
+from igbaselines.metrics import DeletionAUC, Quantity, judged
 from igbaselines.metrics.base import MOVES
 from igbaselines.metrics.perturbation_curves import (
     PercentileGrid,
@@ -268,7 +270,7 @@ def test_areas_are_those_of_players_taken_one_by_one(
 ) -> None:
     task, maps = task_and_maps(shape, players, generator)
     metric = DeletionAUC("other", ShareGrid(STEPS), ranking, insertion)
-    curves, areas = metric.curves(task, maps, generator), metric.score(task, maps, generator)
+    curves, areas = metric.curves(task, maps, torch.arange(len(maps)), generator), metric.score(task, maps, generator)
     absent, _ = task.imputers["other"].draw(task.inputs, task.background, generator)
     for row in range(3):
         values = maps[row] if ranking == "signed" else maps[row].abs()
@@ -290,12 +292,46 @@ def test_areas_do_not_depend_on_the_batch_or_on_other_inputs(generator: torch.Ge
 def test_any_number_of_maps_of_an_input(generator: torch.Generator) -> None:
     task, maps = task_and_maps((12,), EachFeature(), generator)
     metric, source = DeletionAUC(MeanExample(), ShareGrid(STEPS)), torch.tensor([2, 0, 2, 2])
-    found = metric.curves(task, maps[[0, 1, 2, 0]], generator, source)
+    found = metric.curves(task, maps[[0, 1, 2, 0]], source, generator)
+    first = torch.tensor([0])
     alone = [
-        metric.curves(task.take([int(i)]), maps[[r]], generator) for i, r in zip(source, [0, 1, 2, 0], strict=True)
+        metric.curves(task.take([int(i)]), maps[[r]], first, generator)
+        for i, r in zip(source, [0, 1, 2, 0], strict=True)
     ]
     # The mean example is that of the background, which some inputs keep.
     torch.testing.assert_close(found, torch.cat(alone))
+
+
+@pytest.mark.parametrize("insertion", [False, True])
+def test_maps_judged_together_are_as_each_alone(insertion: bool, generator: torch.Generator) -> None:
+    task, first = task_and_maps((12,), EachFeature(), generator)
+    _, second = task_and_maps((12,), EachFeature(), generator)
+    maps = {"first": first, "second": second, "in the same order": 3 * first}
+    metric = DeletionAUC(UniformNoise(), ShareGrid(STEPS), insertion=insertion)
+    found = judged(metric, task, maps, partial(generator_for, 0))
+    assert list(found) == list(maps)
+    for name, each in maps.items():
+        torch.testing.assert_close(found[name], metric.score(task, each, generator_for(0)))
+    assert found["first"].equal(found["in the same order"])
+
+
+def test_equal_orders_are_scored_once(generator: torch.Generator) -> None:
+    task, maps = task_and_maps((12,), EachFeature(), generator)
+    scored = []
+
+    def score(points: Tensor, of: Tensor) -> Tensor:
+        scored.append(len(points))
+        return points.sum(1)
+
+    counting = replace(task, score=score, max_batch=1000)
+    source = torch.tensor([0, 0, 1, 1, 1])
+    metric = DeletionAUC(MeanExample(), ShareGrid(12))
+    found = metric.curves(counting, maps[[0, 0, 0, 1, 1]] * torch.tensor([1, 2, 1, 1, 5.0])[:, None], source, generator)
+    assert found[0].equal(found[1])
+    assert found[3].equal(found[4])
+    assert not found[2].equal(found[3])
+    ends, between = 2 * 2, 11  # of two inputs; of each of three orders
+    assert scored[-1] == ends + 3 * between
 
 
 def test_the_score_of_the_task_is_followed_and_its_network_evaluated(generator: torch.Generator) -> None:

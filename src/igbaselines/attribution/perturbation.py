@@ -15,6 +15,7 @@ from igbaselines.attribution.engine.chunking import halved, unless_memory_runs_o
 from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.attribution.engine.randomness import POINTS, no_random_numbers
 from igbaselines.common.devices import sent
+from igbaselines.common.randomness import generator_for
 from igbaselines.tasks import PlayerMap, Score, Task, impute
 from igbaselines.tasks.imputers import Imputer
 
@@ -115,6 +116,22 @@ class Perturbed:
     def rankings(self) -> Int[Tensor, " r"]:
         """The rankings by their number."""
         return torch.arange(len(self.importance))
+
+    @cached_property
+    def alike(self) -> Int[Tensor, " r"]:
+        """For each ranking the first of its input that orders the players alike: their points are the same, and equal.
+
+        Rankings are compared by a random sum each, and then whole.
+        """
+        ranks, of = self.ranks, self.input_of_rank.to(self.ranks.device)
+        odd = generator_for(len(of), "perturbation: alike")
+        factors = torch.randint(2**62, (ranks.shape[1] + 1,), generator=odd).to(ranks.device)
+        key = (ranks * factors[1:]).sum(dim=1) + of * factors[0]
+        every = torch.arange(len(of), device=of.device)
+        _, group = torch.unique(key, return_inverse=True)
+        first = torch.full_like(group, len(of)).scatter_reduce(0, group, every, "amin")[group]
+        same = (ranks == ranks[first]).all(dim=1) & (of == of[first])
+        return torch.where(same, first, every).cpu()
 
     def scores(self, ranking: Int[Tensor, " m"], counts: Int[Tensor, " m"], keep: bool = False) -> Float[Tensor, " m"]:
         """Score inputs in which the most important players are absent, or in which only those are present.

@@ -1,15 +1,9 @@
-"""How many cores there are to use, and how many threads torch computes with."""
+"""How many threads torch computes with."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: on a cluster those of its job, not those of the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.stopping import stop_asked, stop_here
-from igbaselines.common.threads import usable_cores
+from igbaselines.common.halves import usable_cores
 from igbaselines.launching.jobs import FAILED, KILLED, RUNNING, Job, check_gpu
 
 SECONDS_BETWEEN_LOOKS = 0.1

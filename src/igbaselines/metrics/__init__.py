@@ -1,7 +1,7 @@
 """Metrics of attributions, a file a family; each says its name, label, unit and direction."""
 
 from igbaselines.metrics.agreement import KnownAgreement
-from igbaselines.metrics.base import Metric, PairedMetric, Quantity, undirected
+from igbaselines.metrics.base import Metric, PairedMetric, Quantity, judged, undirected
 from igbaselines.metrics.faithfulness import FaithfulnessCorrelation, Infidelity
 from igbaselines.metrics.localisation import OverlapAUC, PointingGame
 from igbaselines.metrics.perturbation_curves import DeletionAUC
@@ -28,5 +28,6 @@ __all__ = [
     "RetrainedScore",
     "Sparseness",
     "TwinStability",
+    "judged",
     "undirected",
 ]

@@ -1,10 +1,11 @@
 """What a metric is: a value for each input of a task, with a name, a label, a unit, and a direction."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.tasks import Imputer, Task
@@ -75,6 +76,33 @@ class Metric(Protocol):
         The generator, on the CPU, is of everything random.
         """
         ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A metric that can judge any number of attributions of an input at once, in fewer and larger batches."""
+
+    def score_of(
+        self,
+        task: Task,
+        attributions: Float[Tensor, "r *features"],
+        explained: Int[Tensor, " r"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, " r"]:
+        """Return what `score` would for attributions of the inputs `explained`; all meet the same random numbers."""
+        ...
+
+
+def judged(
+    metric: Metric, task: Task, maps: Mapping[str, Maps], generator: Callable[[], torch.Generator]
+) -> dict[str, Scores]:
+    """Judge several attributions of each input, which all meet the random numbers of the same generator, made anew."""
+    if not isinstance(metric, Together) or not maps:
+        return {name: metric.score(task, each, generator()) for name, each in maps.items()}
+    inputs = len(task.inputs)
+    explained = torch.arange(inputs).repeat(len(maps))
+    scores = metric.score_of(task, torch.cat(list(maps.values())), explained, generator())
+    return dict(zip(maps, scores.split(inputs), strict=True))
 
 
 @runtime_checkable

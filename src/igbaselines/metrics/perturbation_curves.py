@@ -100,7 +100,7 @@ def perturbation_curves(perturbed: Perturbed, grid: PerturbationGrid, keep: bool
     (`PercentileGrid` takes them together). An importance that is NaN and a score that is not finite raise a ValueError.
     """
     counts = grid.counts(perturbed.importance)
-    ranking = perturbed.rankings[:, None].expand_as(counts)
+    ranking = perturbed.alike[:, None].expand_as(counts)
     return perturbed.scores(ranking.flatten(), counts.flatten(), keep).reshape(counts.shape)
 
 
@@ -144,16 +144,24 @@ class DeletionAUC:
         self,
         task: Task,
         attributions: Float[Tensor, "r *features"],
+        explained: Int[Tensor, " r"],
         generator: torch.Generator,
-        input_of_rank: Int[Tensor, " r"] | None = None,
     ) -> Float[Tensor, "r points"]:
-        """The curves behind the areas; `input_of_rank`: the input that each attribution explains, None: one each."""
-        if input_of_rank is None:
-            input_of_rank = torch.arange(len(attributions))
+        """The curves behind the areas, of any number of attributions of the inputs `explained`."""
         imputer = task.imputer(self.imputer)
-        perturbed = Perturbed.of(task, attributions, input_of_rank, imputer, self.ranking, generator)
+        perturbed = Perturbed.of(task, attributions, explained, imputer, self.ranking, generator)
         return perturbation_curves(perturbed, self.grid, self.insertion)
+
+    def score_of(
+        self,
+        task: Task,
+        attributions: Float[Tensor, "r *features"],
+        explained: Int[Tensor, " r"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, " r"]:
+        """Return the areas of any number of attributions of the inputs `explained`."""
+        return area(self.curves(task, attributions, explained, generator), self.grid)
 
     def score(self, task: Task, attributions: Maps, generator: torch.Generator) -> Scores:
         """Return the areas."""
-        return area(self.curves(task, attributions, generator), self.grid)
+        return self.score_of(task, attributions, torch.arange(len(attributions)), generator)

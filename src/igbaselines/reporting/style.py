@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 
+from igbaselines.common.halves import in_halves
 from igbaselines.reporting.web import write_for_page
 
 DPI = 150
@@ -93,12 +94,12 @@ def save_figures(
         drawings: file name without suffix -> figure and caption.
         figures: file name -> what the paper prints of it, a `statement` among it.
     """
-    for name, (figure, caption) in drawings.items():
-        if figure is None:
-            continue
+    there = [(name, figure, caption) for name, (figure, caption) in drawings.items() if figure is not None]
+    for name, figure, _ in there:
         if statement := (figures or {}).get(name, {}).get("statement"):
             add_caption(figure, statement)
-        save_figure(figure, folder, name, caption)
+    (folder / "figures").mkdir(exist_ok=True)
+    in_halves(lambda one: save_figure(one[1], folder, one[0], one[2]), there)
 
 
 def save_figure(figure: Figure, folder: Path, name: str, caption: str) -> None:

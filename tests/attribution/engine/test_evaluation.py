@@ -289,7 +289,7 @@ def test_all_that_evaluate_f_have_one_idea_of_evaluation_mode(hide: Callable[[nn
         )
         task = Task(task.name, task.f, X, task.targets, task.units, background, task.players, score=score)
         d_alpha = Fitness().d_alpha(task, X[:, None], generator)
-        curves = DeletionAUC(Fitness().mask).curves(task, X, generator)
+        curves = DeletionAUC(Fitness().mask).curves(task, X, torch.arange(len(X)), generator)
         exact = exact_shapley_values(f, X, BLACK, players=Patches(3, 3), target=Y).values
         return [d_alpha.d_alpha.double(), d_alpha.score, curves, exact]
 

@@ -46,7 +46,7 @@ def test_all_that_evaluate_f_refuse_random_numbers(f: Function) -> None:
     for evaluate in (
         lambda: exact_shapley_values(f, X, ZERO),
         lambda: Fitness(mask=Zero()).d_alpha(task, X[:, None], generator),
-        lambda: DeletionAUC(Zero()).curves(task, X, generator),
+        lambda: DeletionAUC(Zero()).curves(task, X, torch.arange(len(X)), generator),
     ):
         with pytest.raises(ValueError, match="f draws random numbers"):
             evaluate()

@@ -15,7 +15,7 @@ from igbaselines.attribution.methods import AveragedGradients, Method, attribute
 from igbaselines.common.clock import timed
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics import KnownAgreement, Metric, PairedMetric, Quantity
+from igbaselines.metrics import KnownAgreement, Metric, PairedMetric, Quantity, judged
 from igbaselines.metrics.completeness import COMPLETENESS_GAP, relative_gap
 from igbaselines.running.choice import fitting_methods, fitting_metrics, fitting_pairs
 from igbaselines.running.context import Run
@@ -140,10 +140,8 @@ class Compared:
 
     def _judged(self, metric: Metric, maps: Mapping[str, Tensor]) -> Values:
         name = metric.quantity.name
-        values = {
-            (method, name): metric.score(self.known.task, each, self._generator(JUDGED, name))
-            for method, each in maps.items()
-        }
+        scores = judged(metric, self.known.task, maps, lambda: self._generator(JUDGED, name))
+        values = {(method, name): score for method, score in scores.items()}
         if isinstance(metric, KnownAgreement) and (ceiling := self.known.ceiling(metric)) is not None:
             values[HALF_SAMPLE, name] = ceiling
         return values

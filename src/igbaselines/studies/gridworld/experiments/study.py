@@ -13,7 +13,7 @@ from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import Method, why_not
 from igbaselines.common.clock import timed
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics import Metric
+from igbaselines.metrics import Metric, judged
 from igbaselines.metrics.agreement import AGREEMENT
 from igbaselines.running.context import Run
 from igbaselines.studies.gridworld.experiments.methods import (
@@ -143,15 +143,14 @@ class Studies:
         players = self.task.player_map.sums(maps.double()).flatten(0, 1).cpu()
         exact = self._known(reference).repeat(len(found), 1)
         agrees = {name: AGREEMENT[name](players, exact).view(len(found), -1).numpy() for name in agreement}
+        for metric in more:
+            draws = partial(generator_for, self.run.seed, "gridworld: metrics", metric.quantity.name)
+            scores = judged(metric, self.task, {name: result.attributions for name, result in found.items()}, draws)
+            agrees[metric.quantity.name] = torch.stack(list(scores.values())).cpu().numpy()
         spent = _spent(*found.values())
-        for place, (method, result) in enumerate(found.items()):
-            values = {name: of_methods[place] for name, of_methods in agrees.items()}
-            for metric in more:
-                name = metric.quantity.name
-                generator = generator_for(self.run.seed, "gridworld: metrics", name)
-                values[name] = metric.score(self.task, result.attributions, generator).cpu().numpy()
-            for name, of_states in values.items():
-                table = {"unit": self.task.units, "value": of_states}  # in one piece: thousands of them gather
+        for place, method in enumerate(found):
+            for name, of_methods in agrees.items():
+                table = {"unit": self.task.units, "value": of_methods[place]}  # in one piece: thousands of them gather
                 fixed = {"study": study, "reference": reference, "method": method, "metric": name}
                 self.rows.append(pd.DataFrame(table | fixed | {"evaluations": spent[place]} | columns))
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from igbaselines.common.clock import timed
 from igbaselines.common.randomness import generator_for
 from igbaselines.common.stopping import stop_asked
 from igbaselines.common.tensors import load_tensors, save_tensors
-from igbaselines.metrics import Metric
+from igbaselines.metrics import Metric, judged
 from igbaselines.metrics.completeness import relative_gap
 from igbaselines.studies.hep.networks.training import SECONDS_BETWEEN_CHECKPOINTS
 from igbaselines.tasks import Task
@@ -155,9 +156,11 @@ class _Sums:
             of["magnitude"] = of["magnitude"] + attributed.abs().sum(dim=0) / total
             of["gap"] = torch.cat([of["gap"], _relative_gaps(result)])
             of["effective"] = of["effective"] + _effective_baselines(result).sum() / total
-            for metric, judge in self.metrics.items():
-                values = judge.score(part, result.attributions, generator_for(*self.key, metric, rows.start))
-                of[f"score {metric}"] = torch.cat([of[f"score {metric}"], values])
+        for metric, judge in self.metrics.items():
+            maps = {name: result.attributions for name, result in results.items()}
+            draws = partial(generator_for, *self.key, metric, rows.start)
+            for name, values in judged(judge, part, maps, draws).items():
+                self.of[name][f"score {metric}"] = torch.cat([self.of[name][f"score {metric}"], values])
 
     def condense(self) -> None:
         """Keep of what every event has the quantiles, or the mean, once all events have been taken in."""

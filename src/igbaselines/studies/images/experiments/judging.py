@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from igbaselines.attribution import Attribution
 from igbaselines.common.randomness import generator_for
-from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC, PointingGame
+from igbaselines.metrics import DeletionAUC, Metric, OverlapAUC, PointingGame, judged
 from igbaselines.metrics.completeness import COMPLETENESS_GAP, relative_gap
 from igbaselines.metrics.perturbation_curves import area
 from igbaselines.studies.images.experiments.settings import MapEvaluation
@@ -51,7 +52,7 @@ def curves(
     """
     metric = DeletionAUC(evaluation.mask, evaluation.grid, evaluation.ranking, insertion)
     generator = generator_for(seed, "images: masks", image_key(task.units[0]))
-    found = metric.curves(task, maps, generator, torch.tensor(of or [0] * len(maps)))
+    found = metric.curves(task, maps, torch.tensor(of or [0] * len(maps)), generator)
     return found, area(found, evaluation.grid).tolist()
 
 
@@ -76,6 +77,7 @@ def by_others(
     found = {}
     for name, metric in metrics.items():
         if metric.why_not(task) is None:
-            key = (seed, f"images: metric {name}", image_key(task.units[0]))
-            found[metric.quantity.name] = [metric.score(task, one[None], generator_for(*key)).item() for one in maps]
+            draws = partial(generator_for, seed, f"images: metric {name}", image_key(task.units[0]))
+            scores = judged(metric, task, {str(place): one[None] for place, one in enumerate(maps)}, draws)
+            found[metric.quantity.name] = torch.cat(list(scores.values())).tolist()
     return found
