@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from igbaselines.reporting.tables import readable, write_table
@@ -36,6 +37,14 @@ def test_latex_is_booktabs_and_escaped(tmp_path: Path) -> None:
     assert r"feature & value\_\% & n \\" in text
     assert r"$p_T^{\ell}$ & 0.1235 & 5 \\" in text
     assert r"a\_b|c &  &  \\" in text
+
+
+def test_latex_is_that_of_pandas(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a_b": ["x", "50 % & more"], "n": [1, 2], "share": [0.123456, np.nan], "sure": [True, False]})
+    write_table(frame, tmp_path, "t")
+    printed = pd.DataFrame({r"a\_b": ["x", r"50 \% \& more"], "n": ["1", "2"], "share": ["0.1235", ""]})
+    printed["sure"] = ["True", "False"]
+    assert (tmp_path / "tables" / "t.tex").read_text() == printed.to_latex(index=False, escape=False)
 
 
 def test_readable_numbers() -> None:

@@ -21,7 +21,7 @@ def usable_cores() -> int:
 def in_halves(work: Callable[[T], object], pieces: Sequence[T]) -> None:
     """Do some work on each piece; where Linux has a core for it, a copy of this process does every other one.
 
-    What the copy has not done is done here, whether it failed, was killed, or waits for a lock that was held when it was
+    What the copy has not done is done here, whether it failed, was killed, or waits for a lock that was held as it was
     made: so errors are those of this process.
     """
     ours, theirs = pieces[::2], pieces[1::2]

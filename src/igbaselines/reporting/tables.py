@@ -148,12 +148,12 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 
 def _latex(frame: pd.DataFrame) -> str:
-    printed = pd.DataFrame(
-        {
-            escape_latex(column): [
-                (latex_label if column in LABELLED else escape_latex)(readable(value)) for value in frame[column]
-            ]
-            for column in frame.columns
-        }
-    )
-    return printed.to_latex(index=False, escape=False)
+    """A booktabs table, as pandas writes it in ten times the time."""
+    columns = [
+        [(latex_label if column in LABELLED else escape_latex)(readable(value)) for value in frame[column]]
+        for column in frame.columns
+    ]
+    cells = [[*map(escape_latex, frame.columns)], *zip(*columns, strict=True)]
+    head, *lines = (" & ".join(line) + r" \\" for line in cells)
+    body = [rf"\begin{{tabular}}{{{'l' * len(columns)}}}", r"\toprule", head, r"\midrule", *lines, r"\bottomrule"]
+    return "\n".join([*body, r"\end{tabular}", ""])

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats
 
 from igbaselines.reporting.statistics.paired import holm
@@ -25,6 +25,15 @@ INPUT = ["data", "network", "unit"]
 ALPHA, POWER = 0.05, 0.8
 ENOUGH = 5  # networks of a data set whose spread says something of others
 ROUNDING = 1e-12  # of the largest value: less is no difference, and no spread
+
+
+def _codes(table: pd.DataFrame, *levels: str) -> Int[np.ndarray, " rows"]:
+    """A number for each row that tells apart what its index says at some levels."""
+    codes = np.zeros(len(table), int)
+    for level in levels:
+        found, names = pd.factorize(table.index.get_level_values(level))
+        codes = codes * len(names) + found
+    return codes
 
 
 @dataclass(frozen=True)
@@ -51,23 +60,24 @@ class Nested:
     @classmethod
     def of_table(cls, table: pd.DataFrame) -> "Nested | None":
         """The same of a table: inputs down, by data, network and unit, methods across."""
-        table = table.where(np.isfinite(table)).dropna(axis="columns", how="all").dropna(axis="index", how="all")
-        there = table.notna().groupby(level="data", sort=False).any().all()
-        gone = tuple(map(str, there.index[~there]))
-        table = table.loc[:, there].dropna(axis="index", how="all")
-        kept = table.dropna()
-        if kept.empty:
+        values = table.to_numpy(float)
+        there = np.isfinite(values)
+        data = _codes(table, "data")
+        in_every = np.array([there[data == each].any(axis=0) for each in np.unique(data[there.any(axis=1)])])
+        whole = in_every.all(axis=0) if len(in_every) else np.zeros(there.shape[1], bool)
+        gone = tuple(map(str, table.columns[np.flatnonzero(there.any(axis=0) & ~whole)]))
+        some, kept = there[:, whole].any(axis=1), there[:, whole].all(axis=1)
+        if not some.any() or not kept.any():
             return None
-        found = kept.groupby(level=["data", "network"], sort=False)
-        means = found.mean()
-        counts = means.groupby(level="data", sort=False).size()
-        of_networks = bool(counts.min() >= ENOUGH)
-        strata = means.groupby(level="data", sort=False) if of_networks else found
-        samples = tuple(stratum.to_numpy(float) for _, stratum in strata)
-        left_out = len(table) - len(kept)
-        return cls(
-            tuple(map(str, kept.columns)), samples, len(kept), left_out, tuple(counts.tolist()), of_networks, gone
-        )
+        values, data, network = values[kept][:, whole], data[kept], _codes(table, "data", "network")[kept]
+        by_network = {int(each): values[network == each] for each in pd.unique(network)}
+        networks = [pd.unique(network[data == each]) for each in pd.unique(data)]
+        of_networks = min(map(len, networks)) >= ENOUGH
+        samples = tuple(by_network.values())
+        if of_networks:
+            samples = tuple(np.array([by_network[int(one)].mean(axis=0) for one in of_data]) for of_data in networks)
+        methods, left_out = tuple(map(str, table.columns[np.flatnonzero(whole)])), int(some.sum() - kept.sum())
+        return cls(methods, samples, len(values), left_out, tuple(map(len, networks)), of_networks, gone)
 
     @cached_property
     def means(self) -> Float[np.ndarray, " methods"]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -76,16 +77,26 @@ class Compared:
     def rows(self) -> pd.DataFrame:
         """Attribute and judge: a row for each budget, method, metric and input."""
         task = self.known.task
-        fixed = {"unit": list(task.units), "data": task.data, "network": task.network}
-        tables = [
-            pd.DataFrame(fixed | {"budget": budget, "method": method, "metric": metric, "value": each.cpu().numpy()})
-            for budget in self.budgets
-            for (method, metric), each in self._at(budget).items()
-        ]
+        tables = [self._table(budget, values) for budget in self.budgets if (values := self._at(budget))]
         if not tables:
             most = max(budget or 0 for budget in self.budgets)
             raise UserError(f"{task.name}: no method can do with {most} evaluations an input, give larger budgets")
         return pd.concat(tables, ignore_index=True)
+
+    def _table(self, budget: int | None, values: Values) -> pd.DataFrame:
+        """All values of a budget in one table: one of each pair of method and metric takes seconds."""
+        task, (methods, metrics) = self.known.task, zip(*values, strict=True)
+        inputs = len(task.units)
+        columns = {
+            "unit": [*task.units] * len(values),
+            "data": task.data,
+            "network": task.network,
+            "budget": budget,
+            "method": np.repeat(methods, inputs),
+            "metric": np.repeat(metrics, inputs),
+            "value": torch.cat([each.cpu().double() for each in values.values()]).numpy(),
+        }
+        return pd.DataFrame(columns)
 
     def _at(self, budget: int | None) -> Values:
         """All values of a budget."""
