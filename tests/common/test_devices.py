@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import torch
 
-from igbaselines.common.devices import TF32, float32_proper, sent
+from igbaselines.common.devices import TF32, fetched, float32_proper, sent
 
 
 def flags() -> list[object]:
@@ -26,3 +26,18 @@ def test_what_is_sent_arrives(device: torch.device) -> None:
     assert there.device.type == device.type
     assert torch.equal(there.cpu(), tensor.T)
     assert sent(there, there.device) is there
+
+
+def test_tensors_are_fetched_as_they_are(device: torch.device) -> None:
+    there = {
+        "a": torch.arange(6.0, device=device).view(2, 3).t(),
+        "b": torch.tensor([1, 2], device=device),
+        "empty": torch.zeros(0, 2, device=device),
+        "scalar": torch.tensor(3.0, device=device, requires_grad=True),
+        "here": torch.tensor(7.0),
+    }
+    found = fetched(there)
+    assert list(found) == list(there)
+    for name, tensor in there.items():
+        assert found[name].device.type == "cpu"
+        torch.testing.assert_close(found[name], tensor.detach().cpu(), rtol=0, atol=0)

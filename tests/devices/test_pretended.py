@@ -50,7 +50,7 @@ def test_networks_of_events_share_launches() -> None:
 def test_grid_worlds_wait_once_a_method_and_not_once_a_metric() -> None:
     found = counted("gridworld")
     assert found["code"] == 0
-    assert found["waits"] <= 1300
+    assert found["waits"] <= 260
     assert found["launches"] <= 45_000
 
 

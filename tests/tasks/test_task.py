@@ -10,6 +10,7 @@ from torch import Tensor
 
 from igbaselines.attribution.baselines import TrainingMean, ZeroBaseline
 from igbaselines.tasks import Background, Patches, Task, class_score
+from igbaselines.tasks.outputs import read_classes
 
 
 def outputs(points: Tensor) -> Tensor:
@@ -175,3 +176,13 @@ def test_arrays_lists_and_numbers_become_tensors(task: Task, targets: Any) -> No
     assert given.targets is not None
     assert given.targets.tolist() == [1, 1, 1, 1]
     assert given.take([0, 2]).inputs.shape == (2, 2, 4, 4)
+
+
+def test_a_target_that_was_written_into_is_read_again(device: torch.device) -> None:
+    inputs, target = torch.zeros(2, 3, device=device), torch.tensor([0, 4], device=device)
+    assert read_classes(inputs, target)[1] == read_classes(inputs, target)[1] == 4
+    target[1] = 2
+    assert read_classes(inputs, target)[1] == 2
+    target[0] = -1
+    with pytest.raises(ValueError, match="with least -1"):
+        read_classes(inputs, target)

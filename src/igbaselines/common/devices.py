@@ -1,7 +1,7 @@
 """What GPUs ask for: tensors that are sent without a wait, float32 that is float32, and sums in the same order."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,18 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
+
+
+def fetched(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors on the host; those of a GPU come in one piece a type, since the host waits for each piece."""
+    found = {name: tensor.detach() for name, tensor in tensors.items()}
+    for kind in {tensor.dtype for tensor in found.values() if tensor.is_cuda}:
+        names = [name for name, tensor in found.items() if tensor.is_cuda and tensor.dtype == kind]
+        pieces = [found[name] for name in names]
+        whole = torch.cat([piece.flatten() for piece in pieces]).cpu()
+        parts = whole.split([piece.numel() for piece in pieces])
+        found |= {name: part.view(piece.shape).clone() for name, part, piece in zip(names, parts, pieces, strict=True)}
+    return found
 
 
 @contextmanager

@@ -9,13 +9,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from igbaselines.common.devices import fetched
 from igbaselines.common.files import replacing, say_damaged
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors as safetensors, whole, with a checksum among the metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    tensors = {name: tensor.contiguous() for name, tensor in fetched(tensors).items()}
     with replacing(path) as temporary:
         # Written by us and not by safetensors, whose errors do not say that the disk is full.
         temporary.write_bytes(safetensors.torch.save(tensors, {"checksum": _checksum(path, tensors)}))

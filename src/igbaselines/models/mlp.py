@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from igbaselines.common.devices import sent
 from igbaselines.models.standardise import Standardise
 from igbaselines.models.stem import Stemmed
 
@@ -61,4 +62,4 @@ def draw_weights(layers: Iterable[tuple[Tensor, Tensor, int]], generator: torch.
         for weight, bias, fan_in in layers:
             for parameter in (weight, bias):
                 drawn = torch.rand(parameter.shape, generator=generator, device=generator.device) * 2 - 1
-                parameter.copy_(drawn / math.sqrt(fan_in))
+                parameter.copy_(sent(drawn / math.sqrt(fan_in), parameter.device))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from igbaselines.common.devices import sent
 
@@ -42,11 +43,26 @@ def read_classes(
         raise ValueError(f"target {tuple(classes.shape)} does not fit inputs {tuple(inputs.shape)}: one class an input")
     whole = not (classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool)
     # Not all that torch does, it does with uint16 to uint64; what is too large for int64 is below zero there.
-    least, largest = torch.stack(classes.to(torch.int64).aminmax()).tolist() if whole else (None, None)
+    least, largest = _range(classes) if whole else (None, None)
     if least is None or least < 0:
         found = "" if least is None else f" with least {least}"
         raise ValueError(f"target must hold class indices from 0 on, got {classes.dtype}{found}")
     return sent(classes.to(torch.int64), inputs.device).expand(len(inputs)), largest
+
+
+# Of classes that a GPU has, which the host waits for: of the same tensor once, as long as nobody writes into it.
+_RANGES = WeakTensorKeyDictionary()
+
+
+def _range(classes: Int[Tensor, "*shape"]) -> tuple[int, int]:
+    known = classes.is_cuda and not classes.is_inference()
+    if known and (found := _RANGES.get(classes)) is not None and found[0] == classes._version:
+        least, largest = found[1:]
+    else:
+        least, largest = torch.stack(classes.to(torch.int64).aminmax()).tolist()
+        if known:
+            _RANGES[classes] = (classes._version, least, largest)
+    return least, largest
 
 
 def check_output(output: object, points: Float[Tensor, "m *features"], largest_target: int | None) -> None:

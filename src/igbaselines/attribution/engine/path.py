@@ -29,6 +29,7 @@ from igbaselines.attribution.engine.hooks import (
 )
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
 from igbaselines.attribution.engine.randomness import no_random_numbers
+from igbaselines.attribution.engine.refusals import asked_together, refuse_where
 from igbaselines.attribution.engine.result import Attribution, Progress
 from igbaselines.attribution.engine.validation import (
     check_options,
@@ -41,6 +42,7 @@ from igbaselines.tasks import Function
 from igbaselines.tasks.outputs import Target
 
 
+@asked_together()
 def path_attribution(
     f: Function,
     inputs: Float[Tensor, "n *features"],
@@ -138,8 +140,13 @@ def path_attribution(
                 progress(done)
         gap = totals - changes
         tolerance = tolerance_of_values(f_inputs, f_baselines)
-        if check_paths(gap, (beside - f_baselines[0, :1]).abs() > tolerance):
-            paths.check_apart(tolerance)
+
+        def refuse(*_: int) -> None:
+            with evaluation_mode(f), torch.no_grad():
+                paths.check_apart(tolerance)
+
+        check_paths(gap)
+        refuse_where((beside - f_baselines[0, :1]).abs() > tolerance, refuse)
     shared = weights.shape[2:].numel() == 1
     pair_weights = weights.reshape(n, k).clone() if shared else None
     spent = sent(gradients, inputs.device)

@@ -2,16 +2,16 @@
 
 import math
 import warnings
-from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from igbaselines.attribution.engine.quadrature import QuadratureRule
+from igbaselines.attribution.engine.refusals import refuse_where
 from igbaselines.tasks.outputs import Target, check_dense, described, read_classes
 
 
@@ -53,7 +53,8 @@ def read_arguments(
         baselines = _filled(inputs, baselines, called)
     starts = _expand_baselines(inputs, read_tensor(called, baselines, ", or one number for all features"), called)
     shares = _expand_weights(inputs, starts, None if weights is None else read_weights(weights))
-    _check_finite({"inputs": inputs, called: starts, "weights": shares})
+    for name, values in (("inputs", inputs), (called, starts), ("weights", shares)):
+        _check_finite(name, values)
     return Arguments(inputs.detach(), starts.detach(), shares.detach(), classes, largest)
 
 
@@ -85,22 +86,17 @@ def tolerance_of_values(f_inputs: Float[Tensor, " n"], f_baselines: Float[Tensor
     return largest * math.sqrt(torch.finfo(f_baselines.dtype).eps)
 
 
-def check_paths(completeness_gap: Float[Tensor, "n k"], apart: Bool[Tensor, " _"]) -> bool:
-    """Refuse values and gradients that are not finite: they show up in the gap of their path.
+def check_paths(completeness_gap: Float[Tensor, "n k"]) -> None:
+    """Refuse values and gradients that are not finite: they show up in the gap of their path."""
+    baselines = completeness_gap.shape[1]
 
-    Returns:
-        Whether any of `apart` is set: the host waits for both at once.
-    """
-    bad = ~torch.isfinite(completeness_gap)
-    if not (bad | apart.any()).any():
-        return False
-    if bad.any():
-        i, j = bad.nonzero()[0].tolist()
+    def refuse(count: int, first: int) -> None:
+        i, j = divmod(first, baselines)
         raise ValueError(
-            f"f or its gradient is not finite on the path from baseline {j} to input {i} ({int(bad.sum())} paths in "
-            "all)"
+            f"f or its gradient is not finite on the path from baseline {j} to input {i} ({count} paths in all)"
         )
-    return True
+
+    refuse_where(~torch.isfinite(completeness_gap), refuse)
 
 
 def read_tensor(name: str, value: object, or_else: str = "") -> Tensor:
@@ -141,7 +137,7 @@ def _expand_baselines(inputs: Tensor, baselines: Tensor, called: str) -> Tensor:
             warnings.warn(
                 f"{called} of the inputs' shape are {called} that all inputs share, not one for each as in Captum: "
                 f"say {called}[:, None] for one each, {called}.expand(len(inputs), *{called}.shape) for shared ones",
-                stacklevel=4,
+                stacklevel=5,
             )
         return baselines.unsqueeze(0).expand(n, *baselines.shape)
     if baselines.shape[:1] == (n,) and baselines.shape[2:] == features and baselines.shape[1]:
@@ -170,13 +166,15 @@ def _expand_weights(inputs: Tensor, baselines: Tensor, weights: Tensor | None) -
     )
 
 
-def _check_finite(named: Mapping[str, Tensor]) -> None:
-    found = {name: ~torch.isfinite(some[:1] if some.stride(0) == 0 else some) for name, some in named.items()}
-    if not torch.stack([bad.any() for bad in found.values()]).any():  # the host waits for all at once
-        return
-    name, bad = next((name, bad) for name, bad in found.items() if bad.any())
-    first = tuple(bad.nonzero()[0].tolist())
-    raise ValueError(f"{name} must be finite, but {int(bad.sum())} values are not; the first at index {first}")
+def _check_finite(name: str, values: Tensor) -> None:
+    some = values[:1] if values.stride(0) == 0 else values
+    shape = tuple(some.shape)
+
+    def refuse(count: int, first: int) -> None:
+        index = tuple(map(int, np.unravel_index(first, shape)))
+        raise ValueError(f"{name} must be finite, but {count} values are not; the first at index {index}")
+
+    refuse_where(~torch.isfinite(some), refuse)
 
 
 def _shape(features: "tuple[int, ...] | list[int]") -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 from igbaselines.attribution.budget import Budget
 from igbaselines.attribution.engine.path import path_attribution
 from igbaselines.attribution.engine.quadrature import GaussLegendre, QuadratureRule
+from igbaselines.attribution.engine.refusals import asked_together
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.shapley.draws import CoalitionMethod, Coalitions
 from igbaselines.attribution.shapley.exact import Choice, ExactShapley, Game, exact_shapley_values
@@ -43,6 +44,7 @@ class ShapleyIG(CoalitionMethod):
 
     rule: QuadratureRule = field(default_factory=lambda: GaussLegendre(8))
 
+    @asked_together()
     def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
         """Attribute the task's function to players and features.
 
@@ -62,7 +64,11 @@ class ShapleyIG(CoalitionMethod):
                 weights = sent(coalitions.weights(rows, columns).to(starts.dtype), starts.device)
                 starts = starts.view(*weights.shape[:2], *starts.shape[1:])
                 weights = weights[:, :, game.map.player_of]
-                inputs_here, target = game.inputs[rows], None if task.targets is None else task.targets[rows]
+                inputs_here, target = game.inputs[rows], task.targets
+                if target is not None and len(inputs_here) < len(
+                    inputs
+                ):  # whole it is known, and the host need not wait
+                    target = target[rows]
                 result = path_attribution(
                     task.f, inputs_here, starts, weights, self.rule, target, task.max_batch, generator=generator
                 )
@@ -100,6 +106,7 @@ class ShapleySampling(CoalitionMethod):
 
     rule: QuadratureRule | None = None
 
+    @asked_together()
     def attribute(self, task: Task, generator: torch.Generator) -> Attribution:
         """Attribute the task's function to players and features.
 

@@ -10,12 +10,14 @@ from torch import Tensor
 from igbaselines.attribution.engine.chunking import automatic_max_batch, halved, unless_memory_runs_out
 from igbaselines.attribution.engine.evaluation import evaluation_mode
 from igbaselines.attribution.engine.randomness import POINTS, no_random_numbers
+from igbaselines.attribution.engine.refusals import asked_together, refuse_where
 from igbaselines.attribution.engine.validation import read_arguments, read_weights
 from igbaselines.attribution.shapley.coalitions import all_coalitions, exact_weights
 from igbaselines.common.devices import sent
 from igbaselines.tasks import EachFeature, Function, PlayerMap, Players
 from igbaselines.tasks.outputs import Target, check_output
 
+WEIGHTS_WITHIN = 1e-6  # of one in sum
 VALUES_AT_ONCE = 2**20  # values of coalitions, float64, that are held at a time: 8 MiB
 
 # For points of a stream: their inputs (m,), coalitions (m, p), and absent values (m,), all as indices or members.
@@ -37,6 +39,7 @@ class ExactShapley:
     f_absent: Float[Tensor, " n"]
 
 
+@asked_together()
 def exact_shapley_values(
     f: Function,
     inputs: Float[Tensor, "n *features"],
@@ -126,15 +129,21 @@ class Game:
 
     def worth_of_all(self, rows: Int[Tensor, " b"], coalitions: Bool[Tensor, "c p"]) -> Float[Tensor, "b c"]:
         """Evaluate the same coalitions of some inputs, averaged over the absent values by their weights, float64."""
-        worth = torch.zeros(len(rows), len(coalitions), dtype=torch.float64, device=rows.device)
+        each = len(coalitions)
+        worth = self.averaged(
+            len(rows) * each, lambda index: (rows[index // each], coalitions.index_select(0, index % each))
+        )
+        return worth.view(len(rows), each)
+
+    def averaged(self, count: int, choose: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Float[Tensor, " {count}"]:
+        """Evaluate a stream of inputs and coalitions, averaged over the absent values by their weights, float64."""
+        worth = torch.zeros(count, dtype=torch.float64, device=self.inputs.device)
         for absent, share in enumerate(self.shares):
 
-            def choose(index: Tensor, absent: int = absent) -> Choice:
-                own = index % len(coalitions)
-                members = coalitions.index_select(0, own)
-                return rows[index // len(coalitions)], members, torch.full_like(index, absent)
+            def choose_with(index: Tensor, absent: int = absent) -> Choice:
+                return *choose(index), torch.full_like(index, absent)
 
-            worth += share * self.worth(worth.numel(), choose).view_as(worth)
+            worth += share * self.worth(count, choose_with)
         return worth
 
     def worth(self, count: int, choose: Callable[[Tensor], Choice]) -> Float[Tensor, " {count}"]:
@@ -165,13 +174,16 @@ class Game:
         return output if self.target is None else output.gather(1, self.target[rows][:, None]).squeeze(1)
 
     def _check_finite(self, worth: Tensor, choose: Callable[[Tensor], Choice]) -> None:
-        if (not_finite := ~torch.isfinite(worth)).any():
-            bad = not_finite.nonzero().squeeze(1)
-            rows, members, _ = choose(bad[:1])
+        device = worth.device
+
+        def refuse(count: int, first: int) -> None:
+            rows, members, _ = choose(torch.tensor([first], device=device))
             raise ValueError(
                 f"f is not finite at input {int(rows)} where {int(members.sum())} of its {self.players} players keep "
-                f"their value ({len(bad)} points in all)"
+                f"their value ({count} points in all)"
             )
+
+        refuse_where(~torch.isfinite(worth), refuse)
 
 
 def _weights_of_values(players: int) -> Float[Tensor, "coalitions players"]:
@@ -188,7 +200,14 @@ def _shares(weights: Tensor | None, count: int) -> list[float]:
     weights = read_weights(weights)
     if weights.shape != (count,):
         raise ValueError(f"weights {tuple(weights.shape)} do not fit {count} absent values: expected ({count},)")
+    if count == 1:  # which it is, or is refused
+
+        def refuse(*_: int) -> None:
+            raise ValueError(f"the weight of the one absent value must be one, got {weights.item()}")
+
+        refuse_where(~((weights.double() - 1).abs() <= WEIGHTS_WITHIN), refuse)  # which NaN is not, either
+        return [1.0]
     shares: list[float] = weights.double().tolist()
-    if not abs(sum(shares) - 1) <= 1e-6:  # which NaN is not, either
+    if not abs(sum(shares) - 1) <= WEIGHTS_WITHIN:  # which NaN is not, either
         raise ValueError(f"the weights of the absent values must sum to one, got {sum(shares)}")
     return shares

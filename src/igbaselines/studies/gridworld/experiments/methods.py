@@ -3,7 +3,7 @@
 An evaluation is a gradient point (a forward and a backward pass) or, in methods without gradients, a forward pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,14 @@ def coalition_methods(absent: str, steps: int, of_sig: int | None, of_sampling: 
     return dict(zip(COALITIONAL, [*sig, *sampling], strict=False))
 
 
+class _AskedError(Exception):
+    """Ends what asks for the worth of coalitions, once it is known which."""
+
+    def __init__(self, members: Bool[np.ndarray, "m p"]) -> None:
+        super().__init__()
+        self.members = members
+
+
 @dataclass(frozen=True)
 class KernelSHAP:
     """Shapley values by KernelSHAP (Lundberg and Lee 2017), as the package shapiq computes them."""
@@ -90,7 +98,7 @@ class KernelSHAP:
         absent, weights = draw(task.imputer(self.imputer), task.inputs, task.background, generator)
         absent = for_each(absent, task.inputs)
         game = Game(task.f, task.inputs, absent, weights, task.players, task.targets, task.max_batch)
-        values = np.stack([self._of_one(game, row) for row in range(len(task.inputs))])
+        values = self._of_all(game)
         players = sent(torch.from_numpy(values).to(task.inputs.dtype), task.inputs.device)
         f_inputs, f_absent = (end.to(players) for end in game.at_ends())
         gap = players.sum(dim=1, keepdim=True) - (f_inputs[:, None] - f_absent)
@@ -101,13 +109,41 @@ class KernelSHAP:
     def _affordable(self, game: Game) -> int:
         return min(self.coalitions, 1 << game.players)
 
-    def _of_one(self, game: Game, row: int) -> Float[np.ndarray, " p"]:
+    def _of_all(self, game: Game) -> Float[np.ndarray, "n p"]:
+        """The values of each input: what shapiq asks for all of them is evaluated together, and then answered."""
+        device, asked = game.inputs.device, [self._asked(game, row) for row in range(len(game.inputs))]
+        members = sent(torch.from_numpy(np.concatenate(asked)), device)
+        counts = [len(one) for one in asked]
+        rows = sent(torch.arange(len(asked)).repeat_interleave(torch.tensor(counts)), device)
+        worth = game.averaged(len(rows), lambda index: (rows[index], members[index])).cpu().numpy()
+        answers = np.split(worth, np.cumsum(counts)[:-1])
+        found = []
+        for row, (of_row, answer) in enumerate(zip(asked, answers, strict=True)):
+
+            def answered(
+                again: Bool[np.ndarray, "m p"], of_row: np.ndarray = of_row, answer: np.ndarray = answer
+            ) -> Float[np.ndarray, " m"]:
+                if not np.array_equal(again, of_row):
+                    raise AssertionError("shapiq asks for other coalitions the second time")
+                return answer
+
+            found.append(self._approximated(game, row, answered))
+        return np.stack(found)
+
+    def _asked(self, game: Game, row: int) -> Bool[np.ndarray, "m p"]:
+        """The coalitions that shapiq asks for."""
+
+        def ask(members: Bool[np.ndarray, "m p"]) -> Float[np.ndarray, " m"]:
+            raise _AskedError(members.copy())
+
+        try:
+            self._approximated(game, row, ask)
+        except _AskedError as asked:
+            return asked.members
+        raise AssertionError("shapiq asks for no coalition")
+
+    def _approximated(self, game: Game, row: int, worth: Callable[[np.ndarray], np.ndarray]) -> Float[np.ndarray, " p"]:
         import shapiq
-
-        rows = sent(torch.tensor([row]), game.inputs.device)
-
-        def worth(members: Bool[np.ndarray, "m p"]) -> Float[np.ndarray, " m"]:
-            return game.worth_of_all(rows, sent(torch.from_numpy(members), rows.device))[0].cpu().numpy()
 
         approximation = shapiq.KernelSHAP(n=game.players, random_state=self.seed + row)
         found = approximation.approximate(self._affordable(game), worth)

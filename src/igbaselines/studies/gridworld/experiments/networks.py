@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from sklearn.metrics import r2_score
 from torch import Tensor
 
+from igbaselines.common.devices import fetched
 from igbaselines.common.files import read_record, write_record
 from igbaselines.common.randomness import stream
 from igbaselines.common.tensors import load_tensors, save_tensors
@@ -126,7 +127,7 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
     rows["unit"] = rows["unit"].fillna(rows["network"])
     kept = {f"attributions.{name}": values for name, values in studies.attributions.items()}
     kept |= network.state_dict()
-    return rows, {name: tensor.cpu().contiguous() for name, tensor in kept.items()}
+    return rows, {name: tensor.contiguous() for name, tensor in fetched(kept).items()}
 
 
 def _quality(run: Run, shared: Shared, outputs: Float[np.ndarray, "s 5"]) -> pd.DataFrame:

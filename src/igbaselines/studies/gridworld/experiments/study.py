@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from igbaselines.attribution.engine.refusals import asked_together
 from igbaselines.attribution.engine.result import Attribution
 from igbaselines.attribution.methods import Method, why_not
 from igbaselines.common.clock import timed
@@ -120,6 +121,7 @@ class Studies:
         result, seconds = timed(lambda: method.attribute(self.task, generator), self.task.inputs.device)
         return result, seconds / len(self.task.inputs)
 
+    @asked_together()
     def _attribute(self, methods: Mapping[str, Method], key: int) -> dict[str, Attribution]:
         return {
             name: method.attribute(self.task, generator_for(self.run.seed, STREAM, name, key))
