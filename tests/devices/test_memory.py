@@ -31,7 +31,7 @@ class ShortOfMemory(TorchDispatchMode):
     """
 
     def __init__(self, places: Sequence[int] = ()) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.places = set(places)
         self.done = self.failed = self.depth = 0
 

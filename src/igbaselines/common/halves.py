@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from igbaselines.common.signals import left_to_parent
+
 PATIENCE = 60.0  # seconds that the copy may take beyond ours
-LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 T = TypeVar("T")
 
@@ -41,22 +42,21 @@ def _copy_at(work: Callable[[T], object], pieces: Sequence[T]) -> int | None:
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_PARENT)  # a terminal's Ctrl-C reaches both
-    try:
-        copy = os.fork()
-    except OSError:
-        copy = None
-    if copy != 0:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return copy
-    code = 1
-    try:
-        for piece in pieces:
-            if os.getppid() == parent:
-                work(piece)
-        code = 0
-    finally:
-        os._exit(code)  # and nothing of what the other process has to do at its end
+    with left_to_parent():
+        try:
+            copy = os.fork()
+        except OSError:
+            return None
+        if copy:
+            return copy
+        code = 1
+        try:
+            for piece in pieces:
+                if os.getppid() == parent:
+                    work(piece)
+            code = 0
+        finally:
+            os._exit(code)  # and nothing of what the other process has to do at its end
 
 
 def _ends_well(copy: int | None, patience: float) -> bool:

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -10,8 +9,7 @@ from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from igbaselines.common.errors import UserError
-
-LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+from igbaselines.common.signals import left_to_parent
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,13 +26,8 @@ class WorkerPool(ProcessPoolExecutor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Let a worker call a function."""
-        # A terminal's Ctrl-C, and what SLURM sends, reach every process of a job, and a worker that dies of them looks
-        # like a failure. Workers are started from here, and inherit which signals are blocked.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_PARENT)
-        try:
+        with left_to_parent():  # a worker that dies of them looks like a failure; workers are started from here
             return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -15,6 +15,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.models.inference import for_gradients
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
+from igbaselines.studies.images.experiments.reading import Reader
 from igbaselines.studies.images.experiments.settings import ImageAttribution
 from igbaselines.studies.images.networks.network import Bfloat16, ImageNetwork, Probabilities, state_checksum
 from igbaselines.studies.images.networks.preprocessing import Preprocessing
@@ -38,7 +39,13 @@ class PhotographClassifier:
     device: torch.device  # where it computes
     published: Mapping[str, Any] = field(default_factory=dict)  # what timm says of the weights
     labels: Sequence[str] | None = None  # the user's names of its classes
+    readers: int = 0  # processes that decode photographs ahead of their turn
     as_they_are: bool = False  # whether `scored` takes pixels as they are, without the normalisation that is explained
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads photographs for it."""
+        return Reader(self.preprocessing, self.device, self.readers)
 
     @cached_property
     def outputs(self) -> int:
@@ -119,5 +126,6 @@ def classifier_of(
         device=run.device,
         published=getattr(network.network, "pretrained_cfg", None) or {},
         labels=model.class_labels(),
+        readers=run.workers if run.device.type == "cuda" else 0,
         as_they_are=as_they_are,
     )

@@ -3,22 +3,19 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 
-from igbaselines.common.devices import sent
 from igbaselines.common.errors import UserError
 from igbaselines.common.progress import bar
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import undirected
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
-from igbaselines.studies.images.data.pictures import UnreadablePhotographError, open_photograph
+from igbaselines.studies.images.data.pictures import UnreadablePhotographError
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
 from igbaselines.studies.images.networks.class_names import class_names, imagenet_names
 from igbaselines.tasks import Background
@@ -81,13 +78,15 @@ def select(found: Photographs, classifier: PhotographClassifier) -> Selection:
     wanted = found.wanted or len(found.candidates)
     selection, names = Selection(), names_of_classes(found, classifier)
     with bar("choosing photographs", wanted) as progress:
-        candidates = iter(found.candidates)
-        while len(selection.chosen) < wanted and (some := list(islice(candidates, READ_AT_ONCE))):
+        read = zip(found.candidates, classifier.reader.ahead(found.candidates), strict=True)
+        while len(selection.chosen) < wanted and (some := list(islice(read, READ_AT_ONCE))):
             predictions = _predictions(some, classifier, names)
-            for photograph in some:
+            for photograph, _ in some:
                 # Beyond the last one needed nothing counts: the rows do not depend on how many are read at once.
                 if len(selection.chosen) < wanted:
                     _judge(photograph, predictions[photograph.name], found, classifier, selection)
+                if photograph.name in selection.left_out:
+                    classifier.reader.forget(photograph)
             progress(len(selection.chosen))
     _report(selection, found, classifier)
     return selection
@@ -103,21 +102,6 @@ def names_of_classes(found: Photographs, classifier: PhotographClassifier) -> Se
     return class_names(own, classifier.outputs, classifier.published, classifier.labels)
 
 
-def load_pixels(photograph: Photograph, classifier: PhotographClassifier) -> Float[Tensor, "3 h w"]:
-    """Read a photograph as the network takes it, in pixel space."""
-    with open_photograph(photograph.picture) as picture:
-        return sent(classifier.preprocessing.image(picture), classifier.device)
-
-
-def load_mask(chosen: Chosen, classifier: PhotographClassifier) -> Bool[Tensor, "h w"] | None:
-    """Read the object's mask in the frame of the network's input; None where nothing of it is there."""
-    mask = chosen.photograph.mask(chosen.predicted)
-    if mask is None:
-        return None
-    cropped = classifier.preprocessing.mask(mask)
-    return sent(cropped, classifier.device) if cropped.any() else None
-
-
 def photograph_background(
     candidates: Sequence[Photograph], classifier: PhotographClassifier, count: int, *key: int | str
 ) -> Background:
@@ -131,11 +115,11 @@ def photograph_background(
     """
     first, *others = sorted(candidates, key=lambda photograph: photograph.name)
     order = torch.randperm(len(others), generator=generator_for(*key)).tolist()
-    read: list[tuple[int | None, Tensor]] = []
-    for photograph in (first, *(others[index] for index in order)):
-        if len(read) < count:
-            with suppress(UnreadablePhotographError):  # it is named when its own turn comes
-                read.append((photograph.label, load_pixels(photograph, classifier)))
+    drawn = [first, *(others[index] for index in order)]
+    pairs = zip(drawn, classifier.reader.ahead(drawn), strict=True)
+    # One that cannot be read is named when its own turn comes.
+    readable = ((one.label, pixels) for one, pixels in pairs if isinstance(pixels, Tensor))
+    read = list(islice(readable, count))
     if not read:
         raise UserError("none of the photographs can be read")
     if len(read) < count:
@@ -163,20 +147,19 @@ def add_selection(run: Run, selection: Selection) -> None:
 
 
 def _predictions(
-    photographs: Sequence[Photograph], classifier: PhotographClassifier, names: Sequence[str]
+    read: Sequence[tuple[Photograph, Tensor | UnreadablePhotographError]],
+    classifier: PhotographClassifier,
+    names: Sequence[str],
 ) -> dict[str, Chosen | UnreadablePhotographError]:
     """What the network takes each photograph for, or why it cannot be read."""
-    found: dict[str, Chosen | UnreadablePhotographError] = {}
-    readable, pixels = [], []
-    for photograph in photographs:
-        try:
-            pixels.append(load_pixels(photograph, classifier))
-            readable.append(photograph)
-        except UnreadablePhotographError as error:
-            found[photograph.name] = error
+    found: dict[str, Chosen | UnreadablePhotographError] = {
+        photograph.name: error for photograph, error in read if not isinstance(error, Tensor)
+    }
+    readable = [(photograph, pixels) for photograph, pixels in read if isinstance(pixels, Tensor)]
     if readable:
-        probabilities, classes = classifier.predict(torch.stack(pixels))
-        for photograph, predicted, probability in zip(readable, classes.tolist(), probabilities.tolist(), strict=True):
+        probabilities, classes = classifier.predict(torch.stack([pixels for _, pixels in readable]))
+        named = zip(readable, classes.tolist(), probabilities.tolist(), strict=True)
+        for (photograph, _), predicted, probability in named:
             found[photograph.name] = Chosen(photograph, predicted, probability, names[predicted])
     return found
 
@@ -198,7 +181,8 @@ def _judge(
             selection.leave_out(photograph, WRONG_PREDICTION)
             return
     try:
-        without = load_mask(prediction, classifier) is None  # read in any case: now is the time to leave it out
+        # Read in any case: now is the time to leave it out.
+        without = classifier.reader.mask(photograph, prediction.predicted) is None
     except UnreadablePhotographError as error:
         selection.leave_out(photograph, UNREADABLE, str(error))
         return

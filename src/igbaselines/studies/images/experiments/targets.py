@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from igbaselines.common.errors import UserError
 from igbaselines.models.stem import OfOutput, Stemmed
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
-from igbaselines.studies.images.experiments.selection import Chosen, load_pixels
+from igbaselines.studies.images.experiments.selection import Chosen
 
 PLACES = {"predicted": (0,), "second": (1,), "top3": (0, 1, 2)}  # in the order of their probability
 
@@ -82,7 +82,7 @@ def _of_photograph(
     photograph: Chosen, target: str, against: str | None, names: Sequence[str], classifier: PhotographClassifier
 ) -> list[Chosen]:
     with torch.no_grad():
-        probabilities = classifier.predicting(load_pixels(photograph.photograph, classifier)[None])[0]
+        probabilities = classifier.predicting(classifier.reader.pixels(photograph.photograph)[None])[0]
     order = probabilities.argsort(descending=True, stable=True).tolist()
 
     def numbers(key: str, one: str) -> list[int]:

@@ -15,7 +15,7 @@ from igbaselines.attribution.image_baselines import Blurred, CornerMean, MeanCol
 from igbaselines.attribution.methods import Method, attribute_all
 from igbaselines.common.devices import sent
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier
-from igbaselines.studies.images.experiments.selection import Chosen, load_mask, load_pixels
+from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.tasks import Background, Imputer, Patches, Pixels, Task
 
 # What absent pixels become: black; the colour that normalisation maps to zero; ...
@@ -65,7 +65,8 @@ def photograph_task(
 
 def task_of_chosen(chosen: Chosen, classifier: PhotographClassifier, background: Background) -> Task:
     """The task of a photograph, of the class that the network takes it for."""
-    pixels, mask = load_pixels(chosen.photograph, classifier), load_mask(chosen, classifier)
+    pixels = classifier.reader.pixels(chosen.photograph)
+    mask = classifier.reader.mask(chosen.photograph, chosen.predicted)
     target = sent(torch.tensor([chosen.predicted]), pixels.device)
     return photograph_task(chosen.photograph.name, pixels[None], target, mask, classifier, background)
 
