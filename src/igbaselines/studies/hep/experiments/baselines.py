@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from igbaselines.common.devices import sent
 from igbaselines.common.randomness import generator_for, stream
 from igbaselines.metrics import Quantity, undirected
 from igbaselines.studies.hep.experiments import premises
@@ -108,7 +109,7 @@ def _permutation_importance(network: ExplainedNetwork) -> Float[np.ndarray, " p"
 
     @torch.no_grad()
     def logits(features: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
-        return np.asarray(network.model(torch.from_numpy(features).to(device)).cpu())
+        return np.asarray(network.model(sent(torch.from_numpy(features), device)).cpu())
 
     return permutation_importance(logits, events.features[some], events.is_signal[some], events.player_of, rng)
 
