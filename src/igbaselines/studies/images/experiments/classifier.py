@@ -14,6 +14,7 @@ from igbaselines.attribution.engine.chunking import automatic_max_batch
 from igbaselines.common.devices import has_tf32
 from igbaselines.common.errors import UserError
 from igbaselines.models.inference import for_gradients
+from igbaselines.models.probe import say_how_fast
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.experiments.settings import ImageAttribution
@@ -83,7 +84,11 @@ def load_classifier(
     run.checksums[f"{prefix}weights"] = state_checksum(network)
     if (checkpoint := model.checksum()) is not None:
         run.checksums[f"{prefix}checkpoint"] = checkpoint
-    return classifier_of(network, model, attribution, run)
+    classifier = classifier_of(network, model, attribution, run)
+    if run.device.type == "cuda":
+        side = classifier.preprocessing.size
+        say_how_fast(classifier.explained, torch.zeros(1, 3, side, side, device=run.device), classifier.max_batch)
+    return classifier
 
 
 def precision_of(attribution: AttributionSettings, device: torch.device) -> str:
