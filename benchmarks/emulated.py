@@ -34,7 +34,7 @@ def to_tf32(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 class EmulatedTF32(TorchDispatchMode):
-    """While it lasts convolutions and products of float32 round their factors to TF32; attention has none of its own."""
+    """While it lasts convolutions and products of float32 round their factors; fused attention, of CPUs, does not."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         places = FACTORS.get(func, ())
