@@ -36,6 +36,9 @@ def to_tf32(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 class EmulatedTF32(TorchDispatchMode):
     """While it lasts convolutions and products of float32 round their factors; fused attention, of CPUs, does not."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         places = FACTORS.get(func, ())
         rounded = [
