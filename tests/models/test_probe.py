@@ -48,7 +48,7 @@ def test_a_line_says_what_was_found_and_the_search_is_put_back(
     passes = 1 + probe.PASSES
     assert searched == 2 * ([False] * passes + [True] * passes)
     assert torch.backends.cudnn.benchmark is before
-    assert "ms for 64 gradients without and with cuDNN's benchmark: channels_last " in caplog.text
+    assert "ms for 64 gradients, without and with cuDNN's benchmark: channels_last " in caplog.text
 
 
 def test_no_run_ends_for_a_probe(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -30,8 +30,8 @@ def say_how_fast(network: nn.Module, point: Float[Tensor, "1 *features"], max_ba
     except Exception as error:  # copies run the network's own code, and memory may run out: no run ends for a probe
         log.info("how fast its gradients are in other layouts could not be asked: %s", error)
         return
-    said = "; ".join(f"{layout} {plain:.3g}, {searched:.3g}" for layout, (plain, searched) in found.items())
-    log.info("ms for %d gradients without and with cuDNN's benchmark: %s (docs/speed.md)", len(points), said)
+    said = "; ".join(f"{layout} {plain:.1f}, {searched:.1f}" for layout, (plain, searched) in found.items())
+    log.info("ms for %d gradients, without and with cuDNN's benchmark: %s (docs/speed.md)", len(points), said)
 
 
 def probe(network: nn.Module, points: Float[Tensor, "m *features"]) -> dict[str, tuple[float, float]]:
