@@ -3,7 +3,7 @@
 Pictures and gradients are counted, not timed; Weighted Gradients of efficientnet_lite0, 6 baselines, 16 nodes.
 
     python -m benchmarks.fewer                      # the sample photographs: some minutes on two cores
-    python -m benchmarks.fewer --only areas         # one of: k-section, areas, bfloat16
+    python -m benchmarks.fewer --only areas         # one of: k-section, areas, bfloat16, tf32
     python -m benchmarks.fewer --quick              # two photographs and short paths, to see that it works
 """
 
@@ -19,12 +19,13 @@ from rich.table import Table
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from benchmarks.emulated import EmulatedTF32
 from benchmarks.weighted import Counted, Photograph
 from igbaselines.attribution import Attribution
 from igbaselines.attribution.weighting import InverseFitness
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics.perturbation_curves import ShareGrid, area
-from igbaselines.studies.images.networks.network import Bfloat16, Probabilities
+from igbaselines.studies.images.networks.network import TF32, Bfloat16, ImageNetwork, Probabilities
 
 AREA_GRID = ShareGrid(20, 2)  # of the demo
 SECTIONS = (2, 4, 6)
@@ -100,12 +101,21 @@ def areas(explained: Explained) -> Iterator[Row]:
 
 def bfloat16(explained: Explained) -> Iterator[Row]:
     """Gradients in bfloat16; scores, D_alpha and curves in float32."""
-    p = explained.photograph
-    low = Explained(p, p.weighted(Probabilities(Bfloat16(p.explained.network))))
+    yield fewer_bits(explained, "bfloat16", Bfloat16(explained.photograph.explained.network))
+
+
+def tf32(explained: Explained) -> Iterator[Row]:
+    """Gradients in TF32, which is emulated; scores, D_alpha and curves in float32."""
+    yield fewer_bits(explained, "TF32, emulated", TF32(explained.photograph.explained.network, EmulatedTF32))
+
+
+def fewer_bits(explained: Explained, name: str, network: ImageNetwork) -> Row:
+    """What changes where gradients are those of the same network in another precision."""
+    low = Explained(explained.photograph, explained.photograph.weighted(Probabilities(network)))
     importance, other = (explained.importance(some.attribution) for some in (explained, low))
     top = [set(x.topk(round(TOP * x.numel())).indices.tolist()) for x in (importance, other)]
-    yield {
-        "gradients in": "bfloat16",
+    return {
+        "gradients in": name,
         "rank correlation": float(spearmanr(importance, other).statistic),
         "cosine": float(torch.cosine_similarity(importance, other, dim=0, eps=0.0)),
         "same top twentieth": len(top[0] & top[1]) / len(top[0]),
@@ -118,6 +128,7 @@ STUDIES: dict[str, Callable[[Explained], Iterator[Row]]] = {
     "k-section": k_section,
     "areas": areas,
     "bfloat16": bfloat16,
+    "tf32": tf32,
 }
 
 

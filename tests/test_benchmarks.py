@@ -105,5 +105,5 @@ def test_shapley_benchmark_runs() -> None:
 @pytest.mark.slow
 def test_fewer_benchmark_runs() -> None:
     done = run_benchmark("fewer")
-    for name in ("k-section, 2 photographs", "ShareGrid(100, 1)", "bfloat16"):
+    for name in ("k-section, 2 photographs", "ShareGrid(100, 1)", "bfloat16", "TF32, emulated"):
         assert name in done.stdout

@@ -1,14 +1,16 @@
-"""What a GPU would be asked for, counted on a pretended one: `python counted.py photographs|hep|gridworld FOLDER`.
+"""What a GPU would be asked for, counted on a pretended one: `python counted.py photographs|hep|gridworld|precision`.
 
 Run in a process of its own: the pretended device has to be there before the first backward pass. Prints JSON.
 """
 
 import json
+import logging
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -16,11 +18,12 @@ from PIL import Image
 from pretend_cuda import PretendCuda
 from torch import nn
 
-from igbaselines.attribution import GaussLegendre
+from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.attribution.baselines import Examples, UniformNoise, ZeroBaseline
 from igbaselines.attribution.fitness import BinarySearch
 from igbaselines.attribution.image_baselines import Constant, CornerMean
 from igbaselines.command_line import act
+from igbaselines.common.devices import TF32
 from igbaselines.metrics.perturbation_curves import ShareGrid
 from igbaselines.running.command import run_command
 from igbaselines.running.context import Run
@@ -29,7 +32,7 @@ from igbaselines.studies.hep.networks.recipe import DNNRecipe
 from igbaselines.studies.hep.networks.training import _Training
 from igbaselines.studies.hep.networks.training_data import TrainingData
 from igbaselines.studies.images.data.photographs import Photograph, Photographs
-from igbaselines.studies.images.experiments import weighted_gradients
+from igbaselines.studies.images.experiments import classifier, weighted_gradients
 from igbaselines.studies.images.experiments.settings import ImageAttribution, WeightedGradientsEvaluation
 from igbaselines.studies.images.networks.recipe import ImageModel
 
@@ -120,7 +123,8 @@ def photographs(device: str, folder: Path) -> Any:
 
 def count_photographs(folder: Path) -> dict[str, float]:
     """Of a photograph waits and launches; passes of all photographs; the largest difference of rows."""
-    with PretendCuda(total_memory=2**33, program="igbaselines") as cuda, cuda.recorded() as seen:
+    probe = patch.object(classifier, "say_how_fast")  # has passes of its own
+    with probe, PretendCuda(total_memory=2**33, program="igbaselines") as cuda, cuda.recorded() as seen:
         found = photographs("cuda", folder / "cuda")
     expected = photographs("cpu", folder / "cpu")
     assert found.drop(columns="value").equals(expected.drop(columns="value"))
@@ -131,6 +135,46 @@ def count_photographs(folder: Path) -> dict[str, float]:
         "passes": sum(times for (name, _), times in seen.rows.items() if "convolution" in name),
         "difference": float(difference),
     }
+
+
+@dataclass
+class Noting(Small):
+    """The small network, which notes whether TF32 is allowed in its passes, with a gradient and without."""
+
+    def build(self) -> nn.Module:
+        """Three classes."""
+        network = super().build()
+        network.register_forward_hook(lambda *_: note("forward" if torch.is_grad_enabled() else "scored"))
+        network.register_full_backward_hook(lambda *_: note("backward"))
+        return network
+
+
+noted: dict[str, list[bool]] = {"forward": [], "backward": [], "scored": []}
+
+
+def note(place: str) -> None:
+    """Whether TF32 is allowed just now."""
+    noted[place].append(all(getattr(of, name) == yes for of, name, _, yes in TF32))
+
+
+def count_precision(folder: Path) -> dict[str, Any]:
+    """Where TF32 is allowed while a photograph is explained and scored; what the log says of layouts."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("igbaselines").addHandler(handler)
+    logging.getLogger("igbaselines").setLevel(logging.INFO)
+    with PretendCuda(total_memory=2**33, program="igbaselines"):
+        device = torch.device("cuda")
+        run = Run(Rows("e", "d", "m", 0), folder, folder, folder, device, 0, 4, 1, fast_paths=False)
+        of = classifier.load_classifier(Noting(), replace(PAPER, precision="tf32"), run)
+        for places in noted.values():
+            places.clear()
+        x, target = torch.rand(1, 3, SIDE, SIDE).to(device), torch.tensor([1]).to(device)
+        path_attribution(of.explained, x, 0.0, rule=GaussLegendre(8), target=target, max_batch=4)
+        with torch.no_grad():
+            of.scored(x)
+    return {**{name: sorted(set(places)) for name, places in noted.items()}, "said": said}
 
 
 def count_hep(folder: Path) -> dict[str, float]:
@@ -165,7 +209,12 @@ def count_gridworld(folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    counts = {"photographs": count_photographs, "hep": count_hep, "gridworld": count_gridworld}
+    counts = {
+        "photographs": count_photographs,
+        "hep": count_hep,
+        "gridworld": count_gridworld,
+        "precision": count_precision,
+    }
     with tempfile.TemporaryDirectory() as temporary:
         found = counts[sys.argv[1]](Path(temporary))
     print(json.dumps(found))

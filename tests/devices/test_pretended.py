@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,8 @@ def run(*words: str) -> str:
     return done.stdout
 
 
-def counted(what: str) -> dict[str, float]:
-    found: dict[str, float] = json.loads(run(str(Path(__file__).with_name("counted.py")), what).splitlines()[-1])
+def counted(what: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(str(Path(__file__).with_name("counted.py")), what).splitlines()[-1])
     return found
 
 
@@ -52,6 +53,14 @@ def test_grid_worlds_wait_once_a_method_and_not_once_a_metric() -> None:
     assert found["code"] == 0
     assert found["waits"] <= 260
     assert found["launches"] <= 45_000
+
+
+def test_tf32_is_for_gradients_alone_and_layouts_are_probed() -> None:
+    found = counted("precision")
+    assert (found["forward"], found["backward"], found["scored"]) == ([True], [True], [False])
+    (said,) = [line for line in found["said"] if "cuDNN's benchmark" in line]
+    assert "channels_last" in said
+    assert "contiguous" in said
 
 
 def test_device_tests_pass_there() -> None:

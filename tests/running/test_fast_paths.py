@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 from igbaselines.attribution import GaussLegendre, path_attribution
 from igbaselines.attribution.baselines import ZeroBaseline
 from igbaselines.attribution.fitness import BinarySearch
+from igbaselines.common.errors import UserError
 from igbaselines.running.context import Run
 from igbaselines.running.rows import Rows
 from igbaselines.studies.images.experiments.classifier import PhotographClassifier, load_classifier
@@ -78,3 +79,11 @@ def test_photographs_without_fast_paths_and_with_fewer_bits(
     assert normalised(fast.explained, pixels) == 0 < normalised(plain.explained, pixels)
     assert near > 0.999
     assert 0.1 < far < near
+
+
+def test_tf32_is_refused_where_there_is_none_before_a_network_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EfficientNetLite, "load", None)
+    with pytest.raises(UserError, match=r"attribution\.precision=tf32: device=cpu has no TF32"):
+        load(tmp_path, precision="tf32")

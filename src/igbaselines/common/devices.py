@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 CONVOLUTIONS, PRODUCTS = torch.backends.cudnn, torch.backends.cuda.matmul
-# Where torch keeps whether float32 is computed as TF32, and what says no; by default convolutions are. Versions from
-# 2.9 on have a word for each of them, and do not read the flags where both were used.
-TF32: tuple[tuple[Any, str, str | bool], ...] = (
-    ((CONVOLUTIONS.conv, "fp32_precision", "ieee"), (PRODUCTS, "fp32_precision", "ieee"))
+# Where torch keeps whether float32 is computed as TF32, what says no, and what yes; by default convolutions are.
+# Versions from 2.9 on have a word for each of them, and do not read the flags where both were used.
+TF32: tuple[tuple[Any, str, str | bool, str | bool], ...] = (
+    ((CONVOLUTIONS.conv, "fp32_precision", "ieee", "tf32"), (PRODUCTS, "fp32_precision", "ieee", "tf32"))
     if hasattr(CONVOLUTIONS, "conv")
-    else ((CONVOLUTIONS, "allow_tf32", False), (PRODUCTS, "allow_tf32", False))
+    else ((CONVOLUTIONS, "allow_tf32", False, True), (PRODUCTS, "allow_tf32", False, True))
 )
+TF32_SINCE = (8, 0)  # the compute capability: Ampere
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:
@@ -40,13 +41,24 @@ def fetched(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 @contextmanager
 def float32_proper() -> Iterator[None]:
     """While the block lasts a GPU computes float32 as such and not as TF32, which has 10 bits of the 23."""
-    before = [getattr(of, name) for of, name, _ in TF32]
-    try:
+    with _flags_put_back():
         _set_float32_proper()
         yield
-    finally:
-        for (of, name, _), was in zip(TF32, before, strict=True):
-            setattr(of, name, was)
+
+
+@contextmanager
+def tf32() -> Iterator[None]:
+    """While the block lasts a GPU rounds the factors of convolutions and products to TF32; sums stay float32."""
+    with _flags_put_back():
+        for of, name, _, yes in TF32:
+            setattr(of, name, yes)
+        yield
+
+
+def has_tf32(device: torch.device) -> bool:
+    """Whether a device computes in TF32 where it is allowed to; others ignore the flags."""
+    nvidia = device.type == "cuda" and torch.version.hip is None
+    return nvidia and torch.cuda.get_device_capability(device) >= TF32_SINCE
 
 
 def make_exact() -> None:
@@ -60,6 +72,16 @@ def make_exact() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
+@contextmanager
+def _flags_put_back() -> Iterator[None]:
+    before = [getattr(of, name) for of, name, *_ in TF32]
+    try:
+        yield
+    finally:
+        for (of, name, *_), was in zip(TF32, before, strict=True):
+            setattr(of, name, was)
+
+
 def _set_float32_proper() -> None:
-    for of, name, no in TF32:
+    for of, name, no, _ in TF32:
         setattr(of, name, no)

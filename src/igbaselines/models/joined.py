@@ -216,8 +216,6 @@ def _with_norm(of: Joined, norm: nn.Module) -> tuple[Tensor, Tensor]:
         )
         with torch.inference_mode(False), torch.no_grad():
             weight, bias = (t.detach() for t in fuse(weight, bias, mean, variance, norm.eps, factor, shift))
-            if isinstance(of, nn.Conv2d):
-                weight = weight.contiguous(memory_format=torch.channels_last)
         of.folded = state, [t for t in tensors if t is not None], (weight, bias)  # kept: an id is that of a living one
     return of.folded[2]
 

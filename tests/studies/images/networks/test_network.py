@@ -1,7 +1,8 @@
 """Normalisation inside the network: the same logits, attributions of pixels, and a copy for gradients that agrees."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import torch
@@ -9,9 +10,10 @@ from torch import Tensor, nn
 from torchvision.models import densenet121, mobilenet_v2, resnet18, vgg16
 
 from igbaselines.attribution import AffineStem, GaussLegendre, path_attribution
+from igbaselines.common import devices
 from igbaselines.models.inference import for_gradients
 from igbaselines.models.joined import Applied
-from igbaselines.studies.images.networks.network import Bfloat16, ImageNetwork, Probabilities, state_checksum
+from igbaselines.studies.images.networks.network import TF32, Bfloat16, ImageNetwork, Probabilities, state_checksum
 from igbaselines.studies.images.networks.weights import plain_convolutions
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -171,6 +173,72 @@ def test_in_bfloat16_gradients_are_near_and_the_network_is_left_alone(
         assert result.dtype == torch.float32
         difference = float((result - exact).norm() / exact.norm())
         assert 1e-5 < difference < 0.05  # bfloat16 has eight bits
+
+
+def allowed() -> bool:
+    """Whether a GPU would compute in TF32 now."""
+    return all(getattr(of, name) == yes for of, name, _, yes in devices.TF32)
+
+
+class Noting(nn.Module):
+    """Notes whether TF32 is allowed in its passes; the first `failing` of one kind run out of memory."""
+
+    def __init__(self, failing: str = "") -> None:
+        super().__init__()
+        self.seen: dict[str, list[bool]] = {"forward": [], "backward": [], "scored": []}
+        self.failing = failing
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.note("forward" if torch.is_grad_enabled() and x.requires_grad else "scored")
+        if x.requires_grad:
+            x.register_hook(lambda _: self.note("backward"))
+        return x
+
+    def note(self, kind: str) -> None:
+        self.seen[kind].append(allowed())
+        if kind == self.failing and len(self.seen[kind]) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize("failing", ["", "forward", "backward"])
+def test_tf32_is_allowed_while_gradients_are_taken_and_at_no_other_time(
+    failing: str, generator: torch.Generator, device: torch.device
+) -> None:
+    noting = Noting(failing)
+    exact = ImageNetwork(small_classifier(), MEAN, STD).eval().to(device)
+    network = ImageNetwork(nn.Sequential(exact.network, noting), MEAN, STD).eval().to(device)
+    x = pixels(generator, 2).to(device)
+    with devices.float32_proper():
+        results = [
+            path_attribution(Probabilities(f), x, 0.0, rule=GaussLegendre(4), target=1, max_batch=8)
+            for f in (TF32(network), exact)
+        ]
+        assert not allowed()
+    assert len(noting.seen["forward"]) >= (2 if failing else 1)  # the engine goes on with smaller chunks
+    assert all(noting.seen["forward"] + noting.seen["backward"])
+    assert noting.seen["scored"]
+    assert not any(noting.seen["scored"])
+    if device.type == "cpu":  # which has no TF32
+        for found, expected in zip(*((r.attributions, r.f_inputs) for r in results), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_what_a_context_makes_of_gradients_is_what_comes_out(generator: torch.Generator, device: torch.device) -> None:
+    network = ImageNetwork(small_classifier(), MEAN, STD, rotated=True).eval().to(device)
+    x, entered = pixels(generator, 2).to(device), []
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        entered.append("in")
+        yield
+        entered.append("out")
+
+    plain = value_and_gradient(network, x)
+    for context in (nullcontext, noted):
+        for found, expected in zip(value_and_gradient(TF32(network, context), x), plain, strict=True):
+            torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert entered == 2 * ["in", "out"]  # forward and backward
+    assert isinstance(TF32(network), AffineStem)
 
 
 def test_checksum_is_that_of_the_weights(device: torch.device) -> None:

@@ -11,13 +11,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from igbaselines.attribution.engine.chunking import automatic_max_batch
+from igbaselines.common.devices import has_tf32
 from igbaselines.common.errors import UserError
 from igbaselines.models.inference import for_gradients
+from igbaselines.models.probe import say_how_fast
 from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.images.experiments.reading import Reader
 from igbaselines.studies.images.experiments.settings import ImageAttribution
-from igbaselines.studies.images.networks.network import Bfloat16, ImageNetwork, Probabilities, state_checksum
+from igbaselines.studies.images.networks.network import TF32, Bfloat16, ImageNetwork, Probabilities, state_checksum
 from igbaselines.studies.images.networks.preprocessing import Preprocessing
 from igbaselines.studies.images.networks.recipe import ImageModel
 from igbaselines.tasks import Function, Score, class_score
@@ -80,12 +82,35 @@ def load_classifier(
 
     `prefix` begins the checksums' names, where a run has several networks. What is scored, and in which precision
     gradients are taken: the normalised photograph and float32 where the attribution does not say.
+
+    Raises:
+        UserError: where the device does not have that precision.
     """
+    precision_of(attribution, run.device)  # asked before a network is loaded, or fetched
     network = model.load(run.device)
     run.checksums[f"{prefix}weights"] = state_checksum(network)
     if (checkpoint := model.checksum()) is not None:
         run.checksums[f"{prefix}checkpoint"] = checkpoint
-    return classifier_of(network, model, attribution, run)
+    classifier = classifier_of(network, model, attribution, run)
+    if run.device.type == "cuda":
+        side = classifier.preprocessing.size
+        say_how_fast(classifier.explained, torch.zeros(1, 3, side, side, device=run.device), classifier.max_batch)
+    return classifier
+
+
+def precision_of(attribution: AttributionSettings, device: torch.device) -> str:
+    """In which gradients are taken: float32 where the attribution does not say.
+
+    Raises:
+        UserError: where the device does not have it.
+    """
+    precision = attribution.precision if isinstance(attribution, ImageAttribution) else "float32"
+    if precision == "tf32" and not has_tf32(device):
+        raise UserError(
+            f"attribution.precision=tf32: device={device} has no TF32, which NVIDIA GPUs have from compute capability "
+            "8.0 (Ampere) on; float32 and bfloat16 are to be had here"
+        )
+    return precision
 
 
 def classifier_of(
@@ -106,9 +131,10 @@ def classifier_of(
         fast(point)  # its first call checks it, and parts of it are taken below
     probabilities = Probabilities(fast)
     differentiated = fast
-    if of_images is not None and of_images.precision == "bfloat16":
-        log.warning("gradients in bfloat16: attributions differ visibly from those in float32 (docs/speed.md)")
-        differentiated = Bfloat16(fast)
+    precision = precision_of(attribution, run.device)
+    if precision != "float32":
+        log.warning("gradients in %s: attributions differ visibly from those in float32 (docs/speed.md)", precision)
+        differentiated = {"bfloat16": Bfloat16, "tf32": TF32}[precision](fast)
     explained: nn.Module = Probabilities(differentiated) if attribution.output == "probability" else differentiated
     if not run.fast_paths:
         explained = nn.Sequential(explained)  # hides the stem

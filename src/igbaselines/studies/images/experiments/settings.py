@@ -43,7 +43,7 @@ class ImageAttribution(AttributionSettings):
     scored: str = field(metadata=value(choices=("normalised", "as_they_are")))
     same_draws: bool  # random baselines and nodes are the same for every photograph
     # Of the passes that gradients are taken of; scores are always in float32
-    precision: str = field(metadata=value(choices=("float32", "bfloat16")))
+    precision: str = field(metadata=value(choices=("float32", "tf32", "bfloat16")))
 
     def __post_init__(self) -> None:
         super().__post_init__()

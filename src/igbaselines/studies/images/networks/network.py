@@ -2,12 +2,16 @@
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
+from igbaselines.common.devices import tf32
 from igbaselines.models.stem import OfOutput, Stemmed
 
 
@@ -67,6 +71,49 @@ class Bfloat16(ImageNetwork):
     def after_stem(self, z: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
         """The logits from behind the normalisation."""
         return super().after_stem(z.bfloat16()).float()
+
+
+Context = Callable[[], AbstractContextManager[object]]
+
+
+class TF32(ImageNetwork):
+    """A classifier that is differentiated in TF32 behind the normalisation; without a gradient it is in float32.
+
+    The network inside is shared, not copied. TF32 is a switch of the process that kernels read when they are called,
+    so both passes of a gradient, and nothing else, run within `context`.
+    """
+
+    def __init__(self, network: ImageNetwork, context: Context = tf32) -> None:
+        super().__init__(network.network, [0.0] * 3, [1.0] * 3, network.rotated)
+        self.mean, self.std, self.training = network.mean, network.std, network.training
+        self.context = context
+
+    def after_stem(self, z: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
+        """The logits from behind the normalisation."""
+        if not (torch.is_grad_enabled() and z.requires_grad):
+            return super().after_stem(z)
+        logits: Tensor = _Within.apply(z, self.network, self.context)
+        return logits
+
+
+class _Within(torch.autograd.Function):
+    """A network whose passes, forward and backward, run within a context, which ends whatever happens in them."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, network: nn.Module, context: Context) -> Tensor:  # noqa: ANN401
+        with torch.enable_grad(), context():
+            ctx.z = z.detach().requires_grad_()
+            ctx.output = network(ctx.z.clone())  # which it may write into
+        ctx.context = context
+        output: Tensor = ctx.output.detach()
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        with ctx.context():
+            (of_z,) = torch.autograd.grad(ctx.output, ctx.z, gradient)
+        return of_z, None, None
 
 
 class Probabilities(OfOutput):
