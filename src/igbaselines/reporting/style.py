@@ -94,12 +94,16 @@ def save_figures(
         drawings: file name without suffix -> figure and caption.
         figures: file name -> what the paper prints of it, a `statement` among it.
     """
-    there = [(name, figure, caption) for name, (figure, caption) in drawings.items() if figure is not None]
-    for name, figure, _ in there:
+
+    def save(name: str) -> None:
+        figure, caption = drawings[name]
+        if figure is None:  # there was nothing to draw
+            return
         if statement := (figures or {}).get(name, {}).get("statement"):
             add_caption(figure, statement)
-    (folder / "figures").mkdir(exist_ok=True)
-    in_halves(lambda one: save_figure(one[1], folder, one[0], one[2]), there)
+        save_figure(figure, folder, name, caption)
+
+    in_halves(save, [name for name, (figure, _) in drawings.items() if figure])
 
 
 def save_figure(figure: Figure, folder: Path, name: str, caption: str) -> None:
