@@ -19,13 +19,12 @@ _asked_later: ContextVar[list[tuple[Int[Tensor, " 2"], Refuse]] | None] = Contex
 def refuse_where(bad: Bool[Tensor, "*shape"], refuse: Refuse) -> None:
     """Call `refuse` where any of these values is bad: at once, or, of a GPU, where `asked_together` ends."""
     later = _asked_later.get()
-    flat = bad.flatten()
     if later is not None and bad.is_cuda:
-        later.append((torch.stack([flat.sum(), flat.to(torch.uint8).argmax()]), refuse))
+        later.append((_count_and_first(bad), refuse))
         if len(later) == AT_ONCE:
             _ask(later)
     elif bad.any():
-        refuse(int(flat.sum()), int(flat.to(torch.uint8).argmax()))
+        refuse(*_count_and_first(bad).tolist())
 
 
 @contextmanager
@@ -51,6 +50,11 @@ def asked_together() -> Iterator[None]:
             raise refusal from error
         raise
     _ask(later)
+
+
+def _count_and_first(bad: Bool[Tensor, "*shape"]) -> Int[Tensor, " 2"]:
+    flat = bad.flatten()
+    return torch.stack([flat.sum(), flat.to(torch.uint8).argmax()])
 
 
 def _ask(later: list[tuple[Int[Tensor, " 2"], Refuse]]) -> None:

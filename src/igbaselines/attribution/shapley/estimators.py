@@ -65,9 +65,8 @@ class ShapleyIG(CoalitionMethod):
                 starts = starts.view(*weights.shape[:2], *starts.shape[1:])
                 weights = weights[:, :, game.map.player_of]
                 inputs_here, target = game.inputs[rows], task.targets
-                if target is not None and len(inputs_here) < len(
-                    inputs
-                ):  # whole it is known, and the host need not wait
+                # Of all inputs it is one that has been read before, for which the host need not wait.
+                if target is not None and len(inputs_here) < len(inputs):
                     target = target[rows]
                 result = path_attribution(
                     task.f, inputs_here, starts, weights, self.rule, target, task.max_batch, generator=generator
