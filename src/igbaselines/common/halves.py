@@ -1,9 +1,9 @@
 """Work that leaves nothing but files, every other piece of it done by a copy of this process on another core."""
 
 import os
+import select
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -37,18 +37,26 @@ def in_halves(work: Callable[[T], object], pieces: Sequence[T]) -> None:
         work(piece)
 
 
-def _copy_at(work: Callable[[T], object], pieces: Sequence[T]) -> int | None:
-    """The number of a copy of this process that works on pieces, as long as this one is there; None without room."""
+def _copy_at(work: Callable[[T], object], pieces: Sequence[T]) -> tuple[int, int] | None:
+    """A copy of this process that works on pieces, as long as this one is there; None without room for it.
+
+    Returns:
+        Its number, and a pipe that ends with it.
+    """
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
+    pipe, held = os.pipe()
     with left_to_parent():
         try:
             copy = os.fork()
         except OSError:
+            os.close(pipe)
+            os.close(held)
             return None
         if copy:
-            return copy
+            os.close(held)
+            return copy, pipe
         code = 1
         try:
             for piece in pieces:
@@ -59,16 +67,17 @@ def _copy_at(work: Callable[[T], object], pieces: Sequence[T]) -> int | None:
             os._exit(code)  # and nothing of what the other process has to do at its end
 
 
-def _ends_well(copy: int | None, patience: float) -> bool:
+def _ends_well(copy: tuple[int, int] | None, patience: float) -> bool:
     """Whether a copy ends well in time; if not, it is killed."""
-    ended = 0
-    deadline = time.monotonic() + patience
+    if copy is None:
+        return False
+    number, pipe = copy
+    ended: list[int] = []
     try:
-        while copy and not ended and time.monotonic() < deadline:
-            time.sleep(0.005)
-            ended, status = os.waitpid(copy, os.WNOHANG)
+        ended, _, _ = select.select([pipe], [], [], patience)
     finally:
-        if copy and not ended:
-            os.kill(copy, signal.SIGKILL)
-            os.waitpid(copy, 0)
-    return ended > 0 and os.waitstatus_to_exitcode(status) == 0
+        os.close(pipe)
+        if not ended:
+            os.kill(number, signal.SIGKILL)
+        _, status = os.waitpid(number, 0)
+    return bool(ended) and os.waitstatus_to_exitcode(status) == 0
