@@ -315,6 +315,16 @@ def test_maps_judged_together_are_as_each_alone(insertion: bool, generator: torc
     assert found["first"].equal(found["in the same order"])
 
 
+def test_a_score_of_ones_own_is_not_passed_over(generator: torch.Generator) -> None:
+    class Negative(DeletionAUC):
+        def score(self, task: Task, attributions: Tensor, generator: torch.Generator) -> Tensor:
+            return -super().score(task, attributions, generator)
+
+    task, maps = task_and_maps((12,), EachFeature(), generator)
+    plain, own = (judged(kind(), task, {"a": maps}, partial(generator_for, 0))["a"] for kind in (DeletionAUC, Negative))
+    assert own.equal(-plain)
+
+
 def test_equal_orders_are_scored_once(generator: torch.Generator) -> None:
     task, maps = task_and_maps((12,), EachFeature(), generator)
     scored = []

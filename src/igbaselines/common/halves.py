@@ -7,16 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from igbaselines.common.cores import usable_cores
 from igbaselines.common.signals import left_to_parent
 
 PATIENCE = 60.0  # seconds that the copy may take beyond ours
 
 T = TypeVar("T")
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: on a cluster those of its job, not those of the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_halves(work: Callable[[T], object], pieces: Sequence[T]) -> None:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from igbaselines.common.cores import usable_cores
 from igbaselines.common.errors import UserError
-from igbaselines.common.halves import usable_cores
 from igbaselines.common.stopping import stop_asked, stop_here
 from igbaselines.launching.jobs import FAILED, KILLED, RUNNING, Job, check_gpu
 

@@ -97,12 +97,18 @@ def judged(
     metric: Metric, task: Task, maps: Mapping[str, Maps], generator: Callable[[], torch.Generator]
 ) -> dict[str, Scores]:
     """Judge several attributions of each input, which all meet the random numbers of the same generator, made anew."""
-    if not isinstance(metric, Together) or not maps:
+    if not isinstance(metric, Together) or not maps or _overrides_score(metric):
         return {name: metric.score(task, each, generator()) for name, each in maps.items()}
     inputs = len(task.inputs)
     explained = torch.arange(inputs).repeat(len(maps))
     scores = metric.score_of(task, torch.cat(list(maps.values())), explained, generator())
     return dict(zip(maps, scores.split(inputs), strict=True))
+
+
+def _overrides_score(metric: Metric) -> bool:
+    """Whether its class has a `score` of its own, and its `score_of` from a class that knows nothing of that."""
+    first = next((kind for kind in type(metric).__mro__ if {"score", "score_of"} & vars(kind).keys()), None)
+    return first is not None and "score_of" not in vars(first)
 
 
 @runtime_checkable

@@ -94,16 +94,15 @@ def save_figures(
         drawings: file name without suffix -> figure and caption.
         figures: file name -> what the paper prints of it, a `statement` among it.
     """
+    there = {name: (figure, caption) for name, (figure, caption) in drawings.items() if figure is not None}
 
     def save(name: str) -> None:
-        figure, caption = drawings[name]
-        if figure is None:  # there was nothing to draw
-            return
+        figure, caption = there[name]
         if statement := (figures or {}).get(name, {}).get("statement"):
             add_caption(figure, statement)
         save_figure(figure, folder, name, caption)
 
-    in_halves(save, [name for name, (figure, _) in drawings.items() if figure])
+    in_halves(save, list(there))
 
 
 def save_figure(figure: Figure, folder: Path, name: str, caption: str) -> None:

@@ -255,7 +255,7 @@ def _attempt(run: Prepared, render: Render) -> dict[str, Any]:
 
 def _carry_out(prepared: Prepared, artifacts: Path, shard: RunShard) -> Run:
     """Let the experiment work, on all units or on a shard's."""
-    from igbaselines.common.halves import usable_cores
+    from igbaselines.common.cores import usable_cores
     from igbaselines.metrics import PairedMetric
 
     plain = prepared.plain

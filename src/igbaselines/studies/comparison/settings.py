@@ -31,9 +31,8 @@ class ComparisonEvaluation:
     # Pairs of orders of the players from which Shapley values are sampled where they are too many for all coalitions
     orders: int = field(default=64, metadata=value("[4, 1000000]"))
     epochs: int = field(default=40, metadata=value("[1, 100000]"))  # of networks of grid worlds
-    max_epochs: int = field(
-        default=100, metadata=value("[1, 100000]")
-    )  # of those of collisions, which stop by themselves
+    # Of networks of collisions, which stop by themselves
+    max_epochs: int = field(default=100, metadata=value("[1, 100000]"))
     domains: dict[str, Any] = field(default_factory=dict)  # by name; `tasks=[...]` fills it
     # `dataset=...` and `model=...`: in the place of those of their domain, which alone is compared then
     dataset: Any | None = field(default=None, metadata=value(kind=(OF_DOMAIN, "a dataset of a domain (dataset=table)")))

@@ -94,11 +94,8 @@ class Reader:
             yield from map(files.__getitem__, range(len(photographs)))
             return
         with left_to_parent():
-            loaded = iter(
-                DataLoader(
-                    files, batch_size=None, num_workers=processes, generator=torch.Generator()
-                )  # not the global one
-            )
+            seeds = torch.Generator()  # not the global one, which others draw from
+            loaded = iter(DataLoader(files, batch_size=None, num_workers=processes, generator=seeds))
         yield from loaded
 
 
