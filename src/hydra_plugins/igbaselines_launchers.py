@@ -7,6 +7,8 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +47,17 @@ ConfigStore.instance().store(
     name="basic",  # in the place of Hydra's own
     node={"_target_": f"{__name__}.Sweeper", "params": None},
 )
+
+with suppress(ImportError):  # an extra, without which `hydra/launcher=slurm` says what to install
+    from hydra_plugins.hydra_submitit_launcher.config import SlurmQueueConf
+
+    @dataclass
+    class SlurmParameters(SlurmQueueConf):  # type: ignore[misc]  # Any to mypy
+        """What hydra-submitit-launcher takes, and what submitit takes beside it."""
+
+        python: str | None = None
+
+    ConfigStore.instance().store(group="hydra/launcher", name="slurm_parameters", node=SlurmParameters)
 
 
 class _Resuming(Launcher):

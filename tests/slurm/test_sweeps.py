@@ -238,6 +238,18 @@ def what_sbatch_would_refuse_is_told_in_a_line(stage: Stage) -> None:
         assert sweep.states() == []
 
 
+def a_job_runs_in_the_python_that_was_given(stage: Stage) -> None:
+    """As in a container: another command starts Python there."""
+    wrapper = stage.folder / "wrapped" / "python.sh"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >> "$0.calls"\nexec {sys.executable} "$@"\n')
+    sweep = stage.sweep("wrapped_runs", f"hydra.launcher.python='sh {wrapper}'", "seed=0,1")
+    code, text = sweep.launch().end()
+    assert code == 0, text
+    assert [state.state for state in sweep.states()] == ["complete"] * 2
+    assert Path(f"{wrapper}.calls").read_text().count("-m submitit.core._submit") == 2
+
+
 def launchers_at_once_and_one_that_is_interrupted_do_nothing_twice(stage: Stage) -> None:
     sweep = stage.sweep("together", "seed=0,1")
     first, second = sweep.launch(), sweep.launch()
@@ -275,6 +287,7 @@ SCENES: list[Callable[[Stage], None]] = [  # the longest first
     what_breaks_says_so_in_its_folder,
     above_its_memory_it_is_killed_and_the_summary_says_what_to_do,
     cancelled_by_its_user_it_stays_away,
+    a_job_runs_in_the_python_that_was_given,
     what_sbatch_would_refuse_is_told_in_a_line,
 ]
 

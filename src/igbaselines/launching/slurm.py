@@ -184,7 +184,9 @@ def _executor(parameters: Mapping[str, Any]) -> "submitit.AutoExecutor":
     if not isinstance(cores := values["cpus_per_task"], int) or cores < 1:
         raise UserError(f"hydra.launcher.cpus_per_task must be a number from 1, which setup lines hand on, got {cores}")
     try:
-        executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=timeouts)
+        executor = submitit.AutoExecutor(
+            folder=folder, cluster="slurm", slurm_max_num_timeout=timeouts, slurm_python=values.pop("python")
+        )
         named = {key if key in of_all_executors else f"slurm_{key}": value for key, value in values.items()}
         executor.update_parameters(**named)
     except (RuntimeError, ValueError, TypeError, NameError) as error:

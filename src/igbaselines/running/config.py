@@ -201,7 +201,7 @@ def one_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, ImportError) and (line := what_to_install(error)):
         return line
-    if "'hydra/launcher/submitit_slurm'" in text:  # which comes with the package
+    if "'hydra/launcher/slurm_parameters'" in text:  # which need the package
         return what_to_install(ImportError(name="submitit")) or text
     if unknown := re.search(r"Could not override '(\S+)'", text):
         cause = error.__cause__
