@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from igbaselines.common.devices import tf32
+from igbaselines.common.devices import fetched, tf32
 from igbaselines.models.stem import OfOutput, Stemmed
 
 
@@ -129,7 +129,7 @@ class Probabilities(OfOutput):
 def state_checksum(module: nn.Module) -> str:
     """Checksum of a network's weights: sha256 over names, types, shapes and bytes of its state, in hexadecimal."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    for name, tensor in sorted(fetched(module.state_dict()).items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
