@@ -14,7 +14,7 @@ from scipy import stats
 
 from igbaselines.reporting.rows import by_method, choose, unit_name
 from igbaselines.reporting.statistics import paired
-from igbaselines.reporting.statistics.estimates import CONFIDENCE, mean_estimate
+from igbaselines.reporting.statistics.estimates import CONFIDENCE, crossed_estimate, mean_estimate
 from igbaselines.reporting.statistics.verdicts import (
     Estimate,
     NotTestable,
@@ -125,7 +125,7 @@ def over_units(values: "pd.Series[float]", claimed: Region, words: str, step: fl
 
 
 def over_columns(table: pd.DataFrame, claimed: Region, words: str, parts: str, unit: str = "unit") -> Outcome:
-    """Judge the mean over units of the average over columns, and every column by itself: see `over_parts`.
+    """Judge the mean over units and columns (`crossed_estimate`), and every column by itself: see `over_parts`.
 
     Args:
         table: units down, parts of the claim across.
@@ -134,7 +134,9 @@ def over_columns(table: pd.DataFrame, claimed: Region, words: str, parts: str, u
         parts: what the columns are.
         unit: what a line is.
     """
-    estimate = mean_estimate(table.mean(axis=1).to_numpy(), threshold=claimed.threshold, unit=unit)
+    estimate = crossed_estimate(
+        table.to_numpy(float), threshold=claimed.threshold, unit=unit, other=parts.removesuffix("s")
+    )
     confidence = widened(table.shape[1])
     single = {
         str(part): mean_estimate(column.to_numpy(float), unit=unit, confidence=confidence)

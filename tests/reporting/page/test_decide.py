@@ -1,6 +1,7 @@
 """How many more units would decide: against the power of a t-test, and with a command that asks for them."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from igbaselines.reporting.claims import Claim
 from igbaselines.reporting.page.by_seed import FLIPS
 from igbaselines.reporting.page.decide import HOPELESS, more_units, what_decides
 from igbaselines.reporting.page.runs import ReportedRun
-from igbaselines.reporting.statistics.estimates import mean_estimate
+from igbaselines.reporting.statistics.estimates import crossed_estimate, mean_estimate
 from igbaselines.reporting.statistics.verdicts import Region
 
 BETTER = Region(more_than=0.0)
@@ -80,6 +81,25 @@ def run_with(
 ) -> ReportedRun:
     provenance = json.dumps({"command": f"python run.py experiment={experiment} dataset.n_images=20 shard.index=1"})
     return ReportedRun(experiment, "demo-1", "complete", config=config, provenance=provenance, claims=[record])
+
+
+def test_of_units_that_share_others_more_of_both_would_tell() -> None:
+    """The spread behind the interval is that of the few networks: the degrees of freedom are theirs."""
+    rng = np.random.default_rng(0)
+    values = 0.1 + rng.normal(size=(100, 1)) + rng.normal(size=(1, 6))
+    found = crossed_estimate(values, threshold=0.0)
+    record = record_of(values[:, 0]) | {
+        "value": found.value,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "p_value": found.p_value,
+        "test": found.test,
+    }
+    (said,) = what_decides({"p/a": CLAIM}, run_with(record)).values()
+    assert re.match(r"About [\d.]+ times as many states, and as many times the networks, would decide it", said)
+    over_states = record | {"test": "t-test, t-interval over 100 states"}
+    factors = [more_units(one, BETTER, 1) or 0.0 for one in (record, over_states)]
+    assert 0 < factors[0] < factors[1]  # an interval as wide, of few degrees of freedom, gains more from units
 
 
 def test_the_command_asks_for_as_many() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from igbaselines.reporting.statistics.estimates import mean_estimate, replicate_estimate
+from igbaselines.reporting.statistics.estimates import crossed_estimate, mean_estimate, replicate_estimate
 from igbaselines.reporting.statistics.verdicts import NotTestable
 
 VALUES = np.array([0.3, 0.5, 0.1, 0.7, 0.4])
@@ -90,3 +90,56 @@ def test_the_interval_of_stepped_values_covers_their_mean(n: int, spread: float)
             hits.append(found.low <= truth <= found.high)
     assert np.mean(covered) >= 0.93
     assert np.mean(bare) < 0.9 or spread == 1.0
+
+
+def crossed(rng: np.random.Generator, units: int, others: int, of_units: float, of_others: float) -> np.ndarray:
+    """Values around 0 of units with others, each with an effect of its own."""
+    effects = of_units * rng.normal(size=(units, 1)) + of_others * rng.normal(size=(1, others))
+    return np.asarray(effects + 0.5 * rng.normal(size=(units, others)))
+
+
+@pytest.mark.parametrize("sizes", [(100, 5), (200, 10), (20, 6)])
+@pytest.mark.parametrize("effects", [(1.0, 0.0), (1.0, 0.2), (1.0, 1.0), (0.2, 1.0)])
+def test_the_interval_of_crossed_values_covers_the_mean_of_both(
+    sizes: tuple[int, int], effects: tuple[float, float]
+) -> None:
+    """States that share networks: an interval over states alone covers 10 to 95 %."""
+    rng = np.random.default_rng(0)
+    tables = [crossed(rng, *sizes, *effects) for _ in range(800)]
+    found = [crossed_estimate(table, threshold=0.0) for table in tables]
+    assert 0.925 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.975
+    assert 0.025 <= np.mean([(one.p_value or 0.0) < 0.05 for one in found]) <= 0.07
+    if effects == (1.0, 1.0):
+        alone = [mean_estimate(table.mean(axis=1)) for table in tables]
+        assert np.mean([one.low <= 0 <= one.high for one in alone]) < 0.8
+
+
+def test_crossed_values_vary_as_a_bootstrap_of_both_says() -> None:
+    """Owen's pigeonhole bootstrap (2007), which draws units and others, and is known to be somewhat too wide."""
+    rng = np.random.default_rng(1)
+    values = crossed(rng, 100, 10, 1.0, 0.5)
+    found = crossed_estimate(values)
+    units, others = rng.integers(100, size=(2000, 100)), rng.integers(10, size=(2000, 10))
+    drawn = [values[np.ix_(down, across)].mean() for down, across in zip(units, others, strict=True)]
+    degrees = float(found.test.split(", ")[-1].split()[0])
+    error = (found.high - found.value) / stats.t.ppf(0.975, degrees)
+    assert 0.85 < error / np.std(drawn) < 1.15
+
+
+def test_others_that_say_nothing_of_their_own_leave_the_interval_over_units() -> None:
+    rng = np.random.default_rng(2)
+    one = rng.normal(size=(30, 1))
+    alone = mean_estimate(one[:, 0], threshold=0.1, unit="state")
+    assert crossed_estimate(one, threshold=0.1) == alone
+    copies = crossed_estimate(np.repeat(one, 6, axis=1), threshold=0.1)
+    assert (copies.low, copies.high, copies.p_value) == pytest.approx((alone.low, alone.high, alone.p_value))
+    few = crossed(rng, 30, 4, 1.0, 3.0)
+    assert crossed_estimate(few) == mean_estimate(few.mean(axis=1), unit="state")
+    agree = crossed_estimate(np.repeat(rng.normal(size=(1, 6)), 30, axis=0))
+    assert not agree.all_agree  # states do, networks do not
+    assert agree.high > agree.low
+    assert crossed_estimate(np.full((30, 6), 0.5)).all_agree
+    with pytest.raises(NotTestable, match="1 state"):
+        crossed_estimate(rng.normal(size=(1, 6)))
+    with pytest.raises(NotTestable, match="missing"):
+        crossed_estimate(np.full((3, 6), np.nan))

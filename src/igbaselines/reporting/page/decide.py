@@ -21,6 +21,7 @@ HARDLY = 1.05  # times as many: what cannot be told from as many
 HOPELESS = 1000  # times as many: the difference is as good as none
 OVER_UNITS = re.compile(r"t-interval over \d+ |of \d+ units, expanded")  # of a record's test: n counts units
 POOLED = re.compile(r"replicates of \d+ (\w+)")  # of units that are pooled, and of what is measured in them
+CROSSED = re.compile(r"over \d+ (\w+) x \d+ (\w+), ([\d.]+) degrees of freedom")  # of units measured with each other
 
 
 def what_decides(claims: Mapping[str, Claim], run: ReportedRun) -> dict[str, str]:
@@ -59,7 +60,7 @@ def more_units(record: Record, claimed: Region, tests: int) -> float | None:
     told = any(kind.search(record["test"] or "") for kind in (OVER_UNITS, POOLED))
     if value is None or not high > low or record["n"] < 2 or not told:
         return None
-    freedom = float(record["n"] - 1)
+    freedom = float(crossed[3]) if (crossed := CROSSED.search(record["test"])) else float(record["n"] - 1)
     error = (high - low) / 2 / float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
     distance = min(abs(value - edge) for edge in (claimed.lower, claimed.at_most) if math.isfinite(edge))
     return times_more(float(distance), error, freedom, float(tests))
@@ -76,9 +77,11 @@ def _said(record: Record, factor: float, run: ReportedRun) -> str:
         return (
             f"More than {HOPELESS} times as many units would be needed to decide it: the difference is as good as none."
         )
+    many = f"About {factor:.2g} times as many" if factor > HARDLY else "Hardly more"
     if pooled := POOLED.search(record["test"]):
-        many = f"About {factor:.2g} times as many" if factor > HARDLY else "Hardly more"
         return f"{many} {pooled[1]}, and events in them, would decide it ({IF})."
+    if crossed := CROSSED.search(record["test"]):
+        return f"{many} {crossed[1]}, and as many times the {crossed[2]}, would decide it ({IF})."
     needed = math.ceil(record["n"] * factor)
     words = f"About {needed} units in the place of {record['n']} would decide it ({IF})"
     again = _command(run, factor, needed)

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 from scipy import stats
 
 from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable
 
 CONFIDENCE = 0.95
+ENOUGH = 5  # networks whose spread says something of others
 
 
 def mean_estimate(
@@ -57,6 +59,53 @@ def mean_estimate(
         return Estimate(mean, float(interval.low), float(interval.high), len(values), None, name)
     p_value = float(result.pvalue)
     return Estimate(mean, float(interval.low), float(interval.high), len(values), p_value, f"t-test, {name}")
+
+
+def crossed_estimate(
+    values: Float[np.ndarray, "units others"],
+    *,
+    threshold: float | None = None,
+    unit: str = "state",
+    other: str = "network",
+) -> Estimate:
+    """Estimate a mean over units and others, each measured with each, for both being a sample of what there could be.
+
+    Values of a unit have the unit in common, and those of an other that one: the mean varies with either. The mean
+    squares of the two-way analysis of variance with both random give its variance, (MS_units + MS_others - MS_rest) /
+    (units others), a component that comes out negative counting as none, and its degrees of freedom after Satterthwaite
+    (1946). Fewer others than `ENOUGH` are fixed: then it is `mean_estimate` over the units, and about these others.
+
+    Args:
+        values: of each unit with each other.
+        threshold: the null hypothesis of the two-sided t-test; None: no test.
+        unit: what is down, in the note.
+        other: what is across.
+
+    Returns:
+        The mean, its t-interval, and the units as n.
+
+    Raises:
+        NotTestable: for fewer than two units, or values that are not finite.
+    """
+    require_finite(values)
+    alike = np.ptp(values, axis=1).max(initial=0.0) <= 1e-12 * np.abs(values).max(initial=0.0)
+    if values.shape[1] < ENOUGH or len(values) < 2 or alike:
+        return mean_estimate(values.mean(axis=1), threshold=threshold, unit=unit)
+    mean = float(values.mean())
+    down, across = values.mean(axis=1) - mean, values.mean(axis=0) - mean
+    rest = values - mean - down[:, None] - across
+    freedom = np.array([len(down) - 1, len(across) - 1, (len(down) - 1) * (len(across) - 1)])
+    squares = np.array([len(across) * down @ down, len(down) * across @ across, float((rest**2).sum())]) / freedom
+    seen = squares[:2] > squares[2]  # more than what is left over accounts for
+    parts = np.array([*np.where(seen, squares[:2], 0.0), squares[2] * (1 - seen.sum())])
+    error = float(np.sqrt(parts.sum() / values.size))
+    degrees = float(parts.sum() ** 2 / (parts**2 / freedom).sum())
+    reach = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
+    name = f"t-interval over {len(down)} {unit}s x {len(across)} {other}s, {degrees:.1f} degrees of freedom"
+    if threshold is None:
+        return Estimate(mean, mean - reach, mean + reach, len(down), None, name)
+    p_value = float(2 * stats.t.sf(abs(mean - threshold) / error, degrees))
+    return Estimate(mean, mean - reach, mean + reach, len(down), p_value, f"t-test, {name}")
 
 
 def mean_with_interval(values: np.ndarray) -> dict[str, float]:

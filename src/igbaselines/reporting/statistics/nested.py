@@ -18,12 +18,12 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy import stats
 
+from igbaselines.reporting.statistics.estimates import ENOUGH
 from igbaselines.reporting.statistics.paired import holm
 
 Values = Float[np.ndarray, "_ methods"]  # of replicates, of which data sets have different numbers
 INPUT = ["data", "network", "unit"]
 ALPHA, POWER = 0.05, 0.8
-ENOUGH = 5  # networks of a data set whose spread says something of others
 ROUNDING = 1e-12  # of the largest value: less is no difference, and no spread
 
 

@@ -1,7 +1,7 @@
 """Tests of claims about agreement with exact Shapley values, and its price, as `reporting.claim_tests`.
 
-All but the last estimate a mean over states of a value that is averaged over the networks within a state (a metric of
-several networks together names none), and look at every network by itself: see `over_parts`.
+All but the last estimate a mean over states and networks, each state being explained with each network (a metric of
+several networks together names none), and look at every network by itself: see `over_columns`.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """Reading the rows of shapley_gridworld: how near attributions come to exact Shapley values, state by state.
 
-A run has one or several networks and explains the same states with all of them. What is sampled is the states: a value
-is first averaged over the networks within a state, and intervals are over the states.
+A run has one or several networks and explains the same states with all of them. In tables and figures a value is first
+averaged over the networks within a state, and intervals are over the states, with these networks; claims are about
+networks, too, and their intervals over both (`reporting.statistics.estimates.crossed_estimate`).
 """
 
 from collections.abc import Sequence
