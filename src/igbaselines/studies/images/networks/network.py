@@ -131,5 +131,5 @@ def state_checksum(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(fetched(module.state_dict()).items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
