@@ -50,6 +50,17 @@ def test_a_claim_of_the_opposite_answers_the_other_way() -> None:
     assert (answer.word, answer.in_words) == ("partly", "Yes in 1 of 2 readings, no in 1")
 
 
+def test_a_reading_says_what_its_interval_is_over() -> None:
+    said = []
+    for test in (
+        "t-test, t-interval over 100 states x 5 networks, 9.6 degrees of freedom",
+        "bootstrap quantiles over 9 replicates of 4 networks",
+    ):
+        (answer,) = answers_of(PAPER, [run("demo-1", record("p/a", "reproduced") | {"test": test})])
+        said.append(answer.readings[0].cells[0].numbers.partition("], ")[2])
+    assert said == ["100 states x 5 networks", "4 networks"]
+
+
 @pytest.mark.parametrize(
     ("verdicts", "word"),
     [

@@ -22,7 +22,7 @@ OPPOSITE: Mapping[str, str] = {
     Verdict.REPRODUCED: Verdict.NOT_REPRODUCED,
     Verdict.NOT_REPRODUCED: Verdict.REPRODUCED,
 }
-BEHIND = re.compile(r"(?:over|of) (\d+ \w+)")  # what an interval is over, in the words of its test
+BEHIND = re.compile(r"(?:over|of) (\d+ \w+(?: x \d+ \w+)?)")  # what an interval is over, in the words of its test
 MOST_COLUMNS = 4  # runs side by side; more are told together, by experiment
 
 
