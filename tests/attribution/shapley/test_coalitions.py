@@ -87,9 +87,8 @@ def second_of_pairs(count: int, generator: torch.Generator) -> Tensor:
 
 
 def uniform_sizes(count: int, generator: torch.Generator) -> Tensor:
-    """Wrong: large coalitions exclude few players, so that small ones count too much for each."""
-    sizes = torch.randint(PLAYERS, (count, 1), generator=generator)
-    return torch.rand(count, PLAYERS, generator=generator).argsort(1) < sizes
+    """Wrong, and what the ablation asks for: large ones exclude few players, so that small ones count too much."""
+    return sample_coalitions(PLAYERS, 1, count, generator, uniform_sizes=True)[0]
 
 
 def binomial_members(count: int, generator: torch.Generator) -> Tensor:
@@ -138,6 +137,12 @@ def test_the_bound_refuses_wrong_members() -> None:
     coalitions = neighbours(SAMPLES, seeded())
     assert least_p_of_sizes(coalitions) > LEAST_P
     assert least_p_of_members(coalitions) < LEAST_P**2
+
+
+def test_the_ablation_draws_all_sizes_alike_and_members_at_random() -> None:
+    coalitions = uniform_sizes(SAMPLES, seeded())
+    assert chisquare(torch.bincount(coalitions.sum(1), minlength=PLAYERS).numpy()).pvalue > LEAST_P
+    assert least_p_of_members(coalitions) > LEAST_P
 
 
 def test_sizes_are_as_likely_as_one_over_the_players_outside() -> None:

@@ -66,7 +66,12 @@ def exclusion_weights(coalitions: Bool[Tensor, "n k p"]) -> Float[Tensor, "n k p
 
 
 def sample_coalitions(
-    players: int, inputs: int, count: int, generator: torch.Generator, paired: bool = False
+    players: int,
+    inputs: int,
+    count: int,
+    generator: torch.Generator,
+    paired: bool = False,
+    uniform_sizes: bool = False,
 ) -> Bool[Tensor, "inputs count players"]:
     """Sample coalitions by their Shapley weights, once for all players.
 
@@ -86,6 +91,8 @@ def sample_coalitions(
         paired: draw coalitions 2j and 2j + 1 as an antithetic pair: sizes at the quantiles u and 1 - u, members from
             the two ends of one random order. Each by itself is distributed as above; a last odd one stands alone.
             For smooth f it takes a quarter off the variance with four players, and less with more.
+        uniform_sizes: draw every size with the same probability: the ablation. Of the coalitions that exclude a player
+            small ones then are too many, in proportion to n-k, and the average is not the Shapley value's.
 
     Returns:
         The coalitions, on the CPU.
@@ -96,7 +103,8 @@ def sample_coalitions(
     _check_players(players)
     if count < 1:
         raise ValueError(f"at least one coalition of each input is needed, got {count}")
-    share = 1 / torch.arange(players, 0, -1, dtype=torch.float64)
+    outside = torch.arange(players, 0, -1, dtype=torch.float64)
+    share = torch.ones_like(outside) if uniform_sizes else 1 / outside
     quantile = share.cumsum(0) / share.sum()
     orders = -(-count // 2) if paired else count
     blocks = []

@@ -1,7 +1,7 @@
 """Which coalitions an estimator of Shapley values takes: a sample of each input, or all of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -66,6 +66,7 @@ class CoalitionMethod:
     imputer: Imputer | str = "zero"
     coalitions: int | None = 64
     paired: bool = False
+    uniform_sizes: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.coalitions is not None and self.coalitions < 1:
@@ -88,7 +89,7 @@ class CoalitionMethod:
                 index = torch.full((1, 1), absent).expand(n, len(members))
                 yield Coalitions(members.expand(n, -1, -1), index, share, table)
             return
-        members = sample_coalitions(game.players, n, self.coalitions, generator, self.paired)
+        members = sample_coalitions(game.players, n, self.coalitions, generator, self.paired, self.uniform_sizes)
         shares = torch.tensor(game.shares, dtype=torch.float64)
         chosen = torch.multinomial(lots(shares), n * self.coalitions, replacement=True, generator=generator)
         yield Coalitions(members, chosen.view(n, self.coalitions))

@@ -39,6 +39,7 @@ class ShapleyIG(CoalitionMethod):
         coalitions: sampled for each input (`sample_coalitions`); None takes all 2^p with their exact weights and every
             absent value, the paper's Q = 1.
         paired: sample coalitions in antithetic pairs.
+        uniform_sizes: sample all sizes of coalitions alike, and not in proportion to their Shapley weights.
         rule: the quadrature rule of each path.
     """
 
@@ -99,6 +100,7 @@ class ShapleySampling(CoalitionMethod):
         imputer: as of `ShapleyIG`.
         coalitions: as of `ShapleyIG`; without a rule, all coalitions give the exact Shapley values.
         paired: as of `ShapleyIG`.
+        uniform_sizes: as of `ShapleyIG`.
         rule: quadrature of the path from x_S to x_{S+i}, which divides a player's value among its features; None
             spreads it evenly and takes no gradients.
     """

@@ -25,7 +25,7 @@ from igbaselines.running.targets import instantiate
 from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
 from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.experiment import check
-from igbaselines.studies.gridworld.experiments.methods import COALITIONAL, KernelSHAP
+from igbaselines.studies.gridworld.experiments.methods import COALITIONAL, SIG_UNIFORM, KernelSHAP
 from igbaselines.studies.gridworld.experiments.networks import variants
 from igbaselines.studies.gridworld.networks.value_mlp import GridValueMLP
 from igbaselines.tasks import Background, Task
@@ -35,6 +35,7 @@ SMOKE = ("experiment=shapley_gridworld", "scale=smoke")
 METHODS = {
     *("ig_zero", "ig_mean", "ig_uniform", "ig_gaussian", "ig_max_distance", "expected_gradients", "kernel_shap"),
     *COALITIONAL,
+    SIG_UNIFORM,
 }
 METRICS = {"cosine", "proportions_l1", "spearman", "kendall", "top1", "sign_agreement", "efficiency_gap"}
 BUDGET = 64

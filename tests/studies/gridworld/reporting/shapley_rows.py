@@ -24,7 +24,7 @@ BIAS = {
     "background": {"ig_zero": 0.31, "ig_mean": 0.13, "expected_gradients": 0.08, "shapley_ig": 0.12},
 }
 ANYWHERE = {"ig_uniform": 0.42, "ig_gaussian": 0.33, "ig_max_distance": 0.55}
-ANYWHERE |= {"shapley_sampling": 0.0, "shapley_sampling_paired": 0.0, "kernel_shap": 0.0}
+ANYWHERE |= {"shapley_ig_uniform": 0.2, "shapley_sampling": 0.0, "shapley_sampling_paired": 0.0, "kernel_shap": 0.0}
 NOISE = {"shapley_ig": 2.0, "shapley_sampling": 8.0, "kernel_shap": 1.5, "expected_gradients": 2.0}  # falls with budget
 METHODS = (*BIAS["zero"], "shapley_ig_paired", *ANYWHERE)
 

@@ -41,7 +41,7 @@ def line_of(table: pd.DataFrame, **known: str) -> dict[str, Any]:
 def test_every_study_has_its_table(tables: dict[str, pd.DataFrame]) -> None:
     studies = {"agreement", "against_plain_ig", "cost", "q", "players", "interactions", "stability", "networks", "time"}
     assert set(tables) == studies | {"agreement_summary"}
-    assert len(tables["agreement"]) == 3 * 11 * len(METRICS)
+    assert len(tables["agreement"]) == 3 * 12 * len(METRICS)
     assert list(tables["agreement"]["reference"].unique()) == ["zero", "mean", "background"]
 
 

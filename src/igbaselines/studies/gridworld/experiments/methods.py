@@ -21,7 +21,7 @@ from igbaselines.attribution.shapley.exact import Game
 from igbaselines.common.devices import sent
 from igbaselines.tasks import Background, Imputer, Task, draw, for_each
 
-SIG, SIG_PAIRED = "shapley_ig", "shapley_ig_paired"
+SIG, SIG_PAIRED, SIG_UNIFORM = "shapley_ig", "shapley_ig_paired", "shapley_ig_uniform"
 SAMPLING, SAMPLING_PAIRED = "shapley_sampling", "shapley_sampling_paired"
 COALITIONAL = (SIG, SIG_PAIRED, SAMPLING, SAMPLING_PAIRED)
 EG, KERNEL_SHAP = "expected_gradients", "kernel_shap"

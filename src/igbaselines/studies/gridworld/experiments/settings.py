@@ -40,13 +40,17 @@ class GridworldAttribution(AttributionSettings):
 
     def methods(self, evaluations: int = 256, absent: str = "mean", players: int = 10) -> "dict[str, Method]":
         """All methods by name, each for so many evaluations of an input; players outside a coalition are `absent`."""
-        from igbaselines.studies.gridworld.experiments.methods import coalition_methods, path_methods
+        from igbaselines.attribution.engine.quadrature import GaussLegendre
+        from igbaselines.attribution.shapley.estimators import ShapleyIG
+        from igbaselines.studies.gridworld.experiments.methods import SIG_UNIFORM, coalition_methods, path_methods
 
         nodes = min(self.steps, evaluations)
         # A coalition of the sampler costs itself and every player that it lacks: n / H_n of n on average.
         of_sampler = 1 + players / sum(1 / k for k in range(1, players + 1))
         of_paths = path_methods(self.baselines, self.background, evaluations, nodes, self.most_nodes)
-        return of_paths | coalition_methods(absent, nodes, evaluations // nodes, int(evaluations / of_sampler))
+        of_coalitions = coalition_methods(absent, nodes, evaluations // nodes, int(evaluations / of_sampler))
+        uniform = ShapleyIG(absent, evaluations // nodes, uniform_sizes=True, rule=GaussLegendre(nodes))
+        return of_paths | of_coalitions | {SIG_UNIFORM: uniform}
 
 
 @dataclass

@@ -30,6 +30,7 @@ LOOKS: Mapping[str, Style] = {
     "ig_max_distance": {"color": style.GREY, "marker": ">", "linestyle": ":", "markerfacecolor": "white"},
     "shapley_ig": {"color": style.BLUE, "marker": "^", "linestyle": "-"},
     "shapley_ig_paired": {"color": style.BLUE, "marker": "^", "linestyle": "--", "markerfacecolor": "white"},
+    "shapley_ig_uniform": {"color": style.BLUE, "marker": "1", "linestyle": ":"},
     "shapley_sampling": {"color": style.GREEN, "marker": "D", "linestyle": "-"},
     "shapley_sampling_paired": {"color": style.GREEN, "marker": "D", "linestyle": "--", "markerfacecolor": "white"},
     "kernel_shap": {"color": style.PINK, "marker": "v", "linestyle": "-."},

@@ -15,13 +15,14 @@ from igbaselines.reporting.statistics.estimates import require_finite
 from igbaselines.reporting.statistics.verdicts import NotTestable
 
 EXACT, SIG, SIG_PAIRED, SAMPLING = "exact", "shapley_ig", "shapley_ig_paired", "shapley_sampling"
+SIG_UNIFORM = "shapley_ig_uniform"  # coalitions of all sizes alike
 # The usual way to take the same reference: one path from it, or one from every state of the background.
 PLAIN_IG = {"zero": "ig_zero", "mean": "ig_mean", "background": "expected_gradients"}
 
 REFERENCES = ("zero", "mean", "background")
 METHODS = (
     *(EXACT, "ig_zero", "ig_mean", "ig_uniform", "ig_gaussian", "ig_max_distance", "expected_gradients"),
-    *(SIG, SIG_PAIRED, SAMPLING, "shapley_sampling_paired", "kernel_shap"),
+    *(SIG, SIG_PAIRED, SIG_UNIFORM, SAMPLING, "shapley_sampling_paired", "kernel_shap"),
 )
 
 METRICS = {
