@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from igbaselines.attribution import fitness
 from igbaselines.attribution.baselines import MeanExample, ZeroBaseline
 from igbaselines.attribution.engine.result import MinimalDeletion
 from igbaselines.attribution.fitness import (
@@ -136,9 +137,13 @@ def test_a_section_for_each_pixel_finds_the_least_count_of_all(generator: torch.
     assert torch.any(fewer > found.d_alpha)
 
 
+@pytest.mark.parametrize("block", [1, 7, 256])
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
-def test_the_first_crossing_is_the_least_count_of_all(generator: torch.Generator, alpha: float) -> None:
+def test_the_first_crossing_is_the_least_count_of_all(
+    generator: torch.Generator, alpha: float, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of scores that rise and fall, and of inputs whose score is not positive."""
+    monkeypatch.setattr(fitness, "BLOCK", block)
     values = torch.rand(300, 24, generator=generator, dtype=torch.float64)
     values[:40, 1:] += values[:40, :1]  # never reached
     values[40:60, 0] *= -1
@@ -151,6 +156,8 @@ def test_the_first_crossing_is_the_least_count_of_all(generator: torch.Generator
         assert d_alpha == (under[0] if under else 23 if row[0] > 0 else 1)
         assert score == row[d_alpha]
         assert reached == bool(under)
+    ends = torch.where(found.reached | (values[:, 0] <= 0), -(-found.d_alpha // block) * block, 23).clamp(max=23)
+    assert torch.equal(found.scored, 1 + ends)  # with the block that crosses it is done
     assert not found.reached[:61].any()
     assert found.reached[61:].float().mean() > 0.5
     binary = search_table(BinarySearch(alpha, tolerance=0.0), Table(values))

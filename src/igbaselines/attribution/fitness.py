@@ -144,24 +144,35 @@ class BinarySearch(_Search):
         return torch.maximum(low[:, None] + (high - low)[:, None] * inner // self.sections, low[:, None] + 1)
 
 
+BLOCK = 256  # counts that are scored of a ranking before it is looked whether one of them crosses
+
+
 @dataclass(frozen=True)
 class FirstCrossing(_Search):
     """Every count from 1 on, in order: the definition itself (eq. 7), whether or not the score falls all the way.
 
+    Blocks of counts of all open rankings are scored in one stream; a ranking is done with the block that crosses.
     `max_iterations` is of no use here.
     """
 
     def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
         """Return D_alpha of each ranking."""
-        f_inputs, players = perturbed.at_all(0), perturbed.players.count
-        counts = torch.arange(1, players + 1).expand(len(f_inputs), -1)
-        ranking = perturbed.rankings[:, None].expand_as(counts)
-        scores = perturbed.scores(ranking.flatten(), counts.flatten()).view_as(counts)
-        reached = self._reached(scores, self.alpha * f_inputs[:, None]) & (f_inputs > 0)[:, None]
-        first = torch.where(reached.any(dim=1), reached.int().argmax(dim=1), players - 1)
-        d_alpha = torch.where(f_inputs > 0, first + 1, 1)
-        score = scores.gather(1, (d_alpha - 1)[:, None]).squeeze(1)
-        return MinimalDeletion(d_alpha, score, reached.any(dim=1), torch.full_like(d_alpha, players + 1))
+        f_inputs, rankings = perturbed.at_all(0), perturbed.rankings
+        positive, d_alpha, score = f_inputs > 0, torch.ones_like(rankings), torch.zeros_like(f_inputs)
+        reached, scored = torch.zeros_like(positive), torch.ones_like(rankings)
+        for counts in torch.arange(1, perturbed.players.count + 1).split(BLOCK):
+            scores = perturbed.scores(rankings.repeat_interleave(len(counts)), counts.repeat(len(rankings)))
+            scores = scores.view(len(rankings), -1)
+            does = self._reached(scores, self.alpha * f_inputs[rankings, None]) & positive[rankings, None]
+            crosses = does.any(dim=1)
+            # A score that is not positive has no share to fall to: its D_alpha is 1.
+            place = torch.where(crosses, does.int().argmax(dim=1), torch.where(positive[rankings], len(counts) - 1, 0))
+            d_alpha[rankings], score[rankings] = counts[place], scores.gather(1, place[:, None])[:, 0]
+            reached[rankings] = crosses
+            scored[rankings] += len(counts)
+            if not len(rankings := rankings[positive[rankings] & ~crosses]):
+                break
+        return MinimalDeletion(d_alpha, score, reached, scored)
 
     def most_scored(self, players: int) -> int:
         """Points that are scored for a ranking: every count, and the input."""
