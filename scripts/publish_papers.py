@@ -3,13 +3,14 @@
     python scripts/publish_papers.py outputs/hep_baselines/*-full-* outputs/shapley_gridworld/*-full-*
 
 Articles are made anew from the rows of all of the runs; of runs that differ in the seed alone the first one's figures
-stand for all.
+stand for all. `--demo FOLDER...` says which verdicts were others in runs of the demo.
 """
 
 import argparse
 import json
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from igbaselines.reporting.page.beside import for_page, shown_figures
 from igbaselines.reporting.page.by_seed import steady
 from igbaselines.reporting.page.runs import OF_A_JOB, ReportedRun, find_runs, whole_command
 from igbaselines.reporting.papers import load_papers
+from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import CLAIMS_ROOT
 from igbaselines.running.states import COMPLETE
 
@@ -32,29 +34,69 @@ ROOT = Path(__file__).parents[1]
 OF_PLACE = (*OF_A_JOB, "output_root=", "data_root=", "force=")  # of a command: no part of the result
 
 
-def publish(folders: Sequence[Path], root: Path = ROOT) -> Path:
-    """Write docs/results/papers/ anew; returns it.
+def publish(folders: Sequence[Path], root: Path = ROOT, demo: Sequence[Path] = ()) -> Path:
+    """Write docs/results/papers/ anew, with what the demo's runs say beside; returns it.
 
     Raises:
         UserError: for a folder that is no complete run, or where no run says anything of a paper; what was there stays.
     """
     with tempfile.TemporaryDirectory() as place:
-        outputs, made = Path(place, "outputs"), Path(place, "papers")
-        copies = {folder: outputs / folder.resolve().parent.name / folder.resolve().name for folder in folders}
-        for folder, copy in copies.items():
-            if folder.is_dir():
-                shutil.copytree(folder, copy)
-        papers = load_papers(CLAIMS_ROOT)
-        runs = steady(judged_by_today(find_runs(outputs), papers, CLAIMS_ROOT, outputs))
-        complete = {run.folder for run in runs if run.state == COMPLETE}
-        if other := [str(folder) for folder, copy in copies.items() if copy not in complete]:
-            raise UserError(f"{', '.join(other)}: no complete run")
+        made, papers = Path(place, "papers"), load_papers(CLAIMS_ROOT)
+        runs = _read(folders, Path(place, "outputs"), papers)
+        smaller = _read(demo, Path(place, "demo"), papers)
         made.mkdir()
-        _write(papers, sorted(map(_without_place, runs), key=_order), made)
+        _write(papers, runs, made, beside(smaller, runs))
         to = root / "docs" / "results" / "papers"
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(made, to)
     return to
+
+
+def _read(folders: Sequence[Path], outputs: Path, papers: Sequence[Paper]) -> list[ReportedRun]:
+    """Copies of complete runs, judged by today's rules, in order."""
+    copies = {folder: outputs / folder.resolve().parent.name / folder.resolve().name for folder in folders}
+    for folder, copy in copies.items():
+        if folder.is_dir():
+            shutil.copytree(folder, copy)
+    runs = steady(judged_by_today(find_runs(outputs), papers, CLAIMS_ROOT, outputs)) if copies else []
+    complete = {run.folder for run in runs if run.state == COMPLETE}
+    if other := [str(folder) for folder, copy in copies.items() if copy not in complete]:
+        raise UserError(f"{', '.join(other)}: no complete run")
+    return sorted(map(_without_place, runs), key=_order)
+
+
+def beside(demo: Sequence[ReportedRun], runs: Sequence[ReportedRun]) -> list[str]:
+    """Lines of Markdown: how many claims stay open in the demo and in larger runs, and which verdicts are others."""
+    verdicts = [_verdicts(some) for some in (demo, runs)]
+    lines: list[str] = []
+    for what in verdicts[1]:
+        known, found = (of.get(what, {}) for of in verdicts)
+        if not known:
+            continue
+        both = [claim for claim in found if claim in known]
+        said = [[verdict for claim in both for verdict in of[claim]] for of in (known, found)]
+        shares = [f"{one.count(Verdict.INCONCLUSIVE)} of {len(one)}" for one in said]
+        lines += ["", f"**{', '.join(what)}**: inconclusive {shares[0]} in the demo, {shares[1]} here.", ""]
+        lines += ["| claim | demo | here |", "| --- | --- | --- |"]
+        changed = [claim for claim in both if set(known[claim]) != set(found[claim])]
+        lines += [f"| `{claim}` | {_counted(known[claim])} | {_counted(found[claim])} |" for claim in changed]
+    return ["", "## Beside the demo", "", "Verdicts that are not the same in all runs:", *lines] if lines else []
+
+
+def _verdicts(runs: Sequence[ReportedRun]) -> dict[tuple[str, ...], dict[str, list[str]]]:
+    """By experiment, data and network, and by claim, what the seeds say; what a run does not test is left out."""
+    found: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for run in runs:
+        what = found.setdefault(_order(run)[:3], {})
+        for record in run.claims:
+            if record["verdict"] != Verdict.NOT_TESTED:
+                what.setdefault(record["id"].partition("/")[2], []).append(record["verdict"])
+    return found
+
+
+def _counted(verdicts: Sequence[str]) -> str:
+    counts = Counter(verdicts)
+    return ", ".join(f"{verdict} {times} x" if len(verdicts) > 1 else verdict for verdict, times in counts.items())
 
 
 def _without_place(run: ReportedRun) -> ReportedRun:
@@ -63,7 +105,7 @@ def _without_place(run: ReportedRun) -> ReportedRun:
     return replace(run, provenance=json.dumps(made | {"command": whole_command(made["command"], OF_PLACE)}))
 
 
-def _write(papers: Sequence[Paper], runs: Sequence[ReportedRun], to: Path) -> None:
+def _write(papers: Sequence[Paper], runs: Sequence[ReportedRun], to: Path, ending: Sequence[str]) -> None:
     articles = [path for path in write_articles(to.parent, papers, runs).values() if path.suffix == ".md"]
     if not articles:
         raise UserError("no run says anything of a paper")
@@ -72,7 +114,13 @@ def _write(papers: Sequence[Paper], runs: Sequence[ReportedRun], to: Path) -> No
         text = article.read_text(encoding="utf-8")
         (to / article.name).write_text(text + _figures(article.stem, runs, to), encoding="utf-8")
         lines.append(f"- [{article.stem}]({article.name}): {text.splitlines()[0].lstrip('# ')}")
-    lines += ["", "Made by `scripts/publish_papers.py` from the rows of these runs, on two cores.", "", *_table(runs)]
+    lines += [
+        "",
+        "Made by `scripts/publish_papers.py` from the rows of these runs, on two cores.",
+        "",
+        *_table(runs),
+        *ending,
+    ]
     (to / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -122,7 +170,9 @@ def _table(runs: Sequence[ReportedRun]) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+", help="folders of complete runs")
+    parser.add_argument("--demo", type=Path, nargs="+", default=[], help="folders of the same runs at demo scale")
+    given = parser.parse_args()
     try:
-        print(publish(parser.parse_args().runs))
+        print(publish(given.runs, demo=given.demo))
     except UserError as error:
         parser.error(str(error))

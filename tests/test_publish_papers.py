@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +51,21 @@ def test_an_article_its_figures_and_what_was_run(script: ModuleType, runs: list[
     assert "`python run.py -m experiment=hep_baselines scale=full seed=0,1` | 0 | 21 min" in table
     for run in runs:
         assert hashlib.sha256((run / "rows.parquet").read_bytes()).hexdigest() in table
+
+
+def test_verdicts_that_are_others_than_the_demos_are_told(script: ModuleType, runs: list[Path], tmp_path: Path) -> None:
+    demo = tmp_path / "outputs" / "hep_baselines" / "demo-0"
+    shutil.copytree(runs[0], demo)
+    rows = pd.read_parquet(demo / "rows.parquet")
+    few = rows[~rows["unit"].isin([f"network_{i}" for i in range(2, 100)])]
+    write_rows(demo / "rows.parquet", few)
+    found = script.publish(runs, tmp_path, [demo])
+    ending = (found / "README.md").read_text(encoding="utf-8").partition("## Beside the demo")[2]
+    (counts,) = [line for line in ending.splitlines() if line.startswith("**")]
+    here, there = (re.findall(r"(\d+) of (\d+)", counts)[i] for i in (1, 0))
+    assert int(here[1]) == 2 * int(there[1])
+    assert int(here[0]) / int(here[1]) < int(there[0]) / int(there[1])
+    assert re.search(r"\| `[\w/]+` \| inconclusive \| \w[\w ]+ 2 x \|", ending)
 
 
 def test_what_was_there_is_replaced_and_no_other_folder(script: ModuleType, runs: list[Path], tmp_path: Path) -> None:
