@@ -11,7 +11,7 @@ from torchvision.models import densenet121, mobilenet_v2, resnet18, vgg11
 
 from igbaselines.models.between import Switch
 from igbaselines.models.inference import for_gradients
-from igbaselines.models.joined import AppliedReLU, AppliedReLU6, Join, Joined, can_fuse
+from igbaselines.models.joined import AppliedReLU, AppliedReLU6, Join, Joined, can_fuse, rounded
 
 CONVOLUTIONS = {
     "dense": nn.Conv2d(4, 6, 3, padding=1),
@@ -236,3 +236,40 @@ def test_keeps_the_names_of_its_parameters() -> None:
     assert list(fast.state_dict()) == list(model.state_dict())
     assert type(model[0]) is nn.Conv2d
     torch.testing.assert_close(copy.deepcopy(fast)(X), expected)
+
+
+def test_a_network_is_rounded_after_folding() -> None:
+    """Means, variances and weights that are rounded each for themselves are off by as many roundings."""
+    torch.manual_seed(0)
+    norm, other = nn.BatchNorm2d(16), nn.BatchNorm2d(16)
+    network = nn.Sequential(nn.Conv2d(4, 16, 3, bias=False), norm, nn.Conv2d(16, 16, 3), other).eval()
+    for statistics in (norm.running_var, other.running_var):
+        assert statistics is not None
+        nn.init.uniform_(statistics, 0.2, 3)
+    fast = for_gradients(network)
+    exact = fast(X)
+    before = copy.deepcopy(fast.state_dict())
+    layers = [layer for layer in fast.modules() if isinstance(layer, Joined)]
+    assert len(layers) == 2
+    for late in (True, False):
+        low = rounded(fast, torch.bfloat16) if late else copy.deepcopy(fast).bfloat16()
+        assert {tensor.dtype for tensor in low.parameters()} == {torch.bfloat16}
+        found = low(X.bfloat16()).float()
+        assert (found - exact).norm() < 0.02 * exact.norm()
+        for layer, other_layer in zip(layers, (m for m in low.modules() if isinstance(m, Joined)), strict=True):
+            assert layer.folded is not None
+            assert other_layer.folded is not None
+            same = [torch.equal(a.bfloat16(), b) for a, b in zip(layer.folded[2], other_layer.folded[2], strict=True)]
+            assert all(same) == late
+    assert all(torch.equal(tensor, before[name]) for name, tensor in fast.state_dict().items())
+    assert torch.equal(fast(X), exact)
+
+
+def test_what_is_written_into_rounded_weights_counts() -> None:
+    fast = for_gradients(nn.Sequential(nn.Conv2d(4, 3, 3, bias=False), nn.BatchNorm2d(3)).eval())
+    fast(X)
+    low, x = rounded(fast, torch.bfloat16), X.bfloat16()
+    at_first = low(x)
+    with torch.no_grad():
+        next(low.parameters()).mul_(2)
+    torch.testing.assert_close(low(x), 2 * at_first, rtol=0.05, atol=0.05)

@@ -15,6 +15,7 @@ in oneDNN's ReLU: networks with such parameters are left alone, and the engine's
 of the network would pass unseen.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -201,11 +202,36 @@ def weight_and_bias(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
     return (of.weight, of.bias) if norm is None else _with_norm(of, norm)
 
 
+def rounded(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy with fewer bits: BatchNorms go into the weights before these are rounded, while nobody changes them.
+
+    Of rounded weights, means and variances the product would be off by several roundings.
+    """
+    copied = copy.deepcopy(network)
+    joined = [m for m in copied.modules() if isinstance(m, Joined) and m.behind[0] is not None]
+    exact = [_with_norm(layer, cast("nn.Module", layer.behind[0])) for layer in joined if _foldable(layer)]
+    copied.to(dtype)
+    for layer, (weight, bias) in zip(filter(_foldable, joined), exact, strict=True):
+        state, tensors = _state(layer, cast("nn.Module", layer.behind[0]))
+        layer.folded = state, tensors, (weight.to(dtype), bias.to(dtype))
+    return copied
+
+
+def _foldable(layer: Joined) -> bool:
+    norm = cast("nn.BatchNorm1d", layer.behind[0])
+    return norm.running_mean is not None and norm.running_var is not None
+
+
+def _state(layer: Joined, norm: nn.Module) -> tuple[object, list[Tensor]]:
+    """What folded weights are made of, and the tensors, which are kept: an id is that of a living one."""
+    tensors = _tensors(layer, norm)
+    return [norm.eps, *state_of(tensors)], [tensor for tensor in tensors if tensor is not None]
+
+
 def _with_norm(of: Joined, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    tensors = _tensors(of, norm)
-    state = [norm.eps, *state_of(tensors)]
+    state, kept = _state(of, norm)
     if of.folded is None or of.folded[0] != state:
-        weight, bias, mean, variance, factor, shift = tensors
+        weight, bias, mean, variance, factor, shift = _tensors(of, norm)
         assert weight is not None
         assert mean is not None
         assert variance is not None
@@ -216,7 +242,7 @@ def _with_norm(of: Joined, norm: nn.Module) -> tuple[Tensor, Tensor]:
         )
         with torch.inference_mode(False), torch.no_grad():
             weight, bias = (t.detach() for t in fuse(weight, bias, mean, variance, norm.eps, factor, shift))
-        of.folded = state, [t for t in tensors if t is not None], (weight, bias)  # kept: an id is that of a living one
+        of.folded = state, kept, (weight, bias)
     return of.folded[2]
 
 

@@ -1,6 +1,5 @@
 """Classifiers on pixel space: what a family of weights expects of its pixels is the network's first, affine step."""
 
-import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from igbaselines.common.devices import fetched, tf32
+from igbaselines.models.joined import rounded
 from igbaselines.models.stem import OfOutput, Stemmed
 
 
@@ -65,7 +65,7 @@ class Bfloat16(ImageNetwork):
     """
 
     def __init__(self, network: ImageNetwork) -> None:
-        super().__init__(copy.deepcopy(network.network).bfloat16(), [0.0] * 3, [1.0] * 3, network.rotated)
+        super().__init__(rounded(network.network, torch.bfloat16), [0.0] * 3, [1.0] * 3, network.rotated)
         self.mean, self.std, self.training = network.mean, network.std, network.training
 
     def after_stem(self, z: Float[Tensor, "m 3 h w"]) -> Float[Tensor, "m classes"]:
