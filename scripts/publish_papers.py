@@ -31,6 +31,7 @@ from igbaselines.running.config import CLAIMS_ROOT
 from igbaselines.running.states import COMPLETE
 
 ROOT = Path(__file__).parents[1]
+MADE = "Made by `scripts/publish_papers.py` from the rows of these runs, on two cores that did other work, too."
 OF_PLACE = (*OF_A_JOB, "output_root=", "data_root=", "force=")  # of a command: no part of the result
 
 
@@ -116,7 +117,7 @@ def _write(papers: Sequence[Paper], runs: Sequence[ReportedRun], to: Path, endin
         lines.append(f"- [{article.stem}]({article.name}): {text.splitlines()[0].lstrip('# ')}")
     lines += [
         "",
-        "Made by `scripts/publish_papers.py` from the rows of these runs, on two cores.",
+        MADE,
         "",
         *_table(runs),
         *ending,
