@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -149,22 +150,16 @@ def _figures(paper: str, runs: Sequence[ReportedRun], to: Path) -> str:
 
 
 def _table(runs: Sequence[ReportedRun]) -> list[str]:
-    """A line for each run: command, time, rows and their checksum."""
-    lines = [
-        "| command | seed | wall time | rows | sha256 of rows.parquet | code |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for run in runs:
-        made, rows = json.loads(run.provenance), run.folder / "rows.parquet"
-        cells = [
-            f"`{made['command']}`",
-            str(made["seed"]),
-            f"{made['wall_time_s'] / 60:.0f} min",
-            str(pq.read_metadata(rows).num_rows),
-            sha256(rows),
-            made["code"][:16],
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+    """By command a line for each of its runs: network, seed, time, rows and their checksum."""
+    lines: list[str] = []
+    for command, some in groupby(runs, key=lambda run: str(json.loads(run.provenance)["command"])):
+        lines += ["", f"    {command}", ""]
+        lines += ["| network | seed | wall time | rows | sha256 of rows.parquet | code |", f"|{' --- |' * 6}"]
+        for run in some:
+            made, rows = json.loads(run.provenance), run.folder / "rows.parquet"
+            time, count = f"{made['wall_time_s'] / 60:.0f} min", str(pq.read_metadata(rows).num_rows)
+            cells = [str(run.settings["model_name"]), str(made["seed"]), time, count, sha256(rows), made["code"][:16]]
+            lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
