@@ -3,7 +3,7 @@
 Pictures and gradients are counted, not timed; Weighted Gradients of efficientnet_lite0, 6 baselines, 16 nodes.
 
     python -m benchmarks.fewer                      # the sample photographs: some minutes on two cores
-    python -m benchmarks.fewer --only areas         # one of: k-section, first-crossing, areas, bfloat16, tf32
+    python -m benchmarks.fewer --only areas         # one of: k-section, areas, bfloat16, tf32
     python -m benchmarks.fewer --quick              # two photographs and short paths, to see that it works
 """
 
@@ -22,7 +22,6 @@ from torch import Tensor
 from benchmarks.emulated import EmulatedTF32
 from benchmarks.weighted import Counted, Photograph
 from igbaselines.attribution import Attribution
-from igbaselines.attribution.fitness import FirstCrossing
 from igbaselines.attribution.weighting import InverseFitness
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics.perturbation_curves import ShareGrid, area
@@ -90,28 +89,6 @@ def k_section(explained: Explained) -> Iterator[Row]:
         }
 
 
-def first_crossing(explained: Explained) -> Iterator[Row]:
-    """D_alpha by its definition (eq. 7), count by count, beside the search, which takes for granted that f falls."""
-    p = explained.photograph
-    per_baseline = explained.attribution.per_baseline
-    assert per_baseline is not None
-    fitness = replace(p.attribution.fitness, search=FirstCrossing(alpha=p.search.alpha, tolerance=p.search.tolerance))
-    found = fitness.d_alpha(p.task, per_baseline, generator_for(0))
-    weights = InverseFitness().of_fitness(found.d_alpha[None])
-    first = replace(
-        explained.attribution,
-        attributions=(weights.to(per_baseline)[..., None] * per_baseline.flatten(2)).sum(1).view_as(p.task.inputs),
-    )
-    yield {
-        "search": "first crossing",
-        "pictures a baseline": float(found.scored.double().mean()),
-        "same D_alpha": float((found.d_alpha == explained.d_alpha).double().mean()),
-        "times lower": float((explained.d_alpha / found.d_alpha).double().mean()),
-        "weights moved": moved(weights, explained.weights),
-        "area changed": explained.area(first) - explained.area(explained.attribution),
-    }
-
-
 def areas(explained: Explained) -> Iterator[Row]:
     """Fewer points of the deletion curve."""
     p, attributions = explained.photograph, explained.attribution.attributions
@@ -149,7 +126,6 @@ def fewer_bits(explained: Explained, name: str, network: ImageNetwork) -> Row:
 
 STUDIES: dict[str, Callable[[Explained], Iterator[Row]]] = {
     "k-section": k_section,
-    "first-crossing": first_crossing,
     "areas": areas,
     "bfloat16": bfloat16,
     "tf32": tf32,
