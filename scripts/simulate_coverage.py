@@ -9,6 +9,7 @@ run is: their covariance, steps and tails are those of the rows.
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -203,6 +204,7 @@ def simulated(experiment: str, rows: pd.DataFrame, claims: Iterable[Claim], draw
         known = judge(claim, rows)
         if known["value"] is None or POOLED in known["test"]:
             continue
+        print(claim.id, file=sys.stderr)  # minutes an experiment
         population = Population(slim(claim, rows), axes)
         for sizes, scales in of_size.items():
             found = simulate(claim, population, sizes, draws)
