@@ -225,7 +225,9 @@ def simulated(experiment: str, rows: pd.DataFrame, claims: Iterable[Claim], draw
 
 def page(tables: Mapping[tuple[str, ...], pd.DataFrame], commands: Sequence[str], draws: int) -> str:
     """The part of the page that is made here."""
-    lines = [f"{draws} draws a claim and size.", ""]
+    error = 100 * (0.95 * 0.05 / draws) ** 0.5
+    known = f"{draws} draws a claim and size: a share of 95 % is known to {error:.1f} percentage points or so"
+    lines = [f"{known}, one in three is further off.", ""]
     for (experiment, *what), found in tables.items():
         lines += [f"### {experiment}: {', '.join(what)}", "", TABLE]
         for (test, scale), some in found.groupby(["test", "scale"], sort=False):
