@@ -101,12 +101,17 @@ def test_the_block_of_the_page_on_speed() -> None:
 
 @pytest.fixture(scope="module")
 def cluster_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`~/my_cluster` of the page, with the launcher that it shows."""
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGES["docs/cluster.md"], re.DOTALL)
+    """`~/my_cluster` of the page, with the launcher that it shows, and what it says of one for a container."""
+    block, of_container = re.findall(r"```yaml\n(.*?)```", PAGES["docs/cluster.md"], re.DOTALL)
     folder = tmp_path_factory.mktemp("my_cluster")
     (folder / "hydra" / "launcher").mkdir(parents=True)
-    (folder / "hydra" / "launcher" / "mine.yaml").write_text(re.sub("^   ", "", block, flags=re.MULTILINE))
-    assert yaml.safe_load((folder / "hydra" / "launcher" / "mine.yaml").read_text())["partition"] == "gpu"
+    mine = re.sub("^   ", "", block, flags=re.MULTILINE)
+    known = yaml.safe_load(mine)
+    assert known["partition"] == "gpu"
+    (folder / "hydra" / "launcher" / "mine.yaml").write_text(mine)
+    (folder / "hydra" / "launcher" / "container.yaml").write_text(
+        yaml.safe_dump(known | yaml.safe_load(of_container), sort_keys=False)
+    )
     return folder
 
 
@@ -118,6 +123,15 @@ def test_every_run_command_is_a_configuration(command: str, cluster_folder: Path
     result = prepared.run([sys.executable, script, *shown, "--cfg", "job"], ROOT)
     assert result.returncode == 0, result.stderr
     assert "output_root" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_launcher_for_a_container_is_a_configuration(cluster_folder: Path) -> None:
+    words = ["--config-dir", str(cluster_folder), "hydra/launcher=container", "experiment=hep_baselines"]
+    result = prepared.run([sys.executable, "run.py", *words, "--cfg", "hydra"], ROOT)
+    assert result.returncode == 0, result.stderr
+    assert "python: apptainer exec --nv --bind /data igbaselines.sif python" in result.stdout
+    assert "module load apptainer" in result.stdout
 
 
 def test_there_are_commands_to_try() -> None:
