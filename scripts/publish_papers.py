@@ -32,7 +32,10 @@ from igbaselines.running.config import CLAIMS_ROOT
 from igbaselines.running.states import COMPLETE
 
 ROOT = Path(__file__).parents[1]
-MADE = "Made by `scripts/publish_papers.py` from the rows of these runs, on two cores that did other work, too."
+MADE = (
+    "Made by `scripts/publish_papers.py` from the rows of these runs; "
+    "wall times are those of their machine, whatever else it did."
+)
 OF_PLACE = (*OF_A_JOB, "output_root=", "data_root=", "force=")  # of a command: no part of the result
 
 
@@ -116,13 +119,7 @@ def _write(papers: Sequence[Paper], runs: Sequence[ReportedRun], to: Path, endin
         text = article.read_text(encoding="utf-8")
         (to / article.name).write_text(text + _figures(article.stem, runs, to), encoding="utf-8")
         lines.append(f"- [{article.stem}]({article.name}): {text.splitlines()[0].lstrip('# ')}")
-    lines += [
-        "",
-        MADE,
-        "",
-        *_table(runs),
-        *ending,
-    ]
+    lines += ["", MADE, *_table(runs), *ending]
     (to / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -24,13 +24,13 @@ from igbaselines.reporting.claims import Claim, judge
 from igbaselines.reporting.page.runs import OF_A_JOB, whole_command
 from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.rows import choose
-from igbaselines.reporting.statistics.estimates import ENOUGH as FEWEST
+from igbaselines.reporting.statistics.estimates import ENOUGH
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.running.config import CLAIMS_ROOT
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
 SEED = 0
-ENOUGH = 0.93  # covered by a 95 % interval, as far as draws can tell
+LEAST_COVERED = 0.93  # covered by a 95 % interval, as far as draws can tell
 SCALES = ("demo", "full")
 NETWORK = r"network_\d+$"
 POOLED = "replicates of"  # in a record's test: networks that a run has pooled are no rows to draw
@@ -92,7 +92,7 @@ class Population:
             values = rows[axis.column] if axis.column in rows else pd.Series(pd.NA, index=rows.index)
             there = values.notna() & values.astype(str).str.match(axis.names)
             codes, names = pd.factorize(values.where(there), sort=True)
-            self.codes.append(codes if len(names) >= FEWEST else np.full(len(rows), -1))
+            self.codes.append(codes if len(names) >= ENOUGH else np.full(len(rows), -1))
         self.own = [  # rows that are named by the unit, too
             np.asarray(rows["unit"] == rows[axis.column]) if axis.column in rows else np.zeros(len(rows), bool)
             for axis in axes
@@ -241,8 +241,9 @@ def page(tables: Mapping[tuple[str, ...], pd.DataFrame], commands: Sequence[str]
 
 def _short(found: pd.DataFrame) -> Iterator[str]:
     """The claims whose intervals hold too little, and at which size."""
-    low = found[found["coverage"] < ENOUGH]
-    yield f"Less than {_percent(ENOUGH)} is covered by {len(low)} of {len(found)} intervals{':' if len(low) else '.'}"
+    low = found[found["coverage"] < LEAST_COVERED]
+    ending = ":" if len(low) else "."
+    yield f"Less than {_percent(LEAST_COVERED)} is covered by {len(low)} of {len(found)} intervals{ending}"
     yield ""
     for claim, some in low.groupby("claim", sort=False):
         sizes = zip(some["coverage"], some["scale"], strict=True)
@@ -258,10 +259,16 @@ if __name__ == "__main__":
     parser.add_argument("runs", nargs="+", type=Path, help="folders of complete runs, larger than the demo")
     parser.add_argument("--draws", type=int, default=1000, help="runs that are drawn for a claim and a size")
     given = parser.parse_args()
+    if given.draws < 1:
+        parser.error(f"--draws must be at least 1, got {given.draws}")
+    try:
+        found = populations(given.runs)
+    except UserError as error:
+        parser.error(str(error))
     claims = [(name, claim) for paper in load_papers(CLAIMS_ROOT) for name, of in paper.claims.items() for claim in of]
     tables = {
         key: simulated(key[0], rows, [claim for name, claim in claims if name == key[0]], given.draws)
-        for key, rows in populations(given.runs).items()
+        for key, rows in found.items()
     }
     made = [json.loads((run / "provenance.json").read_text(encoding="utf-8")) for run in given.runs]
     commands = dict.fromkeys(
