@@ -24,13 +24,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import field, generation, hep, images, players, retraining, scaling, weighted
+from benchmarks import around, field, generation, hep, images, players, retraining, scaling, weighted
 from benchmarks.output import write
 from benchmarks.turns import Goal, Job, Timing, time_in_turns
 from igbaselines.common.files import write_text
 from igbaselines.common.places import PROJECT_ROOT
 
-PACKAGES = ("torch", "torchvision", "captum", "shap", "saliency", "path-explain", "numpy")
+PACKAGES = ("torch", "torchvision", "captum", "shap", "saliency", "quantus", "path-explain", "numpy")
 SECONDS_A_TURN = 1.0
 GOAL_COLUMNS = ["job", "candidate", "against", "times as fast", "goal", "met", "why not"]
 Row = dict[str, object]
@@ -47,6 +47,7 @@ def jobs(quick: bool, full: bool = False) -> Iterator[Job]:
     yield weighted.job(quick)
     yield players.job(quick)
     yield from field.jobs(quick)
+    yield from around.jobs(quick)
     yield retraining.job(quick)
     yield from generation.jobs(quick)
 

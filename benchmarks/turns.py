@@ -25,7 +25,7 @@ SHORT = 2.0  # seconds of a unit: what takes longer is not done once more only t
 Size = TypeVar("Size", int, int | None)
 Array = np.ndarray[Any, Any]
 Work = Callable[[int], Tensor | None]  # does so many units of the job; the result, if there is one
-JOBS = ("hep", "images", "weighted", "players", "field", "retraining", "generation")
+JOBS = ("hep", "images", "weighted", "players", "field", "around", "retraining", "generation")
 PRELOADED = ["torchvision", "captum.attr", "shap", "saliency.core", "shapiq", *(f"benchmarks.{job}" for job in JOBS)]
 
 

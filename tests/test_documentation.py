@@ -24,7 +24,9 @@ def test_every_page_has_its_place() -> None:
     nav = pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
     there = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     notebooks = {f"notebooks/{path.stem}.md" for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
-    assert nav == there | notebooks | {"index.md", "changelog.md", "contributing.md", "your_report.md"}
+    cards = {f"cards/{name}" for name in re.findall(r"\]\((\w+\.md)\)", (ROOT / "docs/cards/README.md").read_text())}
+    assert cards
+    assert nav | cards == there | notebooks | {"index.md", "changelog.md", "contributing.md", "your_report.md"}
 
 
 @pytest.mark.slow

@@ -4,6 +4,9 @@ Both replace the players outside a coalition S by an absent value, such as zero,
 proportion to their Shapley weights. Shapley Integrated Gradients moves all players outside S at once, from x_S to x,
 and divides the change of f among them by Integrated Gradients. The Shapley sampler moves one player alone, from x_S
 to x_{S+i}: its marginal contribution. The two agree where f is additive, not in general.
+
+    SIG:     phi_i = mean over S without i of (x - x_S)_i * integral_0^1 g_i(x_S + a (x - x_S)) da
+    sampler: phi_i = mean over S without i of v(S + i) - v(S),    v(S) = f(x_S)
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """One task under every method and every metric, at every budget."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,7 +12,14 @@ from torch import Tensor
 
 from igbaselines.attribution.budget import Budget, TooSmallBudgetError, gradient_cost
 from igbaselines.attribution.engine.result import Attribution
-from igbaselines.attribution.methods import AveragedGradients, Method, attribute_all, shareable, within
+from igbaselines.attribution.methods import (
+    AveragedGradients,
+    Method,
+    SharedGradients,
+    attribute_all,
+    shareable,
+    within,
+)
 from igbaselines.common.clock import timed
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
@@ -101,7 +108,7 @@ class Compared:
     def _at(self, budget: int | None) -> Values:
         """All values of a budget."""
         methods = self.methods if budget is None else dict(self._within(budget))
-        found = self._attributed(methods)
+        found, drawing = self._attributed(methods)
         values: Values = {}
         for method, (result, seconds) in found.items():
             values[method, COST] = cost = self._cost(result)
@@ -114,7 +121,7 @@ class Compared:
         for metric in self.metrics.values():
             values |= self._judged(metric, maps)
         for pair in self.pairs.values():
-            values |= self._paired(pair, methods, maps)
+            values |= self._paired(pair, methods, maps, drawing)
         return values
 
     def _within(self, budget: int) -> Iterator[tuple[str, Method]]:
@@ -125,24 +132,27 @@ class Compared:
             except TooSmallBudgetError as error:
                 log.info("%s is left out at a budget of %d: %s", name, budget, error)
 
-    def _attributed(self, methods: Mapping[str, Method]) -> dict[str, tuple[Attribution, float]]:
-        """What each method gives, and its seconds an input.
+    def _attributed(self, methods: Mapping[str, Method]) -> tuple[dict[str, tuple[Attribution, float]], list[str]]:
+        """What each method gives, and its seconds an input; and the methods that draw, or share gradients with one.
 
         Methods that share gradients are timed together, and share the time by what each would spend on its own.
         """
         task = self.known.task
         groups: list[Mapping[str, Method]] = list(shareable(methods))
         groups += [{name: one} for name, one in methods.items() if not isinstance(one, AveragedGradients)]
-        found = {}
+        found, drawing = {}, list[str]()
         for group in groups:
-            work = partial(attribute_all, group, task, self._generator(ATTRIBUTION))
-            results, seconds = timed(work, task.inputs.device)
+            generator = self._generator(ATTRIBUTION)
+            before = generator.get_state()
+            results, seconds = timed(partial(_of_group, group, task, generator), task.inputs.device)
+            if not torch.equal(generator.get_state(), before):
+                drawing += group
             seconds /= len(task.inputs)
             spent = {name: float(self._cost(result).mean()) for name, result in results.items()}
             total = sum(spent.values())
             for name, result in results.items():
                 found[name] = result, seconds * (spent[name] / total if total else 1.0)
-        return {name: found[name] for name in methods}
+        return {name: found[name] for name in methods}, drawing
 
     def _cost(self, result: Attribution) -> Tensor:
         """Evaluations of each input; a gradient counts as what it costs."""
@@ -157,16 +167,26 @@ class Compared:
             values[HALF_SAMPLE, name] = ceiling
         return values
 
-    def _paired(self, pair: PairedMetric, methods: Mapping[str, Method], maps: Mapping[str, Tensor]) -> Values:
+    def _paired(
+        self, pair: PairedMetric, methods: Mapping[str, Method], maps: Mapping[str, Tensor], drawing: Collection[str]
+    ) -> Values:
         name = pair.quantity.name
         if name not in self.variants:
             self.variants[name] = pair.variant(self.known.task, self._generator(JUDGED, name))
         of_draws = [name] if pair.redraws else []
-        others = attribute_all(methods, self.variants[name], self._generator(ATTRIBUTION, *of_draws))
-        return {
-            (method, name): pair.compare(self.known.task, each, others[method].attributions)
-            for method, each in maps.items()
-        }
+        if self.variants[name] is self.known.task:  # where what draws nothing has the same map again
+            methods = {name: method for name, method in methods.items() if name in drawing}
+        found = attribute_all(methods, self.variants[name], self._generator(ATTRIBUTION, *of_draws))
+        others = {**maps, **{method: one.attributions for method, one in found.items()}}
+        return {(method, name): pair.compare(self.known.task, each, others[method]) for method, each in maps.items()}
 
     def _generator(self, stream: str, *key: str) -> torch.Generator:
         return generator_for(self.seed, stream, self.known.task.name, *key)
+
+
+def _of_group(group: Mapping[str, Method], task: Task, generator: torch.Generator) -> dict[str, Attribution]:
+    """What methods give that share their gradients, or one of its own; the generator moves on if any of them draws."""
+    averages = {name: method for name, method in group.items() if isinstance(method, AveragedGradients)}
+    if averages:
+        return SharedGradients.draw(averages, task, generator).attribute()
+    return {name: method.attribute(task, generator) for name, method in group.items()}
