@@ -310,17 +310,17 @@ def write(runs: Sequence[Path], bench: Path | None, folder: Path = FOLDER, page:
         names.metrics.update(own.metrics)
     rows = pd.concat([pd.read_parquet(run / "rows.parquet") for run in runs], ignore_index=True)
     every = at_largest_budget(domains(rows, names.metrics))
-    goals = pd.DataFrame({"job": []}) if bench is None else pd.read_csv(bench / "goals.csv", keep_default_na=False)
+    goals = pd.DataFrame({"job": [""]}) if bench is None else pd.read_csv(bench / "goals.csv", keep_default_na=False)
     compared = Compared(every, goals)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     methods = [one for name, one in configured().items() if name in set(rows["method"])]
     asking = [one for one in methods if not any(one.name in domain.controls for domain in every)]
     with printed_as(names):
-        for one in asking:
-            write_text(folder / f"{one.name}.md", card(one, compared))
-        write_text(folder / "README.md", index(asking))
+        pages = {one.name: card(one, compared) for one in asking} | {"README": index(asking)}
     table = axioms_table(methods)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in pages.items():
+        write_text(folder / f"{name}.md", text)
     write_text(page, AXIOMS_TABLE.sub(lambda _: f"\n{table}\n\n", page.read_text(encoding="utf-8")))
 
 
