@@ -17,7 +17,7 @@ from igbaselines.attribution.engine.hooks import Gradients
 
 @dataclass(frozen=True)
 class Guided:
-    """The walk of Guided IG; it follows the gradient, so implementation counts, but its sum is f(x) - f(x').
+    """The walk of Guided IG, which follows the gradient; as steps go to zero its sum is f(x) - f(x').
 
     Args:
         fraction: of the features that move at a time, in (0, 1].
