@@ -43,7 +43,9 @@ AXIOMS_TABLE = re.compile(r"(?<=<!-- axioms -->\n).*(?=<!-- /axioms -->)", re.DO
 HEAD = """# Cards
 
 A page a method, made by `scripts/write_cards.py` from measurement. [Methods](../methods.md) has what they have in
-common.
+common. Any of them beside plain Integrated Gradients and a map that never asks the network:
+
+    python run.py experiment=comparison methods=[ig_mean,random_map,idgi]
 """
 GENERAL = "phi(x) = sum_k  w_k(x) * integral_0^1  d gamma_k(a)/da * g(gamma_k(a)) da"
 
@@ -229,7 +231,6 @@ def card(one: Configured, compared: Compared) -> str:
     lines = [
         f"# {label(one.name)}: `{one.name}`",
         one.comment,
-        f"    python run.py experiment=comparison methods=[{BESIDE},random_map,{one.name}]",
         "## What it computes",
         *(textwrap.indent(idea, "    ") for idea in equations(one.method) or [GENERAL]),
         _table(["choice", "here"], choices(one.method)),

@@ -37,6 +37,7 @@ TESTED = {
     "docs/cluster.md": {"yaml": "tests/test_code_blocks.py"},
     "docs/ntuple.md": dict.fromkeys(("python", "yaml"), "tests/test_ntuple_page.py"),
     "docs/photographs.md": {"python": "tests/test_photographs_page.py"},
+    **{page: {"yaml": "tests/test_write_cards.py"} for page in PAGES if re.match(r"docs/cards/(?!README)", page)},
 }
 LINES = [
     (page, line) for page, text in PAGES.items() for line in re.findall(r"^ {4,}(?:\$ )?(.*)$", text, re.MULTILINE)

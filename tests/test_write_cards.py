@@ -1,5 +1,6 @@
 """A method's card is made of what a comparison and a benchmark found, of its own file and of what it misses."""
 
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from igbaselines.running.rows import Names
-from tests.commands import load_script
+from tests.commands import ROOT, load_script
 from tests.compared_rows import NAMES, rows_of
 
 WORTH = {
@@ -59,6 +60,14 @@ def test_a_card_says_what_was_measured(cards: Path) -> None:
         assert said in card, said
     assert "captum" not in card
     assert "By no metric a map" in (cards / "cards" / "ig_mean.md").read_text()
+
+
+def test_the_cards_show_the_files_that_there_are() -> None:
+    pages = [path for path in (ROOT / "docs" / "cards").glob("*.md") if path.stem != "README"]
+    assert len(pages) > 30
+    for path in pages:
+        (shown,) = re.findall(r"```yaml\n(.*?)```", path.read_text(), re.DOTALL)
+        assert shown in (ROOT / "conf" / "methods" / f"{path.stem}.yaml").read_text(), f"{path}: scripts/write_cards.py"
 
 
 def test_the_table_of_axioms_is_put_in_its_place(cards: Path) -> None:
