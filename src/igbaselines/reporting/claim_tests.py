@@ -26,10 +26,12 @@ from igbaselines.reporting.statistics.verdicts import (
 )
 
 
-def mean_over_units(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
-    """Test the mean over units of what was measured once a unit."""
+def mean_over_units(
+    rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, step: float | None = None
+) -> Outcome:
+    """Test the mean over units of what was measured once a unit; `step` is between values that are counts."""
     values = _by_unit(rows, {"metric": metric, "method": method})
-    return over_units(values, claimed, f"mean {metric} of {method}; {span(values.to_numpy(float))}")
+    return over_units(values, claimed, f"mean {metric} of {method}; {span(values.to_numpy(float))}", step)
 
 
 def difference_over_units(

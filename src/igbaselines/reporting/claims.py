@@ -65,12 +65,14 @@ class Sentence:
         place: where it stands.
         text: the words.
         open: why no claim tests it; empty where claims do.
+        is_asked: whether it is a question, such as a review's: claims answer it, and it has no verdict of its own.
     """
 
     id: str
     place: str
     text: str
     open: str = ""
+    is_asked: bool = False
 
 
 @dataclass(frozen=True)

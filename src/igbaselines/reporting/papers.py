@@ -81,10 +81,12 @@ def _question(where: str, paper: str, claims: Collection[str], fields: Mapping[s
     return Question(fields["ask"], readings, fields.get("note", ""))
 
 
-def _sentences(where: str, written: Sequence[Mapping[str, str]], claims: Sequence[Claim]) -> list[Sentence]:
+def _sentences(where: str, written: Sequence[Mapping[str, Any]], claims: Sequence[Claim]) -> list[Sentence]:
     """Read a paper's sentences; each is tested by a claim, or says why none tests it."""
     for fields in written:
-        _require_keys(f"{where}, sentence {fields.get('id', '?')!r}", fields, {"id", "place", "text"}, {"open"})
+        _require_keys(
+            f"{where}, sentence {fields.get('id', '?')!r}", fields, {"id", "place", "text"}, {"open", "is_asked"}
+        )
     sentences = [Sentence(**fields) for fields in written]
     known = {sentence.id for sentence in sentences}
     for claim in claims:

@@ -19,6 +19,7 @@ GLYPHS: Mapping[str, str] = {
     Verdict.INCONCLUSIVE: "?",
     Verdict.NOT_TESTED: "\N{MIDDLE DOT}",
 }
+ASKED = "asked"  # in the place of a verdict: a question has answers, and is not reproduced
 MOST_COLUMNS = 6  # runs side by side; more are counted together, by experiment
 RULE = (
     "A sentence is reproduced where all of its readings are, and not reproduced where none is; where they disagree, or "
@@ -35,6 +36,7 @@ class Line:
     claims: tuple[str, ...]  # ids
     cells: Mapping[str, Counter[str]]  # by run: how often its readings got each verdict
     open: str  # why no claim tests it
+    is_asked: bool = False  # whether it is a question
 
     @property
     def counts(self) -> Counter[str]:
@@ -43,8 +45,9 @@ class Line:
 
     @property
     def verdict(self) -> str:
-        """What all of them say together."""
-        return taken_together(self.counts)
+        """What all of them say together; of a question nothing, once any of its claims is tested."""
+        together = taken_together(self.counts)
+        return ASKED if self.is_asked and together != Verdict.NOT_TESTED else together
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Glance:
     @property
     def by_verdict(self) -> dict[str, list[Line]]:
         """The sentences by what all runs say together, the most telling verdict first."""
-        found = {str(verdict): [line for line in self.lines if line.verdict == verdict] for verdict in Verdict}
+        said = [*map(str, Verdict), ASKED]
+        found = {verdict: [line for line in self.lines if line.verdict == verdict] for verdict in said}
         return {verdict: lines for verdict, lines in found.items() if lines}
 
     @property
@@ -79,7 +83,7 @@ def glance_at(paper: Paper, runs: Sequence[ReportedRun]) -> Glance:
         ids = tuple(claim.id for claim in every if sentence.id in claim.sentence)
         counts = {run: Counter(str(one["verdict"]) for one in of if one["id"] in ids) for run, of in found.items()}
         cells = {run: count for run, count in counts.items() if count}
-        lines.append(Line(sentence.place, sentence.text, ids, cells, sentence.open))
+        lines.append(Line(sentence.place, sentence.text, ids, cells, sentence.open, sentence.is_asked))
     return Glance(tuple(found), tuple(lines))
 
 

@@ -18,7 +18,7 @@ from igbaselines.reporting.claims import Paper, Record
 from igbaselines.reporting.page.article.blocks import Block, Grid, Heading, Items, Lines, Words, latex, markdown
 from igbaselines.reporting.page.asked import answers_of, short_names
 from igbaselines.reporting.page.decide import what_decides
-from igbaselines.reporting.page.glance import Glance, Line, glance_at
+from igbaselines.reporting.page.glance import ASKED, Glance, Line, glance_at
 from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.verdicts import Verdict
 from igbaselines.reporting.tables import readable
@@ -81,7 +81,7 @@ def _scope(tested: Tested) -> list[Block]:
     paper = tested.paper
     glance = tested.glance
     counts = Counter(line.verdict for line in glance.lines)
-    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (*Verdict, ASKED) if counts[verdict])
     found = f"Sentences of the paper, with all readings of each taken together: {listed}, of {len(glance.lines)}."
     by = f"by {', '.join(paper.authors)} " if paper.authors else ""
     blocks: list[Block] = [Heading("Scope"), Words(f"The paper {by}(arXiv:{paper.id}, {paper.url}). {found}")]

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from igbaselines.reporting.claim_tests import for_all, over_units, span
 from igbaselines.reporting.rows import POOLED, by_unit, unit_name
@@ -32,28 +33,35 @@ def first_feature(rows: pd.DataFrame, claimed: Region, *, feature: str, method: 
     return Outcome(estimate, decide(estimate, claimed), note)
 
 
-def feature_rank(rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method: str) -> Outcome:
-    """Test the mean rank of a feature (1 is the most important), or in each unit of the best of several."""
-    ranks, every = _best_rank(rows, features, method)
+def feature_rank(
+    rows: pd.DataFrame, claimed: Region, *, features: Sequence[str], method: str, place: int = 1
+) -> Outcome:
+    """Test the mean rank of a feature (1 is the most important), or in each unit of the best of several, or next best.
+
+    `place` counts among the features: 2 is the second best of them.
+    """
+    ranks, every = _best_rank(rows, features, method, place)
     if all(claimed.holds(float(rank)) for rank in range(1, every + 1)):
         raise NotTestable(f"of {every} features every rank says the same")
-    named = features[0] if len(features) == 1 else f"the best of {', '.join(features)}"
+    best = "the best" if place == 1 else f"place {place}"
+    named = features[0] if len(features) == 1 else f"{best} of {', '.join(features)}"
     words = f"mean rank of {named}; ranks {span(ranks.to_numpy(float))}; chance: in a random order of {every} features "
-    words += f"it is {chance_rank(every, len(features)):.3g} on average, and as claimed "
-    words += f"with {chance_of_rank(every, len(features), claimed):.0%}"
+    words += f"it is {chance_rank(every, len(features), place):.3g} on average, and as claimed "
+    words += f"with {chance_of_rank(every, len(features), claimed, place):.0%}"
     return over_units(ranks, claimed, words, step=1.0)
 
 
-def chance_rank(features: int, several: int) -> float:
-    """The mean of the best rank of several features in a random order of all."""
-    return (features + 1) / (several + 1)
+def chance_rank(features: int, several: int, place: int = 1) -> float:
+    """The mean rank of the best of several features, or of the one at a place among them, in a random order of all."""
+    return place * (features + 1) / (several + 1)
 
 
-def chance_of_rank(features: int, several: int, claimed: Region) -> float:
-    """The probability that the best rank of several features in a random order of all lies in the claimed region."""
-    beyond = [math.comb(features - rank, several) for rank in range(features + 1)]  # all of them behind that rank
-    places = [rank for rank in range(1, features + 1) if claimed.holds(float(rank))]
-    return math.fsum((beyond[rank - 1] - beyond[rank]) / beyond[0] for rank in places)
+def chance_of_rank(features: int, several: int, claimed: Region, place: int = 1) -> float:
+    """The probability that this rank lies in the claimed region: so many of the several are among the first ones."""
+    ranks = np.arange(features + 1)
+    reached = stats.hypergeom.sf(place - 1, features, several, ranks)  # of this rank or a better one
+    at = np.diff(reached)
+    return float(at[[claimed.holds(float(rank)) for rank in ranks[1:]]].sum())
 
 
 def rank_difference(
@@ -92,11 +100,20 @@ def discrimination_difference(
 
 
 def curve_difference(
-    rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str, up_to_k: int, min_n_eff: int = 0
+    rows: pd.DataFrame,
+    claimed: Region,
+    *,
+    metric: str,
+    method_a: str,
+    method_b: str,
+    up_to_k: int,
+    every_k: bool = True,
+    min_n_eff: int = 0,
 ) -> Outcome:
     """Test the paired difference of two curves at every k <= up_to_k, and on average over them: see `for_all`.
 
-    The network with all features never counts, and no k at which both methods chose the same features in every unit.
+    Without `every_k` only the average is claimed. The network with all features never counts, and no k at which both
+    methods chose the same features in every unit.
     """
     difference = Curve.of(rows, metric, method_a) - Curve.of(rows, metric, method_b)
     difference = difference.below_all_features(up_to_k)
@@ -109,7 +126,21 @@ def curve_difference(
     estimate = difference.mean(threshold=claimed.threshold)
     words = f"mean difference in {metric} over k = {_listed(used)}"
     words += f"; tied by construction at k = {_listed(ties)}" if ties else ""
+    if not every_k:
+        return Outcome(estimate, decide(estimate, claimed), f"value: {words}")
     return for_all(estimate, {f"k = {k}": partial(difference.at, k) for k in used}, claimed, words, "k")
+
+
+def curve_rise(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, to_k: int) -> Outcome:
+    """Test how much a curve rises from k = 1 to another k."""
+    curve = Curve.of(rows, metric, method)
+    if missing := {1, to_k} - {int(k) for k in curve.point.index}:
+        raise NotTestable(f"the run has no k = {_listed(sorted(missing))}")
+    estimate = curve.rise(to_k)
+    words = (
+        f"rise in {metric} of {method} from k = 1 to {to_k}; {curve.point.loc[1]:.4g} and {curve.point.loc[to_k]:.4g}"
+    )
+    return Outcome(estimate, decide(estimate, claimed), f"value: {words}")
 
 
 def plateau(
@@ -126,8 +157,8 @@ def plateau(
     """Test from which k a curve stays within a fraction, the tolerance, of its rise (from k = 1) of its end.
 
     The k that are measured must be able to say either: k = 1, where the rise begins, some k below the claimed range,
-    the one that the paper names, and some beyond the range before all features, where every curve ends. What other
-    tolerances find is printed.
+    the one that the paper names, and some beyond the range before all features, where every curve ends. A range without
+    a lower edge has nothing below it. What other tolerances find is printed.
     """
     curve = Curve.of(rows, metric, method)
     measured = [int(k) for k in curve.point.index]
@@ -135,7 +166,8 @@ def plateau(
     beyond = [k for k in fewer if k > claimed.at_most]
     if claimed.holds(float(everything)):
         raise NotTestable(f"all {everything} features are in the claimed range: every curve levels off there")
-    if not {1, around} <= set(fewer) or not beyond or not any(1 < k < claimed.lower for k in fewer):
+    before = not math.isfinite(claimed.lower) or any(1 < k < claimed.lower for k in fewer)
+    if not {1, around} <= set(fewer) or not beyond or not before:
         raise NotTestable(
             f"k = 1 and {around}, and k below and beyond the claimed range, were not all measured: "
             f"only k = {_listed(measured)}"
@@ -162,7 +194,7 @@ def plateau(
 TESTS: dict[str, Callable[..., Outcome]] = {
     test.__name__: test
     for test in (
-        *(first_feature, feature_rank, rank_difference, curve_difference, plateau),
+        *(first_feature, feature_rank, rank_difference, curve_difference, curve_rise, plateau),
         *(largest_of_features, discrimination_difference),
     )
 }
@@ -194,12 +226,15 @@ def _require_background(rows: pd.DataFrame, methods: Sequence[str], used: Sequen
         )
 
 
-def _best_rank(rows: pd.DataFrame, features: Sequence[str], method: str) -> "tuple[pd.Series[float], int]":
-    """Find in each unit the best rank among the features, and of how many features there are ranks."""
+def _best_rank(
+    rows: pd.DataFrame, features: Sequence[str], method: str, place: int = 1
+) -> "tuple[pd.Series[float], int]":
+    """Find in each unit the best rank among the features, or that at a place, and of how many there are ranks."""
     ranks = by_unit(rows, "rank", method, "feature")
     _require_features(ranks, features)
     require_finite(ranks.to_numpy(float))
-    return ranks.loc[list(features)].min(), int(ranks.to_numpy(float).max())
+    several = np.sort(ranks.loc[list(features)].to_numpy(float), axis=0)
+    return pd.Series(several[place - 1], ranks.columns), int(ranks.to_numpy(float).max())
 
 
 def _require_features(table: pd.DataFrame, features: Sequence[str]) -> None:

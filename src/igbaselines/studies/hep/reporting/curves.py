@@ -81,10 +81,11 @@ class Curve:
         """The k at which the difference of two curves is zero in every column: both have the same networks there."""
         return [int(str(k)) for k in self.samples.index[(self.samples == 0).all(axis=1)]]
 
-    def rise(self) -> Estimate:
-        """Estimate the rise from the first k to the last."""
-        ends = self.samples.iloc[-1] - self.samples.iloc[0]
-        return self._estimate(float(self.point.iloc[-1] - self.point.iloc[0]), ends.to_numpy(float))
+    def rise(self, to_k: int | None = None) -> Estimate:
+        """Estimate the rise from the first k to another; None: to the last."""
+        to_k = int(self.point.index[-1]) if to_k is None else to_k
+        ends = self.samples.loc[to_k] - self.samples.iloc[0]
+        return self._estimate(float(self.point.loc[to_k] - self.point.iloc[0]), ends.to_numpy(float), threshold=0.0)
 
     def plateau(self, tolerance: float) -> Estimate:
         """Estimate the smallest k from which the curve stays within a fraction, the tolerance, of its rise of its end.
