@@ -1,6 +1,6 @@
 """Photographs side by side: the rows of one after another, also where memory runs out on the way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class OfSome(LeftHalf):
 MASKS: dict[str, Imputer] = {"corner_mean": CornerMean(), "mean": TrainingMean()}
 
 
-def rows_of(folder: Path, at_once: int, masks: Mapping[str, Imputer] = MASKS) -> pd.DataFrame:
+def rows_of(folder: Path, at_once: int, masks: dict[str, Imputer] = MASKS) -> pd.DataFrame:
     evaluation = WeightedGradientsEvaluation(
         TrainingMean(), GRID, "signed", "paper", 2, ["weighted_gradients"], [1, 2], 5, [2, 3], 4, "tables", masks, 3
     )

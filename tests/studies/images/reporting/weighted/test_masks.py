@@ -74,7 +74,7 @@ def test_the_table_has_masks_both_ways_and_marks_its_diagonal(weighted: pd.DataF
         marked = [mask for mask in MASKS if line[mask].endswith("*")]
         assert marked == ([] if line["metric"] == "AUC of overlap" else [line["fitness_mask"]])
         assert bool(line["nothing"]) == (line["metric"] == "AUC of overlap")
-    value = float(table.loc[0, "corner_mean"].partition(" ")[0])
+    value = float(str(table.loc[0, "corner_mean"]).partition(" ")[0])
     assert value == pytest.approx(100 * OWN_GAIN, abs=3)
 
 
@@ -97,9 +97,9 @@ def test_without_masks_there_is_nothing_and_a_few_images_have_no_interval(weight
     assert masks_figure({}) is None
     with pytest.raises(NotTestable, match="no 'deletion_auc_by_mask'"):
         lead_across_masks(without, POSITIVE, metric=DELETION)
-    few = masks_table(crossed(make_rows(images=2, beside=True)))
-    assert few.loc[0, "corner_mean"].endswith("*")
-    assert "(" not in few.loc[0, "corner_mean"]
+    few = str(masks_table(crossed(make_rows(images=2, beside=True))).loc[0, "corner_mean"])
+    assert few.endswith("*")
+    assert "(" not in few
 
 
 def test_one_mask_and_missing_values_are_not_tested(weighted: pd.DataFrame) -> None:
