@@ -95,8 +95,10 @@ def test_without_masks_there_is_nothing_and_a_few_images_have_no_interval(weight
     assert crossed(without) == {}
     assert masks_table({}).empty
     assert masks_figure({}) is None
-    with pytest.raises(NotTestable, match="no 'deletion_auc_by_mask'"):
+    with pytest.raises(NotTestable, match="evaluation/masks=three"):
         lead_across_masks(without, POSITIVE, metric=DELETION)
+    with pytest.raises(NotTestable, match="no 'overlap_auc_by_mask'"):
+        lead_across_masks(weighted[weighted["metric"] != OVERLAP], POSITIVE, metric=OVERLAP)
     few = str(masks_table(crossed(make_rows(images=2, beside=True))).loc[0, "corner_mean"])
     assert few.endswith("*")
     assert "(" not in few

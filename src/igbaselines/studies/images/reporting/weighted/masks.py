@@ -44,6 +44,8 @@ class Crossed:
         Raises:
             NotTestable: where it was not measured by masks, or a value is missing.
         """
+        if not rows["metric"].str.endswith(BY_MASK).any():
+            raise NotTestable("nothing was measured by masks: evaluation/masks=three names some")
         eg, wg = (_by_masks(select(rows, metric, method)) for method in (EG, WG))
         require_finite(pd.DataFrame({**eg, **wg}).to_numpy(float))
         sign = look_up(metric.removesuffix(BY_MASK), METRICS).sign
