@@ -1,5 +1,6 @@
 """Fitness with each mask, judged with each mask, and D_alpha by its definition: of photographs in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,11 +58,10 @@ def run(
     first_crossing: int = 0,
     mask: Imputer | None = None,
     outlined: bool = True,
+    insertion: Sequence[str] = (EG, WG),
 ) -> pd.DataFrame:
-    judge, insertion, more = mask or TrainingMean(), [EG, WG], (masks or {}, first_crossing)
-    evaluation = WeightedGradientsEvaluation(
-        judge, GRID, "signed", "paper", 0, insertion, [], 5, [], 0, "tables", *more
-    )
+    judge, inserted, more = mask or TrainingMean(), list(insertion), (masks or {}, first_crossing)
+    evaluation = WeightedGradientsEvaluation(judge, GRID, "signed", "paper", 0, inserted, [], 5, [], 0, "tables", *more)
     rows = Rows("e", "d", "m", 0)
     this = Run(rows, folder / "checkpoints", folder, folder, torch.device("cpu"), 0, 8, 1)
     weighted_gradients.run(this, InMemory(outlined=outlined), SteepModel(), attribution, evaluation)
@@ -105,6 +105,14 @@ def test_masks_change_nothing_else_and_need_no_outline(tmp_path: Path) -> None:
     assert_same(crossed[~beside].drop(columns=["fitness_mask", "metric_mask"]), plain)
     assert not (crossed["metric"] == "overlap_auc_by_mask").any()
     assert (crossed["metric"] == "deletion_auc_by_mask").sum() == 3 * 2 * 3
+
+
+def test_insertion_can_be_left_out(tmp_path: Path) -> None:
+    """As the ablation does."""
+    plain, without = run(tmp_path / "1"), run(tmp_path / "2", insertion=())
+    of_insertion = plain["metric"].str.startswith("insertion")
+    assert of_insertion.any()
+    assert_same(without, plain[~of_insertion])
 
 
 def test_the_first_crossing_is_one_more_method_of_the_same_gradients(tmp_path: Path) -> None:

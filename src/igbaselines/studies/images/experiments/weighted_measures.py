@@ -121,8 +121,10 @@ def measure(
     maps = [one.maps for one in judged]
     deletion = curves_of(evaluation, task, maps, study.run.seed)
     on_objects = on_object(batch, evaluation, maps)
-    inserted = [torch.stack([one.maps[one.place[method]] for method in evaluation.insertion]) for one in judged]
-    insertion = curves_of(evaluation, task, inserted, study.run.seed, insertion=True) if evaluation.insertion else None
+    insertion = None
+    if evaluation.insertion:
+        inserted = [torch.stack([one.maps[one.place[method]] for method in evaluation.insertion]) for one in judged]
+        insertion = curves_of(evaluation, task, inserted, study.run.seed, insertion=True)
     of_baselines, variances = (
         _of_baselines(found, list(batch.attribution.baselines)),
         _variances(batch, found, evaluation),
