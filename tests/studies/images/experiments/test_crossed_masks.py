@@ -117,17 +117,17 @@ def test_insertion_can_be_left_out(tmp_path: Path) -> None:
 
 def test_the_first_crossing_is_one_more_method_of_the_same_gradients(tmp_path: Path) -> None:
     plain, rows = run(tmp_path / "1"), run(tmp_path / "2", first_crossing=1)
-    beside = (rows["method"] == "first_crossing") | rows["metric"].isin(["first_crossing", "first_crossing_weight"])
+    beside = (rows["method"] == "first_crossing") | rows["metric"].isin(["first_d_alpha", "first_weight"])
     pd.testing.assert_frame_equal(rows[~beside].reset_index(drop=True), plain, check_exact=True)
     assert {"deletion_auc", "overlap_auc", "completeness_gap"} <= set(
         rows.loc[rows["method"] == "first_crossing", "metric"]
     )
     table = rows[rows["baseline"].notna()].pivot(index=["unit", "baseline"], columns="metric", values="value")
-    assert (table["first_crossing"] >= 1).all()
-    assert (table["first_crossing"] <= table["d_alpha"]).all()
+    assert (table["first_d_alpha"] >= 1).all()
+    assert (table["first_d_alpha"] <= table["d_alpha"]).all()
     assert table["d_alpha"].nunique() > 5
-    inverse = (1 / table["first_crossing"]).groupby("unit")
-    np.testing.assert_allclose(table["first_crossing_weight"], (1 / table["first_crossing"]) / inverse.transform("sum"))
+    inverse = (1 / table["first_d_alpha"]).groupby("unit")
+    np.testing.assert_allclose(table["first_weight"], (1 / table["first_d_alpha"]) / inverse.transform("sum"))
 
 
 @dataclass(frozen=True)

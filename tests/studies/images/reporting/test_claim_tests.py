@@ -155,12 +155,12 @@ def test_one_image_settles_nothing() -> None:
 def test_how_far_a_search_is_from_the_first_crossing() -> None:
     """Half of the baselines cross first at half of the pixels: the geometric mean of 1 and 2."""
     rows = make_rows(beside=True)
-    both = {"metric": "d_alpha", "exact": "first_crossing"}
-    with pytest.raises(NotTestable, match="first_crossing"):
+    both = {"metric": "d_alpha", "exact": "first_d_alpha"}
+    with pytest.raises(NotTestable, match="first_d_alpha"):
         search_excess(make_rows(), Region(at_most=1.05), **both)
     assert search_excess(rows, Region(at_most=1.05), **both).estimate.value == pytest.approx(np.sqrt(2))
     varied = rows.copy()
-    first = (rows["metric"] == "first_crossing") & (rows["unit"] == "photo_000.jpg")
+    first = (rows["metric"] == "first_d_alpha") & (rows["unit"] == "photo_000.jpg")
     varied.loc[first, "value"] *= 0.9
     found = search_excess(varied, Region(at_most=1.05), **both)
     assert found.verdict == Verdict.NOT_REPRODUCED

@@ -215,8 +215,8 @@ def _of_baselines(found: Mapping[str, Attribution], names: Sequence[str]) -> lis
     }
     if (by_definition := found.get(FIRST_CROSSING)) is not None:
         assert by_definition.fitness is not None
-        values["first_crossing"] = by_definition.fitness.d_alpha.view(shape)
-        values["first_crossing_weight"] = weights_of(by_definition).cpu()
+        values["first_d_alpha"] = by_definition.fitness.d_alpha.view(shape)
+        values["first_weight"] = weights_of(by_definition).cpu()
     return [baseline_rows({name: of[i] for name, of in values.items()}, names) for i in range(len(weight))]
 
 
