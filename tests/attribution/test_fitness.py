@@ -137,7 +137,7 @@ def test_a_section_for_each_pixel_finds_the_least_count_of_all(generator: torch.
     assert torch.any(fewer > found.d_alpha)
 
 
-@pytest.mark.parametrize("block", [1, 7, 256])
+@pytest.mark.parametrize("block", [1, 7, 64])
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
 def test_the_first_crossing_is_the_least_count_of_all(
     generator: torch.Generator, alpha: float, block: int, monkeypatch: pytest.MonkeyPatch
@@ -156,8 +156,9 @@ def test_the_first_crossing_is_the_least_count_of_all(
         assert d_alpha == (under[0] if under else 23 if row[0] > 0 else 1)
         assert score == row[d_alpha]
         assert reached == bool(under)
-    ends = torch.where(found.reached | (values[:, 0] <= 0), -(-found.d_alpha // block) * block, 23).clamp(max=23)
-    assert torch.equal(found.scored, 1 + ends)  # with the block that crosses it is done
+    ends = torch.where(found.d_alpha < 23, -(-found.d_alpha // block) * block, 22).clamp(max=22)
+    ends[values[:, 0] <= 0] = 0
+    assert torch.equal(found.scored, 2 + ends)  # with the block that crosses it is done
     assert not found.reached[:61].any()
     assert found.reached[61:].float().mean() > 0.5
     binary = search_table(BinarySearch(alpha, tolerance=0.0), Table(values))
@@ -180,8 +181,43 @@ def test_the_first_count_within_the_tolerance_is_a_crossing() -> None:
     assert search_table(FirstCrossing(tolerance=0.005), Table(values)).d_alpha.tolist() == [2, 4]
 
 
+@pytest.mark.parametrize("step", [2, 5, 30])
+@pytest.mark.parametrize("block", [7, 64])
+def test_a_larger_step_misses_what_lies_within_it_and_nothing_else(
+    generator: torch.Generator, step: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a loop over every step-th count, and then over those before the first that crosses."""
+    monkeypatch.setattr(fitness, "BLOCK", block)
+    values = torch.rand(100, 24, generator=generator, dtype=torch.float64)
+    values[:, 0] = 0.4  # crossings are rare, at or under 0.2
+    found = search_table(FirstCrossing(tolerance=0.0, step=step), Table(values))
+    looked = [*range(step, 22, step), 22, 23]
+    for row, d_alpha, reached in zip(values.tolist(), found.d_alpha.tolist(), found.reached.tolist(), strict=True):
+        coarse = next((count for count in looked if row[count] <= 0.2), None)
+        last = max((count for count in looked if coarse is not None and count < coarse), default=0)
+        assert reached == (coarse is not None)
+        assert d_alpha == (23 if coarse is None else next(c for c in range(last + 1, 24) if row[c] <= 0.2))
+    exact = search_table(FirstCrossing(tolerance=0.0), Table(values))
+    assert torch.all(found.d_alpha >= exact.d_alpha)
+    assert torch.any(found.d_alpha > exact.d_alpha)
+    smooth = falling(generator, rows=20)
+    for part in ("d_alpha", "score", "reached"):
+        of_steps, of_all = (search_table(FirstCrossing(tolerance=0.0, step=each), Table(smooth)) for each in (step, 1))
+        assert torch.equal(getattr(of_steps, part), getattr(of_all, part))
+
+
+def test_a_step_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="step must be at least 1, got 0"):
+        FirstCrossing(step=0)
+
+
 SEARCHES = [BinarySearch(tolerance=0.0), BinarySearch(tolerance=0.0, sections=5), ReleasedSearch(tolerance=0.0)]
-SEARCHES += [BinarySearch(tolerance=0.0, max_iterations=2), ReleasedSearch(max_iterations=3), FirstCrossing()]
+SEARCHES += [
+    BinarySearch(tolerance=0.0, max_iterations=2),
+    ReleasedSearch(max_iterations=3),
+    FirstCrossing(),
+    FirstCrossing(step=5),
+]
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=str)
@@ -226,7 +262,17 @@ def test_binary_search_scores_few_counts(generator: torch.Generator) -> None:
         assert sum(i == image for i, _ in table.asked) <= 2 + math.ceil(math.log2(1000))
 
 
-@pytest.mark.parametrize("search", [BinarySearch(), BinarySearch(sections=7), ReleasedSearch(), ReleasedSearch(0.9)])
+@pytest.mark.parametrize(
+    "search",
+    [
+        BinarySearch(),
+        BinarySearch(sections=7),
+        ReleasedSearch(),
+        ReleasedSearch(0.9),
+        FirstCrossing(),
+        FirstCrossing(step=4),
+    ],
+)
 def test_scored_points_are_counted(search: DeletionSearch, generator: torch.Generator) -> None:
     table = Table(torch.cat([falling(generator, rows=20), torch.rand(20, 38, generator=generator).double()]))
     found = search_table(search, table)
@@ -234,7 +280,8 @@ def test_scored_points_are_counted(search: DeletionSearch, generator: torch.Gene
 
 
 @pytest.mark.parametrize(
-    "search", [BinarySearch(tolerance=0.0), BinarySearch(), BinarySearch(sections=5), ReleasedSearch()]
+    "search",
+    [BinarySearch(tolerance=0.0), BinarySearch(), BinarySearch(sections=5), ReleasedSearch(), FirstCrossing(step=3)],
 )
 def test_searches_do_not_depend_on_the_batch(search: DeletionSearch, generator: torch.Generator) -> None:
     table = Table(falling(generator, rows=20))

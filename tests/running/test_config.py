@@ -52,6 +52,8 @@ EVENT_MODELS = ("swish_dnn", "deep_swish_dnn", "relu_dnn", "object_attention", "
 IMAGE_OPTIONS = [
     *((group, name) for group in ("attribution/baselines", "attribution/rule") for name in options(group)),
     *((group, name) for group in ("attribution/search", "evaluation/grid", "protocol") for name in options(group)),
+    ("+mask@evaluation.masks.more", "mean_colour"),
+    *(("evaluation/masks", name) for name in options("evaluation/masks")),
     *((f"mask@{key}", name) for key in ("evaluation.mask", "attribution.fitness_mask") for name in options("mask")),
     *(("model", name) for name in options("model") if name not in (*EVENT_MODELS, "grid_value_mlp", "table_mlp")),
     *(("dataset", name) for name in options("dataset") if not name.startswith(("hep_", "gridworld", *TABLES))),
@@ -105,6 +107,8 @@ def test_every_value_of_absent_pixels_composes_and_builds(absent: str) -> None:
         ("attribution.search.alpha=2", ["alpha", "2"]),
         ("attribution.reference_images=1", ["attribution.reference_images", "at least 2"]),
         ("attribution.fitness_mask._target_=os.system", ["_target_", "os.system"]),
+        ("evaluation.first_crossing=-1", ["evaluation.first_crossing", "at least 0"]),
+        ("+evaluation.masks.one=black", ["evaluation.masks.one", "mask@evaluation.mask=black"]),
         ("evaluation.removed=[0]", ["evaluation.removed", "at least 1"]),
         ("evaluation.insertion=[ig]", ["evaluation.insertion", "expected_gradients"]),
         ("evaluation.overlap=none", ["evaluation.overlap"]),
@@ -115,7 +119,7 @@ def test_every_value_of_absent_pixels_composes_and_builds(absent: str) -> None:
 )
 def test_a_value_that_will_not_do_for_images(override: str, words: list[str]) -> None:
     config = composed("experiment=weighted_gradients", override)
-    part = override.partition(".")[0]
+    part = override.removeprefix("+").partition(".")[0]
     with pytest.raises(UserError) as error:
         instantiate(config[part])
     assert all(word in str(error.value) for word in words), error.value

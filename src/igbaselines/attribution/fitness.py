@@ -144,39 +144,60 @@ class BinarySearch(_Search):
         return torch.maximum(low[:, None] + (high - low)[:, None] * inner // self.sections, low[:, None] + 1)
 
 
-BLOCK = 256  # counts that are scored of a ranking before it is looked whether one of them crosses
+BLOCK = 64  # counts that are scored of a ranking before it is looked whether one of them crosses
 
 
 @dataclass(frozen=True)
 class FirstCrossing(_Search):
     """Every count from 1 on, in order: the definition itself (eq. 7), whether or not the score falls all the way.
 
-    Blocks of counts of all open rankings are scored in one stream; a ranking is done with the block that crosses.
-    `max_iterations` is of no use here.
+    Blocks of counts of all open rankings are scored in one stream; a ranking is done with the block that crosses. Any
+    count before D_alpha might have crossed, so an exact answer takes D_alpha pictures, however they are batched.
+
+    With a larger step every step-th count is looked at, and then those between the first of them that crosses and the
+    one before: D_alpha / step + step pictures. What is found crosses, and is never below the definition; it is above
+    it where the score came under alpha f(x) earlier, and was back over it within a step. `max_iterations` is of no use
+    here.
+
+    Args:
+        step: from count to count, at least 1, which is exact.
     """
+
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step < 1:
+            raise ValueError(f"step must be at least 1, got {self.step}")
 
     def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
         """Return D_alpha of each ranking."""
-        f_inputs, rankings = perturbed.at_all(0), perturbed.rankings
-        positive, d_alpha, score = f_inputs > 0, torch.ones_like(rankings), torch.zeros_like(f_inputs)
-        reached, scored = torch.zeros_like(positive), torch.ones_like(rankings)
-        for counts in torch.arange(1, perturbed.players.count + 1).split(BLOCK):
-            scores = perturbed.scores(rankings.repeat_interleave(len(counts)), counts.repeat(len(rankings)))
-            scores = scores.view(len(rankings), -1)
-            does = self._reached(scores, self.alpha * f_inputs[rankings, None]) & positive[rankings, None]
-            crosses = does.any(dim=1)
-            # A score that is not positive has no share to fall to: its D_alpha is 1.
-            place = torch.where(crosses, does.int().argmax(dim=1), torch.where(positive[rankings], len(counts) - 1, 0))
-            d_alpha[rankings], score[rankings] = counts[place], scores.gather(1, place[:, None])[:, 0]
-            reached[rankings] = crosses
-            scored[rankings] += len(counts)
-            if not len(rankings := rankings[positive[rankings] & ~crosses]):
-                break
-        return MinimalDeletion(d_alpha, score, reached, scored)
+        f_inputs = perturbed.at_all(0)
+        target = self.alpha * f_inputs
+        low = torch.zeros_like(perturbed.rankings)
+        # A score that is not positive has no share to fall to: its D_alpha is 1.
+        high = torch.where(f_inputs > 0, perturbed.players.count, 1)
+        high_score = perturbed.scores(perturbed.rankings, high)
+        scored = torch.full_like(low, 2)
+        for stride in sorted({self.step, 1}, reverse=True):
+            rankings = (high - low > 1).nonzero()[:, 0]
+            while len(rankings):
+                counts = low[rankings, None] + stride * torch.arange(1, BLOCK + 1)
+                counts = torch.minimum(counts, high[rankings, None] - 1)
+                scored[rankings] += 1 + (counts.diff(dim=1) > 0).sum(dim=1)  # equal counts are scored once
+                scores = perturbed.scores(rankings.repeat_interleave(BLOCK), counts.flatten()).view_as(counts)
+                does = self._reached(scores, target[rankings, None])
+                crosses, first = does.any(dim=1), does.int().argmax(dim=1, keepdim=True)
+                before = torch.cat([low[rankings, None], counts], dim=1).gather(1, first)[:, 0]
+                low[rankings] = torch.where(crosses, before, counts[:, -1])
+                high[rankings[crosses]] = counts.gather(1, first)[crosses, 0]
+                high_score[rankings[crosses]] = scores.gather(1, first)[crosses, 0]
+                rankings = rankings[~crosses & (high - low > 1)[rankings]]
+        return MinimalDeletion(high, high_score, self._reached(high_score, target) & (f_inputs > 0), scored)
 
     def most_scored(self, players: int) -> int:
-        """Points that are scored for a ranking: every count, and the input."""
-        return players + 1
+        """Points that are scored for a ranking: both ends, every step-th count, and those of one step."""
+        return 2 + -(-(players - 1) // self.step) + min(self.step, players) - 1
 
 
 @dataclass(frozen=True)

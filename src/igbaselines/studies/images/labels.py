@@ -1,4 +1,4 @@
-"""Names of networks and controls as they are printed."""
+"""Names of networks, controls and variants as they are printed."""
 
 import re
 
@@ -13,11 +13,12 @@ NAMES = {
     "efficientnet_lite1": "EfficientNet-Lite1",
     "efficientnet_lite2": "EfficientNet-Lite2",
     "permuted_weights": "WG, weights permuted",
+    "first_crossing": "WG, first crossing",
 }
 
 
 def label(name: str) -> str | None:
-    """The label of a network or control; None for any other name."""
+    """The label of a network, control or variant; None for any other name."""
     if removed := re.fullmatch(r"removed_(\d+)", name):
         return f"WG without the {removed[1]} least fit"
     return NAMES.get(name)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool
 
 from igbaselines.attribution.baselines import TrainingMean, UniformNoise
+from igbaselines.attribution.image_baselines import CornerMean
 from igbaselines.common.stopping import StoppedError
 from igbaselines.running.context import Run, RunShard, ShardFinished
 from igbaselines.running.rows import Rows
@@ -33,9 +34,12 @@ class OfSome(LeftHalf):
         return super().mask(photograph, predicted) & (predicted != 1)
 
 
-def rows_of(folder: Path, at_once: int, mask: Imputer | None = None) -> pd.DataFrame:
+MASKS: dict[str, Imputer] = {"corner_mean": CornerMean(), "mean": TrainingMean()}
+
+
+def rows_of(folder: Path, at_once: int, masks: dict[str, Imputer] = MASKS) -> pd.DataFrame:
     evaluation = WeightedGradientsEvaluation(
-        mask or TrainingMean(), GRID, "signed", "paper", 2, ["weighted_gradients"], [1, 2], 5, [2, 3], 4, "tables"
+        TrainingMean(), GRID, "signed", "paper", 2, ["weighted_gradients"], [1, 2], 5, [2, 3], 4, "tables", masks, 3
     )
     photographs = InMemory(count=COUNT, labels=(None,) * COUNT)
     return carry_out(weighted_gradients.run, folder, WEIGHTED, evaluation, photographs, units_at_once=at_once)
@@ -74,7 +78,7 @@ def test_rows_are_those_of_one_after_another(
 
 
 def test_random_masks_are_drawn_for_one_after_another(tmp_path: Path, batches: list[int]) -> None:
-    rows_of(tmp_path, 3, UniformNoise(1))
+    rows_of(tmp_path, 3, {"noise": UniformNoise(1)})
     assert batches == [1] * COUNT
 
 

@@ -14,6 +14,7 @@ from igbaselines.studies.images.reporting.claim_tests import (
     falls_with_nodes,
     goes_with_fitness,
     relative_improvement,
+    search_excess,
     share_dropping,
 )
 from igbaselines.studies.images.reporting.rows import by_baseline
@@ -149,3 +150,19 @@ def test_one_image_settles_nothing() -> None:
     ):
         with pytest.raises(NotTestable, match="at least two"):
             test(rows, POSITIVE, **parameters)
+
+
+def test_how_far_a_search_is_from_the_first_crossing() -> None:
+    """Half of the baselines cross first at half of the pixels: the geometric mean of 1 and 2."""
+    rows = make_rows(beside=True)
+    both = {"metric": "d_alpha", "exact": "first_d_alpha"}
+    with pytest.raises(NotTestable, match="first_d_alpha"):
+        search_excess(make_rows(), Region(at_most=1.05), **both)
+    assert search_excess(rows, Region(at_most=1.05), **both).estimate.value == pytest.approx(np.sqrt(2))
+    varied = rows.copy()
+    first = (rows["metric"] == "first_d_alpha") & (rows["unit"] == "photo_000.jpg")
+    varied.loc[first, "value"] *= 0.9
+    found = search_excess(varied, Region(at_most=1.05), **both)
+    assert found.verdict == Verdict.NOT_REPRODUCED
+    assert "49% of all 240 are 1, the median is 1.556, the largest 2.222" in found.note
+    assert search_excess(varied, Region(at_most=1.5), **both).verdict == Verdict.REPRODUCED

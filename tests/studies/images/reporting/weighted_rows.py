@@ -22,6 +22,8 @@ EG, WG, FILTERED, PERMUTED = (
 BASELINES = ("black", "white", "grey", "noise_0", "noise_1", "photo_$1%_<b>")
 # The AUC of deletion of WG without its m least fit baselines, relative to WG's: lowest at m = 3.
 REMOVAL = (1.0, 0.95, 0.9, 0.84, 0.88, 0.93)
+# WG's gain over EG by the masks of fitness and of metric: where they agree, and where they do not.
+MASKS, OWN_GAIN, OTHER_GAIN = ("corner_mean", "black", "blur"), 0.3, -0.1
 # Denser at the start, as the grids are: several points lie within one percent.
 SHARES = tuple(float(share) for share in np.linspace(0, 1, 31) ** 2)
 
@@ -36,8 +38,11 @@ def make_rows(
     masks: bool = True,
     baselines: int = len(BASELINES),
     seed: int = 0,
+    beside: bool = False,
 ) -> pd.DataFrame:
     """The rows of a run in which WG beats EG by `gain` in deletion and by a tenth in overlap, on every network.
+
+    `beside`: with what a run measures only where it is asked to, areas by masks and the first crossing.
 
     An image's own level is far larger than the differences, so that only paired tests see them.
     """
@@ -51,6 +56,7 @@ def make_rows(
         rows.extend(known | {"unit": name, "value": value} for name, value in zip(names, values, strict=True))
 
     factors = {EG: 1.0, WG: 1 - gain, FILTERED: (1 - gain) * 0.985, PERMUTED: 0.99}
+    factors |= {"first_crossing": 1 - gain} if beside else {}
     factors |= {f"removed_{m}": (1 - gain) * REMOVAL[m] for m in range(1, min(6, baselines))}
     for method, factor in factors.items():
         add("deletion_auc", method, level * factor * rng.normal(1, 0.04, images))
@@ -69,15 +75,21 @@ def make_rows(
             known = {"method": WG, "unit": name, "k": nodes}
             rows.append(known | {"metric": "gap_at_nodes", "value": factor / nodes})
             rows.append(known | {"metric": "weight_shift_at_nodes", "value": (64 - nodes) / 1000})
-    rows += (
-        _baseline_rows(names, baselines, rng, level if masks else None) + _curve_rows(factors) + _selection_rows(images)
-    )
+    if beside:
+        rows += _mask_rows(names, level, rng, masks)
+    rows += _baseline_rows(names, baselines, rng, level if masks else None, beside)
+    rows += _curve_rows(factors) + _selection_rows(images)
     known = {"experiment": "weighted_gradients", "dataset": dataset, "model": model, "seed": 0}
     return pd.DataFrame([known | row for row in rows]).astype({"k": "Int64", "value": float})
 
 
-def _baseline_rows(names: list[str], count: int, rng: np.random.Generator, level: np.ndarray | None) -> list[Row]:
-    """Later baselines need more pixels, and explain worse by themselves (with an outline; else nothing is known)."""
+def _baseline_rows(
+    names: list[str], count: int, rng: np.random.Generator, level: np.ndarray | None, crossing: bool
+) -> list[Row]:
+    """Later baselines need more pixels, and explain worse by themselves (with an outline; else nothing is known).
+
+    `crossing`: half of them cross for the first time at half of the pixels.
+    """
     rows: list[Row] = []
     for number, name in enumerate(names):
         d_alpha = rng.integers(200, 4000, count) * np.arange(1, count + 1)
@@ -93,10 +105,33 @@ def _baseline_rows(names: list[str], count: int, rng: np.random.Generator, level
                 known | {"metric": "completeness_gap", "value": 0.01 * (1 + place)},
                 known | {"metric": "reached", "value": float(d_alpha[place] < 20000)},
             ]
+            if crossing:
+                rows.append(known | {"metric": "first_d_alpha", "value": d_alpha[place] / (1 + place % 2)})
             if level is not None:
                 worse = 1 + 0.1 * place
                 rows.append(known | {"metric": "deletion_auc", "value": level[number] * worse * rng.normal(1, 0.02)})
                 rows.append(known | {"metric": "overlap_auc", "value": 0.4 / worse * rng.normal(1, 0.02)})
+    return rows
+
+
+def _mask_rows(names: list[str], level: np.ndarray, rng: np.random.Generator, outlined: bool) -> list[Row]:
+    """Areas by masks; those of deletion fall with the gain, those of insertion rise; overlap knows no mask."""
+    rows: list[Row] = []
+    for metric, sign in (("deletion_auc_by_mask", -1), ("insertion_auc_by_mask", 1)):
+        for mask in MASKS:
+            for number, name in enumerate(names):
+                known: Row = {"metric": metric, "unit": name, "metric_mask": mask}
+                rows.append(known | {"method": EG, "value": level[number]})
+                for fitness in MASKS:
+                    gain = OWN_GAIN if fitness == mask else OTHER_GAIN
+                    value = level[number] * (1 + sign * gain * rng.normal(1, 0.05))
+                    rows.append(known | {"method": WG, "fitness_mask": fitness, "value": value})
+    for name in names if outlined else ():
+        known = {"metric": "overlap_auc_by_mask", "unit": name}
+        rows.append(known | {"method": EG, "value": 0.4})
+        rows += [
+            known | {"method": WG, "fitness_mask": fitness, "value": 0.44 + rng.normal(0, 0.01)} for fitness in MASKS
+        ]
     return rows
 
 

@@ -18,7 +18,8 @@ from igbaselines.studies.images.experiments.tasks import image_key
 from igbaselines.tasks import Task
 
 DELETION, INSERTION = DeletionAUC().quantity, DeletionAUC(insertion=True).quantity
-JUDGED = (DELETION, INSERTION, OverlapAUC().quantity, PointingGame().quantity, COMPLETENESS_GAP)
+OVERLAP = OverlapAUC().quantity
+JUDGED = (DELETION, INSERTION, OVERLAP, PointingGame().quantity, COMPLETENESS_GAP)
 
 
 def gap(found: Attribution, change: Float[Tensor, " 1"] | None = None) -> float | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 IG, EG, WG, FILTERED = "ig", "expected_gradients", "weighted_gradients", "filtered_weighted_gradients"
 METHODS = (IG, EG, WG, FILTERED)
+FIRST_CROSSING = "first_crossing"  # Weighted Gradients with D_alpha by its definition
 SHAPLEY_IG, IG_ABSENT = "shapley_ig", "ig_absent"
 MODEL = (
     "igbaselines.studies.images.networks.recipe.ImageModel",
@@ -108,6 +109,11 @@ class WeightedGradientsEvaluation(MapEvaluation):
     ladder_photographs: int = field(metadata=value("[0, )"))  # the first so many of them
     # `tables` or `ablation`: the report puts runs of one study together
     study: str = field(metadata=value(choices=("tables", "ablation")))
+    # Masks by name: the fitness with each of them is judged by curves with each of them; none: this is not asked
+    masks: dict[str, Any] = field(default_factory=dict, metadata=value(kind=MASK))
+    # D_alpha by its definition, beside the search's, with so many counts from one that is looked at to the next (1: all
+    # are, which is exact and takes minutes a photograph); 0: this is not asked
+    first_crossing: int = field(default=0, metadata=value("[0, )"))
 
 
 @dataclass

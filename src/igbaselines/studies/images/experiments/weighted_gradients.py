@@ -12,6 +12,7 @@ from functools import partial
 import torch
 
 from igbaselines.attribution import Attribution, GaussLegendre
+from igbaselines.attribution.fitness import DeletionSearch, FirstCrossing
 from igbaselines.attribution.methods import AveragedGradients
 from igbaselines.attribution.weighting import FitnessWeighting, InverseFitness, WithoutLeastFit
 from igbaselines.common.devices import sent
@@ -22,12 +23,14 @@ from igbaselines.metrics.stability import MAP_VARIANCE
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments import judging
+from igbaselines.studies.images.experiments.crossed_masks import BY_MASK, mask_rows
 from igbaselines.studies.images.experiments.explanations import of_baselines, save_maps
 from igbaselines.studies.images.experiments.records import Record, Row, Unit, rows_of
 from igbaselines.studies.images.experiments.selection import SELECTION
 from igbaselines.studies.images.experiments.settings import (
     EG,
     FILTERED,
+    FIRST_CROSSING,
     WG,
     ImageAttribution,
     WeightedGradientsEvaluation,
@@ -50,8 +53,9 @@ PERMUTED = "permuted_weights"
 GAP_AT = Quantity("gap_at_nodes", "relative completeness gap at k nodes", better="lower")
 SHIFT_AT = Quantity("weight_shift_at_nodes", "L1 distance of weights at k nodes from the finest", better="lower")
 MEASURED = (
-    *(*judging.JUDGED, MAP_VARIANCE, GAP_AT, SHIFT_AT, RISE, HALF_BACK, *SELECTION),
+    *(*judging.JUDGED, MAP_VARIANCE, GAP_AT, SHIFT_AT, RISE, HALF_BACK, *SELECTION, *BY_MASK),
     *undirected("d_alpha", "d_alpha_share", "reached", "f_baseline", "weight", "filtered_weight", "weight_sum_gap"),
+    *undirected("first_d_alpha", "first_weight", "d_alpha_by_mask"),
     *undirected("deletion_curve", "deletion_curve_sd", "insertion_curve", "insertion_curve_sd"),
 )
 
@@ -67,7 +71,7 @@ def run(
     method = getattr(attribution, "method", "another experiment's")
     if method != WG:
         raise UserError(f"this experiment compares methods itself: attribution={WG}, not {method}")
-    own = compared(attribution, evaluation.removed)
+    own = compared(attribution, evaluation.removed, evaluation.first_crossing)
     study = PhotographStudy.begin(run, dataset, {"": model}, attribution, own | {PERMUTED: own[WG]})
     work = partial(photographs, study, evaluation)
     records = study.for_batches("examples", work, _at_once(study, attribution, evaluation))
@@ -85,34 +89,57 @@ def _at_once(study: PhotographStudy, attribution: ImageAttribution, evaluation: 
     generator = torch.Generator()
     state, examples = generator.get_state(), study.background.examples[:1]
     attribution.rule.nodes_and_weights((1, 1), generator)
-    for mask in (attribution.fitness_mask, evaluation.mask):
+    for mask in (attribution.fitness_mask, evaluation.mask, *evaluation.masks.values()):
         mask.draw(examples, study.background, generator)
     return study.at_once if torch.equal(state, generator.get_state()) else 1
 
 
-def compared(attribution: ImageAttribution, removed: Sequence[int]) -> dict[str, AveragedGradients]:
-    """The methods that are compared, some without that many least fit baselines; all average the same gradients."""
+def compared(
+    attribution: ImageAttribution, removed: Sequence[int], first_crossing: int = 0
+) -> dict[str, AveragedGradients]:
+    """The methods that are compared; all average the same gradients.
+
+    Args:
+        attribution: the settings.
+        removed: numbers of least fit baselines that some of them go without.
+        first_crossing: from count to count of a search for the first crossing, for one more; 0: for none.
+    """
     average = attribution.averaged()
     weightings: dict[str, FitnessWeighting] = {
         WG: InverseFitness(),
         FILTERED: InverseFitness(attribution.filter_below),
         **{f"removed_{m}": WithoutLeastFit(m) for m in removed},
     }
-    return {EG: average} | {name: replace(average, weighting=one) for name, one in weightings.items()}
+    found = {EG: average} | {name: replace(average, weighting=one) for name, one in weightings.items()}
+    if first_crossing:
+        search = _in_order(attribution.search, first_crossing)
+        found[FIRST_CROSSING] = replace(found[WG], fitness=replace(average.fitness, search=search))
+    return found
+
+
+def _in_order(search: DeletionSearch, step: int) -> FirstCrossing:
+    """The search for the first crossing of what another search looks for."""
+    if not (hasattr(search, "alpha") and hasattr(search, "tolerance")):
+        raise UserError(
+            f"evaluation.first_crossing={step}: attribution.search is {type(search).__name__}, which has no alpha and "
+            "tolerance to be crossed; attribution/search=binary has"
+        )
+    return FirstCrossing(search.alpha, search.tolerance, step=step)
 
 
 def photographs(study: PhotographStudy, evaluation: WeightedGradientsEvaluation, units: Sequence[Unit]) -> list[Record]:
     """Explain photographs side by side and judge the explanations; a record for each."""
     batch = Batch.of(study, [chosen for _, chosen, _ in units])
-    found = attribute(batch, evaluation.removed)
+    found = attribute(batch, evaluation.removed, evaluation.first_crossing)
     measured = measure(batch, evaluation, found)
     # Those that are explained again are the first of all, and so the first of these.
     again = sum(index < evaluation.ladder_photographs for index, _, _ in units)
+    by_mask = mask_rows(batch, evaluation, found)
     ladder = _ladder_rows(batch.first(again), evaluation.ladder, found[WG].take(slice(again))) if again else []
     records = []
     for place, (index, chosen, file) in enumerate(units):
         rows, of_curves = measured[place]
-        rows += ladder[place] if place < again else []
+        rows += by_mask[place] + (ladder[place] if place < again else [])
         rows += rows_of("network", {"probability": chosen.probability})
         if index < evaluation.examples:
             shown = {method: found[method].take(slice(place, place + 1)) for method in CURVES}
@@ -124,10 +151,10 @@ def photographs(study: PhotographStudy, evaluation: WeightedGradientsEvaluation,
     return records
 
 
-def attribute(batch: Batch, removed: Sequence[int]) -> dict[str, Attribution]:
+def attribute(batch: Batch, removed: Sequence[int], first_crossing: int = 0) -> dict[str, Attribution]:
     """Attribute by every method that is compared, by permuted weights, and by the methods of the command line."""
     study, attribution = batch.study, batch.attribution
-    methods = compared(attribution, [m for m in removed if m < len(attribution.baselines)])
+    methods = compared(attribution, [m for m in removed if m < len(attribution.baselines)], first_crossing)
     generator = study.generator("images: nodes", batch.task)
     found = attribute_photograph(methods | study.others, batch.task, study.patch, generator)
     weights, keys = weights_of(found[WG]).cpu(), [image_key(unit) for unit in batch.task.units]

@@ -27,6 +27,7 @@ from igbaselines.studies.images.experiments.selection import Chosen
 from igbaselines.studies.images.experiments.settings import (
     EG,
     FILTERED,
+    FIRST_CROSSING,
     WG,
     ImageAttribution,
     WeightedGradientsEvaluation,
@@ -118,17 +119,19 @@ def measure(
     weights = torch.stack([weights_of(found[method]) for method in own], dim=1).cpu()
     judged = [_Judged.of(found, i, own, of_methods) for i, of_methods in enumerate(weights)]
     maps = [one.maps for one in judged]
-    deletion = _curves(evaluation, task, maps, study.run.seed)
-    on_object = _on_object(batch, evaluation, maps)
-    inserted = [torch.stack([one.maps[one.place[method]] for method in evaluation.insertion]) for one in judged]
-    insertion = _curves(evaluation, task, inserted, study.run.seed, insertion=True) if evaluation.insertion else None
+    deletion = curves_of(evaluation, task, maps, study.run.seed)
+    on_objects = on_object(batch, evaluation, maps)
+    insertion = None
+    if evaluation.insertion:
+        inserted = [torch.stack([one.maps[one.place[method]] for method in evaluation.insertion]) for one in judged]
+        insertion = curves_of(evaluation, task, inserted, study.run.seed, insertion=True)
     of_baselines, variances = (
         _of_baselines(found, list(batch.attribution.baselines)),
         _variances(batch, found, evaluation),
     )
     gaps, measured = judging.gaps(found), []
     for i, one in enumerate(judged):
-        of_maps = {judging.DELETION.name: deletion[i][1], **on_object[i]}
+        of_maps = {judging.DELETION.name: deletion[i][1], **on_objects[i]}
         others = judging.by_others(study.metrics, batch.tasks[i], one.maps[: one.methods], study.run.seed)
         values = {
             metric: {method: of[one.place[method]] for method in found} for metric, of in (of_maps | others).items()
@@ -153,7 +156,7 @@ def measure(
     return measured
 
 
-def _curves(
+def curves_of(
     evaluation: WeightedGradientsEvaluation, task: Task, maps: Sequence[Tensor], seed: int, insertion: bool = False
 ) -> list[tuple[Float[Tensor, "maps points"], list[float]]]:
     """For each photograph the curves of its maps, and the areas under them."""
@@ -163,7 +166,7 @@ def _curves(
     return [(curves[end - len(some) : end], areas[end - len(some) : end]) for some, end in zip(maps, ends, strict=True)]
 
 
-def _on_object(
+def on_object(
     batch: Batch, evaluation: WeightedGradientsEvaluation, maps: Sequence[Tensor]
 ) -> list[dict[str, list[float]]]:
     """For each photograph metric -> a value for each map, where its object is outlined."""
@@ -210,6 +213,10 @@ def _of_baselines(found: Mapping[str, Attribution], names: Sequence[str]) -> lis
         "f_baseline": f_baselines,
         "completeness_gap": gap,
     }
+    if (by_definition := found.get(FIRST_CROSSING)) is not None:
+        assert by_definition.fitness is not None
+        values["first_d_alpha"] = by_definition.fitness.d_alpha.view(shape)
+        values["first_weight"] = weights_of(by_definition).cpu()
     return [baseline_rows({name: of[i] for name, of in values.items()}, names) for i in range(len(weight))]
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from igbaselines.reporting.claim_tests import over_units
-from igbaselines.reporting.rows import by_method, by_unit
+from igbaselines.reporting.claim_tests import over_parts, over_units, widened
+from igbaselines.reporting.rows import by_method, by_unit, unit_name
 from igbaselines.reporting.statistics import paired
 from igbaselines.reporting.statistics.estimates import CONFIDENCE, mean_estimate, require_finite
 from igbaselines.reporting.statistics.verdicts import Estimate, NotTestable, Outcome, Region, Verdict, decide
 from igbaselines.studies.images.reporting.rows import METRICS, by_baseline
+from igbaselines.studies.images.reporting.weighted.masks import NOTHING, Crossed
 
 
 def relative_improvement(rows: pd.DataFrame, claimed: Region, *, metric: str, reference: str, method: str) -> Outcome:
@@ -120,11 +121,59 @@ def goes_with_fitness(rows: pd.DataFrame, claimed: Region, *, metric: str) -> Ou
     return over_units(kept, claimed, words)
 
 
+def lead_across_masks(rows: pd.DataFrame, claimed: Region, *, metric: str, same: bool | None = None) -> Outcome:
+    """Test by how much WG is better than EG on average over pairs of masks, of the fitness and of the metric.
+
+    `same`: over those pairs that are one mask, or those that are two; None: over all. The masks are taken as they are.
+    """
+    areas = Crossed.of(rows, metric)
+    kept = {pair: values for pair, values in areas.leads.items() if same is None or (pair[0] == pair[1]) == same}
+    if not kept:
+        raise NotTestable(f"{metric!r} was measured with one mask: two are needed")
+    mean = pd.DataFrame(kept).mean(axis=1)
+    unit, confidence = unit_name(mean.index), widened(len(kept))
+    single = {}
+    for (fitness, mask), values in kept.items():
+        part = fitness if mask == NOTHING else f"{fitness} judged by {mask}"
+        single[part] = mean_estimate(values.to_numpy(float), unit=unit, confidence=confidence)
+    estimate = mean_estimate(mean.to_numpy(float), threshold=claimed.threshold, unit=unit)
+    parts = "pairs of masks" if len(areas.eg) > 1 else "masks of the fitness"
+    words = f"by how much WG is better than EG in {metric}, mean over {len(kept)} {parts}"
+    return over_parts(estimate, single, claimed, words, parts)
+
+
+def lead_by_the_circle(rows: pd.DataFrame, claimed: Region, *, metric: str) -> Outcome:
+    """Test how much better WG is where the fitness masks as the metric does than where it masks otherwise.
+
+    By each mask of the metric WG with the same for its fitness, less the mean of WG with the others: EG is in neither.
+    """
+    areas = Crossed.of(rows, metric)
+    if len(areas.eg) < 2:
+        raise NotTestable(f"{metric!r} was measured with one mask: two are needed")
+    leads, gained = areas.leads, {}
+    for mask in areas.eg:
+        others = pd.DataFrame({fitness: leads[fitness, mask] for fitness in areas.fitness if fitness != mask})
+        gained[mask] = leads[mask, mask] - others.mean(axis=1)
+    words = f"by how much WG is better in {metric} where its fitness masked as the metric does than where it did not"
+    return over_units(pd.DataFrame(gained).mean(axis=1), claimed, f"{words}, mean over {len(gained)} masks")
+
+
+def search_excess(rows: pd.DataFrame, claimed: Region, *, metric: str, exact: str) -> Outcome:
+    """Test the mean over images of how many times the exact D_alpha a search finds, geometric mean of its baselines."""
+    found, least = (by_baseline(rows, name).clip(lower=1) for name in (metric, exact))
+    ratio = found / least[found.columns]
+    require_finite(ratio.to_numpy(float))
+    every = ratio.to_numpy(float).ravel()
+    words = f"{metric} over {exact}, geometric mean over {ratio.shape[1]} baselines; {(every == 1).mean():.0%} of all "
+    words += f"{len(every)} are 1, the median is {np.median(every):.4g}, the largest {every.max():.4g}"
+    return over_units(np.exp(np.log(ratio).mean(axis=1)), claimed, words)
+
+
 TESTS: dict[str, Callable[..., Outcome]] = {
     test.__name__: test
     for test in (
         *(relative_improvement, agrees_with_paper, share_dropping, falls_with_nodes),
-        *(against_best_single, goes_with_fitness),
+        *(against_best_single, goes_with_fitness, lead_across_masks, lead_by_the_circle, search_excess),
     )
 }
 

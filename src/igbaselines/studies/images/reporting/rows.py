@@ -11,6 +11,7 @@ FILTERED = "filtered_weighted_gradients"
 PERMUTED = "permuted_weights"
 IG = "ig"  # stands for the single baselines
 REMOVED = "removed_"
+BY_MASK = "_by_mask"  # ends the names of metrics that were measured by the masks of fitness and of metric
 
 METRICS = {
     "deletion_auc": MetricLook("AUC of deletion", "lower"),
@@ -27,8 +28,9 @@ TABLE_1 = ("deletion_auc", "overlap_auc")  # the metrics of the paper's Table 1
 
 
 def of_images(rows: pd.DataFrame) -> pd.DataFrame:
-    """Take what was measured once an image of each method: not of single baselines, curves, or all images together."""
+    """Take what was measured once an image of each method: not of single baselines, curves, masks, or all together."""
     kept = ~rows["method"].isin([IG, "data", "network"]) & (rows["metric"] != "weight_sum_gap")
+    kept &= ~rows["metric"].str.endswith(BY_MASK)
     for column in ("k", "baseline"):
         kept &= rows[column].isna() if column in rows else True
     return rows[kept]

@@ -16,17 +16,19 @@ def names(folder: Path, suffix: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(weighted: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("outputs")
     for name in ("a", "b"):
         write_explanation(root / "weighted_gradients" / "run" / "examples" / f"{name}.npz")
-    return complete_run(root, "run", weighted, make_config(weighted))
+    rows = make_rows(beside=True)
+    return complete_run(root, "run", rows, make_config(rows))
 
 
 def test_every_table_and_figure_is_written(folder: Path) -> None:
     assert names(folder / "figures", "png") == names(folder / "figures", "pdf")
-    assert names(folder / "figures", "png") == {"figure_1_1", "figure_1_2", "figure_2", "deletion_curves", "weights"}
-    tables = {"table_1", "table_2", "methods", "baselines", "completeness", "selection", "claims"}
+    figures = {"figure_1_1", "figure_1_2", "figure_2", "deletion_curves", "weights", "masks"}
+    assert names(folder / "figures", "png") == figures
+    tables = {"table_1", "table_2", "methods", "baselines", "completeness", "selection", "masks", "claims"}
     assert (
         names(folder / "tables", "csv") == names(folder / "tables", "md") == names(folder / "tables", "tex") == tables
     )
@@ -43,6 +45,8 @@ def test_every_claim_is_judged_beside_the_networks_value(folder: Path) -> None:
         "removal/minimum",
         "variance/map",
         "completeness",
+        "masks/overlap_auc",
+        "masks/circle/deletion_auc",
     ):
         assert records[claim]["verdict"] == "reproduced", claim  # that is how the rows were made
 
@@ -60,6 +64,8 @@ def test_a_run_that_lacks_something_is_rendered(tmp_path: Path, images: int, mas
             "the run has no 'overlap_auc' of method 'weighted_gradients'",
             "the run has no 'overlap_auc' of method 'expected_gradients'",
             "the run has no 'overlap_auc' of method 'ig'",
+            "the run has no 'overlap_auc' of method 'first_crossing'",
+            "nothing was measured by masks: evaluation/masks=three names some",
         }
     if images == 1:
         assert {record["verdict"] for record in records} == {"not tested"}

@@ -28,7 +28,7 @@ GROUPS = ("attribution", "evaluation")
 # What is drawn or measured beside, and changes no number that is compared.
 BESIDE = {
     *("evaluation.examples", "evaluation.draws", "evaluation.insertion", "evaluation.removed", "evaluation.study"),
-    "attribution.method",
+    *("evaluation.masks", "evaluation.first_crossing", "attribution.method"),
 }
 NOT_SET = "not set"
 
