@@ -158,6 +158,12 @@ def make_rows(networks: int = 5, replicates: int = 40, seed: int = 0) -> pd.Data
     return as_rows(rows)
 
 
+def of_which_retrained(rows: pd.DataFrame, networks: int) -> pd.DataFrame:
+    """The rows of a run of which only the first networks were retrained: the others have no curves."""
+    others = ~rows["unit"].isin([f"network_{network}" for network in range(networks)])
+    return rows[~(others & rows["unit"].str.startswith("network_") & rows["k"].notna())]
+
+
 @pytest.fixture(scope="session")
 def rows() -> pd.DataFrame:
     return make_rows()
