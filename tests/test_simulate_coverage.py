@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from igbaselines.common.errors import UserError
 from igbaselines.reporting import claim_tests
@@ -85,6 +86,15 @@ def test_the_t_interval_holds_and_a_short_one_is_seen(script: ModuleType, monkey
     wrong = script.simulate(CLAIM, population, (10,), 200)
     assert wrong.coverage < 0.8
     assert wrong.falsely("reproduced", "not reproduced") > 0.2
+
+
+def test_collision_networks_are_as_many_as_the_scales_have(script: ModuleType) -> None:
+    (axis,) = script.AXES["hep_baselines"]
+    for place, scale in enumerate(script.SCALES):
+        sizes = yaml.safe_load((ROOT / "conf" / "scale" / "sizes" / "hep_baselines" / f"{scale}.yaml").read_text())
+        networks = sizes["evaluation"]["networks"]
+        retrained = sizes["evaluation"].get("retrained_networks", networks)
+        assert (axis.sizes_for(CLAIM)[place], axis.sizes_for(CURVE)[place]) == (networks, retrained)
 
 
 def test_of_networks_of_several_seeds_comes_one_population(script: ModuleType, tmp_path: Path) -> None:
