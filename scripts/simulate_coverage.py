@@ -36,6 +36,7 @@ NETWORK = r"network_\d+$"
 POOLED = "replicates of"  # in a record's test: networks that a run has pooled are no rows to draw
 # Tests of "for all": a part may truly contradict where the average lies on the edge.
 FOR_ALL = ("curve_difference", "paired_differences")
+CURVES = ("curve_difference", "plateau")  # tests of what only networks that are retrained have
 
 MARK = "<!-- from here on by scripts/simulate_coverage.py -->"
 TABLE = """| test | size | claims | covered (lowest) | falsely reproduced | falsely not reproduced | decided |
@@ -50,11 +51,16 @@ class Axis:
     names: str  # a regular expression
     sizes: tuple[int, int]
     called: str = "unit"
+    retrained: tuple[int, int] | None = None  # the same for curves, of which there may be fewer
+
+    def sizes_for(self, claim: Claim) -> tuple[int, int]:
+        """How many of them the demo and the large run have for a claim."""
+        return self.retrained if self.retrained and claim.test in CURVES else self.sizes
 
 
 # By experiment; names that stand in the same column are units of their own.
 AXES = {
-    "hep_baselines": (Axis("unit", rf"(seed_\d+_)?{NETWORK}", (4, 10), "network"),),
+    "hep_baselines": (Axis("unit", rf"(seed_\d+_)?{NETWORK}", (12, 10), "network", retrained=(4, 10)),),
     "shapley_gridworld": (Axis("network", ".", (5, 10), "network"), Axis("unit", "world_", (100, 200), "state")),
     "weighted_gradients": (Axis("unit", ".*_", (20, 20)),),
     "shapley_images": (Axis("unit", ".*_", (10, 10)),),
@@ -197,13 +203,14 @@ def _together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def simulated(experiment: str, rows: pd.DataFrame, claims: Iterable[Claim], draws: int) -> pd.DataFrame:
     """A line for each claim that an interval over units decides, and for each size."""
-    axes, lines, of_size = AXES[experiment], [], dict[tuple[int, ...], list[str]]()
-    for scale, sizes in zip(SCALES, zip(*(axis.sizes for axis in axes), strict=True), strict=True):
-        of_size.setdefault(sizes, []).append(scale)
+    axes, lines = AXES[experiment], []
     for claim in claims:
         known = judge(claim, rows)
         if known["value"] is None or POOLED in known["test"]:
             continue
+        of_size: dict[tuple[int, ...], list[str]] = {}
+        for scale, sizes in zip(SCALES, zip(*(axis.sizes_for(claim) for axis in axes), strict=True), strict=True):
+            of_size.setdefault(sizes, []).append(scale)
         print(claim.id, file=sys.stderr)  # minutes an experiment
         population = Population(slim(claim, rows), axes)
         for sizes, scales in of_size.items():

@@ -139,6 +139,10 @@ def make_rows(networks: int = 5, replicates: int = 40, seed: int = 0) -> pd.Data
     every = [f"network_{network}" for network in range(networks)]
     for method, share in (("zero_physical", 0.99), ("zero_standardised", 0.2)):
         rows += series("share_nearer", method, {unit: share + rng.normal(0, 1e-3) for unit in every})
+        rows += series("features_out_of_range", method, dict.fromkeys(every, round(5 * share)))
+    for place, feature in enumerate(FEATURES):
+        higher = {unit: 0.9 - 0.02 * place + rng.normal(0, 1e-3) for unit in every}
+        rows += series("higher_in_signal", "events", higher, feature=feature)
     for count, agreement in (("1", 0.4), ("20", 0.9), ("200", 0.98)):
         found = {unit: agreement + rng.normal(0, 1e-3) for unit in every}
         rows += series("draw_agreement", "single_events", found, variant=count)
@@ -156,6 +160,12 @@ def make_rows(networks: int = 5, replicates: int = 40, seed: int = 0) -> pd.Data
             known | {"metric": "cross_section", "value": cross_section},
         ]
     return as_rows(rows)
+
+
+def of_which_retrained(rows: pd.DataFrame, networks: int) -> pd.DataFrame:
+    """The rows of a run of which only the first networks were retrained: the others have no curves."""
+    others = ~rows["unit"].isin([f"network_{network}" for network in range(networks)])
+    return rows[~(others & rows["unit"].str.startswith("network_") & rows["k"].notna())]
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from igbaselines.common.errors import UserError
 from igbaselines.reporting import claim_tests
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 CLAIM = Claim(
     "p/better", "p", "", "It is better.", "", "mean_over_units", Region(more_than=0.0), {"metric": "m", "method": "a"}
 )
+CURVE = replace(CLAIM, test="curve_difference")  # of networks that are retrained, which are fewer
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,15 @@ def test_the_t_interval_holds_and_a_short_one_is_seen(script: ModuleType, monkey
     assert wrong.falsely("reproduced", "not reproduced") > 0.2
 
 
+def test_collision_networks_are_as_many_as_the_scales_have(script: ModuleType) -> None:
+    (axis,) = script.AXES["hep_baselines"]
+    for place, scale in enumerate(script.SCALES):
+        sizes = yaml.safe_load((ROOT / "conf" / "scale" / "sizes" / "hep_baselines" / f"{scale}.yaml").read_text())
+        networks = sizes["evaluation"]["networks"]
+        retrained = sizes["evaluation"].get("retrained_networks", networks)
+        assert (axis.sizes_for(CLAIM)[place], axis.sizes_for(CURVE)[place]) == (networks, retrained)
+
+
 def test_of_networks_of_several_seeds_comes_one_population(script: ModuleType, tmp_path: Path) -> None:
     for seed in (0, 1):
         (tmp_path / f"run_{seed}").mkdir()
@@ -101,7 +112,9 @@ def test_of_networks_of_several_seeds_comes_one_population(script: ModuleType, t
 def test_the_page_keeps_what_is_written_by_hand(script: ModuleType, tmp_path: Path) -> None:
     tables = {("hep_baselines", "d", "n"): script.simulated("hep_baselines", of_networks(), [CLAIM], 20)}
     text = script.page(tables, ["python run.py x"], 20)
-    assert "| `mean_over_units` | demo: 4 networks | 1 |" in text
+    networks, retrained = (script.AXES["hep_baselines"][0].sizes_for(claim)[0] for claim in (CLAIM, CURVE))
+    assert networks > retrained
+    assert f"| `mean_over_units` | demo: {networks} networks | 1 |" in text
     assert "| `mean_over_units` | full: 10 networks | 1 |" in text
     assert text.endswith("    python run.py x\n")
     assert script.MARK in (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")

@@ -37,6 +37,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     ([*SMOKE, "dataset.n_events=many"], ["n_events", "many"]),
     ([*SMOKE, "evaluation.signal_efficiency=1.5"], ["evaluation.signal_efficiency", "1.5"]),
     ([*SMOKE, "evaluation.top_k=[0]"], ["evaluation.top_k"]),
+    ([*SMOKE, "evaluation.retrained_networks=3"], ["evaluation.retrained_networks=3", "evaluation.networks=2"]),
     ([*SMOKE, "evaluation.top_k=[two]"], ["top_k", "two"]),
     ([*SMOKE, "attribution.signal_events=100000"], ["signal_events", "n_events"]),
     ([*SMOKE, "attribution.rule._target_=os.system"], ["_target_", "os.system"]),

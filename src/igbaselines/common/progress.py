@@ -28,3 +28,17 @@ def bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
             stop_here()
 
         yield show
+
+
+def shares(progress: Callable[[int], object], parts: int) -> list[Callable[[int], object]]:
+    """Progress of parts that are worked on side by side: what each has done adds up to what all have."""
+    done = [0] * parts
+
+    def of(part: int) -> Callable[[int], object]:
+        def show(count: int) -> object:
+            done[part] = count
+            return progress(sum(done))
+
+        return show
+
+    return [of(part) for part in range(parts)]

@@ -38,6 +38,7 @@ class Experiment:
         is_question: whether it asks what its paper leaves open.
         is_of_users: whether it is about data of the user's, and no paper's claims.
         units: key that says how many units its statistics have, where one does.
+        some_units: key that says of how many of them a part of the statistics is, where it is of fewer.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Experiment:
     is_question: bool = False
     is_of_users: bool = False
     units: str = ""
+    some_units: str = ""
 
 
 @dataclass(frozen=True)

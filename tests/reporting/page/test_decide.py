@@ -109,6 +109,23 @@ def test_the_command_asks_for_as_many() -> None:
     assert said.endswith(f": python run.py experiment=shapley_images dataset.n_images={needed}")
 
 
+@pytest.mark.parametrize(
+    ("n", "mean", "retrained", "asked"),
+    [
+        (12, 0.6, "4", "evaluation.networks={}"),
+        (4, 1.2, "4", "evaluation.retrained_networks={}"),
+        (4, 0.6, "4", "evaluation.retrained_networks={0} evaluation.networks={0}"),
+        (12, 0.6, "12", "evaluation.retrained_networks={0} evaluation.networks={0}"),
+        (12, 0.6, "null", "evaluation.networks={}"),
+    ],
+)
+def test_of_networks_that_are_retrained_more_are_asked_for(n: int, mean: float, retrained: str, asked: str) -> None:
+    config = f"evaluation: {{networks: 12, retrained_networks: {retrained}}}"
+    said = what_decides({"p/a": CLAIM}, run_with(record_of(values_of(n, mean)), config, "hep_baselines"))["p/a"]
+    needed = said.split()[1]
+    assert said.endswith(f" dataset.n_images=20 {asked.format(needed)}")
+
+
 def test_where_a_run_took_all_there_is_a_larger_data_set_is_asked_for() -> None:
     said = what_decides({"p/a": CLAIM}, run_with(record_of(values_of(20, 0.3)), config="dataset: {n_images: null}"))[
         "p/a"

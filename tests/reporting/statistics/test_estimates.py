@@ -73,7 +73,7 @@ def test_units_that_agree_on_a_step_get_a_shrunk_interval() -> None:
     assert mean_estimate(np.array([4.0, 5.0, 5.0]), step=1.0) == mean_estimate(np.array([4.0, 5.0, 5.0]))
 
 
-@pytest.mark.parametrize("n", [4, 10])
+@pytest.mark.parametrize("n", [4, 12])
 @pytest.mark.parametrize("spread", [0.1, 0.3, 1.0])
 def test_the_interval_of_stepped_values_covers_their_mean(n: int, spread: float) -> None:
     """Ranks as rounded normal values: units often agree, and without the shrunk interval 22 to 84 % are covered."""

@@ -84,21 +84,25 @@ def _said(record: Record, factor: float, run: ReportedRun) -> str:
         return f"{many} {crossed[1]}, and as many times the {crossed[2]}, would decide it ({IF})."
     needed = math.ceil(record["n"] * factor)
     words = f"About {needed} units in the place of {record['n']} would decide it ({IF})"
-    again = _command(run, factor, needed)
+    again = _command(run, factor, record["n"], needed)
     return f"{words}: {again}" if again else f"{words}."
 
 
-def _command(run: ReportedRun, factor: float, needed: int) -> str:
-    """The run's command with as many units as are needed; empty where nobody knows which key has them."""
+def _command(run: ReportedRun, factor: float, n: int, needed: int) -> str:
+    """The run's command with as many units as are needed of n; empty where nobody knows which key has them."""
     experiment = experiments().get(run.experiment)
     if not (experiment and experiment.units and run.origin.command):
         return ""
     now = _value(run.settings, experiment.units)
     if now is None:
         return f"the run took all there are, so give a larger data set with {experiment.units}={needed}."
-    count = math.ceil(now * factor) if isinstance(now, int) and now > 0 else needed
-    words = [word for word in shlex.split(run.origin.command) if not word.startswith(f"{experiment.units}=")]
-    return shlex.join([*words, f"{experiment.units}={count}"])
+    asked = {experiment.units: math.ceil(now * factor) if isinstance(now, int) and now > 0 else needed}
+    if experiment.some_units and _value(run.settings, experiment.some_units) == n:
+        asked = {experiment.some_units: needed}
+        if isinstance(now, int) and now < needed:
+            asked[experiment.units] = needed
+    words = [word for word in shlex.split(run.origin.command) if word.partition("=")[0] not in asked]
+    return shlex.join([*words, *(f"{key}={count}" for key, count in asked.items())])
 
 
 def _value(settings: object, key: str) -> object:

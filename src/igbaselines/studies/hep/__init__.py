@@ -13,6 +13,7 @@ STUDY = Study(
             run=f"{HERE}.experiments.baselines.run",
             render=f"{HERE}.reporting.baselines.render",
             units="evaluation.networks",
+            some_units="evaluation.retrained_networks",
         ),
         *(
             Experiment(

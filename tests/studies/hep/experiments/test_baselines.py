@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from igbaselines.common.tensors import load_tensors
 from igbaselines.models.standardise import Standardise
@@ -55,6 +56,13 @@ def test_premises_of_the_paper_are_measured(rows: pd.DataFrame) -> None:
     outside = values(rows, "share_nearer").groupby("method")["value"]
     assert set(outside.groups) == {"zero_physical", "zero_standardised"}
     assert outside.min()["zero_physical"] > 0.9 > outside.max()["zero_standardised"]
+    beyond = values(rows, "features_out_of_range").groupby("method")["value"]
+    assert beyond.min()["zero_physical"] >= 1  # H_T, which events are selected by
+    assert beyond.max()["zero_standardised"] == 0  # a mean lies between
+    higher = values(rows, "higher_in_signal").set_index(["unit", "feature"])["value"]
+    best = values(rows, "feature_auc").set_index(["unit", "feature"])["value"]
+    folded = 0.5 + (higher - 0.5).abs()
+    assert np.allclose(folded.sort_index(), best.sort_index())  # whichever way: the better one
     agreement = values(rows, "draw_agreement").pivot(index="unit", columns="variant", values="value")
     assert (agreement["1"] < agreement["20"]).all()
     assert (agreement["20"] < agreement["200"]).all()
@@ -159,6 +167,52 @@ def test_the_second_call_finds_the_run_complete(
     assert "complete already" in result.stderr
     assert time.monotonic() - start < 20
     assert (smoke / "rows.parquet").stat().st_mtime_ns == written
+
+
+MIXED = ("experiment=hep_baselines", "scale=smoke", "evaluation.networks=3", "evaluation.retrained_networks=2")
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
+    """Three networks that rank features, of which two are retrained: those of the smoke run."""
+    command = Command(tmp_path_factory.mktemp("mixed"), data_root)
+    result = command(*MIXED)
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    return folder
+
+
+def test_one_network_more_ranks_features_and_changes_no_other_row(mixed: Path, rows: pd.DataFrame) -> None:
+    found = pd.read_parquet(mixed / "rows.parquet")
+    another = found["unit"] == "network_2"
+    pd.testing.assert_frame_equal(found[~another].reset_index(drop=True), rows, check_exact=True)
+    measured = {"rank", "attribution", "feature_auc", "share_nearer", "draw_agreement", "network_loss"}
+    assert measured <= set(found.loc[another, "metric"])
+    assert found.loc[another, "k"].isna().all()
+
+
+def test_claims_and_figures_of_mixed_networks_say_how_many_they_are_of(mixed: Path) -> None:
+    claims = {claim["id"].partition("/")[2]: claim for claim in json.loads((mixed / "claims.json").read_text())}
+    assert claims["ranked_higher/MET/background/zero_physical"]["n"] == 3
+    assert claims["averaged_beats_blank/accuracy/background/zero_physical"]["n"] == 2
+    pooled = pd.read_csv(mixed / "tables" / "curves.csv")
+    assert set(pooled["networks"]) == {2}
+    captions = {}
+    for name in ("1", "2a", "2b"):
+        with Image.open(mixed / "figures" / f"figure_{name}.png") as image:
+            captions[name] = image.info["Description"]
+    assert "the mean over 3 networks" in captions["1"]
+    assert "mean over 2 networks with its" in captions["2a"]
+    assert "pooled over 2 networks with" in captions["2b"]
+
+
+@pytest.mark.slow
+def test_shards_of_mixed_networks_give_the_rows_of_the_whole_run(command: Command, mixed: Path) -> None:
+    result = command(*MIXED, "shard.count=2", "hydra/launcher=serial")
+    assert result.returncode == 0, result.stderr
+    (folder,) = command.runs()
+    shared, alone = (pd.read_parquet(path / "rows.parquet") for path in (folder, mixed))
+    pd.testing.assert_frame_equal(shared, alone, check_exact=True)
 
 
 @pytest.mark.slow

@@ -95,6 +95,25 @@ def test_masked_features_have_no_influence(masks: Tensor, generator: torch.Gener
         assert same.tolist() == (~masks[:, feature]).tolist()
 
 
+def test_features_that_no_network_sees_need_no_products(masks: Tensor, generator: torch.Generator) -> None:
+    """Together with a network that sees all, the others give the same logits, gradients and, once chosen, again."""
+    masks = torch.cat([masks & (torch.arange(6) % 3 > 0), torch.ones(1, 6, dtype=torch.bool)])
+    together, x = ensemble(masks, generator), torch.randn(30, 6, generator=generator, dtype=torch.float64)
+    some = together.with_state(together.select(torch.arange(len(masks) - 1)).state)
+    assert together.seen is None
+    assert some.seen is not None
+    assert some.seen.tolist() == [1, 2, 4, 5]
+    for networks in (together, some):
+        networks.state["linear_0"].requires_grad_()
+        networks.logits(x).sum().backward()
+    torch.testing.assert_close(some.logits(x), together.logits(x)[:-1], rtol=0, atol=1e-12)
+    gradients = [networks.state["linear_0"].grad for networks in (some, together)]
+    assert gradients[0] is not None
+    assert gradients[1] is not None
+    seen = masks[:-1, None].expand_as(gradients[0])
+    torch.testing.assert_close(gradients[0][seen], gradients[1][:-1][seen], rtol=0, atol=1e-12)
+
+
 def test_evaluation_in_chunks(masks: Tensor, generator: torch.Generator) -> None:
     networks, x = ensemble(masks, generator), torch.randn(9000, 6, generator=generator, dtype=torch.float64)
     torch.testing.assert_close(evaluate(networks, x), networks.logits(x), rtol=0, atol=1e-12)

@@ -8,8 +8,15 @@ import pytest
 
 from igbaselines.reporting.claims import printed_for
 from igbaselines.reporting.papers import load_papers
-from igbaselines.studies.hep.reporting.baselines import performance_figure, ranking, ranking_metric, render, thin_points
-from tests.hep_rows import BASELINES, CLAIMS_ROOT, FEATURES, K
+from igbaselines.studies.hep.reporting.baselines import (
+    performance_figure,
+    ranking,
+    ranking_metric,
+    render,
+    run_tables,
+    thin_points,
+)
+from tests.hep_rows import BASELINES, CLAIMS_ROOT, FEATURES, K, of_which_retrained
 
 
 def test_features_stand_in_the_order_of_their_mean(rows: pd.DataFrame) -> None:
@@ -70,6 +77,15 @@ def test_contents_of_the_tables(run_folder: Path, rows: pd.DataFrame) -> None:
     assert list(events.columns) == ["selected_events", "n_eff", "cross_section"]
     assert events["n_eff"]["tt1l"] == 1234.5
     assert len(table("completeness")) == len(BASELINES) * 5
+
+
+def test_tables_say_of_how_many_networks_they_are(rows: pd.DataFrame) -> None:
+    """All five rank features; three have curves."""
+    mixed = of_which_retrained(rows, 3)
+    rankings = {"background": ranking(mixed, "attribution", "background")}
+    tables = run_tables(mixed, rankings, 20)
+    counted = {name: set(tables[name]["networks"]) for name in ("rankings", "premises", "curves")}
+    assert counted == {"rankings": {5}, "premises": {5}, "curves": {3}}
 
 
 def test_every_figure_is_written(run_folder: Path) -> None:

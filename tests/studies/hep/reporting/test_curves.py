@@ -7,7 +7,7 @@ import pytest
 from igbaselines.reporting.rows import by_unit
 from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.studies.hep.reporting.curves import Curve, plateau_k
-from tests.hep_rows import K, curve_rows
+from tests.hep_rows import K, curve_rows, of_which_retrained
 
 
 def test_a_curve_over_units_is_their_mean(rows: pd.DataFrame) -> None:
@@ -24,6 +24,13 @@ def test_a_pooled_curve_takes_its_replicates_as_sample(rows: pd.DataFrame) -> No
     assert "pooled" not in curve.samples
     assert curve.samples.shape == (len(K), 40)
     assert (curve - curve).at(2).test == "bootstrap quantiles over 40 replicates of 5 networks"
+
+
+def test_a_pooled_curve_is_of_the_networks_that_were_retrained(rows: pd.DataFrame) -> None:
+    mixed = of_which_retrained(rows, 3)
+    assert len(by_unit(mixed, "rank", "background", "feature").columns) == 5
+    assert Curve.of(mixed, "accuracy", "background").at(2).n == 3
+    assert Curve.of(mixed, "significance", "background").pooled == "3 networks"
 
 
 def test_pairing_sees_what_the_shared_noise_hides(rows: pd.DataFrame) -> None:

@@ -51,20 +51,23 @@ MEASURED = (
 def run(study: HepStudy, model: ClassifierRecipe | OwnNetwork, evaluation: HepEvaluation) -> None:
     """Explain every network and retrain on its rankings; the significances are pooled over all networks.
 
-    A network of the user's is explained on every split of the events, and nothing is trained.
+    The first `evaluation.retrained_networks` are retrained. A network of the user's is explained on every split of the
+    events, and nothing is trained.
     """
     rows, events, every_size = study.run.rows, study.events, evaluation.sizes(len(study.events.players))
     add_event_counts(rows, events)
     cuts: list[tuple[str, int]] = []
     selected: list[Selected] = []
-    for network in study.explained_networks(model):
+    for number, network in study.explained_networks(model):
         network.keep()
-        sizes = network.sizes(every_size)
         explained = network.explain()
         premises.add_premises(network)
         _add_attributions(study, network.name, explained)
         controls = _controls(network, explained, evaluation.random_rankings)
         rankings = ranked(study, network.name, explained) | controls
+        if number >= evaluation.retrained:
+            continue
+        sizes = network.sizes(every_size)
         retrained = network.retrain(list(rankings.values()), sizes)
         classified = performance(network, [{"method": name} for name in rankings], sizes, retrained)
         rows.add_table(classified[classified["metric"] != VALIDATION_LOSS.name])

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from igbaselines.common.progress import shares
 from igbaselines.common.splits import Split, rotated_split
 from igbaselines.common.tensors import load_tensors, save_tensors
 from igbaselines.models.standardise import Standardise
@@ -23,6 +24,7 @@ from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.studies.hep.networks.training import Trained, evaluate, train
 from igbaselines.studies.hep.networks.training_data import TrainingData
 
+AT_ONCE = 4  # ranking networks that are trained side by side, at most: each has a copy of the events
 ON_A_GPU = 64  # networks that are trained side by side there, at least: their layers are small
 
 
@@ -45,7 +47,7 @@ def split_events(
 ) -> SplitEvents:
     """Split the events for one of the ranking networks that share a circle, in the order that the seed draws."""
     fractions = evaluation.train_fraction, evaluation.validation_fraction
-    split = rotated_split(events.process, seed, network / evaluation.networks, *fractions)
+    split = rotated_split(events.process, seed, evaluation.turn(network), *fractions)
     part = events.features[split.train]
     mean = part.mean(axis=0, dtype=np.float64)
     scale = part.std(axis=0, dtype=np.float64)
@@ -79,17 +81,14 @@ def train_on_subsets(
     """
     at_once = max(recipe.networks_at_once, 1 if events.data.x.device.type == "cpu" else ON_A_GPU)
     groups = [torch.from_numpy(masks[start : start + at_once]) for start in range(0, len(masks), at_once)]
-    finished = [0] * len(groups)
     stopped = threading.Event()
 
-    def train_group(index: int) -> Trained:
+    def train_group(mask: Tensor, share: Callable[[int], object]) -> Trained:
         def report(done: int) -> None:
-            finished[index] = done
-            progress(sum(finished))
+            share(done)
             if stopped.is_set():
                 raise CancelledError
 
-        mask = groups[index]
         name = hashlib.sha256(repr((recipe, seed)).encode() + mask.numpy().tobytes()).hexdigest()[:16]
         file, unfinished = (checkpoints / f"{kind}-{name}.safetensors" for kind in ("networks", "unfinished"))
         state = load_tensors(file, events.data.x.device)
@@ -103,21 +102,25 @@ def train_on_subsets(
         report(len(mask))
         return trained
 
-    with _workers(events.data.x.device) as pool:
+    with workers(events.data.x.device) as pool:
         try:
-            return _together(list(pool.map(train_group, range(len(groups)))))
+            return _together(list(pool.map(train_group, groups, shares(progress, len(groups)))))
         except BaseException:
             stopped.set()
             raise
 
 
+def side_by_side(device: torch.device) -> int:
+    """How many trainings run beside one another: on a CPU one a core, which beats many cores at each small product."""
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
 @contextmanager
-def _workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """Threads that each train a group: on a CPU one a core, which beats many cores at each small product."""
+def workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
+    """As many threads as trainings run side by side."""
     threads = torch.get_num_threads()
-    workers = threads if device.type == "cpu" else 1
     try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(side_by_side(device), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield pool
     finally:
         torch.set_num_threads(threads)

@@ -1,7 +1,8 @@
 """What 2412.13864 takes for granted of baselines, measured on the events themselves.
 
-"The zero vector may not belong to the data distribution"; "a baseline with a particular high H_T would give low
-attributions to H_T"; and an average over background events varies less from draw to draw than a single one.
+"The zero vector may not belong to the data distribution"; "features that cannot even take the value 0"; "the signal has
+distinctly higher H_T"; "a baseline with a particular high H_T would give low attributions to H_T"; and an average over
+background events varies less from draw to draw than a single one.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from igbaselines.metrics import Quantity
 from igbaselines.metrics.agreement import spearman
 from igbaselines.studies.hep.experiments.study import ExplainedNetwork, sampled
 from igbaselines.studies.hep.experiments.tasks import ranking_task
+from igbaselines.studies.hep.measures.classification import roc_auc
 from igbaselines.tasks import Task, draw
 
 EVENTS = 400  # background events in all processes together, each a baseline by itself
@@ -25,24 +27,31 @@ COUNTS = (1, 20, 200)  # events that are averaged over; the last is half of them
 PAIRS = 40  # draws without an event in common that are compared, where there are so many
 HIGHEST = 0.1  # of the background events those with the largest values of a feature
 NEIGHBOURS = 500  # events of the test part whose nearest neighbour is looked for
-SINGLE_EVENTS = "single_events"  # in the place of a method
+SINGLE_EVENTS, EVENTS_THEMSELVES = "single_events", "events"  # in the place of a method
 
 MEASURED = (
     Quantity("share_nearer", "share of events nearer to their nearest event than the baseline is to its own"),
+    Quantity("features_out_of_range", "features whose value at the baseline no event reaches"),
+    Quantity("higher_in_signal", "share of pairs of events in which the signal has the higher value"),
     Quantity("raised_attribution", "attribution of a feature from events with high values of it, less from the others"),
     Quantity("draw_agreement", "Spearman correlation of mean attributions between draws", better="higher"),
 )
 
 
 def add_premises(network: ExplainedNetwork) -> None:
-    """Write the three measures of one network; only the first where no method averages over background events."""
+    """Write the measures of one network; only those of the data where no method averages over background events."""
     study, name = network.study, network.name
     run, of_output, explained = study.run, study.attribution.output, network.explained[:EXPLAINED]
     task = ranking_task(
         name, network.model, study.events, explained, network.background, of_output, run.max_batch, run.fast_paths
     )
-    for method, share in _shares_nearer(network, task).items():
+    for method, (share, beyond) in _outside(network, task).items():
         run.rows.add(method, "share_nearer", name, share)
+        run.rows.add(method, "features_out_of_range", name, beyond)
+    train = network.events.split.train
+    higher = roc_auc(study.events.is_signal[train], study.events.features[train])
+    for feature, share in zip(study.events.feature_names, higher, strict=True):
+        run.rows.add(EVENTS_THEMSELVES, "higher_in_signal", name, float(share), feature=feature)
     if not sampled(study.methods):
         return
     baselines, attributions = _from_single_events(network, task)
@@ -55,10 +64,12 @@ def add_premises(network: ExplainedNetwork) -> None:
             run.rows.add(SINGLE_EVENTS, "draw_agreement", name, agreement, variant=str(count))
 
 
-def _shares_nearer(network: ExplainedNetwork, task: Task) -> dict[str, float]:
-    """Of every method with a single baseline the share of events that lie nearer to the training events than it does.
+def _outside(network: ExplainedNetwork, task: Task) -> dict[str, tuple[float, int]]:
+    """How far every method's single baseline is from the training events.
 
-    Distances are Euclidean between standardised features; 1 is farther out than any of the events.
+    Returns:
+        The share of events that lie nearer to these than it does, by Euclidean distance between standardised features:
+        1 is farther out than any of the events; and how many of its features lie beyond all of them.
     """
     x, split = network.events.data.x, network.events.split
     train = x[torch.from_numpy(split.train).to(x.device)]
@@ -72,8 +83,10 @@ def _shares_nearer(network: ExplainedNetwork, task: Task) -> dict[str, float]:
         generator = generator_for(*network.key, "hep: a baseline")
         baselines, _ = draw(task.imputer(how.baselines), task.inputs[:1], task.background, generator)
         if len(baselines) == 1 and baselines.dim() == task.inputs.dim():  # one, whatever is explained
-            distance = _nearest(network.events.standardise(baselines), train)
-            found[method] = float((of_events < distance).double().mean())
+            standardised = network.events.standardise(baselines)
+            beyond = (standardised[0] < train.min(dim=0).values) | (standardised[0] > train.max(dim=0).values)
+            share = (of_events < _nearest(standardised, train)).double().mean()
+            found[method] = float(share), int(beyond.sum())
     return found
 
 

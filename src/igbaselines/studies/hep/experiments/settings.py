@@ -51,6 +51,10 @@ class HepSplits:
         """Share of the test part."""
         return 1 - self.train_fraction - self.validation_fraction
 
+    def turn(self, network: int) -> float:
+        """By which part of a circle the split of one of the networks is turned."""
+        return network / self.networks
+
 
 @dataclass
 class HepEvaluation(HepSplits):
@@ -64,6 +68,8 @@ class HepEvaluation(HepSplits):
     bootstrap: int = field(metadata=value("[2, 1000000]"))  # replicates of the significance for its intervals
     # What is not known of the background, as a share of it, beside its simulation and its cross-sections
     background_error: float = field(default=0.0, metadata=value("[0, 10]"))
+    # Of the ranking networks so many, the first, are retrained on their first features; None: all
+    retrained_networks: int | None = field(default=None, metadata=value("[1, 10000]"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,6 +78,26 @@ class HepEvaluation(HepSplits):
                 raise UserError(f"evaluation.top_k holds {k!r}: positive whole numbers or all")
         if not self.top_k:
             raise UserError("evaluation.top_k is empty: give numbers of features, such as [1, 2, 5, all]")
+        if self.retrained > self.networks:
+            raise UserError(
+                f"evaluation.retrained_networks={self.retrained} of evaluation.networks={self.networks}: take at most "
+                "as many, or null for all"
+            )
+
+    @property
+    def retrained(self) -> int:
+        """How many of the networks, the first, are retrained."""
+        return self.networks if self.retrained_networks is None else self.retrained_networks
+
+    def turn(self, network: int) -> float:
+        """By which part of a circle the split of one of the networks is turned.
+
+        Those that are retrained stand evenly around it, as if there were no others: their test parts cover every event
+        equally often. The others follow in rounds, each between those of the rounds before.
+        """
+        rounds = -(-self.networks // self.retrained)
+        place, later = network % self.retrained, network // self.retrained
+        return (place + later / rounds) / self.retrained
 
     def sizes(self, features: int) -> list[int]:
         """The numbers of features to retrain on, ascending; all of them stands last in any case.

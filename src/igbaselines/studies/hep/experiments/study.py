@@ -5,21 +5,21 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from igbaselines.attribution.baselines import PerStratum
 from igbaselines.attribution.methods import AveragedGradients, Method
 from igbaselines.common.errors import UserError
-from igbaselines.common.progress import bar
+from igbaselines.common.progress import bar, shares
 from igbaselines.common.randomness import generator_for, stream
 from igbaselines.common.tensors import save_tensors
 from igbaselines.metrics import Metric
@@ -28,9 +28,17 @@ from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.studies.hep.data.events import EventDataset, EventTable
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution, class_attribution
-from igbaselines.studies.hep.experiments.networks import SplitEvents, split_events, train_on_subsets
+from igbaselines.studies.hep.experiments.networks import (
+    AT_ONCE,
+    SplitEvents,
+    side_by_side,
+    split_events,
+    train_on_subsets,
+    workers,
+)
 from igbaselines.studies.hep.experiments.settings import HepSplits
 from igbaselines.studies.hep.experiments.tasks import ranking_task, training_background, untrained_task
+from igbaselines.studies.hep.measures.classification import roc_auc
 from igbaselines.studies.hep.measures.rankings import Ranking, top_masks
 from igbaselines.studies.hep.networks.dnn import Classifier
 from igbaselines.studies.hep.networks.own import OwnNetwork
@@ -93,14 +101,14 @@ class HepStudy:
         """Split the events for one of the networks."""
         return split_events(self.events, self.evaluation, network, self.run.seed, self.run.device)
 
-    def explained_networks(self, model: "ClassifierRecipe | OwnNetwork") -> "Iterator[ExplainedNetwork]":
-        """The ranking networks, or on each split of the events the user's own.
+    def explained_networks(self, model: "ClassifierRecipe | OwnNetwork") -> "Iterator[tuple[int, ExplainedNetwork]]":
+        """The ranking networks with their numbers, or on each split of the events the user's own.
 
         Raises:
             UserError: where that is no network of these events.
         """
         if isinstance(model, ClassifierRecipe):
-            yield from self.networks(model)
+            yield from self._numbered(model)
             return
         if (checksum := model.checksum()) is not None:
             self.run.checksums["own network"] = checksum
@@ -108,13 +116,28 @@ class HepStudy:
         study = replace(self, run=replace(self.run, checkpoints=self.run.checkpoints / self.run.fingerprint()))
         log.info("the network is the user's: whether it was trained on events that are explained here nobody knows")
         for number in self.run.units(range(self.evaluation.networks)):
-            yield UsersNetwork(study, f"split_{number}", self.split(number), (self.run.seed, number), network)
+            key = self.run.seed, number
+            yield number, UsersNetwork(study, f"split_{number}", self.split(number), key, network)
 
     def networks(self, recipe: ClassifierRecipe) -> "Iterator[RankingNetwork]":
         """The ranking networks, each with its own split of the events and its own training seed."""
-        for number in self.run.units(range(self.evaluation.networks)):
-            seed = (self.run.seed, number)
-            yield RankingNetwork.train(self, recipe, f"network_{number}", self.split(number), seed)
+        for _, network in self._numbered(recipe):
+            yield network
+
+    def _numbered(self, recipe: ClassifierRecipe) -> "Iterator[tuple[int, RankingNetwork]]":
+        """Train some side by side: each is the network that it would be alone."""
+        device = self.run.device
+        for numbers in self.run.batches(range(self.evaluation.networks), min(side_by_side(device), AT_ONCE)):
+            with bar(f"ranking networks from {numbers[0]} on", len(numbers)) as progress, workers(device) as pool:
+                train = partial(self._ranking_network, recipe)
+                networks = list(pool.map(train, numbers, shares(progress, len(numbers))))
+            yield from zip(numbers, networks, strict=True)
+
+    def _ranking_network(
+        self, recipe: ClassifierRecipe, number: int, progress: Callable[[int], object]
+    ) -> "RankingNetwork":
+        seed = self.run.seed, number
+        return RankingNetwork.train(self, recipe, f"network_{number}", self.split(number), seed, progress=progress)
 
 
 def sampled(methods: Mapping[str, Method]) -> dict[str, PerStratum]:
@@ -242,11 +265,15 @@ class RankingNetwork(ExplainedNetwork):
         events: SplitEvents,
         seed: tuple[int, ...],
         key: tuple[int, ...] | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> "RankingNetwork":
-        """Train a network on all features; without a `key` everything else is drawn by that of the training, `seed`."""
+        """Train a network on all features; without a `key` everything else is drawn by that of the training, `seed`.
+
+        `progress` is called with 0 and in the end with 1; without it there is a bar.
+        """
         everything = np.ones((1, len(study.events.feature_names)), dtype=bool)
-        with bar(f"ranking {name}", 1) as progress:
-            trained = train_on_subsets(events, everything, recipe, seed, study.run.checkpoints / name, progress)
+        with nullcontext(progress) if progress else bar(f"ranking {name}", 1) as report:
+            trained = train_on_subsets(events, everything, recipe, seed, study.run.checkpoints / name, report)
         log.info("%s: validation loss %.4f after %d epochs", name, trained.loss.item(), trained.epochs.item())
         return cls(study, name, events, key or seed, recipe, seed, trained)
 
@@ -261,7 +288,7 @@ class RankingNetwork(ExplainedNetwork):
         with bar(f"{self.name}: {mask.sum()} features", 1) as progress:
             trained = train_on_subsets(self.events, mask, self.recipe, self.seed, self.checkpoints, progress)
         logits = self.events.test_logits(trained.networks)[0]
-        return float(roc_auc_score(self.study.events.is_signal[self.events.split.test], logits))
+        return float(roc_auc(self.study.events.is_signal[self.events.split.test], logits))
 
     def keep(self) -> None:
         """Put the network among the results, and say how its training went."""

@@ -6,9 +6,9 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from sklearn.metrics import roc_auc_score
 
 from igbaselines.metrics.agreement import spearman
+from igbaselines.studies.hep.measures.classification import roc_auc
 
 Ranking: TypeAlias = Int[np.ndarray, " p"]  # indices of the players, best first
 
@@ -25,7 +25,7 @@ def single_feature_auc(
 
     Of several columns, the values of a category, it is that of the best one.
     """
-    auc = np.array([roc_auc_score(is_signal, column) for column in features.T])
+    auc = roc_auc(is_signal, features)
     best = np.zeros(player_of.max() + 1)
     np.maximum.at(best, player_of, 0.5 + np.abs(auc - 0.5))
     return best
@@ -43,14 +43,12 @@ def permutation_importance(
     Raises:
         ValueError: for events of one class, of which there is no AUC.
     """
-    if is_signal.all() or not is_signal.any():
-        raise ValueError("permutation importance needs events of both classes")
-    whole = roc_auc_score(is_signal, logits(features))
+    whole = roc_auc(is_signal, logits(features))
     lost = []
     for player in range(player_of.max() + 1):
         shuffled, columns = features.copy(), player_of == player
         shuffled[:, columns] = rng.permutation(shuffled[:, columns])
-        lost.append(whole - roc_auc_score(is_signal, logits(shuffled)))
+        lost.append(whole - roc_auc(is_signal, logits(shuffled)))
     return np.array(lost)
 
 

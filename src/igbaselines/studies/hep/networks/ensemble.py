@@ -9,9 +9,10 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from igbaselines.models.standardise import Standardise
@@ -82,6 +83,13 @@ class DNNEnsemble(Ensemble):
     def __init__(self, state: State, activation: str = "swish") -> None:
         super().__init__(state)
         self.activation = activation
+        self.seen = _seen_by_any(state["mask"])
+
+    def with_state(self, state: State) -> "DNNEnsemble":
+        """Networks of the same architecture with another state, which may be of more or fewer of them."""
+        other = cast("DNNEnsemble", super().with_state(state))
+        other.seen = _seen_by_any(state["mask"])
+        return other
 
     @classmethod
     def initialise(
@@ -143,6 +151,8 @@ class DNNEnsemble(Ensemble):
         n, a, activation = len(self), x.T, ACTIVATIONS[self.activation].value
         for layer in range(len(self.dropout_units)):
             weight = self.state[f"linear_{layer}"]
+            if not layer and self.seen is not None:
+                weight, a = weight[..., self.seen], a[self.seen]
             # Every network reads the same events: the first layer is one product.
             z = torch.bmm(weight, a) if layer else (weight.flatten(0, 1) @ a).view(n, -1, len(x))
             a = activation(self._normalise(layer, z, training=keep is not None))
@@ -156,3 +166,12 @@ class DNNEnsemble(Ensemble):
         )
         rows = z.view(1, -1, z.shape[-1])
         return nn.functional.batch_norm(rows, mean, variance, gain, shift, training=training).view_as(z)
+
+
+def _seen_by_any(mask: Bool[Tensor, "n d"]) -> Int[Tensor, " s"] | None:
+    """The features that any of the networks sees: zeros times all others need not be added up. None: all.
+
+    On a GPU, where one more wait costs more than the products, it is all.
+    """
+    seen = mask.any(dim=0)
+    return seen.nonzero().squeeze(1) if mask.device.type == "cpu" and not seen.all() else None

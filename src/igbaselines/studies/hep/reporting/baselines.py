@@ -1,7 +1,7 @@
 """Tables and figures of 2412.13864: baselines for an event classifier in high-energy physics."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from igbaselines.reporting.statistics.verdicts import NotTestable
 from igbaselines.reporting.style import Drawing, Style, looks, save_figures, style_of
 from igbaselines.reporting.tables import methods_table, write_tables
 from igbaselines.studies.hep.reporting.claim_tests import EFFECTIVE_BACKGROUND
-from igbaselines.studies.hep.reporting.curves import Curve
+from igbaselines.studies.hep.reporting.curves import Curve, with_curves
 from igbaselines.studies.hep.reporting.figures import curves_against_k, ranked_bars
 
 # The order of the paper; what a run has beside comes after, in the order of its rows.
@@ -30,7 +30,7 @@ METRICS = {
 }
 EVENTS = ("selected_events", "n_eff", "cross_section", "cross_section_error")  # counts, and fb
 OF_NETWORKS = ("network_loss", "network_epochs")  # how training went
-PREMISES = ("share_nearer", "draw_agreement", "raised_attribution")
+PREMISES = ("share_nearer", "features_out_of_range", "draw_agreement", "raised_attribution", "higher_in_signal")
 GAPS = tuple(f"completeness_gap_{part}" for part in ("median", "q95", "max"))
 PERFORMANCE = (
     "accuracy",
@@ -42,13 +42,13 @@ PERFORMANCE = (
     EFFECTIVE_BACKGROUND,
 )
 HOLLOW_BELOW = 10  # effective background events behind the cut
-POOLED_INTERVAL = (
-    f"pooled over the networks with 95 % bootstrap intervals; hollow: fewer than {HOLLOW_BELOW} effective background "
-    "events behind the cut"
-)
-FIGURES = {
-    "figure_2a": ("accuracy", "mean over the networks with its 95 % t-interval"),
-    "figure_2b": ("significance", POOLED_INTERVAL),
+FIGURES = {  # metric, what is over the networks, and what else to know
+    "figure_2a": ("accuracy", "mean", "with its 95 % t-interval"),
+    "figure_2b": (
+        "significance",
+        "pooled",
+        f"with 95 % bootstrap intervals; hollow: fewer than {HOLLOW_BELOW} effective background events behind the cut",
+    ),
 }
 LISTS = {"figure_3": BASELINES[:2], "figure_4": BASELINES[2:3], "figure_5": BASELINES[3:]}
 
@@ -62,7 +62,6 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
     write_tables(folder, run_tables(rows, rankings, longest))
     units = rows.loc[rows["metric"] == metric, "unit"].unique()
     unit = unit_name(units)
-    over = f"{len(units)} {unit}s{' of the events' if unit == 'split' else ''}"
     others = {"figure_others": [method for method in baselines if method not in BASELINES]}
     drawings: dict[str, Drawing] = {}
     for name, methods in {"figure_1": baselines, **LISTS, **others}.items():
@@ -71,13 +70,14 @@ def render(folder: Path, rows: pd.DataFrame, printed: Printed) -> None:
         if shown:
             caption = (
                 f"{_numbered(name)}. The {top} features with the largest {ATTRIBUTIONS[metric]} over the signal "
-                f"events, in this order: the mean over {over}; error bars: standard deviation between "
+                f"events, in this order: the mean over {_counted(units)}; error bars: standard deviation between "
                 f"{unit}s."
             )
             drawings[name] = ranked_bars(shown, looks(baselines, STYLES), ATTRIBUTIONS[metric]), caption
-    for name, (curve_metric, how) in FIGURES.items():
+    for name, (curve_metric, over, how) in FIGURES.items():
         caption = (
-            f"{_numbered(name)}. The {METRICS[curve_metric].label} of networks retrained on the top k features: {how}. "
+            f"{_numbered(name)}. The {METRICS[curve_metric].label} of networks retrained on the top k features: {over} "
+            f"over {_counted(with_curves(rows))} {how}. "
             "Thin lines are controls, cut off where they fall far below. Lower panel: paired differences from one of "
             "the baselines. Every measured k has the same width."
         )
@@ -94,11 +94,12 @@ def ranking_metric(rows: pd.DataFrame, baselines: Sequence[str]) -> str:
 
 
 def ranking(rows: pd.DataFrame, metric: str, method: str) -> pd.DataFrame:
-    """Features by mean attribution: place, feature, mean, sd (over networks), rank_mean, rank_min and rank_max."""
+    """Features by mean attribution: place, feature, mean and sd over the networks, their number, and ranks."""
     values, ranks = by_unit(rows, metric, method, "feature"), by_unit(rows, "rank", method, "feature")
     of_ranks = ranks.agg(["mean", "min", "max"], axis=1).add_prefix("rank_")
     spread = values.std(axis=1).fillna(0.0)  # one network has no spread
-    table = pd.concat([values.mean(axis=1).rename("mean"), spread.rename("sd"), of_ranks], axis=1)
+    counted = values.count(axis=1).rename(f"{unit_name(values.columns)}s")
+    table = pd.concat([values.mean(axis=1).rename("mean"), spread.rename("sd"), of_ranks, counted], axis=1)
     table = table.sort_values("mean", ascending=False, kind="stable").reset_index()
     table.insert(0, "place", range(1, len(table) + 1))
     return table
@@ -150,17 +151,21 @@ def run_tables(rows: pd.DataFrame, rankings: Mapping[str, pd.DataFrame], top: in
 
 
 def premises_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Lay out what the paper takes for granted of baselines: mean and range over the networks of each measure."""
+    """Lay out what the paper takes for granted of baselines: of each measure mean, range and number of networks."""
     found = rows[rows["metric"].isin(PREMISES)]
     columns = [column for column in ("metric", "method", "variant", "feature") if column in found]
-    table = found.groupby(columns, sort=False, dropna=False)["value"].agg(["mean", "min", "max"]).reset_index()
-    return table.dropna(axis=1, how="all")
+    table = found.groupby(columns, sort=False, dropna=False)["value"].agg(["mean", "min", "max", "count"]).reset_index()
+    return table.dropna(axis=1, how="all").rename(columns={"count": f"{unit_name(found['unit'])}s"})
 
 
 def curves_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Lay out every curve: method and k down; each metric with its interval across."""
-    columns = dict(_curve_columns(rows))
-    return pd.DataFrame(columns).reset_index() if columns else pd.DataFrame()
+    """Lay out every curve: method and k down; over how many units, and each metric with its interval, across."""
+    columns, units = dict(_curve_columns(rows)), with_curves(rows)
+    if not columns:
+        return pd.DataFrame()
+    table = pd.DataFrame(columns)
+    table.insert(0, f"{unit_name(units)}s", len(units))
+    return table.reset_index()
 
 
 def _curve_columns(rows: pd.DataFrame) -> Iterator[tuple[str, "pd.Series[float]"]]:
@@ -186,6 +191,13 @@ def _ranks_follow(rows: pd.DataFrame, metric: str, method: str) -> bool:
     except NotTestable:
         return False
     return all(values[unit].loc[ranks[unit].sort_values().index].is_monotonic_decreasing for unit in values)
+
+
+def _counted(units: Iterable[str]) -> str:
+    """So many networks, or splits of the events that a network of the user's is explained on."""
+    units = list(units)
+    unit = unit_name(units)
+    return f"{len(units)} {unit}s{' of the events' if unit == 'split' else ''}"
 
 
 def _numbered(name: str) -> str:

@@ -37,7 +37,7 @@ class Curve:
             return cls(table.mean(axis=1, skipna=False), table, resampled=False)
         if POOLED not in table.columns:
             raise NotTestable(f"the run has no pooled {metric!r} of method {method!r}")
-        units = [unit for unit in rows["unit"].unique() if NUMBERED.search(unit) and not unit.startswith(REPLICATE)]
+        units = with_curves(rows)
         pooled = f"{len(units)} {unit_name(units)}s" if units else ""
         return cls(table[POOLED], table[replicates], resampled=True, pooled=pooled)
 
@@ -111,6 +111,12 @@ class Curve:
             return replicate_estimate(value, values, threshold=threshold, confidence=confidence, of=self.pooled)
         unit = unit_name(self.samples.columns)
         return mean_estimate(values, threshold=threshold, unit=unit, confidence=confidence)
+
+
+def with_curves(rows: pd.DataFrame) -> list[str]:
+    """The units that were measured against k, or are pooled for what was: a run may rank with more of them."""
+    measured = rows.loc[rows["k"].notna(), "unit"].unique()
+    return [unit for unit in measured if NUMBERED.search(unit) and not unit.startswith(REPLICATE)]
 
 
 def plateau_k(curves: pd.DataFrame, tolerance: float) -> "pd.Series[float]":
