@@ -11,6 +11,7 @@ from igbaselines.reporting.claim_tests import (
     mean_over_units,
     paired_difference,
     paired_differences,
+    share_of_units,
     spread_difference,
     unit_median,
 )
@@ -40,6 +41,23 @@ def test_the_mean_over_units() -> None:
     assert (found.estimate.low, found.estimate.high) == pytest.approx(interval)
     assert found.verdict == Verdict.INCONCLUSIVE
     assert "holds in 3 of 3 blocks" in found.note
+
+
+def test_counts_that_agree_decide_by_their_step() -> None:
+    rows = two_methods([3.0] * 6, [3.0] * 6)
+    found = mean_over_units(rows, Region(at_least=1.0), metric="spearman", method="a", step=1.0)
+    assert found.verdict == Verdict.REPRODUCED
+    assert found.estimate.low > 2
+
+
+def test_the_share_of_units_has_an_exact_interval() -> None:
+    rows = two_methods([0.9, 0.9, 0.9, 0.1, 0.9], [0.0] * 5)
+    found = share_of_units(rows, Region(at_least=0.05), metric="spearman", method="a", at_least=0.8)
+    assert found.estimate.value == 0.8
+    assert (found.estimate.low, found.estimate.high) == pytest.approx(
+        tuple(stats.beta.ppf([0.025, 0.975], [4, 5], [2, 1]))
+    )
+    assert found.verdict == Verdict.REPRODUCED
 
 
 def test_the_difference_over_units_is_paired() -> None:

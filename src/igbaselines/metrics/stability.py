@@ -7,7 +7,7 @@ from torch import Tensor
 from igbaselines.metrics.agreement import spearman
 from igbaselines.metrics.base import Quantity
 
-MAP_VARIANCE = Quantity("map_variance", "relative variance of the map", better="lower")
+MAP_VARIANCE = Quantity("map_variance", "variance of the map, over EG's squared norm", better="lower")
 CONSISTENCY = Quantity("consistency", "consistency between networks", better="higher")
 
 
@@ -19,23 +19,22 @@ def inner_products(per_baseline: Float[Tensor, "n k *features"]) -> Float64[Tens
 def map_variance(
     products: Float[Tensor, "k k"], fitness: Float[Tensor, " k"], draws: int, generator: torch.Generator
 ) -> float:
-    """Variance of the averaged map over bootstrap draws of the set of baselines, relative to its squared norm.
+    """Variance of the averaged map over bootstrap draws of the set of baselines, over the squared norm of the even map.
 
     Of the maps their `inner_products` are all that is needed. A draw takes k of the k baselines with replacement and
     averages their maps with weights proportional to their fitness. What is returned is the mean squared distance of the
-    drawn maps from their mean, over the squared norm of that mean; 0 is a map that does not depend on the draw. The
-    fitness is 1 for expected gradients, 1 / D_alpha for Weighted Gradients; two methods with the same draws, by
-    a generator on the CPU, are paired.
+    drawn maps from their mean, over the squared norm of the mean map of all k, the same for every fitness: theorem 4
+    compares variances, not ratios. 0 is a map that does not depend on the draw. The fitness is 1 for EG and
+    1 / D_alpha for Weighted Gradients; two methods with the same draws, by a generator on the CPU, are paired.
     """
     k = len(products)
     drawn = torch.randint(k, (draws, k), generator=generator)
     counts = torch.zeros(draws, k, dtype=torch.float64).scatter_add_(1, drawn, torch.ones(drawn.shape).double())
     weights = counts * fitness.double().cpu()
     weights = weights / weights.sum(dim=1, keepdim=True)
-    mean = weights.mean(dim=0)
-    spread = weights - mean
+    spread = weights - weights.mean(dim=0)
     distance = torch.einsum("bk,kl,bl->b", spread, products, spread).mean().clamp_min(0)
-    norm = mean @ products @ mean
+    norm = products.mean()
     return float(distance / norm) if norm > 0 else float("nan")
 
 

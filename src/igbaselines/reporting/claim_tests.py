@@ -34,6 +34,15 @@ def mean_over_units(
     return over_units(values, claimed, f"mean {metric} of {method}; {span(values.to_numpy(float))}", step)
 
 
+def share_of_units(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str, at_least: float) -> Outcome:
+    """Test the share of units of which a metric is so large at least."""
+    values = _by_unit(rows, {"metric": metric, "method": method})
+    if not np.isfinite(values.to_numpy(float)).all():
+        raise NotTestable(f"{metric!r} of {method!r} is not finite for some unit")
+    words = f"{metric} of {method} is at least {at_least:g}; {span(values.to_numpy(float))}"
+    return over_share(values >= at_least, claimed, words)
+
+
 def difference_over_units(
     rows: pd.DataFrame,
     claimed: Region,
@@ -105,7 +114,14 @@ def unit_median(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str
 TESTS: dict[str, Callable[..., Outcome]] = {
     test.__name__: test
     for test in (
-        *(mean_over_units, difference_over_units, paired_difference, paired_differences, spread_difference),
+        *(
+            mean_over_units,
+            share_of_units,
+            difference_over_units,
+            paired_difference,
+            paired_differences,
+            spread_difference,
+        ),
         *(lowest_of, unit_median),
     )
 }
@@ -124,6 +140,23 @@ def over_units(values: "pd.Series[float]", claimed: Region, words: str, step: fl
     estimate = mean_estimate(values.to_numpy(float), threshold=claimed.threshold, unit=unit, step=step)
     holds = sum(claimed.holds(value) for value in values)
     return Outcome(estimate, decide(estimate, claimed), f"value: {words}; holds in {holds} of {len(values)} {unit}s")
+
+
+def over_share(holds: "pd.Series[bool]", claimed: Region, words: str) -> Outcome:
+    """Judge the share of units of which something holds, by the exact interval of Clopper and Pearson (1934).
+
+    Args:
+        holds: of each unit, by its name.
+        claimed: what is claimed of the share.
+        words: what holds.
+    """
+    paired.require_several(len(holds))
+    unit, count = unit_name(holds.index), int(holds.sum())
+    exact = stats.binomtest(count, len(holds), claimed.threshold or 0.5)
+    low, high = exact.proportion_ci(CONFIDENCE, method="exact")
+    test = f"binomial test, exact interval (Clopper and Pearson 1934) of {len(holds)} {unit}s"
+    estimate = Estimate(count / len(holds), float(low), float(high), len(holds), float(exact.pvalue), test)
+    return Outcome(estimate, decide(estimate, claimed), f"value: share of the {unit}s of which {words}")
 
 
 def over_columns(table: pd.DataFrame, claimed: Region, words: str, parts: str, unit: str = "unit") -> Outcome:

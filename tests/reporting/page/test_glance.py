@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from igbaselines.reporting.page.glance import MOST_COLUMNS, glance_at, taken_together
+from igbaselines.reporting.page.glance import ASKED, MOST_COLUMNS, glance_at, taken_together
 from igbaselines.reporting.page.html import write_report
 from igbaselines.reporting.page.runs import ReportedRun, find_runs
 from igbaselines.reporting.papers import load_papers
@@ -47,6 +47,20 @@ def test_many_runs_are_counted_together() -> None:
     assert glance.runs == ("weighted_gradients",)
     (line,) = (line for line in glance.lines if line.text.startswith("On the AUC of Deletion"))
     assert line.cells == {"weighted_gradients": Counter({R: MOST_COLUMNS + 1})}
+
+
+def test_a_question_has_answers_and_no_verdict() -> None:
+    (paper,) = (one for one in load_papers(CLAIMS_ROOT) if one.id == "2412.13864")
+    claims = {"hep_weightings": next(c.id for c in paper.claims["hep_weightings"] if c.sentence == ["q_weightings"])}
+    runs = [
+        ReportedRun(name, "demo-1", "complete", claims=[{"id": claim, "paper": paper.id, "verdict": R}])
+        for name, claim in claims.items()
+    ]
+    glance = glance_at(paper, runs)
+    (line,) = (line for line in glance.lines if line.counts)
+    assert (line.verdict, line.counts) == (ASKED, Counter({R: 1}))
+    assert glance.by_verdict[ASKED] == [line]
+    assert all(line.verdict == U for line in glance.lines if line.is_asked and not line.counts)
 
 
 def test_every_verdict_on_a_sentence_is_one_of_the_run(run_folder: Path, tmp_path: Path) -> None:

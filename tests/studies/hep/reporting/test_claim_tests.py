@@ -12,6 +12,7 @@ from igbaselines.studies.hep.reporting.claim_tests import (
     chance_of_rank,
     chance_rank,
     curve_difference,
+    curve_rise,
     discrimination_difference,
     feature_rank,
     first_feature,
@@ -63,6 +64,13 @@ def test_rank_of_the_best_of_several() -> None:
     assert "holds in 2 of 2 networks" in found.note
 
 
+def test_rank_of_the_second_best_of_several() -> None:
+    rows = rank_rows(m=[9, 1, 2, 8])
+    found = feature_rank(rows, Region(at_most=3.0), features=["A", "B"], method="m", place=2)
+    assert found.estimate.value == 8.5  # of (9, 2) and of (1, 8)
+    assert "mean rank of place 2 of A, B" in found.note
+
+
 def test_ranks_that_agree_decide_by_a_shrunk_interval() -> None:
     rows = rank_rows(m=[4, 4, 4, 9, 9, 9])
     found = feature_rank(rows, Region(at_most=5.0), features=["A"], method="m")
@@ -82,6 +90,9 @@ def test_a_rank_stands_beside_its_chance(rows: pd.DataFrame) -> None:
     shuffled = np.array([np.random.default_rng(seed).permutation(30)[:4].min() + 1 for seed in range(2000)])
     assert np.mean(shuffled) == pytest.approx(chance_rank(30, 4), rel=0.05)
     assert np.mean(shuffled <= 5) == pytest.approx(chance_of_rank(30, 4, best), rel=0.1)
+    second = np.array([np.sort(np.random.default_rng(seed).permutation(30)[:4])[1] + 1 for seed in range(2000)])
+    assert np.mean(second) == pytest.approx(chance_rank(30, 4, place=2), rel=0.05)
+    assert np.mean(second <= 5) == pytest.approx(chance_of_rank(30, 4, best, place=2), rel=0.2)
 
 
 def test_features_are_worth_what_they_separate_alone() -> None:
@@ -190,6 +201,10 @@ def test_for_all_k_means_each_of_them() -> None:
     found = curve_difference(open_at_3, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15)
     assert found.verdict == Verdict.PARTLY
     assert "resolved for 2" in found.note
+    mean = curve_difference(
+        open_at_3, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15, every_k=False
+    )
+    assert (mean.verdict, mean.estimate) == (Verdict.REPRODUCED, found.estimate)
     mixed = two_curves((np.array([-0.02, 0.01, 0.0, 0.0]) + noise).tolist(), flat)
     found = curve_difference(mixed, POSITIVE, metric="accuracy", method_a="a", method_b="b", up_to_k=15)
     assert found.verdict == Verdict.NOT_REPRODUCED
@@ -250,6 +265,25 @@ def test_plateau_where_it_was_put(place: int, low: int, high: int, verdict: Verd
     found = plateau(rows, AROUND_12, metric="accuracy", method="a", tolerance=0.1, around=12)
     assert (found.estimate.value, found.estimate.low, found.estimate.high) == (K[place], low, high)
     assert found.verdict == verdict
+
+
+def test_a_plateau_that_begins_early_is_good_enough() -> None:
+    for place, verdict in ((2, Verdict.REPRODUCED), (10, Verdict.NOT_REPRODUCED)):
+        curve = [0.5] * place + [0.9] * (len(K) - place)
+        rows = curve_rows("accuracy", "a", {f"network_{number}": curve for number in range(3)})
+        found = plateau(rows, Region(at_most=12.0), metric="accuracy", method="a", tolerance=0.1, around=12)
+        assert found.verdict == verdict
+
+
+def test_a_rise_goes_from_the_first_k_to_another() -> None:
+    jitter = np.random.default_rng(0).normal(0, 1e-3, (4, len(K)))
+    curves = {f"network_{n}": (0.01 * np.array(K) + jitter[n]).tolist() for n in range(4)}
+    found = curve_rise(curve_rows("accuracy", "a", curves), POSITIVE, metric="accuracy", method="a", to_k=12)
+    assert found.estimate.value == pytest.approx(0.11, abs=2e-3)
+    assert found.estimate.p_value is not None
+    assert found.verdict == Verdict.REPRODUCED
+    with pytest.raises(NotTestable, match="the run has no k = 13"):
+        curve_rise(curve_rows("accuracy", "a", curves), POSITIVE, metric="accuracy", method="a", to_k=13)
 
 
 def test_a_plateau_is_of_the_rise_not_of_the_value() -> None:

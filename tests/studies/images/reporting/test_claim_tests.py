@@ -11,8 +11,10 @@ from igbaselines.reporting.statistics.verdicts import NotTestable, Region, Verdi
 from igbaselines.studies.images.reporting.claim_tests import (
     against_best_single,
     agrees_with_paper,
+    best_is_shared,
     falls_with_nodes,
     goes_with_fitness,
+    mean_share_dropped,
     relative_improvement,
     search_excess,
     share_dropping,
@@ -40,6 +42,7 @@ def test_up_to_is_reached_by_some(dropping: int, images: int, verdict: str) -> N
     assert found.verdict == (Verdict.NOT_REPRODUCED if verdict == "no" else verdict)
     exact = stats.beta.ppf([0.025, 0.975], [dropping, dropping + 1], [images - dropping + 1, images - dropping])
     assert (found.estimate.low, found.estimate.high) == pytest.approx(tuple(np.nan_to_num(exact)))
+    assert mean_share_dropped(rows, Region(at_least=0.4)).estimate.value == pytest.approx(0.4 * dropping / images)
     assert f"on average it drops {0.4 * dropping / images:.0%}, at most {0.4 * (dropping > 0):.0%}" in found.note
 
 
@@ -114,6 +117,15 @@ def test_the_best_single_baseline_is_chosen_on_the_other_images() -> None:
     found = against_best_single(pd.DataFrame(good + own), POSITIVE, metric="deletion_auc", method=WG)
     assert "(c for 30)" in found.note
     assert found.verdict == Verdict.INCONCLUSIVE
+    shared = best_is_shared(pd.DataFrame(good), Region(at_most=0.5), metric="deletion_auc")
+    assert (shared.verdict, shared.estimate.value) == (Verdict.NOT_REPRODUCED, 1.0)
+    by_luck = [
+        best_is_shared(
+            pd.DataFrame([row | {"value": rng.normal()} for row in single]), Region(at_most=0.5), metric="deletion_auc"
+        ).estimate.value
+        for _ in range(40)
+    ]
+    assert np.mean(by_luck) == pytest.approx(1 / 6, abs=0.06)
 
 
 def test_fitness_goes_with_what_a_baseline_is_worth(weighted: pd.DataFrame) -> None:

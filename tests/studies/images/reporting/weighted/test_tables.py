@@ -62,8 +62,8 @@ def test_values_that_are_not_finite_are_counted(weighted: pd.DataFrame) -> None:
     rows.loc[rows[rows["metric"] == "map_variance"].index[0], "value"] = np.nan
     tables = run_tables(rows, PRINTED)
     counted = tables["methods"].set_index(["metric", "method"])["not_finite"]
-    assert counted["relative variance of the map", EG] == 1
-    line = tables["table_1"].set_index("metric").loc["relative variance of the map"]
+    assert counted["variance of the map, over EG's squared norm", EG] == 1
+    line = tables["table_1"].set_index("metric").loc["variance of the map, over EG's squared norm"]
     assert (line["images"], line["not_finite"]) == (39, 1)
     finite = rows[rows["unit"] != rows["unit"].iloc[0]]  # the image that lacks EG's value is left out of WG's mean, too
     assert line["WG"] == pytest.approx(by_method(finite, "map_variance", (EG, WG))[WG].mean())
