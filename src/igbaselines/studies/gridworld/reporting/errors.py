@@ -71,7 +71,7 @@ def summary_table(parts: pd.DataFrame) -> pd.DataFrame:
     for (architecture, reference), group in (
         found.groupby(["architecture", "reference"], sort=False) if len(found) else ()
     ):
-        line: Line = {"architecture": architecture, "reference": reference}
+        line: Line = {"architecture": plot_label(str(architecture)), "reference": reference}
         of_part = group.set_index("method")
         for part in in_order(found["method"], PARTS):
             line[plot_label(part)] = (
@@ -87,7 +87,7 @@ def bound_table(rows: pd.DataFrame) -> pd.DataFrame:
     shares = found.groupby(["architecture", "reference"], sort=False)["value"]
     table = shares.agg(median_share="median", largest_share="max", states="nunique").reset_index()
     table["states"] = shares.size().to_numpy()
-    return table
+    return table.assign(architecture=[plot_label(name) for name in table["architecture"]])
 
 
 def guideline_table(rows: pd.DataFrame) -> pd.DataFrame:
