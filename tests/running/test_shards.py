@@ -55,7 +55,10 @@ def test_shards_give_the_rows_of_the_whole_run(
     assert (again.returncode, again.stdout.split()[0]) == (0, "skipped")
 
 
-QUESTIONS = ["hep_sample_counts", "hep_combined", "hep_scores", "hep_stability", "hep_architectures", "shapley_errors"]
+QUESTIONS = [
+    *("hep_sample_counts", "hep_combined", "hep_scores", "hep_stability", "hep_architectures"),
+    *("shapley_errors", "shapley_heads"),
+]
 
 
 @pytest.mark.slow
