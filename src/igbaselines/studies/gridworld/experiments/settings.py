@@ -113,7 +113,7 @@ class GridworldErrorsEvaluation:
             known = " or ".join(self.architectures)
             raise UserError(f"evaluation.players_architecture={self.players_architecture} is unknown: {known}")
         for players in self.players:
-            if self.counts and min(self.counts) >= 2**players:
+            if not any(count < 2**players for count in self.counts):
                 raise UserError(
                     f"evaluation.counts={list(self.counts)}: {players} players have {2**players} coalitions, and none "
                     "of these is fewer"
