@@ -53,7 +53,7 @@ def random_crops(
 
 
 @torch.no_grad()
-def features_of(network: ImageNetwork, pictures: Sequence[Float[Tensor, "m 3 h w"]]) -> Float[Tensor, "n d"]:
+def features_of(network: ImageNetwork, pictures: Sequence[Float[Tensor, "_ 3 h w"]]) -> Float[Tensor, "n d"]:
     """What the last linear layer of a classifier takes of pictures, batch by batch."""
     body = with_head(network, nn.Identity())
     return torch.cat([body(batch) for batch in pictures])
