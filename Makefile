@@ -31,7 +31,7 @@ hep-pythia: setup
 hep-synthetic: setup
 	$(RUN) experiment=hep_baselines dataset=hep_synthetic $(SWEEP)
 
-reproduce-questions: setup ## What 2412.13864 leaves open, at demo scale: six studies of its rankings, one of the events
+reproduce-questions: setup ## What papers leave open, at demo scale: of 2412.13864 six studies of rankings, one of events; errors and seeds of Shapley IG
 	code=0; for name in $$($(QUESTIONS)); do $(RUN) experiment=$$name $(SWEEP) || code=1; done; exit $$code
 
 reproduce-wg: setup ## 2505.03201 at demo scale: Weighted Gradients on 20 photographs

@@ -55,11 +55,14 @@ def test_shards_give_the_rows_of_the_whole_run(
     assert (again.returncode, again.stdout.split()[0]) == (0, "skipped")
 
 
-HEP_STUDIES = ["hep_sample_counts", "hep_combined", "hep_scores", "hep_stability", "hep_architectures"]
+QUESTIONS = [
+    *("hep_sample_counts", "hep_combined", "hep_scores", "hep_stability", "hep_architectures"),
+    *("shapley_errors", "shapley_heads"),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", HEP_STUDIES)
+@pytest.mark.parametrize("experiment", QUESTIONS)
 def test_shards_of_other_experiments(command: Command, tmp_path: Path, experiment: str) -> None:
     expect_shards_to_give_the_rows(command, tmp_path, f"experiment={experiment}", "scale=smoke")
 

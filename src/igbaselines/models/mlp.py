@@ -1,21 +1,23 @@
-"""Fully connected networks from features in physical units, with Swish: their gradients are smooth along a path."""
+"""Fully connected networks from features in physical units; with Swish their gradients are smooth along a path."""
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import relu, silu
 
 from igbaselines.common.devices import sent
 from igbaselines.models.standardise import Standardise
 from igbaselines.models.stem import Stemmed
 
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"swish": silu, "relu": relu}
 
-class SwishMLP(Stemmed):
-    """Linear layers with Swish between them, in which every feature can interact with every other.
+
+class MLP(Stemmed):
+    """Linear layers with an activation between them, in which every feature can interact with every other.
 
     The first Linear and the standardisation before it are declared as the stem (`igbaselines.attribution.AffineStem`).
     Whoever builds one draws its weights (`draw_weights`): nn.Linear by itself would draw them from global state.
@@ -24,10 +26,14 @@ class SwishMLP(Stemmed):
         standardise: of the features, on the device and of the dtype of the network.
         hidden: widths of the hidden layers.
         outputs: how many there are.
+        activation: one of `ACTIVATIONS`.
     """
 
-    def __init__(self, standardise: Standardise, hidden: Sequence[int], outputs: int) -> None:
+    def __init__(
+        self, standardise: Standardise, hidden: Sequence[int], outputs: int, activation: str = "swish"
+    ) -> None:
         super().__init__()
+        self.activation = activation
         self.standardise = standardise
         widths = [len(standardise.mean), *hidden, outputs]
         device = standardise.mean.device
@@ -47,7 +53,7 @@ class SwishMLP(Stemmed):
     def after_stem(self, z: Float[Tensor, "m h"]) -> Float[Tensor, "m outputs"]:
         """Everything behind the first linear layer."""
         for layer in self.linear[1:]:
-            z = layer(silu(z))
+            z = layer(ACTIVATIONS[self.activation](z))
         return z
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import sha256
-from igbaselines.models.mlp import SwishMLP
+from igbaselines.models.mlp import MLP
 from igbaselines.models.standardise import Standardise
 from igbaselines.running.config import explanation, resolve
 from igbaselines.running.context import Run
@@ -116,7 +116,7 @@ def test_imputers_of_a_row(run: Run, generator: torch.Generator) -> None:
     drawn = {name: draw(one, task.inputs, task.background, generator) for name, one in task.imputers.items()}
     assert set(drawn) == {"zero", "mean", "background"}
     assert not drawn["zero"][0].any()
-    assert isinstance(task.f, SwishMLP)
+    assert isinstance(task.f, MLP)
     torch.testing.assert_close(task.f.standardise(drawn["mean"][0]), torch.zeros_like(drawn["mean"][0]))
     rows, weights = drawn["background"]
     assert len(rows) == 15  # five of each class, which together weigh as often as it occurs
@@ -176,7 +176,7 @@ def test_the_network_is_linear_layers_with_swish_between(generator: torch.Genera
     x: Tensor = torch.randn(5, 6, generator=generator)
     rows = TrainingRows(x, torch.arange(5), x, torch.arange(5), 5)
     network = recipe(max_epochs=1).trained(rows, (0,))
-    assert isinstance(network, SwishMLP)
+    assert isinstance(network, MLP)
     first, second, last = network.linear
     expected = nn.Sequential(network.standardise, first, nn.SiLU(), second, nn.SiLU(), last)
     torch.testing.assert_close(network(x), expected(x))

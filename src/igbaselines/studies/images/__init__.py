@@ -21,6 +21,13 @@ STUDY = Study(
             units="dataset.n_images",
         ),
         Experiment(
+            "shapley_heads",
+            run=f"{HERE}.experiments.heads.run",
+            render=f"{HERE}.reporting.heads.render",
+            is_question=True,
+            units="dataset.n_images",
+        ),
+        Experiment(
             "explain",
             run=f"{HERE}.experiments.explain.run",
             render=f"{HERE}.reporting.explain.render",
@@ -40,6 +47,7 @@ STUDY = Study(
         "weighted_gradients_evaluation": f"{HERE}.experiments.settings.WeightedGradientsEvaluation",
         "shapley_images_attribution": f"{HERE}.experiments.settings.ShapleyImagesAttribution",
         "shapley_images_evaluation": f"{HERE}.experiments.settings.ShapleyImagesEvaluation",
+        "heads_evaluation": f"{HERE}.experiments.settings.HeadsEvaluation",
         "explain_evaluation": f"{HERE}.experiments.settings.ExplainEvaluation",
     },
     claim_tests=f"{HERE}.reporting.claim_tests.TESTS",

@@ -29,12 +29,20 @@ RECIPE = GridValueRecipe(
         ({"learning_rate": 0.0}, "model.learning_rate must be positive"),
         ({"learning_rate": float("nan")}, "model.learning_rate must be positive"),
         ({"weight_decay": -1e-4}, "model.weight_decay not negative"),
+        ({"heads": 3}, r"model.hidden=\[16, 8\] with model.heads=3: give a width of tokens that the heads divide"),
+        ({"heads": 2, "hidden": [8]}, r"model.hidden=\[8\] with model.heads=2: .*, such as \[16, 32\]"),
+        ({"heads": 2, "interactions": False}, "model.heads=2: attention is interaction, and model.interactions=false"),
     ],
     ids=str,
 )
 def test_refuses(change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         replace(RECIPE, **change)
+
+
+def test_without_interactions_a_quarter_of_the_width_is_left() -> None:
+    found = replace(RECIPE, heads=2).additive()
+    assert (found.interactions, found.heads, found.hidden) == (False, 0, [4, 2])
 
 
 def test_accepts_its_bounds() -> None:

@@ -1,6 +1,7 @@
 """The networks of grid values: what they compute, and what the additive one cannot."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
 from igbaselines.studies.gridworld.networks.value_mlp import (
     ActionAdvantage,
     AdditiveGridValue,
+    AttentionGridValue,
     GridValueMLP,
     GridValueNetwork,
     for_network,
@@ -31,9 +33,13 @@ def standardise(generator: torch.Generator) -> Standardise:
     return Standardise(torch.randn(FEATURES, generator=generator), torch.rand(FEATURES, generator=generator) + 0.5)
 
 
-@pytest.fixture(params=[True, False], ids=["interactions", "additive"])
+KINDS = {"interactions": recipe(True, [12, 9]), "additive": recipe(False, [12, 9])}
+KINDS["attention"] = replace(KINDS["interactions"], heads=3)
+
+
+@pytest.fixture(params=KINDS)
 def network(request: pytest.FixtureRequest, standardise: Standardise, generator: torch.Generator) -> GridValueNetwork:
-    return for_network(recipe(request.param, [12, 9]), standardise, generator)
+    return for_network(KINDS[request.param], standardise, generator)
 
 
 @pytest.fixture
@@ -70,6 +76,32 @@ def test_additive_is_a_sum_of_one_network_a_feature(
     torch.testing.assert_close(network(x), expected)
 
 
+def test_attention_is_that_of_pytorch(standardise: Standardise, generator: torch.Generator, x: Tensor) -> None:
+    """Against MultiheadAttention with the same weights, and layers written out."""
+    network = for_network(KINDS["attention"], standardise, generator)
+    assert isinstance(network, AttentionGridValue)
+    project, join, widen, narrow, head = network.linear
+    attention = nn.MultiheadAttention(12, 3, batch_first=True)
+    weights = {"in_proj_weight": project.weight, "in_proj_bias": project.bias}
+    attention.load_state_dict(weights | {"out_proj.weight": join.weight, "out_proj.bias": join.bias})
+    tokens = standardise(x)[:, :, None] * network.embedding + network.offset
+    tokens = tokens + attention(tokens, tokens, tokens, need_weights=False)[0]
+    tokens = tokens + narrow(nn.functional.silu(widen(tokens)))
+    torch.testing.assert_close(network(x), head(tokens.mean(1)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_relu_takes_the_place_of_swish(kind: str, standardise: Standardise, x: Tensor) -> None:
+    """Far out both are the same."""
+    swish, relu = (
+        for_network(replace(KINDS[kind], activation=name), standardise, torch.Generator().manual_seed(0))
+        for name in ("swish", "relu")
+    )
+    assert not torch.allclose(swish(x), relu(x), rtol=1e-3)
+    if kind != "attention":  # in which tokens far out attend to one alone
+        torch.testing.assert_close(relu(1e6 * x), swish(1e6 * x), rtol=1e-3, atol=0)
+
+
 def test_features_interact_only_where_they_may(network: GridValueNetwork, x: Tensor) -> None:
     """f(a, b) - f(a, b') does not depend on a exactly where a and b do not interact."""
     other = x.clone()
@@ -80,7 +112,7 @@ def test_features_interact_only_where_they_may(network: GridValueNetwork, x: Ten
         states[:, 1:] -= 2.0
     interaction = (network(elsewhere) - network(elsewhere_x) - change).abs().max()
     assert change.abs().max() > 1e-3
-    assert (interaction > 1e-4) == isinstance(network, GridValueMLP)
+    assert (interaction > 1e-4) != isinstance(network, AdditiveGridValue)
 
 
 @pytest.mark.parametrize("advantage", [False, True])
@@ -110,13 +142,13 @@ def test_the_engine_explains_an_action(network: GridValueNetwork, x: Tensor) -> 
     torch.testing.assert_close(result.completeness_gap, torch.zeros_like(result.completeness_gap), rtol=0, atol=1e-8)
 
 
-@pytest.mark.parametrize("interactions", [True, False])
-def test_weights_come_from_the_generator_alone(standardise: Standardise, interactions: bool) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_come_from_the_generator_alone(standardise: Standardise, kind: str) -> None:
     before = torch.get_rng_state()
     states = []
     for seed in (3, 3, 4):
         generator = torch.Generator().manual_seed(seed)
-        states.append(for_network(recipe(interactions, [12]), standardise, generator).state_dict())
+        states.append(for_network(KINDS[kind], standardise, generator).state_dict())
         torch.rand(1)  # elsewhere, random numbers are drawn too
     torch.set_rng_state(before)
     for name in states[0]:
@@ -144,9 +176,9 @@ def test_initial_weights_are_spread_by_the_fan_in(standardise: Standardise, gene
 
 
 def test_takes_device_and_dtype_of_the_standardisation(device: torch.device, x: Tensor) -> None:
-    for interactions in (True, False):
+    for kind in KINDS.values():
         for dtype in (torch.float32, torch.float64):
             standardise = Standardise(torch.zeros(FEATURES), torch.ones(FEATURES)).to(device, dtype)
-            network = for_network(recipe(interactions, [12]), standardise, torch.Generator().manual_seed(0))
+            network = for_network(kind, standardise, torch.Generator().manual_seed(0))
             outputs = network(x.to(device, dtype))
             assert (outputs.device.type, outputs.dtype) == (device.type, dtype)

@@ -1,8 +1,8 @@
 """The networks of `shapley_gridworld`: which there are, and what is measured of each (2310.04821, GridWorld)."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from igbaselines.studies.gridworld.networks.value_mlp import GridValueNetwork
 from igbaselines.tasks import Task
 
 OF_BUDGETS = ("cost", "q")  # studies of methods that can be made for any budget
+OF_MAPS = "attributions."  # opens the names of tensors that are no weights
 
 
 @dataclass(frozen=True)
@@ -87,27 +88,38 @@ def variants(
 
 def measured(run: Run, shared: Shared, variant: Variant) -> dict[str, Float[Tensor, "n d"]]:
     """Train and explain a network, unless an earlier attempt has; return its attributions."""
-    record = run.checkpoints / f"{variant.name}.json"
+    kept = resumed(run, variant.name, lambda: _measure(run, shared, variant))
+    return {name.removeprefix(OF_MAPS): tensor for name, tensor in kept.items() if name.startswith(OF_MAPS)}
+
+
+def resumed(
+    run: Run, name: str, measure: Callable[[], tuple[pd.DataFrame, dict[str, Tensor]]]
+) -> dict[str, Float[Tensor, "..."]]:
+    """Add a network's rows to the run's and save its weights; both, and what else it kept, may be an earlier attempt's.
+
+    Args:
+        run: the run, whose checkpoints lie where its code and data are the same.
+        name: of the network, for files.
+        measure: makes its rows, and the tensors to keep on the host: its weights, and maps named `attributions.NAME`.
+    """
+    record = run.checkpoints / f"{name}.json"
     tensors, table = record.with_suffix(".safetensors"), record.with_suffix(".parquet")
     kept = None if read_record(record) is None else load_tensors(tensors)
     if kept is None:
-        rows, kept = _measure(run, shared, variant)
+        rows, kept = measure()
         save_tensors(tensors, kept)
         write_rows(table, rows)
         write_record(record, {}, vouched_for=[tensors, table])
     run.rows.add_table(pd.read_parquet(table))
-    state = {name: tensor for name, tensor in kept.items() if not name.startswith("attributions.")}
-    file = run.artifacts / "networks" / f"{variant.name}.safetensors"
-    save_tensors(file, state)
-    run.checksums[variant.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-    return {name.removeprefix("attributions."): kept[name] for name in kept if name not in state}
+    file = run.artifacts / "networks" / f"{name}.safetensors"
+    save_tensors(file, {name: tensor for name, tensor in kept.items() if not name.startswith(OF_MAPS)})
+    run.checksums[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return kept
 
 
 def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, dict[str, Tensor]]:
     states = shared.states.with_features(variant.features)
-    recipe = shared.model
-    if variant.interactions != recipe.interactions:  # one network a feature: a quarter of the width learns as well
-        recipe = replace(recipe, interactions=False, hidden=[max(1, width // 4) for width in recipe.hidden])
+    recipe = shared.model if variant.interactions == shared.model.interactions else shared.model.additive()
     network = trained_network(states, recipe, run.seed, variant.network, run.device, variant.name)
     with torch.no_grad():
         outputs = network(torch.from_numpy(states.features).to(run.device))
@@ -125,7 +137,7 @@ def _measure(run: Run, shared: Shared, variant: Variant) -> tuple[pd.DataFrame, 
     }
     rows = rows.assign(**columns)
     rows["unit"] = rows["unit"].fillna(rows["network"])
-    kept = {f"attributions.{name}": values for name, values in studies.attributions.items()}
+    kept = {f"{OF_MAPS}{name}": values for name, values in studies.attributions.items()}
     kept |= network.state_dict()
     return rows, {name: tensor.contiguous() for name, tensor in fetched(kept).items()}
 

@@ -1,9 +1,10 @@
-"""What `shapley_gridworld` can be told: the schemas of `attribution` and `evaluation`, importable without torch."""
+"""What `shapley_gridworld` and `shapley_errors` can be told: schemas, importable without torch."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from igbaselines.common.errors import UserError
+from igbaselines.common.files import check_file_name
 from igbaselines.common.values import check_values, value
 from igbaselines.running.settings import SOURCE, AttributionSettings
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 EXPLAINED = ("value", "action")
 REFERENCES = ("zero", "mean", "background")
+RECIPE = (
+    "igbaselines.studies.gridworld.networks.recipe.GridValueRecipe",
+    "a network of grid values (model@evaluation.architectures.NAME=grid_value_mlp)",
+)
 
 
 @dataclass(kw_only=True)
@@ -82,3 +87,34 @@ class GridworldEvaluation:
         if self.study_networks > self.networks:
             some, there = self.study_networks, self.networks
             raise UserError(f"evaluation.study_networks={some} of evaluation.networks={there}: take at most as many")
+
+
+@dataclass
+class GridworldErrorsEvaluation:
+    """Over which networks the error of Shapley IG is split, and how far coalitions are sampled."""
+
+    architectures: dict[str, Any] = field(metadata=value(kind=RECIPE))  # recipes by the name of their architecture
+    networks: int = field(metadata=value("[1, 10000]"))  # of each architecture, trained from different seeds
+    states: int = field(metadata=value("[1, )"))  # explained, each of a world that no network was trained on
+    coalitions: int = field(metadata=value("[1, 1000000]"))  # sampled of each state where the error is split
+    # Sampled in the study of players, as far as there are more in all
+    counts: list[int] = field(metadata=value("[1, 1000000]", distinct=True))
+    players: list[int] = field(metadata=value("[2, )", distinct=True))  # the first so many features
+    players_architecture: str  # the one with so many players
+    players_networks: int = field(metadata=value("[1, 10000]"))  # of it, for each number
+
+    def __post_init__(self) -> None:
+        check_values("evaluation", type(self), vars(self))
+        if not self.architectures:
+            raise UserError("evaluation.architectures is empty: give at least one model")
+        for name in self.architectures:
+            check_file_name("evaluation.architectures", name)
+        if self.players_architecture not in self.architectures:
+            known = " or ".join(self.architectures)
+            raise UserError(f"evaluation.players_architecture={self.players_architecture} is unknown: {known}")
+        for players in self.players:
+            if not any(count < 2**players for count in self.counts):
+                raise UserError(
+                    f"evaluation.counts={list(self.counts)}: {players} players have {2**players} coalitions, and none "
+                    "of these is fewer"
+                )

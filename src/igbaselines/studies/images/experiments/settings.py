@@ -205,3 +205,19 @@ class PhotographDomain(Domain):
     """Photographs as a kind of data of `comparison`, and what of them is a player."""
 
     patch: int = field(default=32, metadata=value("[1, 1024]"))  # side of the square players [px]; 1: every pixel
+
+
+@dataclass
+class HeadsEvaluation:
+    """How heads over frozen features are trained, and their maps compared."""
+
+    heads: int = field(metadata=value("[2, 100]"))  # trained from different seeds
+    hidden: int = field(metadata=value("[1, 10000]"))  # width of a head's hidden layer
+    epochs: int = field(metadata=value("[1, 10000]"))  # passes over the crops
+    crops: int = field(metadata=value("[1, 1000]"))  # of each photograph, to learn from
+    test_crops: int = field(metadata=value("[1, 1000]"))  # further ones, by which a head is judged
+    # Cells a side over which maps are averaged before networks are compared
+    consistency_grid: int = field(metadata=value(f"[2, {FINEST_CONSISTENCY}]"))
+
+    def __post_init__(self) -> None:
+        check_values("evaluation", type(self), vars(self))

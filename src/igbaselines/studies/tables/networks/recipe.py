@@ -56,11 +56,11 @@ class TableMLPRecipe(TableRecipe):
     def trained(self, rows: "TrainingRows", seed: tuple[int, ...]) -> "nn.Module":
         """Train it, about a second; features are standardised by the training part's mean and spread, within it."""
         from igbaselines.common.randomness import generator_for
-        from igbaselines.models.mlp import SwishMLP, draw_weights
+        from igbaselines.models.mlp import MLP, draw_weights
         from igbaselines.models.standardise import Standardise
         from igbaselines.studies.tables.networks.training import fit
 
-        network = SwishMLP(Standardise.of(rows.x), self.hidden, rows.class_count).to(rows.x)
+        network = MLP(Standardise.of(rows.x), self.hidden, rows.class_count).to(rows.x)
         draw_weights(network.layers(), generator_for(*seed, "tables: weights"))
         training = {name: value for name, value in vars(self).items() if name != "hidden"}
         fit(network, rows, (*seed, "tables: order"), **training)
