@@ -28,7 +28,7 @@ def _of_paper(paper: Paper) -> str:
     lines = [
         f"## [{paper.id}]({paper.url}): {paper.title}",
         "",
-        "| where | the paper's words | claims |",
+        "| where | words | claims |",
         "|---|---|---|",
     ]
     for sentence in paper.sentences:

@@ -51,12 +51,11 @@ def test_counts_that_agree_decide_by_their_step() -> None:
 
 
 def test_the_share_of_units_has_an_exact_interval() -> None:
-    rows = two_methods([0.9, 0.9, 0.9, 0.1, 0.9], [0.0] * 5)
+    rows = two_methods([0.9, 0.9, 0.9, 0.1, 0.9, 0.9, 0.9, 0.1], [0.0] * 8)
     found = share_of_units(rows, Region(at_least=0.05), metric="spearman", method="a", at_least=0.8)
-    assert found.estimate.value == 0.8
-    assert (found.estimate.low, found.estimate.high) == pytest.approx(
-        tuple(stats.beta.ppf([0.025, 0.975], [4, 5], [2, 1]))
-    )
+    assert found.estimate.value == 0.75
+    exact = stats.beta.ppf(0.025, 6, 3), stats.beta.ppf(0.975, 7, 2)
+    assert (found.estimate.low, found.estimate.high) == pytest.approx(exact)
     assert found.verdict == Verdict.REPRODUCED
 
 
