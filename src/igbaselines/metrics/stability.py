@@ -7,16 +7,16 @@ from torch import Tensor
 from igbaselines.metrics.agreement import spearman
 from igbaselines.metrics.base import Quantity
 
-MAP_VARIANCE = Quantity("map_variance", "variance of the map, over EG's squared norm", better="lower")
+DRAW_VARIANCE = Quantity("draw_variance", "variance of the map, over EG's squared norm", better="lower")
 CONSISTENCY = Quantity("consistency", "consistency between networks", better="higher")
 
 
 def inner_products(per_baseline: Float[Tensor, "n k *features"]) -> Float64[Tensor, "n k k"]:
-    """Of the maps of each input with one another, on the host: all that `map_variance` needs of them."""
+    """Of the maps of each input with one another, on the host: all that `draw_variance` needs of them."""
     return torch.stack([one @ one.T for one in per_baseline.flatten(2).double()]).cpu()
 
 
-def map_variance(
+def draw_variance(
     products: Float[Tensor, "k k"], fitness: Float[Tensor, " k"], draws: int, generator: torch.Generator
 ) -> float:
     """Variance of the averaged map over bootstrap draws of the set of baselines, over the squared norm of the even map.

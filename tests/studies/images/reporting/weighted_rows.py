@@ -68,7 +68,7 @@ def make_rows(
     for method in (EG, WG):
         add("insertion_auc", method, np.clip(0.5 + level + rng.normal(0, 0.05, images), 0, 1))
         add("insertion_half_share", method, rng.uniform(0.3, 0.9, images))
-        add("map_variance", method, 0.3 * factors[method] * rng.lognormal(0, 0.2, images))
+        add("draw_variance", method, 0.3 * factors[method] * rng.lognormal(0, 0.2, images))
     add("largest_rise", "ig", rng.uniform(0.0, 0.2, images))
     for name, wobble in zip(names[:6], rng.lognormal(0, 0.2, (6, 3)), strict=False):
         for nodes, factor in zip((4, 16, 64), wobble, strict=True):

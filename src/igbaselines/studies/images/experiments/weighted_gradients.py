@@ -19,7 +19,7 @@ from igbaselines.common.devices import sent
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity, undirected
-from igbaselines.metrics.stability import MAP_VARIANCE
+from igbaselines.metrics.stability import DRAW_VARIANCE
 from igbaselines.running.context import Run
 from igbaselines.studies.images.data.photographs import PhotographDataset
 from igbaselines.studies.images.experiments import judging
@@ -53,7 +53,7 @@ PERMUTED = "permuted_weights"
 GAP_AT = Quantity("gap_at_nodes", "relative completeness gap at k nodes", better="lower")
 SHIFT_AT = Quantity("weight_shift_at_nodes", "L1 distance of weights at k nodes from the finest", better="lower")
 MEASURED = (
-    *(*judging.JUDGED, MAP_VARIANCE, GAP_AT, SHIFT_AT, RISE, HALF_BACK, *SELECTION, *BY_MASK),
+    *(*judging.JUDGED, DRAW_VARIANCE, GAP_AT, SHIFT_AT, RISE, HALF_BACK, *SELECTION, *BY_MASK),
     *undirected("d_alpha", "d_alpha_share", "reached", "f_baseline", "weight", "filtered_weight", "weight_sum_gap"),
     *undirected("first_d_alpha", "first_weight", "d_alpha_by_mask"),
     *undirected("deletion_curve", "deletion_curve_sd", "insertion_curve", "insertion_curve_sd"),

@@ -19,7 +19,7 @@ from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity
 from igbaselines.metrics.completeness import COMPLETENESS_GAP
 from igbaselines.metrics.perturbation_curves import PerturbationGrid
-from igbaselines.metrics.stability import MAP_VARIANCE, inner_products, map_variance
+from igbaselines.metrics.stability import DRAW_VARIANCE, draw_variance, inner_products
 from igbaselines.running.context import Run
 from igbaselines.studies.images.experiments import judging
 from igbaselines.studies.images.experiments.records import Row, baseline_rows, rows_of
@@ -234,9 +234,11 @@ def _variances(
         key = (batch.study.run.seed, "images: draws of baselines", image_key(unit))
         of_methods = ((EG, torch.ones_like(inverse[i])), (WG, inverse[i]))
         variances = {
-            method: map_variance(products[i], fit, evaluation.draws, generator_for(*key)) for method, fit in of_methods
+            method: draw_variance(products[i], fit, evaluation.draws, generator_for(*key)) for method, fit in of_methods
         }
-        rows.append([row for method, value in variances.items() for row in rows_of(method, {MAP_VARIANCE.name: value})])
+        rows.append(
+            [row for method, value in variances.items() for row in rows_of(method, {DRAW_VARIANCE.name: value})]
+        )
     return rows
 
 

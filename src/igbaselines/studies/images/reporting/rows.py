@@ -18,7 +18,7 @@ METRICS = {
     "overlap_auc": MetricLook("AUC of overlap", "higher"),
     "insertion_auc": MetricLook("AUC of insertion", "higher"),
     "pointing_game": MetricLook("pointing game", "higher"),
-    "map_variance": MetricLook("variance of the map, over EG's squared norm", "lower"),
+    "draw_variance": MetricLook("variance of the map, over EG's squared norm", "lower"),
     "consistency": MetricLook("consistency between networks", "higher"),
     "completeness_gap": MetricLook("relative completeness gap", "lower"),
     "gradient_points": MetricLook("gradient points", "lower"),

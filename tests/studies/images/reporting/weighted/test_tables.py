@@ -59,14 +59,14 @@ def test_every_method_has_its_mean(weighted: pd.DataFrame) -> None:
 
 def test_values_that_are_not_finite_are_counted(weighted: pd.DataFrame) -> None:
     rows = weighted.copy()
-    rows.loc[rows[rows["metric"] == "map_variance"].index[0], "value"] = np.nan
+    rows.loc[rows[rows["metric"] == "draw_variance"].index[0], "value"] = np.nan
     tables = run_tables(rows, PRINTED)
     counted = tables["methods"].set_index(["metric", "method"])["not_finite"]
     assert counted["variance of the map, over EG's squared norm", EG] == 1
     line = tables["table_1"].set_index("metric").loc["variance of the map, over EG's squared norm"]
     assert (line["images"], line["not_finite"]) == (39, 1)
     finite = rows[rows["unit"] != rows["unit"].iloc[0]]  # the image that lacks EG's value is left out of WG's mean, too
-    assert line["WG"] == pytest.approx(by_method(finite, "map_variance", (EG, WG))[WG].mean())
+    assert line["WG"] == pytest.approx(by_method(finite, "draw_variance", (EG, WG))[WG].mean())
 
 
 def test_a_missing_value_does_not_swallow_table_2(weighted: pd.DataFrame) -> None:
