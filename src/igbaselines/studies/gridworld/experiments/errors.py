@@ -40,7 +40,6 @@ from igbaselines.studies.gridworld.data.dataset import GridStates, GridWorld
 from igbaselines.studies.gridworld.data.features import FEATURES
 from igbaselines.studies.gridworld.experiments.networks import resumed
 from igbaselines.studies.gridworld.experiments.settings import GridworldAttribution, GridworldErrorsEvaluation
-from igbaselines.studies.gridworld.experiments.study import STREAM
 from igbaselines.studies.gridworld.experiments.tasks import state_task, trained_network
 from igbaselines.studies.gridworld.networks.paths_bound import paths_bound
 from igbaselines.studies.gridworld.networks.recipe import GridValueRecipe
@@ -232,7 +231,7 @@ class Split:
     def shapley_ig(self, reference: str, coalitions: int | None, steps: int) -> Float[Tensor, "n d"]:
         """Shapley IG with some or all coalitions, float64."""
         method = ShapleyIG(reference, coalitions, rule=GaussLegendre(steps))
-        generator = generator_for(self.seed, STREAM, "errors", coalitions or 0)
+        generator = generator_for(self.seed, "gridworld: errors", coalitions or 0)
         players = method.attribute(self.task, generator).players
         assert players is not None
         return players.double()

@@ -77,12 +77,14 @@ def trained_head(
         nn.utils.skip_init(nn.Linear, a, b, device=features.device)
         for a, b in ((last.in_features, hidden), (hidden, last.out_features))
     )
-    draw_weights([(one.weight, one.bias, one.in_features) for one in (first, second)], generator_for(*seed, "weights"))
+    draw_weights(
+        [(one.weight, one.bias, one.in_features) for one in (first, second)], generator_for(*seed, "heads: weights")
+    )
     head = nn.Sequential(first, nn.SiLU(), second)
     optimiser = adamw(list(head.parameters()), LEARNING_RATE, WEIGHT_DECAY)
     with one_thread():
         for epoch in range(epochs):
-            order = torch.randperm(len(features), generator=generator_for(*seed, "order", epoch))
+            order = torch.randperm(len(features), generator=generator_for(*seed, "heads: order", epoch))
             for batch in sent(order, features.device).split(BATCH):
                 loss = cross_entropy(head(features[batch]), labels[batch])
                 optimiser.zero_grad()
