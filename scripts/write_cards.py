@@ -311,7 +311,7 @@ def write(runs: Sequence[Path], bench: Path | None, folder: Path = FOLDER, page:
         names.metrics.update(own.metrics)
     rows = pd.concat([pd.read_parquet(run / "rows.parquet") for run in runs], ignore_index=True)
     every = at_largest_budget(domains(rows, names.metrics))
-    goals = pd.DataFrame({"job": [""]}) if bench is None else pd.read_csv(bench / "goals.csv", keep_default_na=False)
+    goals = pd.DataFrame({"job": [""]}) if bench is None else pd.read_csv(bench / "tables" / "goals.csv", keep_default_na=False)
     compared = Compared(every, goals)
     methods = [one for name, one in configured().items() if name in set(rows["method"])]
     asking = [one for one in methods if not any(one.name in domain.controls for domain in every)]

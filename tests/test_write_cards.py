@@ -31,9 +31,9 @@ def cards(tmp_path: Path, script: ModuleType) -> Path:
     rows.loc[(rows["metric"] == "seconds") & (rows["method"] == "idgi"), "value"] = 0.006
     rows.to_parquet(run / "rows.parquet")
     Names({"idgi": "IDGI", "ig_mean": "IG, mean"}, NAMES.metrics).write(run)
-    bench.mkdir()
+    (bench / "tables").mkdir(parents=True)
     measured = {"job": "idgi-1", "against": "plain IG", "times as fast": 0.97, "why not": ""}
-    pd.DataFrame([measured, measured | {"job": "hep", "against": "captum"}]).to_csv(bench / "goals.csv")
+    pd.DataFrame([measured, measured | {"job": "hep", "against": "captum"}]).to_csv(bench / "tables" / "goals.csv")
     page.write_text("before\n<!-- axioms -->\nold\n<!-- /axioms -->\nafter\n")
     (tmp_path / "cards").mkdir()
     (tmp_path / "cards" / "gone.md").touch()
