@@ -36,7 +36,7 @@ NETWORK = r"network_\d+$"
 POOLED = "replicates of"  # in a record's test: networks that a run has pooled are no rows to draw
 # Tests of "for all": a part may truly contradict where the average lies on the edge.
 FOR_ALL = ("curve_difference", "paired_differences")
-CURVES = ("curve_difference", "plateau")  # tests of what only networks that are retrained have
+CURVES = ("curve_difference", "curve_rise", "plateau")  # of what only networks that are retrained have
 
 MARK = "<!-- from here on by scripts/simulate_coverage.py -->"
 TABLE = """| test | size | claims | covered (lowest) | falsely reproduced | falsely not reproduced | decided |
@@ -55,7 +55,8 @@ class Axis:
 
     def sizes_for(self, claim: Claim) -> tuple[int, int]:
         """How many of them the demo and the large run have for a claim."""
-        return self.retrained if self.retrained and claim.test in CURVES else self.sizes
+        of_curves = claim.test in CURVES or "k" in claim.where
+        return self.retrained if self.retrained and of_curves else self.sizes
 
 
 # By experiment; names that stand in the same column are units of their own.

@@ -37,7 +37,6 @@ CONF = ROOT / "conf"
 FOLDER = ROOT / "docs" / "cards"
 METHODS_PAGE = ROOT / "docs" / "methods.md"
 BESIDE = "ig_mean"  # whose time is the measure
-MEASURE = "known_cosine"
 OWN_IDEAS = ("igbaselines.attribution.field.", "igbaselines.attribution.sources.", "igbaselines.attribution.shapley.")
 AXIOMS_TABLE = re.compile(r"(?<=<!-- axioms -->\n).*(?=<!-- /axioms -->)", re.DOTALL)
 HEAD = """# Cards
@@ -276,7 +275,7 @@ def _fooled(one: Configured, compared: Compared) -> Iterator[str]:
     if fooled := [f"- {line}" for line in compared.fooled(one.name)]:
         yield "By some metrics a map that never asks the network does as well; they, or the method, know no better:"
         yield "\n".join(fooled)
-    else:
+    elif any(one.name in each.nested.methods for domain in compared.every for each in domain.judgements):
         yield "By no metric a map that never asks the network comes near it."
 
 
@@ -311,7 +310,11 @@ def write(runs: Sequence[Path], bench: Path | None, folder: Path = FOLDER, page:
         names.metrics.update(own.metrics)
     rows = pd.concat([pd.read_parquet(run / "rows.parquet") for run in runs], ignore_index=True)
     every = at_largest_budget(domains(rows, names.metrics))
-    goals = pd.DataFrame({"job": [""]}) if bench is None else pd.read_csv(bench / "tables" / "goals.csv", keep_default_na=False)
+    goals = (
+        pd.DataFrame({"job": [""]})
+        if bench is None
+        else pd.read_csv(bench / "tables" / "goals.csv", keep_default_na=False)
+    )
     compared = Compared(every, goals)
     methods = [one for name, one in configured().items() if name in set(rows["method"])]
     asking = [one for one in methods if not any(one.name in domain.controls for domain in every)]

@@ -35,7 +35,8 @@ def cards() -> ModuleType:
 def test_an_axiom_is_kept_or_has_a_counterexample(name: str, cards: ModuleType) -> None:
     method = cards.configured()[name].method
     for axiom, said in zip(AXIOMS, TABLE[name], strict=True):
-        missed = max(violation(method, axiom, seed) for seed in SEEDS)
+        each = [violation(method, axiom, seed) for seed in SEEDS]
+        missed = max((one for one in each if not math.isnan(one)), default=math.nan)
         if said.strip() == "-":
             assert math.isnan(missed), axiom
         elif said.strip() == "no":

@@ -8,6 +8,7 @@ is tried like any other.
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf, isnan, nan
 from typing import Any
 
 import torch
@@ -43,10 +44,11 @@ def violations(method: Method, seeds: Sequence[int] = SEEDS) -> dict[str, float]
         seeds: of networks of six features in float64, inputs, baselines and draws.
 
     Returns:
-        By axiom, in units of the largest attribution; NaN where it cannot be judged: a method that draws or seeks its
-        baselines where it likes moves every feature.
+        By axiom, in units of the largest attribution; infinite where all are zero, or one is not finite; NaN where it
+        cannot be judged: a method that draws or seeks its baselines where it likes moves every feature.
     """
-    return {axiom: max(violation(method, axiom, seed) for seed in seeds) for axiom in AXIOMS}
+    found = {axiom: [violation(method, axiom, seed) for seed in seeds] for axiom in AXIOMS}
+    return {axiom: max((one for one in each if not isnan(one)), default=nan) for axiom, each in found.items()}
 
 
 def keeps(axiom: str, missed: float) -> bool:
@@ -62,6 +64,8 @@ def violation(method: Method, axiom: str, seed: int) -> float:
     if axiom == "completeness":
         method = _with_nodes(method, MOST_NODES)
     found, change = trial.attribute(method, f)
+    if not torch.isfinite(found).all():
+        return inf
     if axiom == "sensitivity":
         changes = change.abs() > KEPT
         nothing = found[:, 0].abs() <= KEPT * change.abs()
@@ -77,7 +81,8 @@ def violation(method: Method, axiom: str, seed: int) -> float:
         missed = trial.attribute(method, lambda z: f(z) + g(z))[0] - found - trial.attribute(method, g)[0]
     else:
         missed = trial.attribute(method, _in_other_words(_network(seed)))[0] - found
-    return float((missed.abs().max() / found.abs().max()).item())
+    largest, most = found.abs().max().item(), missed.abs().max().item()
+    return most / largest if largest else inf if most else 0.0
 
 
 def task_for(method: Method, seed: int) -> Task:

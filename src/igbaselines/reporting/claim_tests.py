@@ -156,7 +156,10 @@ def over_share(holds: "pd.Series[bool]", claimed: Region, words: str) -> Outcome
     low, high = exact.proportion_ci(CONFIDENCE, method="exact")
     test = f"binomial test, exact interval (Clopper and Pearson 1934) of {len(holds)} {unit}s"
     estimate = Estimate(count / len(holds), float(low), float(high), len(holds), float(exact.pvalue), test)
-    return Outcome(estimate, decide(estimate, claimed), f"value: share of the {unit}s of which {words}")
+    note = f"value: share of the {unit}s of which {words}"
+    if 1 - ((1 - CONFIDENCE) / 2) ** (1 / len(holds)) >= claimed.lower > 0:
+        note += f"; {len(holds)} {unit}s, were it none of them, could not contradict"
+    return Outcome(estimate, decide(estimate, claimed), note)
 
 
 def over_columns(table: pd.DataFrame, claimed: Region, words: str, parts: str, unit: str = "unit") -> Outcome:

@@ -117,7 +117,7 @@ def test_insertion_can_be_left_out(tmp_path: Path) -> None:
 
 def test_the_first_crossing_is_one_more_method_of_the_same_gradients(tmp_path: Path) -> None:
     plain, rows = run(tmp_path / "1"), run(tmp_path / "2", first_crossing=1)
-    beside = (rows["method"] == "first_crossing") | rows["metric"].isin(["first_d_alpha", "first_weight"])
+    beside = (rows["method"] == "first_crossing") | rows["metric"].str.startswith("first_")
     pd.testing.assert_frame_equal(rows[~beside].reset_index(drop=True), plain, check_exact=True)
     assert {"deletion_auc", "overlap_auc", "completeness_gap"} <= set(
         rows.loc[rows["method"] == "first_crossing", "metric"]
@@ -146,5 +146,7 @@ def test_a_search_that_nothing_crosses_is_refused_before_work_starts(tmp_path: P
         run(tmp_path, replace(WEIGHTED, search=AllPlayers()), first_crossing=1)
     with pytest.raises(UserError, match="first_crossing must be at least 0, got -1"):
         run(tmp_path, first_crossing=-1)
+    with pytest.raises(UserError, match=r"masks.nothing: this is what the rows call no mask"):
+        run(tmp_path, masks={"nothing": CornerMean()})
     with pytest.raises(UserError, match=r"masks.black must be a node"):
         run(tmp_path, masks={"black": 3})  # type: ignore[dict-item]

@@ -1,5 +1,7 @@
 """Each test of a claim about images on rows whose answer was put in, and each way in which it must not answer."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -144,6 +146,17 @@ def test_an_improvement_knows_which_way_is_better(weighted: pd.DataFrame) -> Non
     assert found.estimate.value == pytest.approx(10, abs=3)
 
 
+def test_what_is_said_of_some_networks_is_not_asked_of_others(weighted: pd.DataFrame) -> None:
+    (model,) = weighted["model"].unique()
+    of_it, of_another = (
+        partial(relative_improvement, weighted, POSITIVE, metric="overlap_auc", reference=EG, method=WG, models=[name])
+        for name in (model, "densenet121")
+    )
+    assert of_it().verdict == Verdict.REPRODUCED
+    with pytest.raises(NotTestable, match=f"it is about densenet121, not about {model}"):
+        of_another()
+
+
 def test_a_match_within_the_margin_holds(weighted: pd.DataFrame) -> None:
     margin = Region(at_least=-2.0)
     many = make_rows(images=100)  # a margin of 2 % is finer than 40 images resolve
@@ -178,3 +191,8 @@ def test_how_far_a_search_is_from_the_first_crossing() -> None:
     assert found.verdict == Verdict.NOT_REPRODUCED
     assert "49% of all 240 are 1, the median is 1.556, the largest 2.222" in found.note
     assert search_excess(varied, Region(at_most=1.5), **both).verdict == Verdict.REPRODUCED
+    varied.loc[varied["metric"] == "first_step", "value"] = 32.0  # what it found may lie above the first crossing
+    coarse = search_excess(varied, Region(at_most=1.5), **both)
+    assert coarse.verdict == Verdict.INCONCLUSIVE
+    assert "only one count in 32" in coarse.note
+    assert search_excess(varied, Region(at_most=1.05), **both).verdict == Verdict.NOT_REPRODUCED

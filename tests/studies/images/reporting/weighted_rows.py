@@ -107,6 +107,7 @@ def _baseline_rows(
             ]
             if crossing:
                 rows.append(known | {"metric": "first_d_alpha", "value": d_alpha[place] / (1 + place % 2)})
+                rows.append(known | {"metric": "first_step", "value": 1.0})
             if level is not None:
                 worse = 1 + 0.1 * place
                 rows.append(known | {"metric": "deletion_auc", "value": level[number] * worse * rng.normal(1, 0.02)})

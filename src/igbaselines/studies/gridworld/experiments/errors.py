@@ -139,6 +139,12 @@ def _checked(
         )
     if (most := max(evaluation.players, default=0)) > len(FEATURES):
         raise UserError(f"evaluation.players={most}, but a state has {len(FEATURES)} features")
+    named, count = tuple(dataset.features), len(dataset.features)
+    if count in evaluation.players and named != FEATURES[:count]:
+        raise UserError(
+            f"evaluation.players={count} takes the first {count} features that a state has, and dataset.features are "
+            f"others: leave {count} out of evaluation.players"
+        )
     return attribution
 
 

@@ -84,9 +84,13 @@ def summary_table(parts: pd.DataFrame) -> pd.DataFrame:
 def bound_table(rows: pd.DataFrame) -> pd.DataFrame:
     """How loose the bound of the paths' part is: the share of it that the player nearest to it reaches in a state."""
     found = choose(rows, {"metric": "share_of_bound"})
-    shares = found.groupby(["architecture", "reference"], sort=False)["value"]
-    table = shares.agg(median_share="median", largest_share="max", states="nunique").reset_index()
-    table["states"] = shares.size().to_numpy()
+    shares = found.groupby(["architecture", "reference"], sort=False)
+    table = shares.agg(
+        median_share=("value", "median"),
+        largest_share=("value", "max"),
+        states=("unit", "nunique"),
+        networks=("network", "nunique"),
+    ).reset_index()
     return table.assign(architecture=[plot_label(name) for name in table["architecture"]])
 
 

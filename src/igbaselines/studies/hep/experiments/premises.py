@@ -26,12 +26,13 @@ EXPLAINED = 100  # signal events
 COUNTS = (1, 20, 200)  # events that are averaged over; the last is half of them
 PAIRS = 40  # draws without an event in common that are compared, where there are so many
 HIGHEST = 0.1  # of the background events those with the largest values of a feature
+BEYOND = 0.01  # of a feature's range
 NEIGHBOURS = 500  # events of the test part whose nearest neighbour is looked for
 SINGLE_EVENTS, EVENTS_THEMSELVES = "single_events", "events"  # in the place of a method
 
 MEASURED = (
     Quantity("share_nearer", "share of events nearer to their nearest event than the baseline is to its own"),
-    Quantity("features_out_of_range", "features whose value at the baseline no event reaches"),
+    Quantity("features_out_of_range", "features whose value at the baseline lies beyond all training events"),
     Quantity("higher_in_signal", "share of pairs of events in which the signal has the higher value"),
     Quantity("raised_attribution", "attribution of a feature from events with high values of it, less from the others"),
     Quantity("draw_agreement", "Spearman correlation of mean attributions between draws", better="higher"),
@@ -69,7 +70,8 @@ def _outside(network: ExplainedNetwork, task: Task) -> dict[str, tuple[float, in
 
     Returns:
         The share of events that lie nearer to these than it does, by Euclidean distance between standardised features:
-        1 is farther out than any of the events; and how many of its features lie beyond all of them.
+        1 is farther out than any of the events; and how many of its features lie beyond all of them, by a hundredth of
+        their range: a mass may come as near to zero as it likes.
     """
     x, split = network.events.data.x, network.events.split
     train = x[torch.from_numpy(split.train).to(x.device)]
@@ -84,7 +86,9 @@ def _outside(network: ExplainedNetwork, task: Task) -> dict[str, tuple[float, in
         baselines, _ = draw(task.imputer(how.baselines), task.inputs[:1], task.background, generator)
         if len(baselines) == 1 and baselines.dim() == task.inputs.dim():  # one, whatever is explained
             standardised = network.events.standardise(baselines)
-            beyond = (standardised[0] < train.min(dim=0).values) | (standardised[0] > train.max(dim=0).values)
+            least, most = train.min(dim=0).values, train.max(dim=0).values
+            margin = BEYOND * (most - least)
+            beyond = (standardised[0] < least - margin) | (standardised[0] > most + margin)
             share = (of_events < _nearest(standardised, train)).double().mean()
             found[method] = float(share), int(beyond.sum())
     return found

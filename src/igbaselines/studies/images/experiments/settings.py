@@ -115,6 +115,11 @@ class WeightedGradientsEvaluation(MapEvaluation):
     # are, which is exact and takes minutes a photograph); 0: this is not asked
     first_crossing: int = field(default=0, metadata=value("[0, )"))
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if "nothing" in self.masks:
+            raise UserError("evaluation.masks.nothing: this is what the rows call no mask, give yours another name")
+
 
 @dataclass
 class ExplainEvaluation:

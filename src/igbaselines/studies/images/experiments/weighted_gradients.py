@@ -55,7 +55,7 @@ SHIFT_AT = Quantity("weight_shift_at_nodes", "L1 distance of weights at k nodes 
 MEASURED = (
     *(*judging.JUDGED, DRAW_VARIANCE, GAP_AT, SHIFT_AT, RISE, HALF_BACK, *SELECTION, *BY_MASK),
     *undirected("d_alpha", "d_alpha_share", "reached", "f_baseline", "weight", "filtered_weight", "weight_sum_gap"),
-    *undirected("first_d_alpha", "first_weight", "d_alpha_by_mask"),
+    *undirected("first_d_alpha", "first_weight", "first_step", "d_alpha_by_mask"),
     *undirected("deletion_curve", "deletion_curve_sd", "insertion_curve", "insertion_curve_sd"),
 )
 

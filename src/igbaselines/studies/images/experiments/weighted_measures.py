@@ -126,7 +126,7 @@ def measure(
         inserted = [torch.stack([one.maps[one.place[method]] for method in evaluation.insertion]) for one in judged]
         insertion = curves_of(evaluation, task, inserted, study.run.seed, insertion=True)
     of_baselines, variances = (
-        _of_baselines(found, list(batch.attribution.baselines)),
+        _of_baselines(found, list(batch.attribution.baselines), evaluation.first_crossing),
         _variances(batch, found, evaluation),
     )
     gaps, measured = judging.gaps(found), []
@@ -195,7 +195,7 @@ def distinct_weights(weights: Float[Tensor, "methods k"]) -> tuple[list[int], In
     return [int((inverse == value).nonzero()[0]) for value in range(int(inverse.max()) + 1)], inverse
 
 
-def _of_baselines(found: Mapping[str, Attribution], names: Sequence[str]) -> list[list[Row]]:
+def _of_baselines(found: Mapping[str, Attribution], names: Sequence[str], step: int) -> list[list[Row]]:
     """For each photograph what each baseline is worth."""
     weighted, fitness = found[WG], found[WG].fitness
     assert fitness is not None
@@ -217,6 +217,7 @@ def _of_baselines(found: Mapping[str, Attribution], names: Sequence[str]) -> lis
         assert by_definition.fitness is not None
         values["first_d_alpha"] = by_definition.fitness.d_alpha.view(shape)
         values["first_weight"] = weights_of(by_definition).cpu()
+        values["first_step"] = torch.full(shape, float(step))
     return [baseline_rows({name: of[i] for name, of in values.items()}, names) for i in range(len(weight))]
 
 

@@ -50,5 +50,5 @@ def heads_figure(methods: pd.DataFrame, heads: int) -> Drawing:
     return figure, (
         f"Rank correlation of a photograph's maps by {heads} heads over the same frozen network, trained from other "
         f"seeds on crops of these photographs: mean over pairs of heads and {methods['images'].max()} photographs, "
-        "with its 95 % t-interval over the photographs. All methods took the same number of gradients."
+        "with its 95 % t-interval over the photographs."
     )
