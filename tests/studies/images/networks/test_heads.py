@@ -27,7 +27,7 @@ def pictures(generator: torch.Generator) -> Tensor:
 
 def test_a_head_stands_in_the_place_of_the_last_linear_layer(network: ImageNetwork, pictures: Tensor) -> None:
     before = network(pictures)
-    features = features_of(network, pictures.split(5))
+    features = features_of(network, pictures)
     assert features.shape == (12, 6)
     head = nn.Sequential(nn.Linear(6, 7), nn.SiLU(), nn.Linear(7, CLASSES))
     headed = with_head(network, head)
@@ -37,7 +37,7 @@ def test_a_head_stands_in_the_place_of_the_last_linear_layer(network: ImageNetwo
 
 
 def test_a_head_learns_and_the_seed_decides(network: ImageNetwork, pictures: Tensor) -> None:
-    features, labels = features_of(network, [pictures]), torch.arange(12) % CLASSES
+    features, labels = features_of(network, pictures), torch.arange(12) % CLASSES
     heads = [trained_head(network, features, labels, 32, 200, (0, "heads", number)) for number in (0, 0, 1)]
     assert (heads[0](features).argmax(dim=1) == labels).all()
     outputs = [head(features) for head in heads]
@@ -47,7 +47,7 @@ def test_a_head_learns_and_the_seed_decides(network: ImageNetwork, pictures: Ten
 
 def test_global_random_numbers_are_left_alone(network: ImageNetwork, pictures: Tensor) -> None:
     before = torch.get_rng_state()
-    trained_head(network, features_of(network, [pictures]), torch.zeros(12, dtype=torch.int64), 2, 1, (0,))
+    trained_head(network, features_of(network, pictures), torch.zeros(12, dtype=torch.int64), 2, 1, (0,))
     assert torch.equal(torch.get_rng_state(), before)
 
 

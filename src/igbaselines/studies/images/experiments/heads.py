@@ -80,22 +80,20 @@ def one_photograph(
 
 def _classifiers(study: PhotographStudy, model: ImageModel, evaluation: HeadsEvaluation) -> list[PhotographClassifier]:
     """Train the heads on crops of the chosen photographs, and put each in the place of the classifier's own."""
-    run, network = study.run, model.load(study.run.device)
-    crops, labels = [], []
+    run, network, each = study.run, model.load(study.run.device), evaluation.crops + evaluation.test_crops
+    features, labels = [], []
     for chosen in study.chosen:
         generator = generator_for(run.seed, "images: crops", image_key(chosen.photograph.name))
         pixels = study.classifiers[0].reader.pixels(chosen.photograph)
-        crops.append(random_crops(pixels, evaluation.crops + evaluation.test_crops, generator))
+        features.append(features_of(network, random_crops(pixels, each, generator)))
         labels.append(chosen.predicted)
-    each = evaluation.crops + evaluation.test_crops
-    features = features_of(network, crops)
     label = sent(torch.tensor(labels), run.device).repeat_interleave(each)
     is_train = sent(torch.arange(each) < evaluation.crops, run.device).repeat(len(labels))
-    found = []
+    found, every = [], torch.cat(features)
     for number in range(evaluation.heads):
         seed = (run.seed, "images: heads", number)
-        head = trained_head(network, features[is_train], label[is_train], evaluation.hidden, evaluation.epochs, seed)
-        right = (head(features[~is_train]).argmax(dim=1) == label[~is_train]).double().mean().item()
+        head = trained_head(network, every[is_train], label[is_train], evaluation.hidden, evaluation.epochs, seed)
+        right = (head(every[~is_train]).argmax(dim=1) == label[~is_train]).double().mean().item()
         log.info("head %d: %.0f %% of the crops it has not seen", number, 100 * right)
         run.rows.add("network", "accuracy", f"head_{number}", right)
         run.checksums[f"head_{number}"] = state_checksum(head)

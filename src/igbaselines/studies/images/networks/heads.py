@@ -6,7 +6,6 @@ labels of a few photographs from random crops, which is enough to ask what a tra
 
 import copy
 import math
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -23,6 +22,7 @@ from igbaselines.studies.images.networks.network import ImageNetwork
 
 LEAST_SHARE = 0.5  # of a photograph's side, that a crop keeps
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 1e-2, 1e-2, 32
+AT_ONCE = 64  # crops, of which features are computed
 
 
 def with_head(network: ImageNetwork, head: nn.Module) -> ImageNetwork:
@@ -53,10 +53,10 @@ def random_crops(
 
 
 @torch.no_grad()
-def features_of(network: ImageNetwork, pictures: Sequence[Float[Tensor, "_ 3 h w"]]) -> Float[Tensor, "n d"]:
-    """What the last linear layer of a classifier takes of pictures, batch by batch."""
+def features_of(network: ImageNetwork, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:
+    """What the last linear layer of a classifier takes of pictures, some at a time."""
     body = with_head(network, nn.Identity())
-    return torch.cat([body(batch) for batch in pictures])
+    return torch.cat([body(some) for some in pictures.split(AT_ONCE)])
 
 
 def trained_head(
