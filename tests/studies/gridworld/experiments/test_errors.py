@@ -29,7 +29,7 @@ from tests.small_tasks import task_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-FEATURES = ["goal_row", "goal_column", "has_key"]
+FEATURES = ["goal_row", "goal_column", "key_row"]
 WORLDS = GridWorld(size=5, n_worlds=10, held_out=3, traps=1, walls=1, features=FEATURES)
 SMOOTH = GridValueRecipe([6], True, 0.01, 0.0, 256, epochs=1)
 ATTRIBUTION = GridworldAttribution(references=["mean"], background=4, steps=4, most_nodes=8)
@@ -132,6 +132,10 @@ def test_parts_are_what_they_are_called() -> None:
         ({"attribution": replace(ATTRIBUTION, background=100_000)}, "background=100000, but there are"),
         ({"evaluation": replace(EVALUATION, states=4)}, "states=4 must be at most dataset.held_out=3"),
         ({"evaluation": replace(EVALUATION, players=[20])}, "players=20, but a state has 14 features"),
+        (
+            {"dataset": replace(WORLDS, features=["goal_row", "goal_column", "has_key"])},
+            "players=3 takes the first 3 features that a state has, and dataset.features are others",
+        ),
         ({"methods": {"ig_zero": object()}}, "takes Shapley IG apart and nothing else: leave ig_zero out"),
     ],
 )
