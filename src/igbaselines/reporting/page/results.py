@@ -46,6 +46,11 @@ class ReportedClaim:
         """The paper's value that a result stands beside: a paper may give one for each network."""
         return result.record.get("paper_value", self.paper_value)  # type: ignore[no-any-return]
 
+    @property
+    def has_values_by_run(self) -> bool:
+        """Whether the paper's value is another for some run, so that one for all does not do."""
+        return any(self.value_for(result) != self.paper_value for result in self.results)
+
 
 def collect_claims(
     papers: Sequence[Paper], runs: Sequence[ReportedRun], sweeps: Sequence[Sweep]
