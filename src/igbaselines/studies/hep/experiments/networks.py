@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from igbaselines.common.progress import shares
 from igbaselines.common.splits import Split, rotated_split
 from igbaselines.common.tensors import load_tensors, save_tensors
+from igbaselines.common.threads import one_thread
 from igbaselines.models.standardise import Standardise
 from igbaselines.studies.hep.data.events import EventTable
 from igbaselines.studies.hep.experiments.settings import HepSplits
@@ -102,9 +104,9 @@ def train_on_subsets(
         report(len(mask))
         return trained
 
-    with workers(events.data.x.device) as pool:
+    with workers(events.data.x.device, len(groups)) as each:
         try:
-            return _together(list(pool.map(train_group, groups, shares(progress, len(groups)))))
+            return _together(list(each(train_group, groups, shares(progress, len(groups)))))
         except BaseException:
             stopped.set()
             raise
@@ -116,14 +118,18 @@ def side_by_side(device: torch.device) -> int:
 
 
 @contextmanager
-def workers(device: torch.device) -> Iterator[ThreadPoolExecutor]:
-    """As many threads as trainings run side by side."""
-    threads = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(side_by_side(device), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(threads)
+def workers(device: torch.device, most: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A `map` by as many threads as trainings run side by side, so many at most.
+
+    One alone goes on in the thread that asks: each further one has address space of its own.
+    """
+    count = min(side_by_side(device), most)
+    with one_thread():
+        if count == 1:
+            yield map
+            return
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool.map
 
 
 def _together(groups: list[Trained]) -> Trained:

@@ -126,11 +126,11 @@ class HepStudy:
 
     def _numbered(self, recipe: ClassifierRecipe) -> "Iterator[tuple[int, RankingNetwork]]":
         """Train some side by side: each is the network that it would be alone."""
-        device = self.run.device
+        device, train = self.run.device, partial(self._ranking_network, recipe)
         for numbers in self.run.batches(range(self.evaluation.networks), min(side_by_side(device), AT_ONCE)):
-            with bar(f"ranking networks from {numbers[0]} on", len(numbers)) as progress, workers(device) as pool:
-                train = partial(self._ranking_network, recipe)
-                networks = list(pool.map(train, numbers, shares(progress, len(numbers))))
+            count = len(numbers)
+            with bar(f"ranking networks from {numbers[0]} on", count) as progress, workers(device, count) as each:
+                networks = list(each(train, numbers, shares(progress, count)))
             yield from zip(numbers, networks, strict=True)
 
     def _ranking_network(
