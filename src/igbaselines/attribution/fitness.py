@@ -34,7 +34,7 @@ class DeletionSearch(Protocol):
 
 @dataclass(frozen=True)
 class _Search:
-    """What the binary searches share.
+    """What the searches share.
 
     Args:
         alpha: share of the score that is to be left, in (0, 1).
@@ -58,6 +58,15 @@ class _Search:
     def most_scored(self, players: int) -> int:
         """Points that are scored for a ranking at most: both ends, and one a bisection."""
         return 2 + min((players - 1).bit_length(), self.max_iterations)
+
+    def _ends(self, perturbed: Perturbed) -> tuple[Float[Tensor, " r"], Int[Tensor, " r"], Float[Tensor, " r"]]:
+        """The scores with all players, and the count of each ranking where a search ends at the latest, with its score.
+
+        A score that is not positive has no share to fall to: its count is 1 from the start.
+        """
+        f_inputs = perturbed.at_all(0)
+        high = torch.where(f_inputs > 0, perturbed.players.count, 1)
+        return f_inputs, high, perturbed.scores(perturbed.rankings, high)
 
     def _reached(self, score: Float[Tensor, "*r"], target: Float[Tensor, "..."]) -> Bool[Tensor, "*r"]:
         return (score <= target) | ((score - target).abs() < self.tolerance)
@@ -101,13 +110,8 @@ class BinarySearch(_Search):
 
     def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
         """Return D_alpha of each ranking."""
-        f_inputs = perturbed.at_all(0)
-        target = self.alpha * f_inputs
-        low = torch.zeros_like(perturbed.rankings)
-        # A score that is not positive has no share to fall to: its bracket is closed from the start.
-        high = torch.where(f_inputs > 0, perturbed.players.count, 1)
-        high_score = perturbed.scores(perturbed.rankings, high)
-        scored = torch.full_like(low, 2)
+        f_inputs, high, high_score = self._ends(perturbed)
+        target, low, scored = self.alpha * f_inputs, torch.zeros_like(high), torch.full_like(high, 2)
         rankings = (self._reached(high_score, target) & (high > 1)).nonzero()[:, 0]
         for _ in range(self.max_iterations):
             if not len(rankings):
@@ -172,13 +176,8 @@ class FirstCrossing(_Search):
 
     def minimal_deletion(self, perturbed: Perturbed) -> MinimalDeletion:
         """Return D_alpha of each ranking."""
-        f_inputs = perturbed.at_all(0)
-        target = self.alpha * f_inputs
-        low = torch.zeros_like(perturbed.rankings)
-        # A score that is not positive has no share to fall to: its D_alpha is 1.
-        high = torch.where(f_inputs > 0, perturbed.players.count, 1)
-        high_score = perturbed.scores(perturbed.rankings, high)
-        scored = torch.full_like(low, 2)
+        f_inputs, high, high_score = self._ends(perturbed)
+        target, low, scored = self.alpha * f_inputs, torch.zeros_like(high), torch.full_like(high, 2)
         for stride in sorted({self.step, 1}, reverse=True):
             rankings = (high - low > 1).nonzero()[:, 0]
             while len(rankings):

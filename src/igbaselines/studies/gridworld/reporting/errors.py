@@ -145,12 +145,12 @@ def _laid_out(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _crossed(table: pd.DataFrame) -> Line:
     finite = table[np.isfinite(table).all(axis=1)]
-    line: Line = {"mean": float(finite.to_numpy().mean()) if len(finite) else np.nan, "low": np.nan, "high": np.nan}
+    line: Line = {"mean": float(finite.to_numpy().mean()) if len(finite) else np.nan}
     try:
         found = crossed_estimate(finite.to_numpy())
         line |= {"low": found.low, "high": found.high}
     except NotTestable:  # a single state has a mean and no interval
-        pass
+        line |= {"low": np.nan, "high": np.nan}
     return line | {"states": len(finite), "networks": table.shape[1], "not_finite": len(table) - len(finite)}
 
 
