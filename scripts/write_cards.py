@@ -28,15 +28,14 @@ from igbaselines.common.files import write_text
 from igbaselines.reporting.labels import printed_as
 from igbaselines.running.rows import Names
 from igbaselines.running.targets import instantiate
-from igbaselines.studies.comparison.reporting.answer import label, named
-from igbaselines.studies.comparison.reporting.judged import Domain, Judgement, at_largest_budget, domains
-from igbaselines.studies.comparison.settings import COST, SECONDS
+from igbaselines.studies.comparison.reporting.answer import label
+from igbaselines.studies.comparison.reporting.judged import at_largest_budget, domains
+from igbaselines.studies.comparison.reporting.standing import BESIDE, Standings
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
 FOLDER = ROOT / "docs" / "cards"
 METHODS_PAGE = ROOT / "docs" / "methods.md"
-BESIDE = "ig_mean"  # whose time is the measure
 OWN_IDEAS = ("igbaselines.attribution.field.", "igbaselines.attribution.sources.", "igbaselines.attribution.shapley.")
 AXIOMS_TABLE = re.compile(r"(?<=<!-- axioms -->\n).*(?=<!-- /axioms -->)", re.DOTALL)
 HEAD = """# Cards
@@ -147,84 +146,7 @@ def cost(method: Method) -> str:
     return f"{gradients:.4g} gradients and {forwards:.4g} evaluations without one"
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What a comparison found, at the largest budget of each kind of data."""
-
-    every: Sequence[Domain]
-    speed: pd.DataFrame  # what was wanted of each job of a benchmark, and what was measured
-
-    def costs(self, name: str) -> list[list[str]]:
-        """What a method spends, and how long it takes beside plain Integrated Gradients."""
-        found = []
-        for one in self.every:
-            spent = one.mean(COST, name)
-            if math.isfinite(spent):
-                times = one.mean(SECONDS, name) / one.mean(SECONDS, BESIDE)
-                found.append([one.name, f"{spent:.0f} of {one.budget}", f"{times:.2g}"])
-        return found
-
-    def ranks(self, name: str) -> list[list[str]]:
-        """Its rank among the methods, of each kind of data and by each question."""
-        found = []
-        for one in self.every:
-            if one.overall is not None and name in one.overall.order:
-                by = [_rank(one.by_question.get(question), name) for question in self.questions]
-                found.append([one.name, _rank(one.overall, name), *by])
-        return found
-
-    @cached_property
-    def questions(self) -> list[str]:
-        """What is asked of any kind of data."""
-        return list(dict.fromkeys(question for one in self.every for question in one.questions))
-
-    def planted(self, name: str) -> list[list[str]]:
-        """Agreement with what is known of each planted function, the best method's, and a map's that asks nobody."""
-        found = []
-        for one in self.every:
-            rows = one.rows[one.rows["metric"] == "cosine"]
-            for data, of_data in rows.groupby("data", sort=False) if one.name == "planted" else ():
-                means = of_data.groupby("method", sort=False)["value"].mean()
-                if name not in means:
-                    continue
-                asking = means.drop(list(one.controls), errors="ignore")
-                blind = means[[control for control in one.controls if control in means]].max()
-                best = str(asking.idxmax())
-                found.append([str(data), f"{means[name]:.3f}", f"{asking[best]:.3f} ({label(best)})", f"{blind:.3f}"])
-        return found
-
-    def fooled(self, name: str) -> Iterator[str]:
-        """Where a map that never asks the network does as well."""
-        for one in self.every:
-            judged = [each for each in one.judgements if name in each.nested.methods]
-            ahead = [each.metric for each in judged if _behind(each, name, one.controls, told=True)]
-            alike = [each.metric for each in judged if _behind(each, name, one.controls, told=False)]
-            if ahead:
-                of = f"{len(ahead)} of {len(judged)} metrics"
-                yield f"{one.name}: by {of} a map that never asks the network is better ({named(ahead)})."
-            if alike := [metric for metric in alike if metric not in ahead]:
-                of = f"{len(alike)} of {len(judged)} metrics"
-                yield f"{one.name}: by {of} a map that never asks the network cannot be told from it ({named(alike)})."
-
-
-def _rank(one: Judgement | None, name: str) -> str:
-    if one is None or name not in one.order:
-        return "-"
-    return f"{one.rank_of(name):.0f} of {len(one.order)}" + (", may be the best" if name in one.unresolved else "")
-
-
-def _behind(one: Judgement, name: str, controls: Iterable[str], told: bool) -> bool:
-    """Whether a control is better and told from a method, or else not told from it."""
-    nested, own = one.nested, one.nested.means[one.nested.methods.index(name)]
-    for control in set(controls) & set(nested.methods):
-        better = one.sign * (nested.means[nested.methods.index(control)] - own) > 0
-        apart = nested.told_apart(name, control)
-        if (better and apart) if told else not apart:
-            return True
-    return False
-
-
-def card(one: Configured, compared: Compared) -> str:
+def card(one: Configured, compared: Standings, speed: pd.DataFrame) -> str:
     """The page of a method."""
     sums = gives_up(one.method)
     lines = [
@@ -237,7 +159,7 @@ def card(one: Configured, compared: Compared) -> str:
         "## What it costs",
         f"As it stands, of an input with six features: {cost(one.method)}.",
         _table(["data", "spends, evaluations an input", f"times as long as {label(BESIDE)}"], compared.costs(one.name)),
-        *_speed(one, compared),
+        *_speed(one, speed),
         "## Axioms",
         f"Attributions sum to {sums}." if sums else "",
         _table(["axiom", "what it says", "kept", "missed by, of the largest attribution"], _axioms(one.missed)),
@@ -260,15 +182,15 @@ def _kept(axiom: str, missed: float) -> str:
     return "-" if math.isnan(missed) else "yes" if keeps(axiom, missed) else "no"
 
 
-def _speed(one: Configured, compared: Compared) -> Iterator[str]:
-    timed = compared.speed[compared.speed["job"].str.startswith(f"{one.name}-")]
+def _speed(one: Configured, speed: pd.DataFrame) -> Iterator[str]:
+    timed = speed[speed["job"].str.startswith(f"{one.name}-")]
     rows = [[row["job"], row["against"], f"{row['times as fast']:.2f}", row["why not"]] for _, row in timed.iterrows()]
     if rows:
         yield "Against its reference, results compared first (`python -m benchmarks.bench`):"
         yield _table(["job", "against", "times as fast", "what the limit would be"], rows)
 
 
-def _fooled(one: Configured, compared: Compared) -> Iterator[str]:
+def _fooled(one: Configured, compared: Standings) -> Iterator[str]:
     if planted := compared.planted(one.name):
         yield "Cosine with what is known of planted functions (the reference is the mean):"
         yield _table(["function", label(one.name), "the best", "a map that never asks"], planted)
@@ -309,17 +231,16 @@ def write(runs: Sequence[Path], bench: Path | None, folder: Path = FOLDER, page:
         names.methods.update(own.methods)
         names.metrics.update(own.metrics)
     rows = pd.concat([pd.read_parquet(run / "rows.parquet") for run in runs], ignore_index=True)
-    every = at_largest_budget(domains(rows, names.metrics))
-    goals = (
+    compared = Standings(at_largest_budget(domains(rows, names.metrics)))
+    speed = (
         pd.DataFrame({"job": [""]})
         if bench is None
         else pd.read_csv(bench / "tables" / "goals.csv", keep_default_na=False)
     )
-    compared = Compared(every, goals)
     methods = [one for name, one in configured().items() if name in set(rows["method"])]
-    asking = [one for one in methods if not any(one.name in domain.controls for domain in every)]
+    asking = [one for one in methods if not any(one.name in domain.controls for domain in compared.every)]
     with printed_as(names):
-        pages = {one.name: card(one, compared) for one in asking} | {"README": index(asking)}
+        pages = {one.name: card(one, compared, speed) for one in asking} | {"README": index(asking)}
     table = axioms_table(methods)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -11,8 +11,9 @@ from igbaselines.running.context import Run
 from igbaselines.running.settings import AttributionSettings
 from igbaselines.running.study import Domain
 from igbaselines.studies.hep.data.events import EventDataset
+from igbaselines.studies.hep.experiments.explained import ExplainedNetwork, RankingNetwork, UsersNetwork
 from igbaselines.studies.hep.experiments.settings import HepSplits
-from igbaselines.studies.hep.experiments.study import ExplainedNetwork, HepStudy, RankingNetwork, UsersNetwork
+from igbaselines.studies.hep.experiments.study import HepStudy
 from igbaselines.studies.hep.experiments.tasks import ranking_task
 from igbaselines.studies.hep.networks.dnn import Classifier
 from igbaselines.studies.hep.networks.own import OwnNetwork

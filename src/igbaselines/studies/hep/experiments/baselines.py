@@ -14,6 +14,7 @@ from igbaselines.common.randomness import generator_for, stream
 from igbaselines.metrics import Quantity, undirected
 from igbaselines.studies.hep.experiments import premises
 from igbaselines.studies.hep.experiments.attributions import GAP_QUANTILES, ClassAttribution
+from igbaselines.studies.hep.experiments.explained import ExplainedNetwork, explained_networks
 from igbaselines.studies.hep.experiments.ranked import RANKED, VALIDATION_LOSS, add_rankings, performance, ranked
 from igbaselines.studies.hep.experiments.settings import HepEvaluation
 from igbaselines.studies.hep.experiments.significance import (
@@ -22,7 +23,7 @@ from igbaselines.studies.hep.experiments.significance import (
     cross_sections,
     select_events,
 )
-from igbaselines.studies.hep.experiments.study import ExplainedNetwork, HepStudy, experiment
+from igbaselines.studies.hep.experiments.study import HepStudy, experiment
 from igbaselines.studies.hep.measures.discovery import Selected, pooled_significance
 from igbaselines.studies.hep.measures.rankings import Ranking, by_score, permutation_importance, single_feature_auc
 from igbaselines.studies.hep.networks.own import OwnNetwork
@@ -58,7 +59,7 @@ def run(study: HepStudy, model: ClassifierRecipe | OwnNetwork, evaluation: HepEv
     add_event_counts(rows, events)
     cuts: list[tuple[str, int]] = []
     selected: list[Selected] = []
-    for number, network in study.explained_networks(model):
+    for number, network in explained_networks(study, model):
         network.keep()
         explained = network.explain()
         premises.add_premises(network)

@@ -16,7 +16,8 @@ from igbaselines.attribution.methods import AveragedGradients
 from igbaselines.common.randomness import generator_for, stream
 from igbaselines.metrics import Quantity
 from igbaselines.metrics.agreement import spearman
-from igbaselines.studies.hep.experiments.study import ExplainedNetwork, sampled
+from igbaselines.studies.hep.experiments.explained import ExplainedNetwork
+from igbaselines.studies.hep.experiments.study import sampled
 from igbaselines.studies.hep.experiments.tasks import ranking_task
 from igbaselines.studies.hep.measures.classification import roc_auc
 from igbaselines.tasks import Task, draw

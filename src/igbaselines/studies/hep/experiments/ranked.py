@@ -7,8 +7,9 @@ import pandas as pd
 
 from igbaselines.metrics import Quantity, undirected
 from igbaselines.studies.hep.experiments.attributions import ClassAttribution
+from igbaselines.studies.hep.experiments.explained import ExplainedNetwork, RankingNetwork, Retrained
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
-from igbaselines.studies.hep.experiments.study import ExplainedNetwork, HepStudy, RankingNetwork, Retrained
+from igbaselines.studies.hep.experiments.study import HepStudy
 from igbaselines.studies.hep.measures.classification import classification_metrics
 from igbaselines.studies.hep.measures.rankings import Ranking, by_score, places, rank_correlation, top_overlap
 

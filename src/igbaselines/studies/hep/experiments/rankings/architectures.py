@@ -7,9 +7,10 @@ against how well one of them agrees with itself; both compare networks of differ
 import itertools
 
 from igbaselines.common.randomness import stream
+from igbaselines.studies.hep.experiments.explained import RankingNetwork
 from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import ArchitecturesEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
+from igbaselines.studies.hep.experiments.study import HepStudy, experiment
 from igbaselines.studies.hep.measures.classification import classification_metrics
 from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe

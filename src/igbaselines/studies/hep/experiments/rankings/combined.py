@@ -6,6 +6,7 @@ that a feature that one baseline ranks last is not dragged down by it.
 
 import pandas as pd
 
+from igbaselines.studies.hep.experiments.explained import ranking_networks
 from igbaselines.studies.hep.experiments.ranked import RANKED, VALIDATION_LOSS, add_rankings, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import CombinedEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, experiment
@@ -19,7 +20,7 @@ MEASURED = RANKED
 @experiment
 def run(study: HepStudy, model: ClassifierRecipe, evaluation: CombinedEvaluation) -> None:
     """Retrain on the rankings of every baseline and on those that combine them."""
-    for network in study.networks(model):
+    for network in ranking_networks(study, model):
         single = ranked(study, network.name, network.explain())
         together = list(single.values())
         combined = {"mean_rank": by_mean_rank(together), "borda_count": by_borda_count(together, evaluation.points)}

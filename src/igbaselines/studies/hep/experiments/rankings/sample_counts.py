@@ -16,9 +16,10 @@ from igbaselines.attribution.methods import AveragedGradients
 from igbaselines.common.errors import UserError
 from igbaselines.common.randomness import generator_for
 from igbaselines.metrics import Quantity
+from igbaselines.studies.hep.experiments.explained import RankingNetwork, ranking_networks
 from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import SampleCountsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment, sampled
+from igbaselines.studies.hep.experiments.study import HepStudy, experiment, sampled
 from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 from igbaselines.tasks import Background
@@ -43,7 +44,7 @@ def run(study: HepStudy, model: ClassifierRecipe, evaluation: SampleCountsEvalua
         )
     if unchanged := ", ".join(name for name in study.methods if name not in sources):
         log.info("left out, since they draw no background events: %s", unchanged)
-    for network in study.networks(model):
+    for network in ranking_networks(study, model):
         pools = list(_pools(network.background, evaluation.draws, network.key))
         drawn = {
             count: [_ranked(network, sources, count, draw, pool) for draw, pool in enumerate(pools)]

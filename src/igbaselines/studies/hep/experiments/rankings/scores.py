@@ -7,9 +7,10 @@ features of each.
 import itertools
 
 from igbaselines.running.settings import OUTPUTS, RANKINGS
+from igbaselines.studies.hep.experiments.explained import RankingNetwork, ranking_networks
 from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RetrainedEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
+from igbaselines.studies.hep.experiments.study import HepStudy, experiment
 from igbaselines.studies.hep.measures.rankings import Ranking
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 
@@ -19,7 +20,7 @@ MEASURED = RANKED
 @experiment
 def run(study: HepStudy, model: ClassifierRecipe, evaluation: RetrainedEvaluation) -> None:
     """Carry out the study, whatever `attribution.output` and `attribution.ranking` say: it takes all of them."""
-    for network in study.networks(model):
+    for network in ranking_networks(study, model):
         variants = _rankings(study, network)
         for (a, one), (b, two) in itertools.combinations(variants.items(), 2):
             for method in one:

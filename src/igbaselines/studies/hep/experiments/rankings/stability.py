@@ -7,10 +7,11 @@ alone, two in the split alone, and two in both. No two blocks share a split or a
 import itertools
 
 from igbaselines.common.randomness import generator_for, stream
+from igbaselines.studies.hep.experiments.explained import RankingNetwork
 from igbaselines.studies.hep.experiments.networks import split_events
 from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, add_rankings, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RankingsEvaluation
-from igbaselines.studies.hep.experiments.study import HepStudy, RankingNetwork, experiment
+from igbaselines.studies.hep.experiments.study import HepStudy, experiment
 from igbaselines.studies.hep.measures.rankings import Ranking, by_mean_rank
 from igbaselines.studies.hep.networks.recipe import ClassifierRecipe
 

@@ -8,6 +8,7 @@ import itertools
 
 from igbaselines.common.errors import UserError
 from igbaselines.metrics import Quantity
+from igbaselines.studies.hep.experiments.explained import ranking_networks
 from igbaselines.studies.hep.experiments.ranked import RANKED, add_agreement, add_retrained, ranked
 from igbaselines.studies.hep.experiments.rankings_settings import RetrainedEvaluation
 from igbaselines.studies.hep.experiments.study import HepStudy, experiment
@@ -22,7 +23,7 @@ def run(study: HepStudy, model: ClassifierRecipe, evaluation: RetrainedEvaluatio
     """Compare the rankings of all weightings; a UserError where the events have no cross-sections."""
     if study.events.weight is None:
         raise UserError("experiment=hep_weightings needs events with a column weight: the cross-section of each [fb]")
-    for network in study.networks(model):
+    for network in ranking_networks(study, model):
         explained = network.explain()
         rankings = ranked(study, network.name, explained)
         for (method, one), (other, two) in itertools.combinations(rankings.items(), 2):
