@@ -61,7 +61,7 @@ class Axis:
 
 # By experiment; names that stand in the same column are units of their own.
 AXES = {
-    "hep_baselines": (Axis("unit", rf"(seed_\d+_)?{NETWORK}", (12, 10), "network", retrained=(4, 10)),),
+    "hep_baselines": (Axis("unit", rf"(seed_\d+_)?{NETWORK}", (12, 10), "network", retrained=(6, 10)),),
     "shapley_gridworld": (Axis("network", ".", (5, 10), "network"), Axis("unit", "world_", (100, 200), "state")),
     "weighted_gradients": (Axis("unit", ".*_", (20, 20)),),
     "shapley_images": (Axis("unit", ".*_", (10, 10)),),
