@@ -74,4 +74,7 @@ def _table(table: pd.DataFrame) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a complete run of shapley_errors")
-    publish(parser.parse_args().run)
+    try:
+        publish(parser.parse_args().run)
+    except UserError as error:
+        parser.error(str(error))
