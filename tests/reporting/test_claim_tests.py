@@ -149,6 +149,8 @@ def test_a_median_is_not_moved_by_one_wild_image() -> None:
     # 20 values: the 6th smallest and the 6th largest (any table of the sign test).
     assert (found.estimate.low, found.estimate.high) == (np.sort(values)[5], np.sort(values)[14])
     assert "largest 1e+06" in found.note
+    assert found.estimate.p_value == pytest.approx(2 * (1 + 20) / 2**20)  # the sign test's: 19 of 20 are below
+    assert found.estimate.test == "sign test, order statistics of 20 images"
 
 
 def test_the_interval_of_a_median_covers_it() -> None:

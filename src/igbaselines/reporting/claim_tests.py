@@ -14,7 +14,7 @@ from scipy import stats
 
 from igbaselines.reporting.rows import by_method, choose, unit_name
 from igbaselines.reporting.statistics import paired
-from igbaselines.reporting.statistics.estimates import CONFIDENCE, crossed_estimate, mean_estimate
+from igbaselines.reporting.statistics.estimates import CONFIDENCE, crossed_estimate, mean_estimate, require_finite
 from igbaselines.reporting.statistics.verdicts import (
     Estimate,
     NotTestable,
@@ -104,8 +104,9 @@ def lowest_of(rows: pd.DataFrame, claimed: Region, *, metric: str, methods: Sequ
 
 def unit_median(rows: pd.DataFrame, claimed: Region, *, metric: str, method: str) -> Outcome:
     """Test the median over units of a method's metric."""
-    values = by_method(rows, metric, (method,))[method].to_numpy()
-    estimate = _median_estimate(values)
+    table = by_method(rows, metric, (method,))
+    values = table[method].to_numpy(float)
+    estimate = _median_estimate(values, claimed.threshold, unit_name(table.index))
     tail, largest = np.quantile(values, [0.95, 1])
     note = f"value: median {metric} of {method}; 95 % quantile {tail:.4g}, largest {largest:.4g}"
     return Outcome(estimate, decide(estimate, claimed), note)
@@ -266,16 +267,25 @@ def _by_unit(rows: pd.DataFrame, where: Mapping[str, str | int]) -> "pd.Series[f
     return found.set_index("unit")["value"].sort_index()
 
 
-def _median_estimate(values: np.ndarray) -> Estimate:
+def _median_estimate(values: np.ndarray, threshold: float | None, unit: str) -> Estimate:
     """Estimate a median with the interval of the order statistics, which needs no shape of the distribution.
 
+    The p-value is the sign test's against the threshold, where there is one; values that are on it say nothing.
+
     Raises:
-        NotTestable: for too few values: even their range would cover less than 95 %.
+        NotTestable: for missing values.
+        Undecided: for too few values: even their range would cover less than 95 %.
     """
     n = len(values)
+    require_finite(values)
     paired.require_several(n)
     ordered = np.sort(values)
     # The number of values below the median is binomial(n, 1/2): its quantiles are the places of the interval's ends.
     below = int(stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
     low, high = ordered[below - 1], ordered[n - below]
-    return Estimate(float(np.median(values)), float(low), float(high), n, None, f"order statistics of {n} units")
+    p_value = None
+    if threshold is not None:
+        less, more = int((values < threshold).sum()), int((values > threshold).sum())
+        p_value = float(stats.binomtest(less, less + more).pvalue) if less + more else 1.0
+    test = f"{'' if p_value is None else 'sign test, '}order statistics of {n} {unit}s"
+    return Estimate(float(np.median(values)), float(low), float(high), n, p_value, test)
