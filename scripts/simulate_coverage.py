@@ -4,34 +4,40 @@
 
 The units of a large run stand for all there could be, so that the value that each claim is about is known. Runs of the
 demo's size, and of the large run's, are drawn from them with replacement, rows of a unit together, and judged as any
-run is: their covariance, steps and tails are those of the rows.
+run is: their covariance, steps and tails are those of the rows. Once more with normal values of the same covariance:
+what a formula misses there is its own fault, and what it misses more of the rows that of their tails.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from igbaselines.common.cores import usable_cores
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
 from igbaselines.reporting.claims import Claim, judge
 from igbaselines.reporting.page.runs import OF_A_JOB, whole_command
 from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.rows import choose
-from igbaselines.reporting.statistics.estimates import ENOUGH
-from igbaselines.reporting.statistics.verdicts import Verdict
+from igbaselines.reporting.statistics.drawn import Axis, Normal, Resampled
+from igbaselines.reporting.statistics.verdicts import NotTestable, Verdict
 from igbaselines.running.config import CLAIMS_ROOT
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
 SEED = 0
 LEAST_COVERED = 0.93  # covered by a 95 % interval, as far as draws can tell
 SCALES = ("demo", "full")
+RESAMPLED, NORMAL = "the rows themselves", "normal values of their covariance"
 NETWORK = r"network_\d+$"
 POOLED = "replicates of"  # in a record's test: networks that a run has pooled are no rows to draw
 # Tests of "for all": a part may truly contradict where the average lies on the edge.
@@ -39,32 +45,31 @@ FOR_ALL = ("curve_difference", "paired_differences")
 CURVES = ("curve_difference", "curve_rise", "plateau")  # of what only networks that are retrained have
 
 MARK = "<!-- from here on by scripts/simulate_coverage.py -->"
-TABLE = """| test | size | claims | covered (lowest) | falsely reproduced | falsely not reproduced | decided |
+TABLE = """| test | size | claims | covered (range) | falsely reproduced | falsely not reproduced | decided |
 |---|---|---:|---:|---:|---:|---:|"""
 
 
 @dataclass(frozen=True)
-class Axis:
-    """What is drawn: the names in a column that match, and how many of them the demo and the large run have."""
+class Units:
+    """What is drawn for an experiment, and how many of each axis the demo and the large run have."""
 
-    column: str
-    names: str  # a regular expression
-    sizes: tuple[int, int]
-    called: str = "unit"
-    retrained: tuple[int, int] | None = None  # the same for curves, of which there may be fewer
+    axes: tuple[Axis, ...]
+    sizes: tuple[tuple[int, ...], tuple[int, ...]]
+    retrained: tuple[tuple[int, ...], tuple[int, ...]] | None = None  # the same for curves, of which there may be fewer
 
-    def sizes_for(self, claim: Claim) -> tuple[int, int]:
+    def sizes_for(self, claim: Claim) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """How many of them the demo and the large run have for a claim."""
         of_curves = claim.test in CURVES or "k" in claim.where
         return self.retrained if self.retrained and of_curves else self.sizes
 
 
-# By experiment; names that stand in the same column are units of their own.
-AXES = {
-    "hep_baselines": (Axis("unit", rf"(seed_\d+_)?{NETWORK}", (12, 10), "network", retrained=(6, 10)),),
-    "shapley_gridworld": (Axis("network", ".", (5, 10), "network"), Axis("unit", "world_", (100, 200), "state")),
-    "weighted_gradients": (Axis("unit", ".*_", (20, 20)),),
-    "shapley_images": (Axis("unit", ".*_", (10, 10)),),
+UNITS = {
+    "hep_baselines": Units((Axis("unit", rf"(seed_\d+_)?{NETWORK}", "network"),), ((12,), (10,)), ((6,), (10,))),
+    "shapley_gridworld": Units(
+        (Axis("network", ".", "network"), Axis("unit", "world_", "state")), ((5, 100), (10, 200))
+    ),
+    "weighted_gradients": Units((Axis("unit", ".*_", "photograph"),), ((20,), (20,))),
+    "shapley_images": Units((Axis("unit", ".*_", "photograph"),), ((10,), (10,))),
 }
 
 
@@ -86,51 +91,9 @@ class Found:
         return float(np.mean(self.covered)) if self.covered else np.nan
 
 
-class Population:
-    """Rows of which runs are drawn: names of each axis with replacement, all rows of a name together.
-
-    Few networks, such as those of a study beside, are fixed, as they are for the tests.
-    """
-
-    def __init__(self, rows: pd.DataFrame, axes: Sequence[Axis]) -> None:
-        self.rows, self.axes = rows, axes
-        self.codes: list[np.ndarray] = []  # of each axis the number of a row's name; -1: it has none
-        for axis in axes:
-            values = rows[axis.column] if axis.column in rows else pd.Series(pd.NA, index=rows.index)
-            there = values.notna() & values.astype(str).str.match(axis.names)
-            codes, names = pd.factorize(values.where(there), sort=True)
-            self.codes.append(codes if len(names) >= ENOUGH else np.full(len(rows), -1))
-        self.own = [  # rows that are named by the unit, too
-            np.asarray(rows["unit"] == rows[axis.column]) if axis.column in rows else np.zeros(len(rows), bool)
-            for axis in axes
-        ]
-
-    def draw(self, sizes: Sequence[int], rng: np.random.Generator) -> pd.DataFrame:
-        """A run with so many names of each axis."""
-        places, labels = np.arange(len(self.rows)), list[tuple[str, np.ndarray]]()
-        for axis, codes, own, size in zip(self.axes, self.codes, self.own, sizes, strict=True):
-            here = codes[places]
-            if (here < 0).all():
-                continue
-            groups = np.split(
-                np.argsort(here, kind="stable"), np.searchsorted(np.sort(here), np.arange(here.max() + 1))
-            )
-            drawn = [groups[0], *(groups[1 + name] for name in rng.integers(here.max() + 1, size=size))]
-            kept = np.concatenate(drawn)
-            names = np.array(["", *(f"{axis.called}_{i}" for i in range(size))], object)
-            labels = [(column, label[kept]) for column, label in labels]
-            labels.append((axis.column, np.repeat(names, [len(part) for part in drawn])))
-            labels.append(("unit", np.where(own[places[kept]], labels[-1][1], "")))
-            places = places[kept]
-        found = self.rows.iloc[places].reset_index(drop=True)
-        for column, label in labels:
-            found[column] = np.where(label == "", found[column].astype(object), label)
-        return found
-
-
-def simulate(claim: Claim, population: Population, sizes: Sequence[int], draws: int) -> Found:
-    """Judge a claim on runs drawn from the rows of a large one, which tell its value."""
-    rng, found, value = np.random.default_rng(SEED), Found(), judge(claim, population.rows)["value"]
+def simulate(claim: Claim, population: Resampled | Normal, sizes: Sequence[int], draws: int) -> Found:
+    """Judge a claim on runs drawn from a population, which tells its value."""
+    rng, found, value = np.random.default_rng(SEED), Found(), judge(claim, population.whole)["value"]
     edge = _with_edge(claim, value)
     for _ in range(draws):
         drawn = population.draw(sizes, rng)
@@ -185,8 +148,8 @@ def populations(folders: Sequence[Path]) -> dict[tuple[str, ...], pd.DataFrame]:
             raise UserError(f"{folder}: no complete run, it has no rows.parquet")
         rows = pd.read_parquet(folder / "rows.parquet")
         key = tuple(str(rows[column].iloc[0]) for column in ("experiment", "dataset", "model"))
-        if key[0] not in AXES:
-            raise UserError(f"{folder}: {key[0]} is none of {', '.join(AXES)}")
+        if key[0] not in UNITS:
+            raise UserError(f"{folder}: {key[0]} is none of {', '.join(UNITS)}")
         found.setdefault(key, []).append(rows)
     return {key: _together(runs) if key[0] == "hep_baselines" else runs[0] for key, runs in found.items()}
 
@@ -203,32 +166,46 @@ def _together(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def simulated(experiment: str, rows: pd.DataFrame, claims: Iterable[Claim], draws: int) -> pd.DataFrame:
-    """A line for each claim that an interval over units decides, and for each size."""
-    axes, lines = AXES[experiment], []
-    for claim in claims:
-        known = judge(claim, rows)
-        if known["value"] is None or POOLED in known["test"]:
-            continue
-        of_size: dict[tuple[int, ...], list[str]] = {}
-        for scale, sizes in zip(SCALES, zip(*(axis.sizes_for(claim) for axis in axes), strict=True), strict=True):
-            of_size.setdefault(sizes, []).append(scale)
-        print(claim.id, file=sys.stderr)  # minutes an experiment
-        population = Population(slim(claim, rows), axes)
+    """A line for each claim that an interval over units decides, for each size and each way to draw."""
+    with ProcessPoolExecutor(usable_cores(), get_context("fork")) as processes:
+        jobs = [
+            processes.submit(_lines, UNITS[experiment], claim, slim(claim, rows), draws)
+            for claim in claims
+            if (known := judge(claim, rows))["value"] is not None and POOLED not in known["test"]
+        ]
+        return pd.DataFrame([line for job in jobs for line in job.result()])
+
+
+def _lines(units: Units, claim: Claim, rows: pd.DataFrame, draws: int) -> list[dict[str, Any]]:
+    print(claim.id, file=sys.stderr)  # minutes an experiment
+    of_size: dict[tuple[int, ...], list[str]] = {}
+    for scale, sizes in zip(SCALES, units.sizes_for(claim), strict=True):
+        of_size.setdefault(sizes, []).append(scale)
+    lines = []
+    for how, population in _populations(rows, units.axes):
         for sizes, scales in of_size.items():
             found = simulate(claim, population, sizes, draws)
+            counted = " x ".join(f"{n} {axis.called}s" for n, axis in zip(sizes, units.axes, strict=True))
             lines.append(
                 {
+                    "how": how,
                     "claim": claim.id.partition("/")[2],
                     "test": claim.test,
-                    "scale": f"{', '.join(scales)}: "
-                    + " x ".join(f"{n} {axis.called}s" for n, axis in zip(sizes, axes, strict=True)),
+                    "scale": f"{', '.join(scales)}: {counted}",
                     "coverage": found.coverage,
                     "reproduced": found.falsely(Verdict.REPRODUCED, Verdict.PARTLY),
                     "not reproduced": np.nan if claim.test in FOR_ALL else found.falsely(Verdict.NOT_REPRODUCED),
                     "decided": float(np.mean(found.decided)),
                 }
             )
-    return pd.DataFrame(lines)
+    return lines
+
+
+def _populations(rows: pd.DataFrame, axes: Sequence[Axis]) -> Iterator[tuple[str, Resampled | Normal]]:
+    yield RESAMPLED, Resampled(rows, axes)
+    if len(axes) == 1:  # what is crossed has no covariance of one kind
+        with suppress(NotTestable):
+            yield NORMAL, Normal(rows, axes[0])
 
 
 def page(tables: Mapping[tuple[str, ...], pd.DataFrame], commands: Sequence[str], draws: int) -> str:
@@ -237,25 +214,25 @@ def page(tables: Mapping[tuple[str, ...], pd.DataFrame], commands: Sequence[str]
     known = f"{draws} draws a claim and size: a share of 95 % is known to {error:.1f} percentage points or so"
     lines = [f"{known}, one in three is further off.", ""]
     for (experiment, *what), found in tables.items():
-        lines += [f"### {experiment}: {', '.join(what)}", "", TABLE]
-        for (test, scale), some in found.groupby(["test", "scale"], sort=False):
-            covered = f"{_percent(some['coverage'].median())} ({_percent(some['coverage'].min())})"
-            falsely = [_percent(some[name].max()) for name in ("reproduced", "not reproduced")]
-            cells = [f"`{test}`", scale, len(some), covered, *falsely, _percent(some["decided"].mean())]
-            lines.append(f"| {' | '.join(map(str, cells))} |")
-        lines += ["", *_short(found), ""]
+        for how, every in found.groupby("how", sort=False):
+            lines += _section(f"{experiment}: {', '.join(what)}, {how}", every)
     return "\n".join([*lines, "The rows were those of:", "", *(f"    {command}" for command in commands)]) + "\n"
 
 
-def _short(found: pd.DataFrame) -> Iterator[str]:
-    """The claims whose intervals hold too little, and at which size."""
+def _section(heading: str, found: pd.DataFrame) -> Iterator[str]:
+    yield from (f"### {heading}", "", TABLE)
+    for (test, scale), some in found.groupby(["test", "scale"], sort=False):
+        covered = [_percent(value) for value in some["coverage"].quantile([0.5, 0.0, 1.0])]
+        falsely = [_percent(some[name].max()) for name in ("reproduced", "not reproduced")]
+        cells = [f"`{test}`", scale, len(some), "{} ({} to {})".format(*covered), *falsely]
+        yield f"| {' | '.join(map(str, [*cells, _percent(some['decided'].mean())]))} |"
     low = found[found["coverage"] < LEAST_COVERED]
-    ending = ":" if len(low) else "."
-    yield f"Less than {_percent(LEAST_COVERED)} is covered by {len(low)} of {len(found)} intervals{ending}"
-    yield ""
+    short = f"Less than {_percent(LEAST_COVERED)} is covered by {len(low)} of {len(found)} intervals"
+    yield from ("", f"{short}{':' if len(low) else '.'}", "")
     for claim, some in low.groupby("claim", sort=False):
         sizes = zip(some["coverage"], some["scale"], strict=True)
         yield f"- `{claim}`: " + ", ".join(f"{_percent(covered)} ({scale})" for covered, scale in sizes)
+    yield from ([""] if len(low) else [])
 
 
 def _percent(share: float) -> str:

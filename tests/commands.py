@@ -21,6 +21,7 @@ def load_script(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # what it gives to other processes they look up
     spec.loader.exec_module(module)
     return module
 

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy import stats
 
 from igbaselines.common.errors import UserError
 from igbaselines.reporting import claim_tests
 from igbaselines.reporting.claims import Claim
-from igbaselines.reporting.statistics.verdicts import Outcome, Region, decide
+from igbaselines.reporting.statistics.drawn import Normal, Resampled
+from igbaselines.reporting.statistics.verdicts import NotTestable, Outcome, Region, decide
 from tests.commands import load_script
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +39,7 @@ def of_networks(count: int = 60, mean: float = 0.5) -> pd.DataFrame:
 
 
 def test_a_run_is_drawn_with_all_rows_of_a_unit(script: ModuleType) -> None:
-    population = script.Population(of_networks(), script.AXES["hep_baselines"])
+    population = Resampled(of_networks(), script.UNITS["hep_baselines"].axes)
     drawn = population.draw((4,), np.random.default_rng(1))
     assert sorted(drawn["unit"].unique()) == ["all", *(f"network_{i}" for i in range(4))]
     table = drawn[drawn["unit"] != "all"].pivot(index="unit", columns="method", values="value")
@@ -55,7 +57,7 @@ def test_states_and_networks_are_drawn_as_they_are_crossed(script: ModuleType) -
         ]
     )
     timed = pd.DataFrame([{"unit": f"network_{n}", "network": f"network_{n}", "value": -n} for n in range(networks)])
-    drawn = script.Population(pd.concat([rows, timed], ignore_index=True), script.AXES["shapley_gridworld"]).draw(
+    drawn = Resampled(pd.concat([rows, timed], ignore_index=True), script.UNITS["shapley_gridworld"].axes).draw(
         (5, 12), np.random.default_rng(0)
     )
     of_states = drawn[drawn["unit"].str.startswith("state")]
@@ -69,7 +71,7 @@ def test_states_and_networks_are_drawn_as_they_are_crossed(script: ModuleType) -
 
 
 def test_the_t_interval_holds_and_a_short_one_is_seen(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    population = script.Population(of_networks(), script.AXES["hep_baselines"])
+    population = Resampled(of_networks(), script.UNITS["hep_baselines"].axes)
     found = script.simulate(CLAIM, population, (10,), 200)
     assert 0.9 <= found.coverage <= 0.98
     assert found.falsely("reproduced") < 0.07
@@ -88,13 +90,33 @@ def test_the_t_interval_holds_and_a_short_one_is_seen(script: ModuleType, monkey
     assert wrong.falsely("reproduced", "not reproduced") > 0.2
 
 
+def test_normal_units_have_the_means_and_the_covariance_of_the_rows(script: ModuleType) -> None:
+    """Skewed values of the rows, and of two methods the same ones: what is drawn has their moments and no tail."""
+    rows = of_networks()
+    rows.loc[rows["method"] != "data", "value"] = np.exp(rows.loc[rows["method"] != "data", "value"])
+    lacks = {"method": "some", "metric": "m", "unit": "network_0", "value": 1.0}
+    (axis,) = script.UNITS["hep_baselines"].axes
+    population = Normal(pd.concat([rows, pd.DataFrame([lacks])], ignore_index=True), axis)
+    drawn = population.draw((4000,), np.random.default_rng(0))
+    assert set(drawn["method"]) == {"data", "a", "twice"}  # not what one network alone has
+    for found, closer in ((drawn, 0.1), (population.whole, 1e-9)):
+        table, known = (
+            some[some["unit"] != "all"].pivot(index="unit", columns="method", values="value") for some in (found, rows)
+        )
+        assert np.allclose(table.mean(), known.mean(), rtol=closer)
+        assert np.allclose(table.cov(), known.cov(), rtol=0.15)
+        assert abs(float(stats.skew(table["a"]))) < 0.2 < 1 < float(stats.skew(known["a"]))
+    with pytest.raises(NotTestable, match="nothing in common"):
+        Normal(of_networks(1), axis)
+
+
 def test_collision_networks_are_as_many_as_the_scales_have(script: ModuleType) -> None:
-    (axis,) = script.AXES["hep_baselines"]
+    units = script.UNITS["hep_baselines"]
     for place, scale in enumerate(script.SCALES):
         sizes = yaml.safe_load((ROOT / "conf" / "scale" / "sizes" / "hep_baselines" / f"{scale}.yaml").read_text())
         networks = sizes["evaluation"]["networks"]
         retrained = sizes["evaluation"].get("retrained_networks", networks)
-        assert (axis.sizes_for(CLAIM)[place], axis.sizes_for(CURVE)[place]) == (networks, retrained)
+        assert (units.sizes_for(CLAIM)[place], units.sizes_for(CURVE)[place]) == ((networks,), (retrained,))
 
 
 def test_of_networks_of_several_seeds_comes_one_population(script: ModuleType, tmp_path: Path) -> None:
@@ -112,9 +134,12 @@ def test_of_networks_of_several_seeds_comes_one_population(script: ModuleType, t
 def test_the_page_keeps_what_is_written_by_hand(script: ModuleType, tmp_path: Path) -> None:
     tables = {("hep_baselines", "d", "n"): script.simulated("hep_baselines", of_networks(), [CLAIM], 20)}
     text = script.page(tables, ["python run.py x"], 20)
-    networks, retrained = (script.AXES["hep_baselines"][0].sizes_for(claim)[0] for claim in (CLAIM, CURVE))
+    (networks,), (retrained,) = (script.UNITS["hep_baselines"].sizes_for(claim)[0] for claim in (CLAIM, CURVE))
     assert networks > retrained
     assert f"| `mean_over_units` | demo: {networks} networks | 1 |" in text
     assert "| `mean_over_units` | full: 10 networks | 1 |" in text
+    assert text.index("### hep_baselines: d, n, the rows themselves") < text.index(
+        "n, normal values of their covariance"
+    )
     assert text.endswith("    python run.py x\n")
     assert script.MARK in (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
