@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/python run.py
 # make reproduce LAUNCHER=slurm (or local, or "slurm hydra.launcher.partition=gpu"): the same runs, as jobs of a cluster
 SWEEP   = $(if $(LAUNCHER),hydra/launcher=$(LAUNCHER))
+# two halves side by side, for runs that one core computes
+SHARDS  = shard.count=2 $(or $(SWEEP),hydra/launcher=local hydra.launcher.processes=2)
 QUESTIONS = $(BIN)/python -c "from igbaselines.running.study import *; print(*(e.name for e in experiments().values() if e.is_question))"
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce reproduce-hep hep-pythia hep-synthetic sig-gridworld sig-photographs reproduce-questions reproduce-wg reproduce-sig comparison report status docs test test-slow slurm-test lint bench clean
@@ -40,13 +42,13 @@ reproduce-wg: setup ## 2505.03201 at demo scale: Weighted Gradients on 20 photog
 reproduce-sig: sig-gridworld sig-photographs ## 2310.04821 at demo scale: Shapley IG on grid worlds and on photographs
 
 sig-gridworld: setup
-	$(RUN) experiment=shapley_gridworld $(SWEEP)
+	$(RUN) experiment=shapley_gridworld $(SHARDS)
 
 sig-photographs: setup
 	$(RUN) experiment=shapley_images $(SWEEP)
 
 comparison: setup ## Every method on every kind of data by every metric, at equal cost, at demo scale: what to take, then?
-	$(RUN) experiment=comparison shard.count=2 $(or $(SWEEP),hydra/launcher=local hydra.launcher.processes=2)
+	$(RUN) experiment=comparison $(SHARDS)
 
 report: setup ## Rebuild outputs/report/index.html from what is in outputs/, and say what it found
 	$(RUN) action=report
