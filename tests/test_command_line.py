@@ -23,8 +23,8 @@ MEANT = [
     (["-m", "hydra/launcher=local", HEP], SWEEP),
     ([HEP, "hydra/launcher=local", "--config-dir", "conf"], SWEEP),
     ([HEP, "hydra/launcher=local", "hydra.mode=RUN"], RUN),
-    (["experiment=weighted_gradients"], SWEEP),
-    (["experiment=weighted_gradients", "hydra.mode=RUN"], RUN),
+    (["experiment=weighted_gradients", "scale=full"], SWEEP),
+    (["experiment=weighted_gradients", "scale=full", "hydra.mode=RUN"], RUN),
 ]
 
 

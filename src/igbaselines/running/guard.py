@@ -86,7 +86,7 @@ class GuardedLoader(ConfigLoaderImpl):
         _check_logging(written)
         _check_environment(written)
         _check_callbacks(config, written)
-        if launcher := written["hydra"]["launcher"]:
+        if "setup" in (launcher := written["hydra"]["launcher"] or ()):  # it launches jobs
             _check_job_script(launcher, self._own_launcher(config, words, *args[1:], **kwargs), words)
         _check_plugins(config)
         _check_places(written)
@@ -192,8 +192,6 @@ def _check_plugins(config: DictConfig) -> None:
 
 def _check_job_script(asked: Any, ours: Any, overrides: Sequence[str]) -> None:  # noqa: ANN401 (any YAML)
     """A job script is run: its lines are the launcher's own file's, and other keys the command line's, or its."""
-    if "setup" not in asked:
-        return  # no launcher of jobs, or a text, which says nothing
     if not isinstance(asked, dict):
         raise UserError("hydra.launcher must be a node of its own, as hydra/launcher=slurm has one")
     keys = [word.lstrip("+~").partition("=")[0].split(".") for word in overrides]
