@@ -45,12 +45,11 @@ def write_for_page(figure: Figure, png: Path) -> None:
 
 def has_photograph(figure: Figure) -> bool:
     """Whether a figure shows pictures in colours, and not in a few squares."""
-    sizes = [image.get_size() for image in figure.findobj(AxesImage) if _colours(image)]
-    return any(min(size) >= PHOTOGRAPH for size in sizes)
+    images = [image for axes in figure.axes for image in axes.get_images()]  # to search all would make every tick
+    return any(min(image.get_size()) >= PHOTOGRAPH for image in images if _colours(image))
 
 
-def _colours(image: object) -> bool:
-    assert isinstance(image, AxesImage)
+def _colours(image: AxesImage) -> bool:
     shown = image.get_array()
     return shown is not None and shown.ndim == 3
 
@@ -66,9 +65,10 @@ def webp(png: bytes) -> bytes:
 
 def svg(figure: Figure) -> str:
     """Draw a figure as SVG: numbers to a hundredth of a point, what is dense as a picture inside."""
-    for artist in (*figure.findobj(Collection), *figure.findobj(Line2D)):
-        if _points(artist) > DENSE:
-            artist.set_rasterized(True)
+    for axes in figure.axes:
+        for artist in (*axes.collections, *axes.lines):
+            if _points(artist) > DENSE:
+                artist.set_rasterized(True)
     buffer = io.StringIO()
     figure.set_dpi(DPI)
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # savefig would draw it twice
