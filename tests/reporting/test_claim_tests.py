@@ -128,6 +128,16 @@ def test_spread_is_that_over_images(weighted: pd.DataFrame) -> None:
     assert found.verdict == Verdict.REPRODUCED
 
 
+def test_a_spread_that_the_interval_alone_tells_apart_is_not_decided() -> None:
+    """One unit has it: no bootstrap of so few is without it often enough, and the test of equal spread has p = 0.25."""
+    a = [0.082, 0.063, -0.04, 0.005, -0.047, 0.025, -0.036, 0.012, 0.026, 0.033, -0.018, 0.006]
+    b = [0.065, -0.027, -0.027, -0.007, -0.046, -0.004, -0.019, 0.018, 0.019, 0.028, 0.015, -0.001]
+    found = spread_difference(two_methods(a, b), POSITIVE, metric="spearman", method_a="a", method_b="b")
+    assert found.estimate.low > 0
+    assert found.verdict == Verdict.INCONCLUSIVE
+    assert "reproduced by the interval alone: the test of equal spread has p = 0.25" in found.note
+
+
 def test_the_minimum_is_where_it_was_put(weighted: pd.DataFrame) -> None:
     methods = [WG, *REMOVED]
     found = lowest_of(weighted, Region(at_least=2.0, at_most=4.0), metric="deletion_auc", methods=methods)

@@ -84,12 +84,20 @@ def paired_differences(
 
 
 def spread_difference(rows: pd.DataFrame, claimed: Region, *, metric: str, method_a: str, method_b: str) -> Outcome:
-    """Test the standard deviation over units of method a minus that of method b."""
+    """Test the standard deviation over units of method a minus that of method b; nothing is decided against the test.
+
+    The interval is a bootstrap's and the test that of equal variances: of few units with long tails they can part.
+    """
     a, b = by_method(rows, metric, (method_a, method_b)).to_numpy().T
     estimate = paired.spread_difference(a, b)
+    verdict = decide(estimate, claimed)
     note = f"value: standard deviation of {method_a} minus {method_b} in {metric}; "
     note += f"{a.std(ddof=1):.4g} and {b.std(ddof=1):.4g}"
-    return Outcome(estimate, decide(estimate, claimed), note)
+    refused = claimed.threshold == 0 and estimate.p_value is not None and estimate.p_value >= 1 - CONFIDENCE
+    if refused and verdict != Verdict.INCONCLUSIVE:
+        note += f"; {verdict} by the interval alone: the test of equal spread has p = {estimate.p_value:.2g}"
+        verdict = Verdict.INCONCLUSIVE
+    return Outcome(estimate, verdict, note)
 
 
 def lowest_of(rows: pd.DataFrame, claimed: Region, *, metric: str, methods: Sequence[str]) -> Outcome:
