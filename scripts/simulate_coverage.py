@@ -10,7 +10,6 @@ what a formula misses there is its own fault, and what it misses more of the row
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +26,7 @@ from igbaselines.common.cores import usable_cores
 from igbaselines.common.errors import UserError
 from igbaselines.common.files import write_text
 from igbaselines.reporting.claims import Claim, judge
+from igbaselines.reporting.page.decide import POOLED
 from igbaselines.reporting.page.runs import OF_A_JOB, whole_command
 from igbaselines.reporting.papers import load_papers
 from igbaselines.reporting.rows import choose
@@ -40,7 +40,6 @@ LEAST_COVERED = 0.93  # covered by a 95 % interval, as far as draws can tell
 SCALES = ("demo", "full")
 RESAMPLED, NORMAL = "the rows themselves", "normal values of their covariance"
 NETWORK = r"network_\d+$"
-POOLED = r"replicates of \d+ networks"  # in a record's test: networks that a run has pooled are no rows to draw
 # Tests of "for all": a part may truly contradict where the average lies on the edge.
 FOR_ALL = ("curve_difference", "paired_differences")
 # A baseline chosen by the other photographs hangs on how many these are: what such tests estimate is the mean of runs.
@@ -180,7 +179,8 @@ def simulated(experiment: str, rows: pd.DataFrame, claims: Iterable[Claim], draw
         jobs = [
             processes.submit(_lines, UNITS[experiment], claim, slim(claim, rows), draws)
             for claim in claims
-            if (known := judge(claim, rows))["value"] is not None and not re.search(POOLED, known["test"])
+            if (known := judge(claim, rows))["value"] is not None
+            and not POOLED.search(known["test"])  # what a run has pooled is no row to draw
         ]
         return pd.DataFrame([line for job in jobs for line in job.result()])
 

@@ -15,6 +15,7 @@ from igbaselines.common.errors import UserError
 from igbaselines.reporting import claim_tests
 from igbaselines.reporting.claims import Claim
 from igbaselines.reporting.statistics.drawn import Normal, Resampled
+from igbaselines.reporting.statistics.estimates import replicate_estimate
 from igbaselines.reporting.statistics.verdicts import NotTestable, Outcome, Region, decide
 from tests.commands import load_script
 
@@ -129,6 +130,23 @@ def test_of_networks_of_several_seeds_comes_one_population(script: ModuleType, t
     assert (rows["unit"] == "all").sum() == 1
     with pytest.raises(UserError, match="no complete run"):
         script.populations([tmp_path])
+
+
+def test_bootstraps_over_units_are_simulated_and_what_a_run_has_pooled_is_not(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spread = replace(CLAIM, test="spread_difference", parameters={"metric": "m", "method_a": "twice", "method_b": "a"})
+    found = script.simulated("hep_baselines", of_networks(), [spread], 3)
+    assert set(found["test"]) == {"spread_difference"}
+    assert set(found["how"]) == {script.RESAMPLED, script.NORMAL}
+
+    def pooled(rows: pd.DataFrame, claimed: Region, **words: Any) -> Outcome:
+        values = rows.loc[rows["method"] == "a", "value"].to_numpy()
+        estimate = replicate_estimate(0.5, values, of="6 networks")
+        return Outcome(estimate, decide(estimate, claimed), "")
+
+    monkeypatch.setitem(claim_tests.TESTS, "mean_over_units", pooled)
+    assert script.simulated("hep_baselines", of_networks(), [CLAIM], 3).empty
 
 
 def test_the_page_keeps_what_is_written_by_hand(script: ModuleType, tmp_path: Path) -> None:

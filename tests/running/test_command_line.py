@@ -143,6 +143,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["+evaluation.topk=3"], ["evaluation.topk", "top_k"]),
     (["+attribution.rule.steps_=3"], ["steps_", "n_steps"]),
     (["n_evnts=5"], ["n_evnts", "dataset.n_events"]),
+    (["-m", "--cfg", "job"], ["--multirun and --cfg cannot go together"]),
     (["photos/"], ["'photos/'", "key=value"]),
     (["dataset.pa th=x"], ["key=value"]),
     (["model=resnet50"], ["does not fit", "hep_baselines"]),

@@ -174,6 +174,8 @@ def composed(*overrides: str) -> DictConfig:
         (["hydra.launcher._target_=os.system"], "hydra.launcher._target_ 'os.system' is no launcher"),
         (["hydra.launcher._target_=hydra._internal.core_plugins.basic_sweeper.BasicSweeper"], "is no launcher"),
         (["hydra.launcher=null"], "hydra.launcher._target_ None is no launcher"),
+        (["hydra.launcher=5"], "hydra.launcher must be a node of its own"),
+        (["hydra.launcher=${hydra.sweeper}"], "hydra.launcher must be a node of its own"),
         (["hydra.sweeper._target_=builtins.eval"], "hydra.sweeper._target_ 'builtins.eval' is no sweeper"),
         (["hydra.run.dir=elsewhere"], "hydra.run.dir"),
         (["hydra.run.dir=${output_root}"], "hydra.run.dir"),

@@ -27,6 +27,7 @@ from igbaselines.running.guard import guard_hydra
 from igbaselines.running.help import help_text
 
 SWEEP = "hydra.mode=MULTIRUN"
+ONE_OF = ("run", "multirun", "cfg", "info", "shell_completion")  # Hydra's options, of which it takes one
 KEY = re.compile(r"(\+{0,2}[\w$./@:-]+)=(.*)", re.DOTALL)
 # What Hydra's grammar cannot read is text, unless it may be a broken list, dictionary, quotation, sweep or function.
 NOT_ONLY_TEXT = re.compile(rf"\s*([\[{{'\"]|({'|'.join(create_functions().functions)})\s*\()|.*,", re.DOTALL)
@@ -86,9 +87,13 @@ def as_text(arguments: Sequence[str]) -> list[str]:
     """Quote the values that can be text alone: paths with `=`, brackets, `#`, `~`, quotes, or letters of any language.
 
     Raises:
-        UserError: for a word that is no override, or may have been meant as more than text; it shows the quoted form.
+        UserError: for a word that is no override, or may have been meant as more than text; it shows the quoted form;
+            and for options that exclude one another.
     """
-    overrides = get_args_parser().parse_args(list(arguments)).overrides
+    parsed = vars(get_args_parser().parse_args(list(arguments)))
+    if len(given := [f"--{name}" for name in ONE_OF if parsed[name]]) > 1:
+        raise UserError(f"{' and '.join(given)} cannot go together: give one of them")
+    overrides = parsed["overrides"]
     return [_quoted(word) if word in overrides else word for word in arguments]
 
 

@@ -86,7 +86,10 @@ class GuardedLoader(ConfigLoaderImpl):
         _check_logging(written)
         _check_environment(written)
         _check_callbacks(config, written)
-        if "setup" in (launcher := written["hydra"]["launcher"] or ()):  # it launches jobs
+        launcher = written["hydra"]["launcher"]
+        if not isinstance(launcher, dict | None):  # a reference would bring a job script unseen
+            raise UserError("hydra.launcher must be a node of its own, as hydra/launcher=slurm has one")
+        if launcher and "setup" in launcher:
             _check_job_script(launcher, self._own_launcher(config, words, *args[1:], **kwargs), words)
         _check_plugins(config)
         _check_places(written)
@@ -192,8 +195,6 @@ def _check_plugins(config: DictConfig) -> None:
 
 def _check_job_script(asked: Any, ours: Any, overrides: Sequence[str]) -> None:  # noqa: ANN401 (any YAML)
     """A job script is run: its lines are the launcher's own file's, and other keys the command line's, or its."""
-    if not isinstance(asked, dict):
-        raise UserError("hydra.launcher must be a node of its own, as hydra/launcher=slurm has one")
     keys = [word.lstrip("+~").partition("=")[0].split(".") for word in overrides]
     typed = {key[2] for key in keys if key[:2] == ["hydra", "launcher"] and len(key) > 2}
     for key in asked.keys() | ours.keys():

@@ -13,6 +13,7 @@ from igbaselines.reporting.page.by_seed import FLIPS
 from igbaselines.reporting.page.decide import HOPELESS, more_units, what_decides
 from igbaselines.reporting.page.runs import ReportedRun
 from igbaselines.reporting.statistics.estimates import crossed_estimate, mean_estimate
+from igbaselines.reporting.statistics.paired import relative_improvement
 from igbaselines.reporting.statistics.verdicts import Region
 
 BETTER = Region(more_than=0.0)
@@ -74,6 +75,21 @@ def test_of_pooled_networks_more_of_both_would_tell() -> None:
     assert said.startswith(f"About {factor:.2g} times as many networks, and events in them, would decide it")
     enough = record_of(values_of(1000, 0.2)) | {"test": record["test"]}
     assert what_decides({"p/a": CLAIM}, run_with(enough))["p/a"].startswith("Hardly more networks, and events")
+
+
+def test_a_bootstrap_over_photographs_asks_for_photographs() -> None:
+    """They hold no events: the one sentence for pooled networks was once said of them, too."""
+    found = relative_improvement(np.ones(18), values_of(18, 1.1), 1)
+    record = record_of(values_of(18, 1.1)) | {
+        "value": found.value,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "n": found.n,
+        "p_value": found.p_value,
+        "test": found.test,
+    }
+    said = what_decides({"p/a": CLAIM}, run_with(record))["p/a"]
+    assert re.match(r"About \d+ units in the place of 18 would decide it", said)
 
 
 def run_with(

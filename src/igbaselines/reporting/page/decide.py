@@ -20,7 +20,8 @@ IF = "80 % power, if value and spread stay"
 HARDLY = 1.05  # times as many: what cannot be told from as many
 HOPELESS = 1000  # times as many: the difference is as good as none
 OVER_UNITS = re.compile(r"t-interval over \d+ |of \d+ units, expanded")  # of a record's test: n counts units
-POOLED = re.compile(r"replicates of \d+ (\w+)")  # of units that are pooled, and of what is measured in them
+# Of units that are pooled, and of what is measured in them; the replicates of a bootstrap over units are expanded.
+POOLED = re.compile(r"replicates of \d+ (\w+)\b(?!, expanded)")
 CROSSED = re.compile(r"over \d+ (\w+) x \d+ (\w+), ([\d.]+) degrees of freedom")  # of units measured with each other
 
 
