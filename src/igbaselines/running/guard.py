@@ -87,7 +87,7 @@ class GuardedLoader(ConfigLoaderImpl):
         _check_environment(written)
         _check_callbacks(config, written)
         launcher = written["hydra"]["launcher"]
-        if not isinstance(launcher, dict | None):  # a reference would bring a job script unseen
+        if not isinstance(launcher, dict | None):  # of what it refers to nothing is read here
             raise UserError("hydra.launcher must be a node of its own, as hydra/launcher=slurm has one")
         if launcher and "setup" in launcher:
             _check_job_script(launcher, self._own_launcher(config, words, *args[1:], **kwargs), words)
